@@ -1,0 +1,30 @@
+package schema
+
+// A Reason says why a record is not an event. The first that applies counts, in this order.
+type Reason string
+
+const (
+	TooLarge      Reason = "too_large"
+	MalformedJSON Reason = "malformed_json"
+	NotCloudEvent Reason = "not_cloudevent"
+	UnknownType   Reason = "unknown_type"
+	MissingField  Reason = "missing_field"
+	InvalidValue  Reason = "invalid_value"
+	TooOld        Reason = "too_old"
+	InFuture      Reason = "in_future"
+)
+
+// Reasons lists them all, in order.
+func Reasons() []Reason {
+	return []Reason{TooLarge, MalformedJSON, NotCloudEvent, UnknownType, MissingField, InvalidValue, TooOld, InFuture}
+}
+
+// MaxValueBytes is the largest value of a record, uncompressed.
+const MaxValueBytes = 1 << 20
+
+// A Rejection is the verdict on a record that broke a rule. Org and User are what could be read of it, so that rejects can be found and erased by them.
+type Rejection struct {
+	Reason    Reason
+	Detail    string // one sentence: which rule, where, what to do
+	Org, User string
+}

@@ -1,0 +1,173 @@
+package tables
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// ledger records which migrations a database has.
+const ledger = `CREATE TABLE IF NOT EXISTS migrations
+(name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))
+ENGINE = ReplacingMergeTree ORDER BY name`
+
+type migration struct {
+	name       string
+	checksum   string
+	statements []string
+}
+
+// Migrate creates the database and its tables, or brings them to this binary's schema, and returns the names of the migrations it applied. Each statement
+// may be run twice, so a migration that was killed half way is simply run again; a second call changes nothing.
+func Migrate(ctx context.Context, o Options) (applied []string, err error) {
+	if err := createDatabase(ctx, o); err != nil {
+		return nil, err
+	}
+	conn, err := Open(o)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.Exec(ctx, ledger); err != nil {
+		return nil, fmt.Errorf("create the migrations table: %w", err)
+	}
+	pending, err := Pending(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range pending {
+		for _, statement := range m.statements {
+			if err := conn.Exec(ctx, statement); err != nil {
+				return applied, fmt.Errorf("migration %s: %w", m.name, err)
+			}
+		}
+		if err := conn.Exec(ctx, "INSERT INTO migrations (name, checksum) VALUES ({name:String}, {sum:String})",
+			clickhouse.Named("name", m.name), clickhouse.Named("sum", m.checksum)); err != nil {
+			return applied, fmt.Errorf("record migration %s: %w", m.name, err)
+		}
+		applied = append(applied, m.name)
+	}
+	return applied, nil
+}
+
+// A Querier is the part of a connection that Pending needs.
+type Querier interface {
+	Select(ctx context.Context, dest any, query string, args ...any) error
+}
+
+// ErrSchema says that a database is not the one this binary was built for.
+var ErrSchema = errors.New("the database's schema is not this binary's")
+
+// Check tells whether the database has exactly this binary's migrations: nil, or an error that wraps ErrSchema and says what to do.
+func Check(ctx context.Context, conn Querier) error {
+	var tables []struct {
+		Name string `ch:"name"`
+	}
+	if err := conn.Select(ctx, &tables, "SELECT name FROM system.tables WHERE database = currentDatabase() AND name = 'migrations'"); err != nil {
+		return fmt.Errorf("look for the migrations table: %w", err)
+	}
+	if len(tables) == 0 {
+		return fmt.Errorf("%w: it has no tables yet; run `rollcall migrate`", ErrSchema)
+	}
+	pending, err := Pending(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if len(pending) > 0 {
+		return fmt.Errorf("%w: %s is missing; run `rollcall migrate`", ErrSchema, pending[0].name)
+	}
+	return nil
+}
+
+// Pending lists the migrations the database does not have yet. A migration that was applied with another text, or that this binary does not know, is an error:
+// the first was edited after its release, the second means that a newer binary has been here (which an older one may keep reading: names are only ever added).
+func Pending(ctx context.Context, conn Querier) ([]migration, error) {
+	known, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		Name     string `ch:"name"`
+		Checksum string `ch:"checksum"`
+	}
+	if err := conn.Select(ctx, &rows, "SELECT name, checksum FROM migrations FINAL"); err != nil {
+		return nil, fmt.Errorf("read the migrations table: %w", err)
+	}
+	applied := map[string]string{}
+	for _, r := range rows {
+		applied[r.Name] = r.Checksum
+	}
+	var pending []migration
+	for _, m := range known {
+		switch sum, ok := applied[m.name]; {
+		case !ok:
+			pending = append(pending, m)
+		case sum != m.checksum:
+			return nil, fmt.Errorf("%w: migration %s was applied with another text; restore the released file", ErrSchema, m.name)
+		}
+	}
+	return pending, nil
+}
+
+func migrations() ([]migration, error) {
+	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var all []migration
+	for _, name := range names { // Glob sorts, and the names start with their number
+		text, err := migrationFiles.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(text)
+		all = append(all, migration{
+			name:       strings.TrimSuffix(strings.TrimPrefix(name, "migrations/"), ".sql"),
+			checksum:   hex.EncodeToString(sum[:8]),
+			statements: statements(string(text)),
+		})
+	}
+	return all, nil
+}
+
+var comment = regexp.MustCompile(`(?m)^\s*--.*$`)
+
+// statements splits a migration at the semicolons that end a line.
+func statements(text string) (all []string) {
+	for _, s := range strings.Split(comment.ReplaceAllString(text, ""), ";\n") {
+		if s = strings.TrimSpace(s); s != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// createDatabase makes the database itself, through the server's default one.
+func createDatabase(ctx context.Context, o Options) error {
+	opt, err := o.client()
+	if err != nil {
+		return err
+	}
+	name := opt.Auth.Database
+	opt.Auth.Database = "default"
+	conn, err := clickhouse.Open(opt)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {name:Identifier}", clickhouse.Named("name", name)); err != nil {
+		return fmt.Errorf("create database %s: %w", name, err)
+	}
+	return nil
+}
