@@ -1,0 +1,32 @@
+# Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
+.DEFAULT_GOAL := help
+.PHONY: help run test check engine build bench test-kafka test-faults test-browser test-containers screenshots fmt clean
+
+GO ?= go
+RACE ?=
+TEST_FLAGS ?= -timeout 15m
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+run: engine ## start the whole of Rollcall on embedded parts, with live sample data
+	$(GO) run ./cmd/rollcall demo
+
+test: engine ## run the tests: embedded broker, embedded ClickHouse
+	$(GO) test $(RACE) $(TEST_FLAGS) ./...
+
+check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod
+	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags realkafka,browser,containers,faults ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+engine: ## fetch the embedded ClickHouse library (once; cached outside the repository)
+	@deploy/embedded/install.sh
+
+build: ## bin/rollcall
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rollcall ./cmd/rollcall
+
+clean: ## remove what the targets above leave in the repository
+	rm -rf bin data dist
