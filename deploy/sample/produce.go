@@ -1,0 +1,64 @@
+package sample
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// chunk is how many records go to the brokers in one call: large enough for a batch per topic and partition, small enough for a few megabytes of memory.
+const chunk = 5000
+
+// Produce writes the events to Kafka, lz4-compressed and acknowledged by all in-sync replicas, and returns how many were; those it could not write it does not
+// skip: the first error ends it. transport holds TLS and credentials; nil: plaintext. The topics must exist.
+func Produce(ctx context.Context, brokers []string, transport *kafka.Transport, events iter.Seq[Record]) (produced int, err error) {
+	w := newWriter(brokers, transport)
+	defer w.Close()
+	batch := make([]kafka.Message, 0, chunk)
+	send := func() error {
+		if err := w.WriteMessages(ctx, batch...); err != nil {
+			return fmt.Errorf("produce %d sample events to %v: %w", len(batch), brokers, err)
+		}
+		produced += len(batch)
+		batch = batch[:0]
+		return nil
+	}
+	for r := range events {
+		if batch = append(batch, r.message()); len(batch) == chunk {
+			if err := send(); err != nil {
+				return produced, err
+			}
+		}
+	}
+	if len(batch) == 0 {
+		return produced, nil
+	}
+	return produced, send()
+}
+
+func newWriter(brokers []string, transport *kafka.Transport) *kafka.Writer {
+	w := &kafka.Writer{
+		Addr:         kafka.TCP(brokers...),
+		Balancer:     &kafka.Hash{}, // by the key, the org_id: one workspace's events stay in order
+		BatchSize:    chunk,
+		BatchTimeout: 2 * time.Millisecond, // the default makes every call wait for a second
+		RequiredAcks: kafka.RequireAll,
+		Compression:  kafka.Lz4,
+	}
+	if transport != nil {
+		w.Transport = transport
+	}
+	return w
+}
+
+// message leaves the record's own timestamp to the writer: brokers delete by it, and a history would be gone at once.
+func (r Record) message() kafka.Message {
+	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, kafka.Header{Key: h.Key, Value: h.Value})
+	}
+	return m
+}
