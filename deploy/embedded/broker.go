@@ -1,0 +1,201 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// DefaultTopics are the topics that producers write to unless they are told otherwise.
+var DefaultTopics = []string{"usage.messages", "usage.actions", "usage.tokens", "usage.workflows", "usage.entities"}
+
+const (
+	defaultPartitions = 4
+	defaultRetention  = 7 * 24 * time.Hour
+	retentionPeriod   = time.Minute // how often expired records are removed
+
+	// A value over 1 MiB is rejected by ingest, with a row that says so: the broker must carry it that far.
+	maxBatchBytes = 16 << 20
+)
+
+// BrokerOptions says where an embedded broker listens and what it keeps. The zero value is a broker in memory on a random port, with the default topics.
+type BrokerOptions struct {
+	Dir        string        // where records and offsets rest; empty: in memory, gone with Close
+	Addr       string        // loopback host:port; empty or port 0: a random port of 127.0.0.1
+	Nodes      int           // brokers of the cluster, ≥ 1; default 1. The first listens on Addr, the others on random ports
+	Topics     []string      // created at every start where they are missing; default DefaultTopics
+	Partitions int           // of a topic that is created, ≥ 1; default 4. Existing topics keep theirs
+	Retention  time.Duration // records of a topic that is created are removed after so long; default 7 days
+	Log        *slog.Logger  // default: discarded
+
+	// Listen wraps each node's listener, if set: fault tests break connections there.
+	Listen func(net.Listener) net.Listener
+}
+
+// Broker is a Kafka broker inside this process, for one machine and for tests. It speaks Kafka's protocol to any client that reaches 127.0.0.1.
+// Acknowledged records and committed offsets survive SIGKILL of the process; they are not forced to disk, so a power failure may take the last ones.
+type Broker struct {
+	cluster *kfake.Cluster
+	lock    *dirLock
+	addrs   []string
+	stop    chan struct{}
+	done    sync.WaitGroup
+	once    sync.Once
+}
+
+// StartBroker loads what Dir holds, listens, and creates missing topics. ctx bounds the start only; Close ends the broker.
+// It fails if another process has Dir or the address, or if Addr is not a loopback address.
+func StartBroker(ctx context.Context, opts BrokerOptions) (*Broker, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{stop: make(chan struct{})}
+	if opts.Dir != "" {
+		if b.lock, err = lockDir(opts.Dir); err != nil {
+			return nil, fmt.Errorf("embedded broker: %w", err)
+		}
+	}
+	if err := b.start(ctx, opts); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	return b, nil
+}
+
+func (o BrokerOptions) withDefaults() (BrokerOptions, error) {
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+	o.Nodes = max(o.Nodes, 1)
+	if len(o.Topics) == 0 {
+		o.Topics = DefaultTopics
+	}
+	if o.Partitions < 1 {
+		o.Partitions = defaultPartitions
+	}
+	if o.Retention <= 0 {
+		o.Retention = defaultRetention
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	_, err := loopbackPort(o.Addr)
+	return o, err
+}
+
+// loopbackPort is the port of a loopback address. The broker knows no passwords, so nothing but this machine may reach it.
+func loopbackPort(addr string) (int, error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0, fmt.Errorf("embedded broker: %q is no address: give 127.0.0.1:PORT", addr)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || ip != netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+		return 0, fmt.Errorf("embedded broker: it listens on 127.0.0.1 only, since it has no passwords: give 127.0.0.1:%s instead of %q", service, addr)
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("embedded broker: %q has no port from 0 to 65535: give 127.0.0.1:PORT", addr)
+	}
+	return int(port), nil
+}
+
+func (b *Broker) start(ctx context.Context, opts BrokerOptions) error {
+	port, err := loopbackPort(opts.Addr)
+	if err != nil {
+		return err
+	}
+	ports := make([]int, opts.Nodes)
+	ports[0] = port
+	settings := []kfake.Opt{
+		kfake.Ports(ports...),
+		kfake.ClusterID("rollcall-embedded"),
+		kfake.WithLogger(brokerLog{opts.Log}),
+		kfake.DefaultNumPartitions(opts.Partitions),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(maxBatchBytes)}),
+		kfake.ListenFn(func(network, addr string) (net.Listener, error) { return listenGuarded(ctx, network, addr, opts) }),
+	}
+	if opts.Dir != "" {
+		settings = append(settings, kfake.DataDir(opts.Dir))
+	}
+	if b.cluster, err = kfake.NewCluster(settings...); err != nil {
+		return err
+	}
+	b.addrs = b.cluster.ListenAddrs()
+	for _, topic := range opts.Topics {
+		if err := b.createTopic(topic, opts); err != nil {
+			return err
+		}
+	}
+	b.done.Go(b.applyRetention)
+	return nil
+}
+
+func (b *Broker) createTopic(topic string, opts BrokerOptions) error {
+	retention := strconv.FormatInt(opts.Retention.Milliseconds(), 10)
+	err := b.cluster.CreateTopic(topic, int32(opts.Partitions), map[string]string{"retention.ms": retention})
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("topic %s: %w", topic, err)
+	}
+	return nil
+}
+
+// applyRetention removes expired records: the cluster does so by itself only for topics that were configured since its start.
+func (b *Broker) applyRetention() {
+	tick := time.NewTicker(retentionPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case <-tick.C:
+			b.cluster.ApplyRetention()
+		}
+	}
+}
+
+// Addr is the first node's host:port; clients learn the others from it.
+func (b *Broker) Addr() string { return b.addrs[0] }
+
+// Cluster gives fault tests the knobs: moved leaders, failing requests, deleted records.
+func (b *Broker) Cluster() *kfake.Cluster { return b.cluster }
+
+// Close writes the state out and frees Dir. Close consumers first: one that could not leave its group delays the group's next start by its session timeout.
+func (b *Broker) Close() {
+	b.once.Do(func() {
+		close(b.stop)
+		b.done.Wait()
+		if b.cluster != nil {
+			b.cluster.Close()
+		}
+		if b.lock != nil {
+			b.lock.release()
+		}
+	})
+}
+
+// brokerLog passes the cluster's log on; what it calls information is a line per request.
+type brokerLog struct{ log *slog.Logger }
+
+func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	at := slog.LevelDebug
+	switch level {
+	case kfake.LogLevelError:
+		at = slog.LevelError
+	case kfake.LogLevelWarn:
+		at = slog.LevelWarn
+	}
+	if l.log.Enabled(context.Background(), at) {
+		l.log.Log(context.Background(), at, "embedded broker: "+strings.TrimSpace(fmt.Sprintf(format, args...)))
+	}
+}
