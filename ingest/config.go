@@ -1,0 +1,109 @@
+package ingest
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
+)
+
+// Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are required; zero takes the default.
+//
+// Memory: 2·FetchBytes per broker, InflateBytes, and for each of two batches about 3·BatchBytes (its columns and their encoding).
+type Config struct {
+	Brokers []string       // host:port of some brokers; the others are learned from them
+	Topics  []string       // any may be missing for now: it is waited for while the others are read
+	Group   string         // consumer group; default "rollcall". A new group starts at the first offset
+	TLS     *tls.Config    // nil: plain TCP. With a client certificate in it: mTLS
+	SASL    sasl.Mechanism // nil: none. See SASL
+
+	BatchRows  int           // a batch is stored when it has this many rows (default 200,000; 1 … 10,000,000),
+	BatchBytes int           // or this many bytes of columns (default 64 MiB, at least 1 MiB),
+	BatchAge   time.Duration // or when its first record is this old and the batch before it is stored (default 250 ms)
+
+	FetchBytes   int           // asked of a broker at once; default 8 MiB, at least 64 KiB. A single larger record batch is still taken whole
+	FetchWait    time.Duration // how long a broker may wait for the first byte; default 500 ms. Idle partitions advance the watermark this often
+	InflateBytes int           // the largest record batch, uncompressed, that is held in memory; default 64 MiB. A larger one is read as a stream
+
+	SessionTimeout time.Duration // after this silence the group gives a member's partitions to others; default 10 s (brokers refuse less than 6 s)
+	StopTimeout    time.Duration // how long a stop or a rebalance may wait for the batch in hand; default 8 s. After it the batch is left to redelivery
+	ProgressEvery  time.Duration // how often the watermark is stored; default 1 s
+	ErasuresEvery  time.Duration // how old the list of erased persons may be while nothing is stored; default 10 s
+
+	Secret []byte // keys the hashes of erased persons; without it, ingest stops where there are erasures
+}
+
+func (c Config) withDefaults() (Config, error) {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	wait := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if c.Group == "" {
+		c.Group = "rollcall"
+	}
+	def(&c.BatchRows, 200_000)
+	def(&c.BatchBytes, 64<<20)
+	def(&c.FetchBytes, 8<<20)
+	def(&c.InflateBytes, 64<<20)
+	wait(&c.BatchAge, 250*time.Millisecond)
+	wait(&c.FetchWait, 500*time.Millisecond)
+	wait(&c.SessionTimeout, 10*time.Second)
+	wait(&c.StopTimeout, 8*time.Second)
+	wait(&c.ProgressEvery, time.Second)
+	wait(&c.ErasuresEvery, 10*time.Second)
+	return c, c.check()
+}
+
+func (c Config) check() error {
+	switch {
+	case len(c.Brokers) == 0:
+		return errors.New("no Kafka broker is named; give at least one as host:port")
+	case len(c.Topics) == 0:
+		return errors.New("no Kafka topic is named; give at least one")
+	case c.BatchRows < 1 || c.BatchRows > 10_000_000:
+		return fmt.Errorf("a batch of %d rows is out of range; give 1 to 10000000", c.BatchRows)
+	case c.BatchBytes < 1<<20 || c.BatchBytes > 1<<30:
+		return fmt.Errorf("a batch of %d bytes is out of range; give 1 MiB to 1 GiB", c.BatchBytes)
+	case c.FetchBytes < 64<<10 || c.FetchBytes > 1<<28:
+		return fmt.Errorf("fetches of %d bytes are out of range; give 64 KiB to 256 MiB", c.FetchBytes)
+	case c.InflateBytes < 2<<20 || c.InflateBytes > 1<<30:
+		return fmt.Errorf("record batches of %d bytes are out of range; give 2 MiB to 1 GiB", c.InflateBytes)
+	case c.BatchAge < 0 || c.FetchWait < 0 || c.SessionTimeout < 0 || c.StopTimeout < 0 || c.ProgressEvery < 0 || c.ErasuresEvery < 0:
+		return errors.New("a duration is negative; give a positive one")
+	case c.StopTimeout > 12*time.Second:
+		return fmt.Errorf("a stop of %s is too long; give 12s or less, since a stop has 15 s in all", c.StopTimeout)
+	}
+	seen := map[string]bool{}
+	for _, topic := range c.Topics {
+		if topic == "" || seen[topic] {
+			return fmt.Errorf("the topic %q is empty or named twice", topic)
+		}
+		seen[topic] = true
+	}
+	return nil
+}
+
+// SASL makes a mechanism of its name ("plain", "scram-sha-256", "scram-sha-512", in any case); "" and "none" make none.
+func SASL(name, user, password string) (sasl.Mechanism, error) {
+	switch name {
+	case "", "none":
+		return nil, nil
+	case "plain", "PLAIN":
+		return plain.Mechanism{Username: user, Password: password}, nil
+	case "scram-sha-256", "SCRAM-SHA-256":
+		return scram.Mechanism(scram.SHA256, user, password)
+	case "scram-sha-512", "SCRAM-SHA-512":
+		return scram.Mechanism(scram.SHA512, user, password)
+	}
+	return nil, fmt.Errorf("the SASL mechanism %q is unknown; use plain, scram-sha-256 or scram-sha-512", name)
+}

@@ -1,0 +1,2 @@
+// Package ingest carries events from Kafka into the log.
+package ingest

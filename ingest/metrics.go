@@ -1,0 +1,94 @@
+package ingest
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/schema"
+)
+
+// metrics are what SREs see of ingest; the names are a promise (SPEC §5).
+type metrics struct {
+	events     *prometheus.CounterVec
+	rejects    *prometheus.CounterVec
+	conflicts  *prometheus.CounterVec
+	duplicates *prometheus.CounterVec
+	batches    *prometheus.CounterVec
+	batchRows  *prometheus.HistogramVec
+	flush      *prometheus.HistogramVec
+	retries    *prometheus.CounterVec
+	lag        *prometheus.GaugeVec
+	gaps       *prometheus.CounterVec
+	complete   prometheus.Gauge
+}
+
+// Outcomes of a record, and what its type is called where it could not be read.
+const (
+	stored   = "stored"
+	rejected = "rejected"
+	erased   = "erased"
+	unknown  = "unknown"
+)
+
+// A step of storing, as rollcall_ingest_retries_total names it.
+type step string
+
+const (
+	stepFetch   step = "fetch"
+	stepLog     step = "log"
+	stepMarks   step = "marks"
+	stepRejects step = "rejects"
+	stepCommit  step = "commit"
+)
+
+// typeNames are the label values of an event's type.
+var typeNames = map[schema.Type]string{
+	schema.Message: "message", schema.Action: "action", schema.Token: "token", schema.WorkflowRun: "workflow_run", schema.EntityState: "entity",
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_ingest_" + name, Help: help}, labels)
+		reg.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "rollcall_ingest_" + name, Help: help, Buckets: buckets}, []string{"table"})
+		reg.MustRegister(h)
+		return h
+	}
+	m := &metrics{
+		events:     counter("events_total", "Records read, by the event's type and what became of them: stored, rejected, erased.", "type", "outcome"),
+		rejects:    counter("rejects_total", "Records that broke a rule, by the rule.", "reason"),
+		conflicts:  counter("conflicts_total", "Copies of one event that differ in content, seen within a batch.", "type"),
+		duplicates: counter("duplicates_total", "Copies of one event with the same content, seen within a batch.", "type"),
+		batches:    counter("batches_total", "Blocks that ClickHouse acknowledged, by table.", "table"),
+		batchRows:  histogram("batch_rows", "Rows per block.", prometheus.ExponentialBuckets(1, 4, 11)),
+		flush:      histogram("flush_seconds", "Time from sending a block until it was acknowledged, retries included.", prometheus.ExponentialBuckets(0.002, 2, 15)),
+		retries:    counter("retries_total", "Attempts that failed and were repeated, by step.", "step"),
+		gaps:       counter("gap_records_total", "Records that were gone before they could be read (at least this many; 1 where the number cannot be known).", "topic", "partition"),
+		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rollcall_ingest_lag_records", Help: "Records of a partition that are not stored yet."},
+			[]string{"topic", "partition"}),
+		complete: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_ingest_complete_through_seconds",
+			Help: "Unix time through which everything produced is stored, over all partitions."}),
+	}
+	reg.MustRegister(m.lag, m.complete)
+	m.start()
+	return m
+}
+
+// start makes the series of closed label sets, so that they are 0 rather than absent before the first event.
+func (m *metrics) start() {
+	for _, name := range typeNames {
+		m.events.WithLabelValues(name, stored)
+		m.events.WithLabelValues(name, erased)
+		m.conflicts.WithLabelValues(name)
+		m.duplicates.WithLabelValues(name)
+	}
+	m.events.WithLabelValues(unknown, rejected)
+	for _, r := range schema.Reasons() {
+		m.rejects.WithLabelValues(string(r))
+	}
+	for _, s := range []step{stepFetch, stepLog, stepMarks, stepRejects, stepCommit} {
+		m.retries.WithLabelValues(string(s))
+	}
+}
