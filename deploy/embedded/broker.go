@@ -131,6 +131,7 @@ func (b *Broker) start(ctx context.Context, opts BrokerOptions) error {
 	if b.cluster, err = kfake.NewCluster(settings...); err != nil {
 		return err
 	}
+	keepAbortedLists(b.cluster)
 	b.addrs = b.cluster.ListenAddrs()
 	for _, topic := range opts.Topics {
 		if err := b.createTopic(topic, opts); err != nil {
