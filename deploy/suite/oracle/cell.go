@@ -1,0 +1,101 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Kind says how a cell is written and compared.
+type Kind int
+
+const (
+	Text   Kind = iota
+	Date        // YYYY-MM-DD, or empty
+	Number      // a count, ratio or cost: equal as text in csv, as a number elsewhere
+	Near        // a count that may be 1 % off
+	Bool
+	Map // of numbers
+)
+
+// A Cell of an export.
+type Cell struct {
+	Kind Kind
+	Text string            // all but Map
+	Map  map[string]string // name → number
+}
+
+func text(s string) Cell { return Cell{Kind: Text, Text: s} }
+func date(s string) Cell { return Cell{Kind: Date, Text: s} }
+func count(n int) Cell   { return Cell{Kind: Number, Text: strconv.Itoa(n)} }
+func truth(b bool) Cell  { return Cell{Kind: Bool, Text: strconv.FormatBool(b)} }
+
+func number(n *big.Int) Cell { return Cell{Kind: Number, Text: n.String()} }
+
+// ratio of two counts with so many digits, rounded half away from zero; 0 where nothing was counted.
+func ratio(of, to *big.Int, digits int) Cell {
+	if to.Sign() == 0 {
+		of, to = new(big.Int), big.NewInt(1)
+	}
+	return Cell{Kind: Number, Text: new(big.Rat).SetFrac(of, to).FloatString(digits)} // FloatString rounds half away from zero
+}
+
+// cost writes 10⁻⁹ USD in plain notation without trailing zeros.
+func cost(nano *big.Int) Cell { return Cell{Kind: Number, Text: dollars(nano)} }
+
+func dollars(nano *big.Int) string {
+	whole, rest := new(big.Int).DivMod(nano, big.NewInt(1e9), new(big.Int))
+	return strings.TrimSuffix(whole.String()+strings.TrimRight(fmt.Sprintf(".%09d", rest), "0"), ".")
+}
+
+func counts(m map[string]int) Cell {
+	c := Cell{Kind: Map, Map: map[string]string{}}
+	for k, n := range m {
+		c.Map[k] = strconv.Itoa(n)
+	}
+	return c
+}
+
+// CSV is the cell as it stands in a CSV file, before quoting.
+func (c Cell) CSV() string {
+	switch {
+	case c.Kind == Map:
+		return c.json()
+	case c.Kind == Text && c.Text != "" && strings.Contains("=+-@\t\r", c.Text[:1]):
+		return "'" + c.Text
+	}
+	return c.Text
+}
+
+// json is a map, compact, its keys sorted by bytes, with the escapes that JSON demands and no others.
+func (c Cell) json() string {
+	var b strings.Builder
+	for i, k := range slices.Sorted(maps.Keys(c.Map)) {
+		b.WriteString(map[bool]string{true: "{", false: ","}[i == 0])
+		b.WriteString(quote(k) + ":" + c.Map[k])
+	}
+	if b.Len() == 0 {
+		return "{}"
+	}
+	return b.String() + "}"
+}
+
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		if i := strings.IndexRune("\"\\\b\f\n\r\t", r); i >= 0 {
+			b.WriteByte('\\')
+			b.WriteByte(`"\bfnrt`[i])
+		} else if r < 0x20 {
+			fmt.Fprintf(&b, `\u%04X`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,153 @@
+package oracle
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// A Record is one record as it was produced.
+type Record struct {
+	Headers []Header
+	Value   []byte
+}
+
+// A Header of a Kafka record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Read judges one record at the moment now: the event it is, or the first reason, in the specification's order, why it is none.
+func Read(r Record, now time.Time) (e Event, reason string) {
+	if len(r.Value) > 1_048_576 {
+		return e, "too_large"
+	}
+	if !wellFormed(r.Value) {
+		return e, "malformed_json"
+	}
+	env := envelopeOf(r)
+	if env == nil || env.SpecVersion != "1.0" || env.ID == "" || env.Source == "" || env.Type == "" {
+		return e, "not_cloudevent"
+	}
+	e.Type, e.Source, e.ID = env.Type, env.Source, env.ID
+	fields, known := contract[e.Type]
+	if !known {
+		return e, "unknown_type"
+	}
+	d := newData(env.Data)
+	d.invalid = d.invalid || len(e.ID) > 128 || len(e.Source) > 256
+	e.Time = d.time(env.Time)
+	if d.fields != nil {
+		fields(d, &e)
+	}
+	return e, d.verdict(e, now)
+}
+
+// verdict is the first reason that applies of those that need the whole record.
+func (d *data) verdict(e Event, now time.Time) string {
+	switch {
+	case d.missing:
+		return "missing_field"
+	case d.invalid:
+		return "invalid_value"
+	case e.Type == entityType:
+		if e.Time < 0 {
+			return "invalid_value"
+		}
+	case day(e.Time).Before(earliest(now)):
+		return "too_old"
+	case e.Time > now.Add(24*time.Hour).UnixMilli():
+		return "in_future"
+	}
+	return ""
+}
+
+// day is the UTC day of a time in milliseconds.
+func day(ms int64) time.Time {
+	return time.UnixMilli(ms).UTC().Truncate(24 * time.Hour)
+}
+
+// earliest is the earliest exportable date: today minus 12 months, the same day of the month, clamped to its last.
+func earliest(now time.Time) time.Time {
+	y, m, d := now.UTC().Date()
+	for {
+		at := time.Date(y-1, m, d, 0, 0, 0, 0, time.UTC)
+		if at.Month() == m {
+			return at
+		}
+		d-- // 29 February a year ago is 28 February
+	}
+}
+
+type envelope struct {
+	SpecVersion, ID, Source, Type string
+	Time, Data                    json.RawMessage
+}
+
+// envelopeOf reads the CloudEvents attributes in the record's content mode; nil if it is not in either.
+func envelopeOf(r Record) *envelope {
+	headers, binary := map[string]string{}, false
+	for _, h := range r.Headers {
+		headers[h.Key] = string(h.Value)
+		binary = binary || h.Key == "ce_specversion"
+	}
+	if regexp.MustCompile(`^application/cloudevents-batch`).MatchString(headers["content-type"]) {
+		return nil
+	}
+	if binary {
+		when, _ := json.Marshal(headers["ce_time"])
+		return &envelope{headers["ce_specversion"], headers["ce_id"], headers["ce_source"], headers["ce_type"], when, r.Value}
+	}
+	members := object(r.Value)
+	if _, encoded := members["data_base64"]; members == nil || encoded {
+		return nil
+	}
+	text := func(name string) (s string) {
+		if json.Unmarshal(members[name], &s) != nil {
+			return ""
+		}
+		return s
+	}
+	return &envelope{text("specversion"), text("id"), text("source"), text("type"), members["time"], members["data"]}
+}
+
+// object are the members of a JSON object, the last of repeated names; nil if it is something else.
+func object(raw []byte) map[string]json.RawMessage {
+	if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	members := map[string]json.RawMessage{}
+	if json.Unmarshal(raw, &members) != nil {
+		return nil
+	}
+	return members
+}
+
+var escape = regexp.MustCompile(`\\(u[0-9a-fA-F]{4}|.)`)
+
+// wellFormed: one JSON value whose texts are Unicode, that is, neither invalid UTF-8 nor halves of surrogate pairs.
+func wellFormed(value []byte) bool {
+	if !utf8.Valid(value) || !json.Valid(value) {
+		return false
+	}
+	high, at := false, 0 // whether the escape that ended at `at` was a high surrogate
+	for _, m := range escape.FindAllIndex(value, -1) {
+		if m[1]-m[0] != 6 {
+			continue
+		}
+		code, _ := strconv.ParseUint(string(value[m[0]+2:m[1]]), 16, 16)
+		low := code >= 0xDC00 && code < 0xE000
+		if pairs := high && at == m[0]; pairs != low {
+			return false
+		}
+		high, at = code >= 0xD800 && code < 0xDC00, m[1]
+		if high && !bytes.HasPrefix(value[at:], []byte(`\u`)) {
+			return false
+		}
+	}
+	return true
+}

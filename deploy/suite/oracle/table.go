@@ -1,0 +1,223 @@
+package oracle
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// A Table is an export.
+type Table struct {
+	Columns []string
+	Rows    [][]Cell
+}
+
+// A row of an export is an entity (or a model of token events), its events, and what is known of it.
+type row struct {
+	id     string
+	key    modelKey // of the models export
+	group  string   // the value of the group_by column
+	events []Event
+	attributes
+}
+
+// attributes of a row's entity, with its owner's e-mail.
+type attributes struct {
+	Event
+	ownerEmail string
+}
+
+// modelKey is what tells the rows of the models export apart.
+type modelKey struct {
+	name, provider string
+	byok           bool
+}
+
+// A column is a name and a function of the row.
+type column struct {
+	name string
+	cell func(row) Cell
+}
+
+// An export is one query at work.
+type export struct {
+	Query
+	period
+	settings Settings
+	events   []Event // of the workspace, all times
+	usage    []Event // those of the period, without entity events
+	private  bool    // names, e-mails and the like are withheld
+}
+
+// Export computes what the query asks for. Every conflict must be settled.
+func (o *Oracle) Export(q Query) (Table, error) {
+	p, err := q.period()
+	if err != nil {
+		return Table{}, err
+	}
+	x := export{Query: q, period: p, events: o.events(q.Org)}
+	x.settings = settings(x.events, q.Now.UnixMilli())
+	x.private = !x.settings.UserLevelData || x.settings.Pseudonymize
+	for _, e := range x.events {
+		if e.Type != entityType && e.Time >= p.start && e.Time < p.end {
+			x.usage = append(x.usage, e)
+		}
+	}
+	switch q.Type {
+	case "users":
+		return x.users(), nil
+	case "assistants":
+		return x.assistants(), nil
+	case "workflows":
+		return x.workflows(), nil
+	case "projects":
+		return x.projects(), nil
+	case "models":
+		return x.models(), nil
+	case "api-keys":
+		return x.apiKeys(), nil
+	}
+	return Table{}, fmt.Errorf("no export %q", q.Type)
+}
+
+// rows of a kind of entity: those with usage that carries their id, and the known ones.
+func (x *export) rows(kind string, idOf func(Event) string) []row {
+	type cut struct{ id, group string }
+	found := map[cut][]Event{}
+	active := map[string]bool{}
+	for _, e := range x.usage {
+		if id := idOf(e); id != "" {
+			active[id] = true
+			c := cut{id: id}
+			if x.GroupBy == "model" {
+				c.group = e.Model
+			}
+			found[c] = append(found[c], e)
+		}
+	}
+	said := histories(x.events, kind)
+	for id, h := range said {
+		known := h.known(x.period)
+		if kind == "user" {
+			known = h.knownUser(x.period, x.attributesOf(h).Joined)
+		}
+		if known && !active[id] && !x.ActiveOnly {
+			found[cut{id: id}] = nil
+		}
+	}
+	users := histories(x.events, "user")
+	var all []row
+	for c, events := range found {
+		a := attributes{Event: x.attributesOf(said[c.id])}
+		a.ownerEmail = x.attributesOf(users[a.Owner]).Email
+		all = append(all, row{id: c.id, group: c.group, events: events, attributes: a})
+	}
+	return all
+}
+
+// attributesOf an entity: those at the period's end, or now if it is not over or if that is asked for.
+func (x *export) attributesOf(h history) Event {
+	now := x.Now.UnixMilli()
+	if x.AttributesNow {
+		return h.at(now)
+	}
+	return h.at(min(now, x.end-1))
+}
+
+// shown is a person's id as exports show it.
+func (x *export) shown(id string) string {
+	if !x.settings.Pseudonymize || id == "" {
+		return id
+	}
+	mac := func(key []byte, message string) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(message))
+		return h.Sum(nil)
+	}
+	return hex.EncodeToString(mac(mac(x.Secret, x.Org), id))[:32]
+}
+
+// table computes the cells and sorts: by the first count (the column orderBy, descending), then the shown id, then the group.
+func (x *export) table(rows []row, orderBy string, columns []column) Table {
+	columns = append([]column{
+		{"period_start", func(row) Cell { return date(x.from) }},
+		{"period_end", func(row) Cell { return date(x.to) }},
+		{"org_id", func(row) Cell { return text(x.Org) }},
+	}, columns...)
+	t := Table{}
+	for _, c := range columns {
+		t.Columns = append(t.Columns, c.name)
+	}
+	order := slices.Index(t.Columns, orderBy)
+	type keyed struct {
+		row
+		cells []Cell
+	}
+	var all []keyed
+	for _, r := range rows {
+		k := keyed{row: r}
+		for _, c := range columns {
+			k.cells = append(k.cells, c.cell(r))
+		}
+		all = append(all, k)
+	}
+	for i, name := range t.Columns {
+		if of := slices.Index(t.Columns, strings.TrimSuffix(name, "_rank")); strings.HasSuffix(name, "_rank") {
+			for j := range all {
+				all[j].cells[i] = count(1 + countIf(all, func(k keyed) bool {
+					return k.group == all[j].group && compareNumbers(k.cells[of], all[j].cells[of]) > 0
+				}))
+			}
+		}
+	}
+	direction := -1 // of a count; a rank goes up
+	if strings.HasSuffix(orderBy, "_rank") {
+		direction = 1
+	}
+	slices.SortFunc(all, func(a, b keyed) int {
+		return cmp.Or(direction*compareNumbers(a.cells[order], b.cells[order]), cmp.Compare(x.sortID(a.row), x.sortID(b.row)),
+			cmp.Compare(a.key.name, b.key.name), cmp.Compare(a.key.provider, b.key.provider), compareBools(a.key.byok, b.key.byok), cmp.Compare(a.group, b.group))
+	})
+	for _, k := range all {
+		t.Rows = append(t.Rows, k.cells)
+	}
+	return t
+}
+
+// sortID: users under pseudonyms sort by them.
+func (x *export) sortID(r row) string {
+	if x.Type == "users" {
+		return x.shown(r.id)
+	}
+	return r.id
+}
+
+func compareNumbers(a, b Cell) int {
+	x, _ := new(big.Int).SetString(a.Text, 10)
+	y, _ := new(big.Int).SetString(b.Text, 10)
+	return x.Cmp(y)
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+func countIf[T any](all []T, holds func(T) bool) (n int) {
+	for _, v := range all {
+		if holds(v) {
+			n++
+		}
+	}
+	return n
+}
