@@ -1,0 +1,105 @@
+// How the workspace is used in a period: figures, messages per day, and who and what was used most.
+import { h, fill, announce } from "./dom.js";
+import * as api from "./api.js";
+import { t, number, short, dollars, percent, date, dates } from "./words.js";
+import { periodPicker } from "./period.js";
+
+/** analytics fills element and returns the chosen period. */
+export function analytics(element, catalogue, ended) {
+  let shown = 0; // only the answer to the last question is drawn
+  const results = h("div", { class: "results", "aria-busy": "true" });
+  const picker = periodPicker("page", catalogue, "range=this_month", load);
+  fill(element, h("h1", {}, t("title")), picker.element, results);
+
+  async function load(query) {
+    const mine = ++shown;
+    results.setAttribute("aria-busy", "true");
+    if (!results.hasChildNodes()) fill(results, skeleton());
+    try {
+      const summary = await api.summary(query);
+      if (mine !== shown) return;
+      fill(results, draw(summary));
+      announce(dates(summary.period.from, summary.period.to));
+    } catch (e) {
+      if (mine !== shown || ended(e)) return;
+      fill(results, h("div", { class: "card empty" }, h("p", { class: "error", role: "alert" }, t("failed"), " ", e.message),
+        h("button", { onclick: () => load(query) }, t("retry"))));
+    } finally {
+      if (mine === shown) results.setAttribute("aria-busy", "false");
+    }
+  }
+  load(picker.query());
+  return { period: picker.query };
+}
+
+const skeleton = () => h("div", { class: "figures", "aria-label": t("loading") }, Array.from({ length: 6 }, () => h("div", { class: "card figure skeleton" })));
+
+function draw(summary) {
+  const empty = summary.figures.every((f) => Number(f.value) === 0);
+  return [
+    h("div", { class: "figures" }, summary.figures.map((f) => figure(f, summary.previous))),
+    empty
+      ? h("div", { class: "card empty" }, h("h2", {}, t("nothing")), h("p", {}, t("nothingHint")))
+      : [perDay(summary.days), h("div", { class: "tops" },
+          ["users", "assistants", "projects", "models"].map((kind) => summary.top[kind] && top(kind, summary.top[kind])))],
+  ].flat();
+}
+
+/** figure is one number, and its change against the period before where that can still be read. */
+function figure({ name, value, previous }, before) {
+  const n = Number(value), old = Number(previous);
+  const text = name === "cost_usd" ? dollars(n) : number(n);
+  let change = t("notComparable"), direction = "";
+  if (previous !== null && before) {
+    direction = n > old ? "up" : n < old ? "down" : "";
+    change = n === old ? t("unchanged") : old === 0 ? t("fromZero") : percent((n - old) / old);
+  }
+  const title = before && previous !== null ? t("comparedWith", dates(before.from, before.to)) : undefined;
+  return h("section", { class: "card figure", "data-figure": name }, h("h2", {}, t(name)), h("p", { class: "value", "data-value": value }, text),
+    h("p", { class: "change " + direction, title }, change, title && h("span", { class: "visually-hidden" }, ` ${title}`)));
+}
+
+/** perDay is the chart, with the same numbers as a table beneath. */
+function perDay(days) {
+  const plot = h("div", { class: "plot", "aria-hidden": "true" });
+  const table = h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("day")), h("th", { scope: "col", class: "number" }, t("messages")))),
+    h("tbody", {}, days.map((d) => h("tr", {}, h("td", {}, date(d.date)), h("td", { class: "number" }, number(d.messages))))));
+  requestAnimationFrame(() => chart(plot, days));
+  return h("section", { class: "card" }, h("h2", {}, t("perDay")), plot, h("details", {}, h("summary", {}, t("table")), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("perDay") }, table)));
+}
+
+function chart(element, days) {
+  const style = getComputedStyle(document.documentElement);
+  const color = (name) => style.getPropertyValue(name).trim();
+  const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const options = {
+    width: element.clientWidth, height: 220, legend: { show: false }, cursor: { drag: { x: false, y: false } },
+    scales: { x: { time: false, range: [-0.6, days.length - 0.4] }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
+    axes: [
+      { ...axis, grid: { show: false }, space: 70, values: (_, at) => at.map((i) => (days[i] ? date(days[i].date, { day: "numeric", month: "short" }) : "")), incrs: [1, 2, 5, 7, 14, 30, 60] },
+      { ...axis, size: 56, values: (_, at) => at.map(short) },
+    ],
+    series: [{}, { stroke: color("--accent"), fill: color("--accent"), width: 0, paths: uPlot.paths.bars({ size: [0.7, 40], radius: 0.15 }), points: { show: false } }],
+  };
+  const plot = new uPlot(options, [days.map((_, i) => i), days.map((d) => d.messages)], element);
+  const tip = h("div", { class: "tip", hidden: true });
+  element.append(tip);
+  plot.over.addEventListener("mousemove", () => {
+    const d = days[plot.cursor.idx];
+    tip.hidden = !d;
+    if (d) tip.textContent = `${date(d.date)}: ${number(d.messages)}`;
+  });
+  plot.over.addEventListener("mouseleave", () => { tip.hidden = true; });
+  new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 220 })).observe(element);
+}
+
+/** top is a ranked list whose bars compare with the first. */
+function top(kind, entries) {
+  const most = Math.max(1, ...entries.map((e) => e.value));
+  const list = h("ol", {}, entries.map((e) => {
+    const bar = h("span", { class: "bar" });
+    bar.style.width = `${(100 * e.value) / most}%`;
+    return h("li", {}, h("span", { class: "name", title: e.id }, e.name || e.id), h("span", { class: "number" }, number(e.value)), h("span", { class: "track" }, bar));
+  }));
+  return h("section", { class: "card", "data-top": kind }, h("h2", {}, t("top" + kind[0].toUpperCase() + kind.slice(1))), entries.length ? list : h("p", { class: "hint" }, t("none")));
+}

@@ -1,0 +1,173 @@
+// The export dialog: what, when, in which form; then the file.
+import { h, fill, announce } from "./dom.js";
+import * as api from "./api.js";
+import { t, bytes, moment, dates } from "./words.js";
+import { periodPicker } from "./period.js";
+
+const formats = { csv: "CSV", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" };
+
+/** exportDialog makes the dialog; open(period) shows it. */
+export function exportDialog(catalogue, ended) {
+  const body = h("div", { class: "dialog-body" });
+  const element = h("dialog", { "aria-labelledby": "export-title" }, body);
+  let running = null; // the AbortController of the download
+  element.addEventListener("cancel", (event) => { if (running) { event.preventDefault(); running.abort(); } });
+
+  function open(period) {
+    fill(body, ...form(period));
+    element.showModal();
+    refresh();
+    showHistory();
+  }
+
+  let type, format, delimiter, bom, inactive, group, picker, previewBox, curl, status, generate, cancel, recent;
+
+  function form(period) {
+    type = h("fieldset", { class: "types" }, h("legend", {}, t("dataType")), catalogue.types.map((entry, i) => {
+      const [label, line] = t("types")[entry.type] ?? [entry.type, ""];
+      return h("label", { class: "choice" }, h("input", { type: "radio", name: "type", value: entry.type, checked: i === 0, onchange: typeChanged }), h("span", {}, label), h("small", {}, line));
+    }));
+    format = select("format", Object.entries(formats), formatChanged);
+    delimiter = select("delimiter", ["comma", "semicolon", "tab"].map((d) => [d, t(d)]), refresh);
+    bom = h("input", { type: "checkbox", id: "bom", onchange: refresh });
+    inactive = h("input", { type: "checkbox", id: "inactive", checked: true, onchange: refresh });
+    group = select("group", [["", t("noGrouping")]], refresh);
+    fillGroups();
+    picker = periodPicker("dialog", catalogue, period, refresh);
+    previewBox = h("div", { class: "preview scroll", tabindex: "0", role: "region", "aria-label": t("preview") });
+    curl = h("code", {});
+    status = h("p", { class: "status", role: "status" });
+    generate = h("button", { class: "primary", type: "button", id: "generate", onclick: download }, t("generate", "CSV"));
+    cancel = h("button", { type: "button", hidden: true, onclick: () => running?.abort() }, t("cancel"));
+    recent = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("recent") });
+    return [
+      h("div", { class: "row spread" }, h("h2", { id: "export-title" }, t("exportTitle")),
+        h("button", { type: "button", class: "quiet", "aria-label": t("close"), onclick: () => { running?.abort(); element.close(); } }, "✕")),
+      h("div", { class: "columns" }, type, picker.element),
+      h("details", {}, h("summary", {}, t("options")), h("div", { class: "grid" },
+        h("label", { for: "format" }, t("format")), format, h("label", { for: "delimiter" }, t("delimiter")), delimiter,
+        h("label", { for: "group" }, t("groupBy")), group,
+        h("label", { for: "bom" }, t("bom")), bom, h("label", { for: "inactive" }, t("inactive")), inactive)),
+      h("section", {}, h("h3", {}, t("preview")), previewBox),
+      h("details", {}, h("summary", {}, t("curl")), h("div", { class: "curl" }, h("pre", {}, curl), h("button", { type: "button", onclick: copy }, t("copy")))),
+      h("details", { id: "recent" }, h("summary", {}, t("recent")), recent),
+      h("div", { class: "row actions" }, status, cancel, generate),
+    ];
+  }
+
+  const select = (id, options, onchange) => h("select", { id, onchange }, options.map(([value, label]) => h("option", { value }, label)));
+  const chosenType = () => body.querySelector("input[name=type]:checked").value;
+
+  function fillGroups() {
+    const entry = catalogue.types.find((e) => e.type === (body.querySelector("input[name=type]:checked")?.value ?? catalogue.types[0].type));
+    fill(group, h("option", { value: "" }, t("noGrouping")), (entry.group_by ?? []).map((g) => h("option", { value: g }, g)));
+  }
+  function typeChanged() { fillGroups(); refresh(); }
+  function formatChanged() {
+    delimiter.disabled = bom.disabled = format.value !== "csv";
+    generate.textContent = t("generate", formats[format.value]);
+    refresh();
+  }
+
+  /** query is the request's, without what is the default. */
+  function query() {
+    const q = new URLSearchParams(picker.query());
+    if (group.value) q.set("group_by", group.value);
+    if (!inactive.checked) q.set("include_inactive", "false");
+    if (format.value !== "csv") q.set("format", format.value);
+    else {
+      if (delimiter.value !== "comma") q.set("delimiter", delimiter.value);
+      if (bom.checked) q.set("bom", "true");
+    }
+    return q;
+  }
+
+  let asked = 0;
+  async function refresh() {
+    const mine = ++asked;
+    const address = new URL(api.exportPath(chosenType(), query()), document.baseURI).href;
+    curl.textContent = `curl -fOJ -H "Authorization: Bearer $ROLLCALL_KEY" '${address}'`;
+    status.textContent = "";
+    const q = query();
+    for (const name of ["format", "delimiter", "bom"]) q.delete(name);
+    previewBox.setAttribute("aria-busy", "true");
+    try {
+      const { columns, rows } = await api.preview(chosenType(), q);
+      if (mine !== asked) return;
+      fill(previewBox, rows.length === 0 ? h("p", { class: "hint" }, t("noRows")) :
+        h("table", {}, h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, c)))),
+          h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell)))))));
+    } catch (e) {
+      if (mine !== asked || ended(e)) return;
+      fill(previewBox, h("p", { class: "error", role: "alert" }, e.message));
+    } finally {
+      if (mine === asked) previewBox.setAttribute("aria-busy", "false");
+    }
+  }
+
+  /** download receives the whole file before it saves it: a file that was cut never reaches the disk. */
+  async function download() {
+    running = new AbortController();
+    generate.disabled = true;
+    cancel.hidden = false;
+    try {
+      const response = await api.call(api.exportPath(chosenType(), query()), { signal: running.signal });
+      const name = /filename="?([^";]+)/.exec(response.headers.get("Content-Disposition"))?.[1] ?? "export";
+      const parts = [];
+      let size = 0;
+      for (const reader = response.body.getReader(); ;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        parts.push(value);
+        size += value.length;
+        status.textContent = t("streaming", bytes(size));
+      }
+      save(new Blob(parts, { type: response.headers.get("Content-Type") }), name);
+      say(t("done", name, bytes(size)));
+    } catch (e) {
+      if (e.name === "AbortError") say(t("cancelled"));
+      else if (e instanceof api.Problem) ended(e) || say(e.message, true);
+      else say(t("cut"), true);
+    } finally {
+      running = null;
+      generate.disabled = false;
+      cancel.hidden = true;
+      showHistory();
+    }
+  }
+
+  function say(text, wrong = false) {
+    status.textContent = text;
+    status.classList.toggle("error", wrong);
+    announce(text);
+  }
+
+  function save(blob, name) {
+    const link = h("a", { href: URL.createObjectURL(blob), download: name });
+    body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }
+
+  async function copy(event) {
+    await navigator.clipboard.writeText(curl.textContent);
+    event.target.textContent = t("copied");
+    announce(t("copied"));
+  }
+
+  async function showHistory() {
+    try {
+      const entries = await api.history();
+      fill(recent, entries.length === 0 ? h("p", { class: "hint" }, t("noRecent")) :
+        h("table", {}, h("thead", {}, h("tr", {}, ["when", "what", "period", "who", "size", "outcome"].map((c) => h("th", { scope: "col" }, t(c))))),
+          h("tbody", {}, entries.map((e) => h("tr", {},
+            h("td", {}, moment(e.started_at)), h("td", {}, `${t("types")[e.type]?.[0] ?? e.type} (${e.format})`), h("td", {}, dates(e.from, e.to)),
+            h("td", {}, e.by), h("td", { class: "number" }, bytes(e.bytes)), h("td", {}, t("outcomes")[e.outcome] ?? e.outcome))))));
+    } catch (e) {
+      if (!ended(e)) fill(recent, h("p", { class: "error" }, e.message));
+    }
+  }
+
+  return { element, open };
+}

@@ -1,0 +1,95 @@
+// The page: sign-in, or the workspace's analytics with the export dialog.
+import { h, fill, announce } from "./dom.js";
+import * as api from "./api.js";
+import { t, speak, spoken, languages, moment } from "./words.js";
+import { analytics } from "./analytics.js";
+import { exportDialog } from "./export.js";
+
+const root = document.getElementById("app");
+
+function languageSwitch(redraw) {
+  const select = h("select", { "aria-label": t("language"), onchange: () => { speak(select.value); redraw(); } },
+    Object.entries(languages).map(([code, name]) => h("option", { value: code, lang: code, selected: code === spoken() }, name)));
+  return select;
+}
+
+function brand() {
+  return h("span", { class: "brand" }, h("img", { src: "app/icon.svg", alt: "", width: 24, height: 24 }), "Rollcall");
+}
+
+/** signInView asks for a key; why is a sentence about the session before, if it ended. */
+function signInView(why) {
+  document.title = `${t("signIn")} · Rollcall`;
+  const error = h("p", { class: "error", id: "key-error", role: "alert" }, why ?? "");
+  const key = h("input", { id: "key", type: "password", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "key-hint key-error" });
+  const button = h("button", { class: "primary", type: "submit" }, t("signIn"));
+  const submit = async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    button.textContent = t("signingIn");
+    try {
+      await api.signIn(key.value.trim());
+      key.value = "";
+      await start();
+    } catch (e) {
+      error.textContent = e.status === 401 ? t("wrongKey") : e.message;
+      key.setAttribute("aria-invalid", "true");
+      button.disabled = false;
+      button.textContent = t("signIn");
+      key.focus();
+    }
+  };
+  fill(root, h("main", { class: "sign-in" },
+    h("form", { class: "card", onsubmit: submit },
+      h("div", { class: "row spread" }, brand(), languageSwitch(() => signInView(why))),
+      h("h1", {}, t("signInTitle")),
+      h("label", { for: "key" }, t("key")), key,
+      h("p", { class: "hint", id: "key-hint" }, t("signInHint")),
+      error, button)));
+  key.focus();
+}
+
+/** workspaceView shows the workspace of the session. */
+function workspaceView(catalogue) {
+  document.title = `${t("title")} · ${catalogue.org_name || catalogue.org_id} · Rollcall`;
+  const dialog = exportDialog(catalogue, ended);
+  const through = catalogue.complete_through ? t("completeThrough", moment(catalogue.complete_through)) : t("notComplete");
+  const content = h("main", { id: "content", tabindex: "-1" });
+  fill(root,
+    h("a", { class: "skip", href: "#content" }, t("skip")),
+    h("header", {},
+      brand(),
+      h("span", { class: "workspace" }, catalogue.org_name || catalogue.org_id),
+      h("span", { class: "grow" }),
+      languageSwitch(() => workspaceView(catalogue)),
+      h("button", { onclick: leave }, t("signOut")),
+      h("button", { class: "primary", id: "export", onclick: () => dialog.open(view.period()) }, t("export"))),
+    content, dialog.element,
+    h("footer", {}, h("span", { id: "complete-through" }, through), h("a", { href: "openapi.yaml" }, "OpenAPI")));
+  const view = analytics(content, catalogue, ended);
+}
+
+async function leave() {
+  try { await api.signOut(); } finally { signInView(); }
+}
+
+/** ended shows the sign-in when a call found no session any more; it returns whether that was the reason. */
+function ended(problem) {
+  if (problem.status !== 401) return false;
+  signInView(t("expired"));
+  return true;
+}
+
+async function start() {
+  try {
+    workspaceView(await api.catalogue());
+  } catch (e) {
+    if (e.status === 401) return signInView();
+    fill(root, h("main", { class: "sign-in" }, h("div", { class: "card" }, brand(),
+      h("p", { class: "error", role: "alert" }, t("failed"), " ", e.message), h("button", { class: "primary", onclick: start }, t("retry")))));
+    announce(t("failed"));
+  }
+}
+
+speak();
+start();

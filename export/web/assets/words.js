@@ -1,0 +1,93 @@
+// The page's words in its languages, and numbers and dates as people of that language write them. The CSV does not change with them.
+
+const words = {
+  en: {
+    title: "Usage", signInTitle: "Sign in", signInHint: "Paste a workspace key with the scope USAGE_EXPORT_API. It is exchanged for a session and does not stay in this page.",
+    key: "Workspace key", signIn: "Sign in", signOut: "Sign out", signingIn: "Signing in…", wrongKey: "This key is not valid. Check that it was copied whole, or ask for a new one.",
+    expired: "Your session has ended. Sign in again.", language: "Language", export: "Export", period: "Period", apply: "Apply",
+    this_month: "This month", last_month: "Last month", this_week: "This week", last_week: "Last week", custom: "Custom", from: "From", to: "To",
+    completeThrough: (t) => `Data complete through ${t}`, notComplete: "No data has arrived yet", loading: "Loading…", retry: "Try again", failed: "This could not be loaded.",
+    messages: "Messages", active_users: "Active users", assistants: "Assistants", projects: "Projects", actions: "Actions", tokens: "Tokens", cost_usd: "Cost",
+    comparedWith: (p) => `compared with ${p}`, unchanged: "unchanged", fromZero: "new", notComparable: "no earlier data",
+    perDay: "Messages per day", day: "Day", table: "Show as table", topUsers: "Top users", topAssistants: "Top assistants", topProjects: "Top projects", topModels: "Top models",
+    nothing: "No usage in this period", nothingHint: "Choose another period, or wait for the first events to arrive.", none: "None",
+    exportTitle: "Export usage data", dataType: "Data type", options: "Format and options", format: "Format", delimiter: "Delimiter", comma: "Comma", semicolon: "Semicolon", tab: "Tab",
+    bom: "Byte order mark (for older Excel)", inactive: "Include inactive entities", groupBy: "Group by", noGrouping: "No grouping", preview: "Preview: first rows", noRows: "No rows in this period.",
+    generate: (f) => `Generate ${f}`, cancel: "Cancel", close: "Close", curl: "The same from a script", copy: "Copy", copied: "Copied",
+    streaming: (size) => `Receiving… ${size}`, done: (name, size) => `${name} (${size}) is in your downloads.`, cancelled: "Cancelled. Nothing was saved.",
+    cut: "The download broke off, so nothing was saved. Try again; if it happens twice, ask your operator to look at the export service.",
+    recent: "Recent exports", noRecent: "No exports yet.", when: "When", what: "What", who: "By", size: "Size", outcome: "Outcome", between: (a, b) => `from ${a} to ${b}`,
+    earliest: (d) => `Data can be exported from ${d} on.`, skip: "Skip to content",
+    outcomes: { started: "running", complete: "complete", not_modified: "unchanged", refused: "refused", failed: "failed", aborted: "cancelled" },
+    types: {
+      users: ["Users", "One row per user: messages, ranks, assistants, projects, models, actions"],
+      assistants: ["Assistants", "One row per assistant: messages, users, conversations"],
+      workflows: ["Workflows", "One row per workflow: runs, success rate, durations, errors"],
+      projects: ["Projects", "One row per project: messages, users, conversations"],
+      models: ["Models", "One row per model and provider: requests"],
+      "api-keys": ["API keys", "One row per API key: requests and cost"],
+    },
+  },
+  de: {
+    title: "Nutzung", signInTitle: "Anmelden", signInHint: "Fügen Sie einen Workspace-Schlüssel mit dem Recht USAGE_EXPORT_API ein. Er wird gegen eine Sitzung getauscht und bleibt nicht in dieser Seite.",
+    key: "Workspace-Schlüssel", signIn: "Anmelden", signOut: "Abmelden", signingIn: "Anmeldung läuft…", wrongKey: "Dieser Schlüssel ist nicht gültig. Prüfen Sie, ob er ganz kopiert wurde, oder bitten Sie um einen neuen.",
+    expired: "Ihre Sitzung ist abgelaufen. Melden Sie sich neu an.", language: "Sprache", export: "Exportieren", period: "Zeitraum", apply: "Anwenden",
+    this_month: "Dieser Monat", last_month: "Letzter Monat", this_week: "Diese Woche", last_week: "Letzte Woche", custom: "Eigener", from: "Von", to: "Bis",
+    completeThrough: (t) => `Daten vollständig bis ${t}`, notComplete: "Es sind noch keine Daten da", loading: "Wird geladen…", retry: "Noch einmal", failed: "Das konnte nicht geladen werden.",
+    messages: "Nachrichten", active_users: "Aktive Personen", assistants: "Assistenten", projects: "Projekte", actions: "Aktionen", tokens: "Tokens", cost_usd: "Kosten",
+    comparedWith: (p) => `verglichen mit ${p}`, unchanged: "unverändert", fromZero: "neu", notComparable: "keine früheren Daten",
+    perDay: "Nachrichten pro Tag", day: "Tag", table: "Als Tabelle zeigen", topUsers: "Aktivste Personen", topAssistants: "Meistgenutzte Assistenten", topProjects: "Aktivste Projekte", topModels: "Meistgenutzte Modelle",
+    nothing: "Keine Nutzung in diesem Zeitraum", nothingHint: "Wählen Sie einen anderen Zeitraum, oder warten Sie auf die ersten Ereignisse.", none: "Keine",
+    exportTitle: "Nutzungsdaten exportieren", dataType: "Datentyp", options: "Format und Optionen", format: "Format", delimiter: "Trennzeichen", comma: "Komma", semicolon: "Semikolon", tab: "Tabulator",
+    bom: "Byte Order Mark (für älteres Excel)", inactive: "Auch Inaktive aufführen", groupBy: "Gruppieren nach", noGrouping: "Nicht gruppieren", preview: "Vorschau: erste Zeilen", noRows: "Keine Zeilen in diesem Zeitraum.",
+    generate: (f) => `${f} erzeugen`, cancel: "Abbrechen", close: "Schließen", curl: "Dasselbe aus einem Skript", copy: "Kopieren", copied: "Kopiert",
+    streaming: (size) => `Wird empfangen… ${size}`, done: (name, size) => `${name} (${size}) liegt in Ihren Downloads.`, cancelled: "Abgebrochen. Nichts wurde gespeichert.",
+    cut: "Der Download brach ab, darum wurde nichts gespeichert. Versuchen Sie es noch einmal; geschieht es zweimal, lassen Sie den Export-Dienst ansehen.",
+    recent: "Letzte Exporte", noRecent: "Noch keine Exporte.", when: "Wann", what: "Was", who: "Von", size: "Größe", outcome: "Ergebnis", between: (a, b) => `vom ${a} bis ${b}`,
+    earliest: (d) => `Daten können ab dem ${d} exportiert werden.`, skip: "Zum Inhalt",
+    outcomes: { started: "läuft", complete: "vollständig", not_modified: "unverändert", refused: "abgelehnt", failed: "fehlgeschlagen", aborted: "abgebrochen" },
+    types: {
+      users: ["Personen", "Eine Zeile je Person: Nachrichten, Ränge, Assistenten, Projekte, Modelle, Aktionen"],
+      assistants: ["Assistenten", "Eine Zeile je Assistent: Nachrichten, Personen, Unterhaltungen"],
+      workflows: ["Workflows", "Eine Zeile je Workflow: Läufe, Erfolgsquote, Dauer, Fehler"],
+      projects: ["Projekte", "Eine Zeile je Projekt: Nachrichten, Personen, Unterhaltungen"],
+      models: ["Modelle", "Eine Zeile je Modell und Anbieter: Anfragen"],
+      "api-keys": ["API-Schlüssel", "Eine Zeile je API-Schlüssel: Anfragen und Kosten"],
+    },
+  },
+};
+
+export const languages = { en: "English", de: "Deutsch" };
+
+let language = "en";
+let w = words.en;
+
+/** speak chooses the language: the one chosen before, else the browser's, else English. */
+export function speak(choice) {
+  const wanted = choice ?? remembered() ?? navigator.languages?.find((l) => words[l.slice(0, 2)])?.slice(0, 2);
+  language = words[wanted] ? wanted : "en";
+  w = words[language];
+  document.documentElement.lang = language;
+  if (choice) try { localStorage.setItem("rollcall-language", choice); } catch { /* private mode: only this visit */ }
+}
+
+function remembered() {
+  try { return localStorage.getItem("rollcall-language") ?? undefined; } catch { return undefined; }
+}
+
+export const spoken = () => language;
+export const t = (name, ...values) => (typeof w[name] === "function" ? w[name](...values) : w[name]);
+
+export const number = (n) => new Intl.NumberFormat(language).format(n);
+export const short = (n) => new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(n);
+export const dollars = (n) => new Intl.NumberFormat(language, { style: "currency", currency: "USD" }).format(n);
+export const percent = (n) => new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).format(n);
+export const date = (day, options = { dateStyle: "medium" }) => new Intl.DateTimeFormat(language, { timeZone: "UTC", ...options }).format(new Date(day + "T00:00:00Z"));
+export const dates = (from, to) =>
+  new Intl.DateTimeFormat(language, { timeZone: "UTC", dateStyle: "medium" }).formatRange(new Date(from + "T00:00:00Z"), new Date(to + "T00:00:00Z"));
+export const moment = (iso) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(iso));
+export function bytes(n) {
+  const unit = n < 1000 ? "byte" : n < 1e6 ? "kilobyte" : n < 1e9 ? "megabyte" : "gigabyte";
+  const by = { byte: 1, kilobyte: 1e3, megabyte: 1e6, gigabyte: 1e9 }[unit];
+  return new Intl.NumberFormat(language, { style: "unit", unit, maximumFractionDigits: n < 1000 ? 0 : 1 }).format(n / by);
+}
