@@ -1,0 +1,84 @@
+package embedded
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// exception is an error of the engine, or one that the handler raises in the engine's manner: ClickHouse's code, and a text that begins with it.
+type exception struct {
+	Code int
+	Text string // Code: 60. DB::Exception: …. (UNKNOWN_TABLE)
+}
+
+func (e *exception) Error() string { return e.Text }
+
+// Codes of ClickHouse that the handler raises itself.
+const (
+	codeBadArguments   = 36
+	codeNotImplemented = 48
+	codeLogicalError   = 49
+	codeUnknownType    = 50
+	codeSyntaxError    = 62
+	codeUnknownSetting = 115
+	codeTooLarge       = 307
+	codeCancelled      = 394
+)
+
+var codeNames = map[int]string{
+	codeBadArguments: "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED", codeLogicalError: "LOGICAL_ERROR", codeUnknownType: "UNKNOWN_TYPE",
+	codeSyntaxError: "SYNTAX_ERROR", codeUnknownSetting: "UNKNOWN_SETTING", codeTooLarge: "TOO_MANY_BYTES", codeCancelled: "QUERY_WAS_CANCELLED",
+}
+
+func newException(code int, sentence string) *exception {
+	return &exception{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, strings.TrimSuffix(sentence, "."), codeNames[code])}
+}
+
+var codePrefix = regexp.MustCompile(`^Code: (\d+)\. `)
+
+// parseException reads the engine's error text.
+func parseException(text string) *exception {
+	match := codePrefix.FindStringSubmatch(text)
+	if match == nil {
+		return newException(codeLogicalError, text)
+	}
+	code, err := strconv.Atoi(match[1])
+	if err != nil || code <= 0 {
+		return newException(codeLogicalError, text)
+	}
+	return &exception{Code: code, Text: text}
+}
+
+// status is the HTTP status that a ClickHouse server answers with for the code.
+func (e *exception) status() int {
+	if status, known := exceptionStatus[e.Code]; known {
+		return status
+	}
+	return http.StatusInternalServerError
+}
+
+var exceptionStatus = statuses(map[int][]int{
+	http.StatusBadRequest: {codeBadArguments, codeSyntaxError, codeTooLarge,
+		6 /* CANNOT_PARSE_TEXT */, 26, 27 /* CANNOT_PARSE_QUOTED_STRING, …INPUT_ASSERTION_FAILED */, 38, 41, 43, /* CANNOT_PARSE_DATE, …DATETIME, ILLEGAL_TYPE_OF_ARGUMENT */
+		42 /* NUMBER_OF_ARGUMENTS_DOESNT_MATCH */, 52, 53 /* TYPE_MISMATCH */, 69, 70, 72 /* CANNOT_PARSE_NUMBER */, 117 /* INCORRECT_DATA */, 130, 131,
+		167, 168 /* TOO_DEEP_AST, TOO_BIG_AST */, 170, 215, 223, 254, 320, 427, 441, 442, 456, 457 /* BAD_QUERY_PARAMETER */},
+	http.StatusNotFound: {16 /* NO_SUCH_COLUMN_IN_TABLE */, 46, 47 /* UNKNOWN_IDENTIFIER */, codeUnknownType, 56, 60 /* UNKNOWN_TABLE */, 63, 73 /* UNKNOWN_FORMAT */, 78,
+		81 /* UNKNOWN_DATABASE */, codeUnknownSetting, 336},
+	http.StatusRequestTimeout:     {159, 160 /* TIMEOUT_EXCEEDED, TOO_SLOW */},
+	http.StatusNotImplemented:     {codeNotImplemented},
+	http.StatusServiceUnavailable: {439 /* CANNOT_SCHEDULE_TASK */},
+	http.StatusTooManyRequests:    {202 /* TOO_MANY_SIMULTANEOUS_QUERIES */},
+})
+
+func statuses(codes map[int][]int) map[int]int {
+	byCode := map[int]int{}
+	for status, list := range codes {
+		for _, code := range list {
+			byCode[code] = status
+		}
+	}
+	return byCode
+}

@@ -1,0 +1,117 @@
+package enginetest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Options of an engine that a test starts for itself.
+type Options struct {
+	Dir       string // its data; kept. Required
+	Addr      string // default 127.0.0.1:0
+	MaxMemory int64  // bytes for all queries together; default half of the machine's
+}
+
+// Server is an engine in a process of its own.
+type Server struct {
+	URL string // http://127.0.0.1:port, without a database
+
+	process *exec.Cmd
+	input   io.Closer
+	errors  *bytes.Buffer
+	ended   chan struct{}
+}
+
+var shared struct {
+	sync.Once
+	server *Server
+	err    error
+}
+
+// Shared is the engine of this test binary; the first call starts it. Its directory is a temporary one.
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	shared.Do(func() {
+		dir, err := os.MkdirTemp("", "rollcall-engine-*")
+		if err != nil {
+			shared.err = err
+			return
+		}
+		shared.server, shared.err = start(orders{Options: Options{Dir: dir}, Remove: true})
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.server
+}
+
+// Start starts an engine on a directory of the test's own. It is stopped at the test's end, unless Stop or Kill came before.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s, err := start(orders{Options: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// start returns once the engine answers. Its error is what the engine said.
+func start(o orders) (*Server, error) {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{process: exec.Command(binary), errors: &bytes.Buffer{}, ended: make(chan struct{})}
+	s.process.Env = append(os.Environ(), childVariable+"="+string(text))
+	s.process.Stderr = io.MultiWriter(os.Stderr, s.errors)
+	output, err := s.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if s.input, err = s.process.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := s.process.Start(); err != nil {
+		return nil, err
+	}
+	overdue := time.AfterFunc(startLimit+10*time.Second, func() { s.process.Process.Kill() })
+	defer overdue.Stop()
+	line, _ := bufio.NewReader(output).ReadString('\n')
+	go func() {
+		s.process.Wait()
+		close(s.ended)
+	}()
+	if s.URL = strings.TrimSpace(line); s.URL == "" {
+		s.input.Close()
+		<-s.ended
+		return nil, fmt.Errorf("the test engine did not start: %s", strings.TrimSpace(s.errors.String()))
+	}
+	return s, nil
+}
+
+// Stop ends the engine in order and waits for its process.
+func (s *Server) Stop() {
+	s.input.Close()
+	<-s.ended
+}
+
+// Kill ends the engine's process with SIGKILL, as a crash would, and waits for it.
+func (s *Server) Kill() {
+	s.process.Process.Kill()
+	<-s.ended
+	s.input.Close()
+}

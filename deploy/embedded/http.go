@@ -1,0 +1,170 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+// ServeHTTP answers as ClickHouse's HTTP interface does; doc.go says how far.
+func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/ping", "/replicas_status":
+		fmt.Fprint(w, "Ok.\n")
+		return
+	case "/":
+	default:
+		http.Error(w, "There is no handle "+r.URL.Path+": send queries to /", http.StatusNotFound)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		http.Error(w, "The method "+r.Method+" is not allowed: use GET or POST", http.StatusMethodNotAllowed)
+		return
+	}
+	if r.URL.RawQuery == "" && r.Method == http.MethodGet {
+		fmt.Fprint(w, "Ok.\n")
+		return
+	}
+	answer := newAnswer(w)
+	defer answer.release()
+	if err := e.run(r, answer); err != nil {
+		answer.fail(asException(err))
+		return
+	}
+	if err := answer.finish(); err != nil {
+		e.log.Debug("embedded engine: an answer was not delivered", "err", err)
+	}
+}
+
+func asException(err error) *exception {
+	var known *exception
+	if errors.As(err, &known) {
+		return known
+	}
+	return newException(codeLogicalError, err.Error())
+}
+
+// run reads the request, opens a session for it and runs its statement.
+func (e *Engine) run(r *http.Request, answer *answer) error {
+	q, err := readRequest(r)
+	if err != nil {
+		return err
+	}
+	defer q.body.Close()
+	if err := answer.begin(q, r); err != nil {
+		return err
+	}
+	stmt, err := q.statement(r.Method)
+	if err != nil {
+		return err
+	}
+	s, err := e.lib.open(e.args...)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.prepare(q); err != nil {
+		return err
+	}
+	switch stmt.kind {
+	case rowsOut:
+		return e.selectRows(r.Context(), s, q, stmt, answer)
+	case rowsIn:
+		return insertRows(s, q, stmt, answer)
+	}
+	return e.execute(s, q, stmt, answer)
+}
+
+// prepare gives a fresh session the request's database and settings. What the library sets for its own command line goes back to the server's defaults.
+func (s *session) prepare(q *request) error {
+	base := map[string]string{"log_comment": q.id, "implicit_select": "0", "allow_introspection_functions": "0"}
+	for name, value := range q.settings {
+		if name != "log_comment" { // it is how a query is found to cancel it
+			base[name] = value
+		}
+	}
+	if err := s.set(base); err != nil {
+		return err
+	}
+	if q.database == "" || q.database == "default" {
+		return nil
+	}
+	return s.use(q.database)
+}
+
+// selectRows lets the engine write its rows in their format into a pipe, and passes on what comes out of it: the pipe bounds how far the engine is ahead.
+// A client that goes away ends the query.
+func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt statement, answer *answer) error {
+	out, in, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	format := stmt.format
+	if format == "" {
+		format = q.format
+	}
+	sql := fmt.Sprintf("%s\nINTO OUTFILE '/dev/fd/%d' TRUNCATE COMPRESSION 'none' %s", stmt.sql[:stmt.outAt], in.Fd(), stmt.sql[stmt.outAt:])
+
+	finished := make(chan struct{})
+	var queryErr error
+	var used usage
+	go func() {
+		defer close(finished)
+		defer in.Close()
+		_, used, queryErr = s.query(sql, format, q.params)
+	}()
+	stop := context.AfterFunc(ctx, func() { e.kill(q.id, finished) })
+	defer stop()
+
+	answer.format(format)
+	sendErr := answer.rows(out, q.revision, format)
+	if sendErr != nil {
+		go e.kill(q.id, finished)
+		_, _ = io.Copy(io.Discard, out) // a pipe that nobody reads would stop the query, one that is closed would send SIGPIPE
+	}
+	<-finished
+	if queryErr != nil {
+		return queryErr
+	}
+	answer.summary(used)
+	return sendErr
+}
+
+// insertRows hands the rows over as they come. They are stored when it returns nil; a body that breaks off stores none of its last block.
+func insertRows(s *session, q *request, stmt statement, answer *answer) error {
+	stream, err := s.insert(stmt.sql, stmt.format, q.params)
+	if err != nil {
+		return err
+	}
+	defer stream.close()
+	if _, err := io.Copy(stream, io.MultiReader(stringReader(stmt.data), q.body)); err != nil {
+		stream.cancel()
+		return err
+	}
+	used, err := stream.finish()
+	if err == nil {
+		answer.summary(used)
+	}
+	return err
+}
+
+// execute runs a statement that gives no rows, or few. Like a server, it runs on if the client goes away; only Close ends it.
+func (e *Engine) execute(s *session, q *request, stmt statement, answer *answer) error {
+	finished := make(chan struct{})
+	stop := context.AfterFunc(e.closing, func() { e.kill(q.id, finished) })
+	defer stop()
+	defer close(finished)
+	body, used, err := s.query(stmt.sql, q.format, q.params)
+	if err != nil {
+		return err
+	}
+	answer.summary(used)
+	answer.format(q.format)
+	_, err = answer.Write(body)
+	return err
+}

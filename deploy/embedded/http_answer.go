@@ -1,0 +1,198 @@
+package embedded
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// heldBytes is how much of an answer is kept back: until then, a failure still has its own status.
+const heldBytes = 256 << 10
+
+// answer writes one HTTP answer: status and headers as late as possible, rows through the compressions that were asked for, and failures so that the client
+// cannot take them for rows.
+type answer struct {
+	w       http.ResponseWriter
+	out     io.Writer   // where rows go in: the outermost compression, or the answer itself
+	layers  []io.Closer // compressions, outermost first
+	started time.Time
+	tag     string // marks the text of a failure in the middle of rows
+
+	held    bytes.Buffer
+	spool   *os.File // what waits for the end and does not fit into held
+	waiting bool     // for the end, however long
+	sent    bool     // status and headers are gone
+}
+
+func newAnswer(w http.ResponseWriter) *answer {
+	a := &answer{w: w, started: time.Now(), tag: strings.ToLower(rand.Text()[:16])}
+	a.out = (*answerBody)(a)
+	return a
+}
+
+// begin sets the headers that every answer has, and the compressions that the request asks for.
+func (a *answer) begin(q *request, r *http.Request) error {
+	h := a.w.Header()
+	h.Set("X-ClickHouse-Query-Id", q.id)
+	h.Set("X-ClickHouse-Timezone", "UTC")
+	h.Set("X-ClickHouse-Exception-Tag", a.tag)
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	a.waiting = q.waitForEnd
+	if name := acceptedEncoding(r); name != "" && q.compressReply {
+		h.Set("Content-Encoding", name)
+		h.Add("Vary", "Accept-Encoding")
+		a.push(encodings[name].writer(a.out))
+	}
+	if q.frames != "" {
+		frames, err := newFrameWriter(a.out, q.frames)
+		if err != nil {
+			return err
+		}
+		a.push(frames)
+	}
+	return nil
+}
+
+func (a *answer) push(layer io.WriteCloser) {
+	a.out = layer
+	a.layers = append([]io.Closer{layer}, a.layers...)
+}
+
+func (a *answer) Write(p []byte) (int, error) { return a.out.Write(p) }
+
+// rows copies the engine's output.
+func (a *answer) rows(from io.Reader, revision uint64, format string) error {
+	if revision > 0 && strings.EqualFold(format, "Native") {
+		return recodeNative(a.out, from, revision)
+	}
+	_, err := io.CopyBuffer(struct{ io.Writer }{a.out}, struct{ io.Reader }{from}, make([]byte, 128<<10))
+	return err
+}
+
+// format says what the rows are written in.
+func (a *answer) format(name string) {
+	a.w.Header().Set("X-ClickHouse-Format", name)
+	a.w.Header().Set("Content-Type", contentType(name))
+}
+
+func contentType(format string) string {
+	switch f := strings.ToLower(format); {
+	case strings.HasPrefix(f, "jsoneachrow"), strings.HasPrefix(f, "jsoncompacteachrow"), f == "ndjson", f == "jsonlines":
+		return "application/x-ndjson; charset=UTF-8"
+	case strings.HasPrefix(f, "json"):
+		return "application/json; charset=UTF-8"
+	case strings.HasPrefix(f, "csv"):
+		return "text/csv; charset=UTF-8; header=" + map[bool]string{true: "present", false: "absent"}[strings.Contains(f, "withnames")]
+	case strings.HasPrefix(f, "tabseparated"), strings.HasPrefix(f, "tsv"):
+		return "text/tab-separated-values; charset=UTF-8"
+	case f == "xml":
+		return "application/xml; charset=UTF-8"
+	case f == "native", f == "parquet", f == "orc", f == "avro", strings.HasPrefix(f, "arrow"), strings.HasPrefix(f, "rowbinary"), f == "msgpack":
+		return "application/octet-stream"
+	}
+	return "text/plain; charset=UTF-8"
+}
+
+// summary tells what the statement did, if the headers are not gone yet.
+func (a *answer) summary(u usage) {
+	if a.sent {
+		return
+	}
+	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+	text, err := json.Marshal(map[string]string{
+		"read_rows": number(u.ReadRows), "read_bytes": number(u.ReadBytes), "total_rows_to_read": number(u.ReadRows),
+		"written_rows": number(u.WrittenRows), "written_bytes": number(u.WrittenBytes),
+		"result_rows": number(u.ResultRows), "result_bytes": number(u.ResultBytes),
+		"elapsed_ns": number(uint64(time.Since(a.started))),
+	})
+	if err == nil {
+		a.w.Header().Set("X-ClickHouse-Summary", string(text))
+	}
+}
+
+// finish sends what is still held.
+func (a *answer) finish() error {
+	for _, layer := range a.layers {
+		if err := layer.Close(); err != nil {
+			return err
+		}
+	}
+	if a.sent {
+		return nil
+	}
+	if a.spool == nil {
+		a.w.Header().Set("Content-Length", strconv.Itoa(a.held.Len()))
+	}
+	return a.send()
+}
+
+// fail answers with an exception: alone and with its status if nothing is sent yet, else behind the rows, between marks that hold this answer's tag.
+func (a *answer) fail(e *exception) {
+	text := e.Text + "\n"
+	if a.sent {
+		fmt.Fprintf(a.out, "\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n", a.tag, text, len(text), a.tag)
+		_ = a.finish() // the client is told, or gone
+		return
+	}
+	h := a.w.Header()
+	for _, name := range []string{"Content-Encoding", "X-ClickHouse-Format", "X-ClickHouse-Exception-Tag"} {
+		h.Del(name)
+	}
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	h.Set("X-ClickHouse-Exception-Code", strconv.Itoa(e.Code))
+	a.w.WriteHeader(e.status())
+	io.WriteString(a.w, text)
+}
+
+func (a *answer) release() {
+	if a.spool != nil {
+		a.spool.Close()
+	}
+}
+
+// answerBody is the answer behind all compressions.
+type answerBody answer
+
+func (b *answerBody) Write(p []byte) (int, error) {
+	switch {
+	case b.sent:
+		return b.w.Write(p)
+	case b.spool != nil:
+		return b.spool.Write(p)
+	case b.held.Len()+len(p) <= heldBytes:
+		return b.held.Write(p)
+	case b.waiting:
+		spool, err := os.CreateTemp("", "rollcall-answer-*")
+		if err != nil {
+			return 0, err
+		}
+		os.Remove(spool.Name()) // it goes when it is closed
+		b.spool = spool
+		return spool.Write(p)
+	}
+	if err := (*answer)(b).send(); err != nil {
+		return 0, err
+	}
+	return b.w.Write(p)
+}
+
+// send writes status, headers and what was held.
+func (a *answer) send() error {
+	a.sent = true
+	a.w.WriteHeader(http.StatusOK)
+	if _, err := a.w.Write(a.held.Bytes()); err != nil || a.spool == nil {
+		return err
+	}
+	if _, err := a.spool.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := io.Copy(a.w, a.spool)
+	return err
+}

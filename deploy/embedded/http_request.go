@@ -1,0 +1,124 @@
+package embedded
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/google/uuid"
+)
+
+// request is what one HTTP request asks for, its body still unread.
+type request struct {
+	id            string // the query's id, as answered and as used to cancel it
+	text          string // the query parameter
+	body          io.ReadCloser
+	database      string
+	format        string // of the answer where the statement names none
+	params        map[string]string
+	settings      map[string]string
+	revision      uint64 // client_protocol_version: blocks of the Native format are written as this revision of the native protocol reads them
+	frames        string // how the answer is cut into ClickHouse's compressed frames: LZ4, ZSTD or empty for not at all
+	waitForEnd    bool
+	compressReply bool // enable_http_compression
+}
+
+// statementHead is how much of a body is looked at to find where an INSERT's rows begin; also the longest statement in a body.
+const statementHead = 8 << 20
+
+// notSettings are the parameters that ClickHouse's HTTP interface keeps for itself and that have no further meaning here: the engine has one user.
+var notSettings = map[string]bool{
+	"query": true, "query_id": true, "database": true, "default_format": true, "compress": true, "decompress": true, "client_protocol_version": true,
+	"user": true, "password": true, "quota_key": true, "stacktrace": true, "buffer_size": true, "wait_end_of_query": true,
+	"session_timeout": true, "session_check": true, "http_write_exception_in_output_format": true,
+}
+
+func readRequest(r *http.Request) (*request, error) {
+	values := r.URL.Query()
+	switch {
+	case values.Has("session_id"):
+		return nil, newException(codeNotImplemented, "the embedded engine has no sessions: leave session_id out and send settings with each query")
+	case values.Has("role"):
+		return nil, newException(codeNotImplemented, "the embedded engine has one user and no roles: leave role out")
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/"):
+		return nil, newException(codeNotImplemented, "the embedded engine takes no external tables: send the query alone, or insert the rows into a table")
+	}
+	q := &request{
+		id:         firstOf(values.Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), uuid.NewString()),
+		text:       values.Get("query"),
+		database:   firstOf(values.Get("database"), r.Header.Get("X-ClickHouse-Database")),
+		format:     firstOf(values.Get("default_format"), r.Header.Get("X-ClickHouse-Format"), "TabSeparated"),
+		params:     map[string]string{},
+		settings:   map[string]string{},
+		waitForEnd: isOn(values.Get("wait_end_of_query")),
+	}
+	for name, list := range values {
+		if param, isParam := strings.CutPrefix(name, "param_"); isParam {
+			q.params[param] = list[len(list)-1]
+		} else if !notSettings[name] {
+			q.settings[name] = list[len(list)-1]
+		}
+	}
+	if r.Method != http.MethodPost { // as a server does: a link must not change anything
+		q.settings["readonly"] = firstOf(q.settings["readonly"], "2")
+	}
+	q.compressReply = isOn(q.settings["enable_http_compression"])
+	var err error
+	if version := values.Get("client_protocol_version"); version != "" {
+		if q.revision, err = strconv.ParseUint(version, 10, 32); err != nil {
+			return nil, newException(codeBadArguments, "client_protocol_version is "+strconv.Quote(version)+", which is not a number")
+		}
+	}
+	if isOn(values.Get("compress")) {
+		q.frames = firstOf(strings.ToUpper(q.settings["network_compression_method"]), "LZ4")
+	}
+	q.body, err = requestBody(r, values)
+	return q, err
+}
+
+// requestBody undoes the body's compressions: HTTP's around ClickHouse's frames.
+func requestBody(r *http.Request, values url.Values) (io.ReadCloser, error) {
+	body, err := decoded(r.Body, r.Header.Get("Content-Encoding"))
+	if err != nil || !isOn(values.Get("decompress")) {
+		return body, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{compress.NewReader(body), body}, nil
+}
+
+// statement finds the statement in the query parameter and the body. The parameter may hold it whole, its beginning, or an INSERT whose rows are the body.
+func (q *request) statement(method string) (statement, error) {
+	text := q.text
+	if text != "" {
+		if stmt, err := parseStatement(text); err == nil && stmt.kind == rowsIn {
+			return stmt, nil
+		}
+	}
+	head, err := io.ReadAll(io.LimitReader(q.body, statementHead+1))
+	if err != nil {
+		return statement{}, newException(codeBadArguments, "the request's body could not be read: "+err.Error())
+	}
+	stmt, err := parseStatement(text + string(head))
+	if err == nil && len(head) > statementHead && stmt.kind != rowsIn {
+		return statement{}, newException(codeTooLarge, "the statement is longer than 8 MiB")
+	}
+	return stmt, err
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func isOn(value string) bool { return value == "1" || value == "true" }
+
+func stringReader(s string) io.Reader { return strings.NewReader(s) }

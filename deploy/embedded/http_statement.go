@@ -1,0 +1,125 @@
+package embedded
+
+import "strings"
+
+// statement is what the handler must know of a SQL text to run it: whether it gives rows, whether its rows follow it, and in which format.
+type statement struct {
+	sql    string // the statement without its FORMAT clause's data, and without a final semicolon
+	kind   statementKind
+	format string // as its FORMAT clause says; empty without one
+	// For rowsOut: where INTO OUTFILE may be put, before the FORMAT clause if there is one.
+	outAt int
+	// For rowsIn: what followed the statement in the same text. It may be empty, or only the beginning.
+	data string
+}
+
+type statementKind int
+
+const (
+	plain   statementKind = iota // neither: DDL, INSERT … SELECT, INSERT … VALUES with its values, SET, …
+	rowsOut                      // SELECT, SHOW, DESCRIBE, …
+	rowsIn                       // INSERT whose rows come after it
+)
+
+// parseStatement reads the one statement of text. It does not judge the SQL: the engine does.
+func parseStatement(text string) (statement, error) {
+	l := lexer{text: text}
+	first := l.next()
+	switch word := first.word(); {
+	case first.kind == endToken:
+		return statement{}, newException(codeSyntaxError, "Empty query")
+	case word == "INSERT":
+		return parseInsert(&l)
+	case word == "SELECT" || word == "WITH" || word == "FROM" || word == "SHOW" || word == "DESCRIBE" || word == "DESC" || word == "EXPLAIN" || word == "EXISTS" ||
+		word == "CHECK" || first.is("("):
+		return parseRows(&l, first)
+	default:
+		end, _, err := l.rest(first)
+		return statement{sql: text[:end], outAt: end}, err
+	}
+}
+
+// parseRows finds the FORMAT clause of a statement that gives rows: FORMAT and one name, at the end or before SETTINGS, outside all brackets.
+func parseRows(l *lexer, first token) (statement, error) {
+	end, tokens, err := l.rest(first)
+	if err != nil {
+		return statement{}, err
+	}
+	s := statement{sql: l.text[:end], kind: rowsOut, outAt: end}
+	for i, t := range tokens {
+		switch t.word() {
+		case "INSERT": // WITH … INSERT INTO … SELECT
+			if first.word() == "WITH" {
+				return statement{sql: s.sql, outAt: end}, nil
+			}
+		case "OUTFILE":
+			if i > 0 && tokens[i-1].word() == "INTO" {
+				return statement{}, newException(codeNotImplemented, "INTO OUTFILE is not for the HTTP interface: read the answer's body")
+			}
+		case "FORMAT":
+			ends := i+2 == len(tokens) || i+2 < len(tokens) && tokens[i+2].word() == "SETTINGS"
+			if i > 0 && i+1 < len(tokens) && tokens[i+1].kind == wordToken && ends && !continuesExpression(tokens[i-1]) {
+				s.format, s.outAt = tokens[i+1].text, t.at
+			}
+		}
+	}
+	return s, nil
+}
+
+// continuesExpression tells whether what follows t is an expression or a name, so that FORMAT there is a column.
+func continuesExpression(t token) bool {
+	switch t.word() {
+	case "SELECT", "AS", "BY", "WHERE", "AND", "OR", "ON":
+		return true
+	}
+	return t.is(",") || t.is(".")
+}
+
+// parseInsert finds where the rows of an INSERT begin.
+func parseInsert(l *lexer) (statement, error) {
+	text := l.text
+	previous := token{}
+	for depth := 0; ; {
+		t := l.next()
+		switch word := t.word(); {
+		case t.kind == endToken: // INSERT INTO t: values follow
+			return statement{sql: text, kind: rowsIn, format: "Values"}, nil
+		case t.is("("):
+			depth++
+		case t.is(")"):
+			depth--
+		case depth > 0 || previous.is(".") || isTablePlace(previous): // a column's or table's name, whatever it is called
+		case t.is(";"):
+			return statement{sql: text[:t.at], kind: rowsIn, format: "Values", data: text[l.at:]}, nil
+		case word == "SELECT" || word == "WITH" || word == "WATCH":
+			end, _, err := l.rest(t)
+			return statement{sql: text[:end], outAt: end}, err
+		case word == "INFILE":
+			return statement{}, newException(codeNotImplemented, "FROM INFILE is not for the HTTP interface: send the rows in the body")
+		case word == "VALUES":
+			return statement{sql: text[:t.at], kind: rowsIn, format: "Values", data: text[l.at:]}, nil
+		case word == "FORMAT":
+			if name := l.next(); name.kind == wordToken {
+				return statement{sql: text[:t.at], kind: rowsIn, format: name.text, data: afterFormat(text[l.at:])}, nil
+			}
+			return statement{}, newException(codeSyntaxError, "Syntax error: no format is named after FORMAT")
+		}
+		previous = t
+	}
+}
+
+func isTablePlace(previous token) bool {
+	switch previous.word() {
+	case "INTO", "TABLE", "FUNCTION":
+		return true
+	}
+	return false
+}
+
+// afterFormat cuts what stands between the format's name and the data: blanks, a semicolon, and one line end.
+func afterFormat(data string) string {
+	data = strings.TrimLeft(data, " \t\f")
+	data = strings.TrimLeft(strings.TrimPrefix(data, ";"), " \t\f")
+	data = strings.TrimPrefix(data, "\r")
+	return strings.TrimPrefix(data, "\n")
+}
