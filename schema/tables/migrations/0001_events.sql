@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS events
     day                   Date                    CODEC(ZSTD(1)),
     type                  Enum8('message' = 1, 'action' = 2, 'token' = 3, 'workflow_run' = 4) CODEC(ZSTD(1)),
     event_id              FixedString(16)         CODEC(NONE),
-    version               UInt64                  CODEC(NONE) COMMENT 'hash of the content; the lowest bit is 1 for an erased event only',
+    version               UInt64                  COMMENT 'hash of the content; the lowest bit is 1 for an erased event only' CODEC(NONE),
 
     time                  DateTime64(3, 'UTC')    CODEC(ZSTD(1)),
     source                LowCardinality(String)  CODEC(ZSTD(1)),

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS message_daily
     workflow_id   String                 CODEC(ZSTD(1)),
     api_key_id    String                 CODEC(ZSTD(1)),
     messages      UInt64                 CODEC(ZSTD(1)),
-    conversations AggregateFunction(uniqExact, String) CODEC(ZSTD(1)) COMMENT 'distinct conversation ids: a set, since days overlap'
+    conversations AggregateFunction(uniqExact, String) COMMENT 'distinct conversation ids: a set, since days overlap' CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(day)
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS action_daily
     assistant_id String                 CODEC(ZSTD(1)),
     project_id   String                 CODEC(ZSTD(1)),
     workflow_id  String                 CODEC(ZSTD(1)),
-    messages     UInt64                 CODEC(ZSTD(1)) COMMENT 'action events: each stands for one message'
+    messages     UInt64                 COMMENT 'action events: each stands for one message' CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(day)

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS entities
     org_id          LowCardinality(String) CODEC(ZSTD(1)),
     day             Date32                 CODEC(ZSTD(1)),
     event_id        FixedString(16)        CODEC(NONE),
-    version         UInt64                 CODEC(NONE) COMMENT 'hash of the content; the lowest bit is 1 for an erased event only',
+    version         UInt64                 COMMENT 'hash of the content; the lowest bit is 1 for an erased event only' CODEC(NONE),
     kind            Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6),
     entity_id       String                 CODEC(ZSTD(1)),
     time            DateTime64(3, 'UTC')   CODEC(ZSTD(1)),

@@ -9,15 +9,15 @@ CREATE TABLE IF NOT EXISTS rejects
     offset       Int64                   CODEC(ZSTD(1)),
     value_sha256 FixedString(32)         CODEC(NONE),
     rejected_at  DateTime64(3, 'UTC')    CODEC(ZSTD(1)),
-    record_time  DateTime64(3, 'UTC')    CODEC(ZSTD(1)) COMMENT 'the Kafka record''s own timestamp',
+    record_time  DateTime64(3, 'UTC')    COMMENT 'the Kafka record''s own timestamp' CODEC(ZSTD(1)),
     reason       LowCardinality(String)  CODEC(ZSTD(1)),
-    detail       String                  CODEC(ZSTD(1)) COMMENT 'one sentence: which rule, where, what to do',
-    org_id       String                  CODEC(ZSTD(1)) COMMENT 'as far as it could be read, else empty',
-    user_id      String                  CODEC(ZSTD(1)) COMMENT 'as far as it could be read, else empty; erasure finds the person''s rejects by it',
+    detail       String                  COMMENT 'one sentence: which rule, where, what to do' CODEC(ZSTD(1)),
+    org_id       String                  COMMENT 'as far as it could be read, else empty' CODEC(ZSTD(1)),
+    user_id      String                  COMMENT 'as far as it could be read, else empty; erasure finds the person''s rejects by it' CODEC(ZSTD(1)),
     key          String                  CODEC(ZSTD(1)),
     headers      Array(Tuple(String, String)) CODEC(ZSTD(1)),
-    value        String                  CODEC(ZSTD(1)) COMMENT 'whole; only too_large keeps its first 64 KiB',
-    value_size   UInt64                  CODEC(ZSTD(1)) COMMENT 'bytes as produced'
+    value        String                  COMMENT 'whole; only too_large keeps its first 64 KiB' CODEC(ZSTD(1)),
+    value_size   UInt64                  COMMENT 'bytes as produced' CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(rejected_at)
 ORDER BY (topic, partition, offset, value_sha256)
