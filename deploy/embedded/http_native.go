@@ -12,10 +12,13 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
 
+// nativeBuffer is at least what the protocol's reader wants to buffer: then it shares this buffer, and the end of the blocks can be seen by peeking.
+const nativeBuffer = 256 << 10
+
 // recodeNative copies blocks of the Native format and writes them as the given revision of the native protocol has them. The engine writes revision 0
 // only, clients that send client_protocol_version read theirs.
 func recodeNative(to io.Writer, from io.Reader, revision uint64) error {
-	buffered := bufio.NewReaderSize(from, 1<<16)
+	buffered := bufio.NewReaderSize(from, nativeBuffer)
 	reader := chproto.NewReader(buffered)
 	server := &column.ServerContext{Revision: revision, Timezone: time.UTC}
 	var buffer chproto.Buffer
