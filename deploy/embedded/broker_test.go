@@ -175,7 +175,7 @@ func consume(t *testing.T, addr, topic string, partition int) (values []string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{addr}, Topic: topic, Partition: partition})
+	r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{addr}, Topic: topic, Partition: partition, MaxWait: 100 * time.Millisecond})
 	defer r.Close()
 	for r.Offset() < end {
 		m, err := r.ReadMessage(ctx)
