@@ -18,7 +18,7 @@ type Config struct {
 	Org   string // org_id; required
 	Name  string // what the workspace is called; default: the Org
 	Users int    // how many people it has; default 50. Each sends about 4 messages on a working day, with their requests and actions about 9 events
-	Days  int    // UTC days of history, the day of Now included; default 30
+	Days  int    // UTC days of history, the day of Now included; 0: no history
 	Seed  uint64 // another seed, other people and other usage
 
 	Rate float64   // events per second that Live makes; 0: none
@@ -33,9 +33,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Users == 0 {
 		c.Users = 50
-	}
-	if c.Days == 0 {
-		c.Days = 30
 	}
 	if c.Now.IsZero() {
 		c.Now = time.Now()
@@ -55,7 +52,7 @@ func (c Config) Check() error {
 	case c.Users < 0 || c.Users > 1_000_000:
 		return fmt.Errorf("%d users: give 1 to 1000000", c.Users)
 	case c.Days < 0 || c.Days > 366:
-		return fmt.Errorf("%d days of history: give 1 to 366, older events are rejected as too_old", c.Days)
+		return fmt.Errorf("%d days of history: give 0 to 366, older events are rejected as too_old", c.Days)
 	case c.Rate < 0 || c.Rate > 100_000:
 		return fmt.Errorf("a rate of %g events per second: give 0 to 100000", c.Rate)
 	}

@@ -13,6 +13,9 @@ import (
 // Events are the history of a workspace: its entities first, then the usage of each day in order of time, up to c.Now. The settings must pass Check.
 func Events(c Config) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
+		if c.Days == 0 {
+			return
+		}
 		w := newWorkspace(c)
 		for _, r := range w.entities() {
 			if !yield(r) {

@@ -35,7 +35,7 @@ type thing struct {
 
 func newWorkspace(c Config) *workspace {
 	w := &workspace{Config: c.withDefaults()}
-	w.start = w.Now.Truncate(day).Add(-time.Duration(w.Days-1) * day)
+	w.start = w.Now.Truncate(day).Add(-time.Duration(max(w.Days, 1)-1) * day)
 	r := w.random("cast")
 	for i := range w.Users {
 		w.users = append(w.users, w.person(r, i))
