@@ -1,0 +1,131 @@
+package kafkatest
+
+import (
+	"context"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"rollcall/deploy/embedded"
+)
+
+// Partitions is how many each topic of Open has.
+const Partitions = 4
+
+// Broker is one test's broker. Its methods fail the test where they cannot do what they say.
+type Broker struct {
+	Addr string // host:port, the same after Restart and Kill
+	Real bool   // Apache Kafka, not the embedded broker
+
+	t       testing.TB
+	backend backend
+	client  *kgo.Client
+}
+
+// backend is what differs between the two kinds.
+type backend interface {
+	address() string
+	restart(ctx context.Context, how syscall.Signal) error
+}
+
+// Open gives the test a broker with empty topics of these names (the default ones if none is named) until the test ends. Only one test at a time holds
+// the real broker; others wait, so a test that holds it must not open it again in a subtest.
+func Open(t testing.TB, topics ...string) *Broker {
+	t.Helper()
+	if len(topics) == 0 {
+		topics = embedded.DefaultTopics
+	}
+	b := &Broker{t: t}
+	switch kind := os.Getenv("ROLLCALL_TEST_KAFKA"); kind {
+	case "", "kfake":
+		b.backend = openEmbedded(t)
+	case "real":
+		b.backend, b.Real = openReal(t), true
+	default:
+		t.Fatalf("ROLLCALL_TEST_KAFKA is %q: set it to kfake or real", kind)
+	}
+	b.Addr = b.backend.address()
+	b.client = b.newClient()
+	for _, topic := range topics {
+		b.RecreateTopic(topic, Partitions)
+	}
+	if b.Real {
+		t.Cleanup(func() { b.deleteAll(topics) })
+	}
+	return b
+}
+
+// Restart stops the broker in good order and starts it again.
+func (b *Broker) Restart() { b.restart(syscall.SIGTERM) }
+
+// Kill ends the broker's process without a warning and starts it again. The embedded broker shares the test's process and is restarted in good order.
+func (b *Broker) Kill() { b.restart(syscall.SIGKILL) }
+
+func (b *Broker) restart(how syscall.Signal) {
+	b.t.Helper()
+	if err := b.backend.restart(b.t.Context(), how); err != nil {
+		b.t.Fatalf("restart the broker: %v", err)
+	}
+}
+
+// shared is the one Apache Kafka of this test binary.
+var shared struct {
+	start  sync.Once
+	server *server
+	err    error
+	inUse  sync.Mutex
+}
+
+func openReal(t testing.TB) backend {
+	t.Helper()
+	shared.start.Do(func() { shared.server, shared.err = newServer(context.Background()) })
+	if shared.err != nil {
+		t.Fatalf("ROLLCALL_TEST_KAFKA=real: %v", shared.err)
+	}
+	shared.inUse.Lock()
+	t.Cleanup(shared.inUse.Unlock)
+	return shared.server
+}
+
+func (s *server) address() string { return s.addr }
+
+func (s *server) restart(ctx context.Context, how syscall.Signal) error {
+	if err := s.stop(how); err != nil {
+		return err
+	}
+	return s.start(ctx)
+}
+
+// inProcess is the embedded broker on a directory of the test's own.
+type inProcess struct {
+	opts   embedded.BrokerOptions
+	broker *embedded.Broker
+}
+
+func openEmbedded(t testing.TB) backend {
+	t.Helper()
+	b := &inProcess{opts: embedded.BrokerOptions{Dir: t.TempDir(), Partitions: Partitions}}
+	if err := b.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.broker.Close() })
+	return b
+}
+
+func (b *inProcess) start(ctx context.Context) (err error) {
+	if b.broker, err = embedded.StartBroker(ctx, b.opts); err != nil {
+		return err
+	}
+	b.opts.Addr = b.broker.Addr()
+	return nil
+}
+
+func (b *inProcess) address() string { return b.broker.Addr() }
+
+func (b *inProcess) restart(ctx context.Context, _ syscall.Signal) error {
+	b.broker.Close()
+	return b.start(ctx)
+}
