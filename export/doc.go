@@ -1,0 +1,14 @@
+// Package export is the HTTP service: it turns a request into one statement of export/query and passes the engine's answer on.
+//
+// What it promises:
+//
+//   - An answer that ends orderly is whole and exact. The statement checks the plan it was made with before its first byte; a failure after that aborts the
+//     connection, so that no client takes a part for the whole.
+//   - A workspace's data is reached through its own valid credential only, within its limits, and is written to the audit table before its first byte.
+//   - The service holds one buffer of fixed size per answer, whatever the answer's size. When the client goes, the query ends.
+//   - Nothing that a client sent is ever part of an SQL text.
+//   - Data with another content has another ETag.
+//   - Whatever is refused is refused with a sentence that says what to change.
+//
+// routes.go lists all routes; a request passes authenticate.go, limit.go, params.go or dropin.go, answer.go (plan, statement, retries), stream.go, audit.go.
+package export
