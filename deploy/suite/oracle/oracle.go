@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -106,4 +107,19 @@ func (o *Oracle) Orgs() []string {
 		orgs[id.Org] = true
 	}
 	return slices.Sorted(maps.Keys(orgs))
+}
+
+// Events goes over all events: the winners, where copies differed and Settle was called.
+func (o *Oracle) Events() iter.Seq2[Identity, Event] {
+	return func(yield func(Identity, Event) bool) {
+		for id, copies := range o.copies {
+			e, settled := o.winner[id]
+			if !settled {
+				e = copies[0]
+			}
+			if !yield(id, e) {
+				return
+			}
+		}
+	}
 }

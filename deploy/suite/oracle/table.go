@@ -56,17 +56,9 @@ type export struct {
 
 // Export computes what the query asks for. Every conflict must be settled.
 func (o *Oracle) Export(q Query) (Table, error) {
-	p, err := q.period()
+	x, err := o.ask(q)
 	if err != nil {
 		return Table{}, err
-	}
-	x := export{Query: q, period: p, events: o.events(q.Org)}
-	x.settings = settings(x.events, q.Now.UnixMilli())
-	x.private = !x.settings.UserLevelData || x.settings.Pseudonymize
-	for _, e := range x.events {
-		if e.Type != entityType && e.Time >= p.start && e.Time < p.end {
-			x.usage = append(x.usage, e)
-		}
 	}
 	switch q.Type {
 	case "users":
@@ -83,6 +75,28 @@ func (o *Oracle) Export(q Query) (Table, error) {
 		return x.apiKeys(), nil
 	}
 	return Table{}, fmt.Errorf("no export %q", q.Type)
+}
+
+// Usage are the workspace's usage events, of any type, in the query's period.
+func (o *Oracle) Usage(q Query) ([]Event, error) {
+	x, err := o.ask(q)
+	return x.usage, err
+}
+
+func (o *Oracle) ask(q Query) (x export, err error) {
+	p, err := q.period()
+	if err != nil {
+		return x, err
+	}
+	x = export{Query: q, period: p, events: o.events(q.Org)}
+	x.settings = settings(x.events, q.Now.UnixMilli())
+	x.private = !x.settings.UserLevelData || x.settings.Pseudonymize
+	for _, e := range x.events {
+		if e.Type != entityType && e.Time >= p.start && e.Time < p.end {
+			x.usage = append(x.usage, e)
+		}
+	}
+	return x, nil
 }
 
 // rows of a kind of entity: those with usage that carries their id, and the known ones.

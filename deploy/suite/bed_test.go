@@ -1,0 +1,210 @@
+package suite
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"math/rand/v2"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"rollcall/deploy/suite/oracle"
+	"rollcall/deploy/suite/traffic"
+	"rollcall/export"
+	"rollcall/ingest"
+	"rollcall/rollup"
+	"rollcall/schema/tables"
+)
+
+var seed = flag.Uint64("seed", 1, "the seed of the random events and requests")
+
+// topics: two are enough to show that any topic carries any type.
+var topics = []string{"suite.one", "suite.two"}
+
+var secret = []byte("the suite's secret, 32 bytes long")
+
+// A bed is the product on one backend, and the oracle that saw the same records.
+type bed struct {
+	t       *testing.T
+	broker  string
+	ch      tables.Options
+	conn    driver.Conn
+	oracle  *oracle.Oracle
+	now     time.Time // when the oracle judges dates
+	metrics *prometheus.Registry
+
+	server *httptest.Server
+	keys   map[string]string // workspace → key
+}
+
+func newBed(t *testing.T) *bed {
+	b := &bed{t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{}}
+	b.broker, b.ch = backend(t, topics...)
+	conn, err := tables.Open(b.ch)
+	b.must(err)
+	b.conn = conn
+	t.Cleanup(func() { conn.Close() })
+	b.serve()
+	return b
+}
+
+func (b *bed) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// serve starts the export service; limits are out of the way.
+func (b *bed) serve() {
+	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, MaxConcurrentPerOrg: 64}, b.ch, quiet(b.t), prometheus.NewRegistry())
+	b.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	b.server = httptest.NewServer(e.Handler())
+	b.t.Cleanup(func() {
+		b.server.Close()
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Errorf("export ended with %v", err)
+		}
+	})
+}
+
+// quiet logs warnings to the test.
+func quiet(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// send produces the records, each to a random partition, and tells the oracle.
+func (b *bed) send(records []traffic.Record) {
+	b.t.Helper()
+	b.produce(records)
+	for _, r := range records {
+		b.tell(r)
+	}
+}
+
+func (b *bed) produce(records []traffic.Record) {
+	b.t.Helper()
+	partition := rand.New(rand.NewPCG(*seed, uint64(len(records))))
+	w := &kafka.Writer{
+		Addr: kafka.TCP(b.broker), BatchTimeout: time.Millisecond, BatchBytes: 8 << 20, RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
+		Balancer: kafka.BalancerFunc(func(_ kafka.Message, partitions ...int) int { return partitions[partition.IntN(len(partitions))] }),
+	}
+	defer w.Close()
+	for chunk := range slices.Chunk(records, 500) {
+		var messages []kafka.Message
+		for _, r := range chunk {
+			messages = append(messages, message(r))
+		}
+		b.must(w.WriteMessages(b.t.Context(), messages...))
+	}
+}
+
+func message(r traffic.Record) kafka.Message {
+	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, kafka.Header{Key: h.Key, Value: h.Value})
+	}
+	return m
+}
+
+// ingest runs one ingest until everything that was produced is committed, stops it, and settles the oracle's conflicts by what the log says.
+func (b *bed) ingest(change func(*ingest.Config)) {
+	b.t.Helper()
+	cfg := ingest.Config{Brokers: []string{b.broker}, Topics: topics, Secret: secret}
+	if change != nil {
+		change(&cfg)
+	}
+	registry := prometheus.NewRegistry()
+	b.metrics = registry
+	i, err := ingest.New(cfg, b.ch, quiet(b.t), registry)
+	b.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- i.Run(ctx) }()
+	b.eventually("everything is committed", func() bool {
+		select {
+		case err := <-done:
+			b.t.Fatalf("ingest ended with %v", err)
+		default:
+		}
+		return b.lag() == 0
+	})
+	cancel()
+	b.must(<-done)
+	b.compareLog()
+}
+
+// eventually polls; the deadline is for slow machines.
+func (b *bed) eventually(what string, holds func() bool) {
+	b.t.Helper()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(90 * time.Second); !holds(); <-poll.C {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("after 90 s it is still not so that %s", what)
+		}
+	}
+}
+
+// lag is how many records ingest's group has not committed, by the broker's own account.
+func (b *bed) lag() (records int64) {
+	b.t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(b.broker)}
+	meta, err := client.Metadata(b.t.Context(), &kafka.MetadataRequest{Topics: topics})
+	b.must(err)
+	ends, committed := map[string][]kafka.OffsetRequest{}, map[string][]int{}
+	for _, topic := range meta.Topics {
+		for _, p := range topic.Partitions {
+			ends[topic.Name] = append(ends[topic.Name], kafka.LastOffsetOf(p.ID))
+			committed[topic.Name] = append(committed[topic.Name], p.ID)
+		}
+	}
+	last, err := client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{Topics: ends})
+	b.must(err)
+	got, err := client.OffsetFetch(b.t.Context(), &kafka.OffsetFetchRequest{GroupID: "rollcall", Topics: committed})
+	b.must(err)
+	b.must(got.Error)
+	for topic, partitions := range last.Topics {
+		for _, p := range partitions {
+			records += p.LastOffset
+			for _, c := range got.Topics[topic] {
+				if c.Partition == p.Partition {
+					records -= max(0, c.CommittedOffset)
+				}
+			}
+		}
+	}
+	return records
+}
+
+// roll makes a rollup worker; with nothing to settle, a slice is rolled up at once.
+func (b *bed) roll() *rollup.Rollup {
+	b.t.Helper()
+	r, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, b.ch, quiet(b.t), prometheus.NewRegistry())
+	b.must(err)
+	return r
+}
+
+// key is the workspace's own.
+func (b *bed) key(org string) string {
+	b.t.Helper()
+	if b.keys[org] == "" {
+		keys, err := export.OpenKeys(b.conn)
+		b.must(err)
+		_, key, err := keys.Create(b.t.Context(), org, "suite", 0)
+		b.must(err)
+		b.keys[org] = key
+	}
+	return b.keys[org]
+}

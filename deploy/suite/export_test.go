@@ -1,0 +1,207 @@
+package suite
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/deploy/suite/oracle"
+	"rollcall/deploy/suite/traffic"
+	"rollcall/ingest"
+	"rollcall/rollup"
+	"rollcall/schema"
+)
+
+var (
+	events   = flag.Int("events", 4000, "how many random events")
+	requests = flag.Int("requests", 3, "random requests per workspace, data type and grouping in each state of the rollups")
+)
+
+// The whole promise: whatever arrives in whatever order, every export is what the oracle computes, wherever its days are read from.
+func TestEveryExportIsTheOracles(t *testing.T) {
+	b := newBed(t)
+	b.send(traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events, Topics: topics}))
+	b.ingest(nil)
+	r := rand.New(rand.NewPCG(*seed, 1))
+
+	t.Run("none of the slices rolled up", func(t *testing.T) {
+		b.with(t).rolledUp(0)
+		b.with(t).compare(r)
+	})
+	t.Run("half of them", func(t *testing.T) {
+		half := schema.DayOf(b.now.AddDate(0, -6, 0))
+		b.must(b.roll().Rebuild(t.Context(), rollup.Filter{To: half}, func(int, int) {}))
+		b.with(t).rolledUp(0.5)
+		b.with(t).compare(r)
+	})
+	t.Run("all of them", func(t *testing.T) {
+		_, err := b.roll().Once(t.Context())
+		b.must(err)
+		b.with(t).rolledUp(1)
+		b.with(t).compare(r)
+		b.with(t).reconcile(r)
+	})
+	t.Run("late events after that, in batches of a few rows", func(t *testing.T) {
+		b.with(t).send(traffic.Make(traffic.Config{Seed: *seed + 1000, Now: b.now, Events: *events / 20, Topics: topics}))
+		b.with(t).ingest(func(c *ingest.Config) { c.BatchRows = 7 })
+		b.with(t).compare(r)
+	})
+	t.Run("and all of those rolled up", func(t *testing.T) {
+		_, err := b.roll().Once(t.Context())
+		b.must(err)
+		b.with(t).rolledUp(1)
+		b.with(t).compare(r)
+		b.with(t).reconcile(r)
+	})
+}
+
+// with is the bed, failing the subtest.
+func (b *bed) with(t *testing.T) *bed {
+	sub := *b
+	sub.t = t
+	return &sub
+}
+
+// rolledUp holds the share of slices with a manifest near to what the test means to look at.
+func (b *bed) rolledUp(share float64) {
+	b.t.Helper()
+	var all, done uint64
+	b.must(b.conn.QueryRow(b.t.Context(), `SELECT uniqExact(org_id, day), uniqExactIf((org_id, day), (org_id, day) IN (SELECT org_id, day FROM slices FINAL WHERE dead = 0)) FROM marks`).Scan(&all, &done))
+	if got := float64(done) / float64(all); all < 100 || got < share-0.3 || got > share+0.3 || share == 1 && done != all || share == 0 && done != 0 {
+		b.t.Fatalf("%d of %d slices are rolled up, this part of the test is about %g of them", done, all, share)
+	}
+}
+
+// compare asks random questions about every workspace, data type and grouping.
+func (b *bed) compare(r *rand.Rand) {
+	b.t.Helper()
+	asked, failed := 0, 0
+	for _, org := range traffic.Orgs() {
+		for _, dataType := range dataTypes {
+			groups := groupings[dataType]
+			if dataType == "models" && (org == traffic.Full || org == traffic.Pseudonym) {
+				groups = append(groups[:len(groups):len(groups)], "deployment")
+			}
+			for _, group := range groups {
+				for range *requests {
+					a := random(r, b.now)
+					a.Org, a.Type, a.GroupBy = org, dataType, group
+					asked++
+					if err := b.check(a); err != nil {
+						b.t.Errorf("seed %d: %s\n%v", *seed, a, err)
+						if failed++; failed == 10 {
+							b.t.Fatal("10 exports are wrong; the others were not asked for")
+						}
+					}
+				}
+			}
+		}
+	}
+	b.t.Logf("%d exports compared, %d wrong", asked, failed)
+}
+
+// random is a request without workspace, type and grouping.
+func random(r *rand.Rand, now time.Time) ask {
+	a := ask{Query: oracle.Query{Secret: secret}, DropIn: r.IntN(3) == 0}
+	a.period(r, now)
+	if a.DropIn {
+		a.Format = []string{"csv", "json"}[r.IntN(2)]
+		return a
+	}
+	a.ActiveOnly, a.AttributesNow = r.IntN(3) == 0, r.IntN(3) == 0
+	a.Format = []string{"", "csv", "csv", "ndjson", "json"}[r.IntN(5)]
+	if a.Format == "csv" {
+		a.Delimiter = []string{"", "comma", "semicolon", "tab"}[r.IntN(4)]
+		a.BOM = r.IntN(4) == 0
+	}
+	return a
+}
+
+// check asks and holds the answer against the oracle's; the error says where they differ.
+func (b *bed) check(a ask) error {
+	a.Now = time.Now()
+	want, err := b.oracle.Export(a.Query)
+	b.must(err)
+	status, body := b.answer(a)
+	if a.Type == "workflows" && (a.Org == traffic.Private || a.Org == traffic.Plain) {
+		return statusError(status, body, http.StatusForbidden)
+	}
+	if a.DropIn {
+		return b.checkDropIn(a, want, status, body)
+	}
+	if err := statusError(status, body, http.StatusOK); err != nil {
+		return err
+	}
+	return diff(a, want, body)
+}
+
+func diff(a ask, want oracle.Table, body []byte) error {
+	switch a.Format {
+	case "ndjson":
+		return want.DiffNDJSON(body)
+	case "json":
+		return want.DiffJSON(body)
+	}
+	const bom = "\ufeff"
+	if bytes.HasPrefix(body, []byte(bom)) != a.BOM {
+		return fmt.Errorf("the file begins with %q", body[:min(len(body), 10)])
+	}
+	delimiter := map[string]byte{"": ',', "comma": ',', "semicolon": ';', "tab": '\t'}[a.Delimiter]
+	return want.DiffCSV(bytes.TrimPrefix(body, []byte(bom)), delimiter)
+}
+
+// checkDropIn looks at the envelope, follows the link, and compares the rows.
+func (b *bed) checkDropIn(a ask, want oracle.Table, status int, body []byte) error {
+	if used, err := b.oracle.Usage(a.Query); err != nil || len(used) == 0 {
+		return statusError(status, body, http.StatusNotFound)
+	}
+	if err := statusError(status, body, http.StatusOK); err != nil {
+		return err
+	}
+	var envelope struct {
+		Success  bool
+		Data     json.RawMessage
+		Metadata struct {
+			DataType    string
+			RecordCount int
+		}
+	}
+	if err := json.Unmarshal(body, &envelope); err != nil || !envelope.Success {
+		return fmt.Errorf("%s: %v", body, err)
+	}
+	dataType := strings.ReplaceAll(a.Type, "-", "_")
+	if a.Format == "json" {
+		if m := envelope.Metadata; m.DataType != dataType || m.RecordCount != len(want.Rows) {
+			return fmt.Errorf("metadata %+v for %d rows", m, len(want.Rows))
+		}
+		return want.DiffJSON(envelope.Data)
+	}
+	var file struct {
+		FilePath, DownloadURL, DataType string
+		RecordCount                     int
+	}
+	if err := json.Unmarshal(envelope.Data, &file); err != nil {
+		return err
+	}
+	if file.DataType != dataType || file.RecordCount != len(want.Rows) || !strings.HasPrefix(file.FilePath, "users-usage/"+a.Org+"/") {
+		return fmt.Errorf("%s for %d rows", envelope.Data, len(want.Rows))
+	}
+	status, csv := b.call("", http.MethodGet, file.DownloadURL, nil)
+	if err := statusError(status, csv, http.StatusOK); err != nil {
+		return err
+	}
+	return want.DiffCSV(csv, ',')
+}
+
+func statusError(got int, body []byte, want int) error {
+	if got != want {
+		return fmt.Errorf("status %d instead of %d: %.500s", got, want, body)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package suite
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"testing"
+
+	"rollcall/deploy/suite/oracle"
+	"rollcall/deploy/suite/traffic"
+	"rollcall/ingest"
+)
+
+// Of conflicting copies the same one wins whatever the order of arrival, batches and partitions; and so every file is the same, byte for byte.
+func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
+	first := newBed(t)
+	records := traffic.Make(traffic.Config{Seed: *seed, Now: first.now, Events: *events / 4, Topics: topics})
+	first.send(records)
+	first.ingest(nil)
+
+	second := newBed(t)
+	second.now = first.now
+	slices.Reverse(records)
+	second.send(records)
+	second.ingest(func(c *ingest.Config) { c.BatchRows = 50 })
+
+	one, other := first.log(), second.log()
+	for id, e := range one {
+		if other[id] != e {
+			t.Errorf("seed %d: %+v won, in the reverse order %+v", *seed, e, other[id])
+		}
+	}
+	if len(first.oracle.Conflicts()) < 20 || len(one) != len(other) {
+		t.Errorf("%d conflicts; %d and %d events", len(first.oracle.Conflicts()), len(one), len(other))
+	}
+	_, err := second.roll().Once(t.Context())
+	second.must(err)
+	first.sameFiles(second.files())
+}
+
+// The same records again, to other partitions, change no byte of any file: neither where slices are read from the log nor where they are rolled up.
+func TestAReplayChangesNothing(t *testing.T) {
+	b := newBed(t)
+	records := traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events / 4, Topics: topics})
+	b.send(records)
+	b.ingest(nil)
+	before := b.files()
+	_, err := b.roll().Once(t.Context())
+	b.must(err)
+	b.sameFiles(before)
+	for range 2 {
+		rand.New(rand.NewPCG(*seed, 2)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+		b.send(records)
+		b.ingest(nil)
+		b.sameFiles(before)
+	}
+	_, err = b.roll().Once(t.Context())
+	b.must(err)
+	b.sameFiles(before)
+}
+
+// files are one file of each data type, grouping and workspace, over the whole year.
+func (b *bed) files() map[string][]byte {
+	b.t.Helper()
+	all := map[string][]byte{}
+	for _, org := range traffic.Orgs() {
+		for dataType, groups := range groupings {
+			if dataType == "workflows" && (org == traffic.Private || org == traffic.Plain) {
+				continue
+			}
+			for _, group := range groups {
+				a := ask{Query: oracle.Query{Org: org, Type: dataType, GroupBy: group, From: b.now.AddDate(0, -11, 0).Format("2006-01-02"), To: b.now.AddDate(0, 0, 2).Format("2006-01-02")}}
+				status, body := b.answer(a)
+				if err := statusError(status, body, http.StatusOK); err != nil {
+					b.t.Fatalf("%s: %v", a, err)
+				}
+				all[a.String()] = body
+			}
+		}
+	}
+	return all
+}
+
+func (b *bed) sameFiles(want map[string][]byte) {
+	b.t.Helper()
+	for name, file := range b.files() {
+		if !bytes.Equal(file, want[name]) {
+			b.t.Errorf("seed %d: %s changed from\n%.2000s\nto\n%.2000s", *seed, name, want[name], file)
+		}
+	}
+}
