@@ -1,0 +1,144 @@
+package schema
+
+import "strconv"
+
+// Costs are kept in 10⁻⁹ USD.
+const (
+	costDigits = 9
+	maxCost    = 1_000_000_000 * 1_000_000_000 // 10⁹ USD
+)
+
+// cost is an optional amount of USD: a number, rounded half-even to 9 digits after the point from its text, or a decimal string of at most 9 of them.
+func (j *judge) cost(k key) uint64 {
+	v := j.f.get(k)
+	var nano uint64
+	ok := false
+	switch v.kind {
+	case absent:
+		return 0
+	case number:
+		nano, ok = roundedNano(v.bytes)
+	case text:
+		nano, ok = exactNano(v.bytes)
+	}
+	if !ok {
+		j.wrong("%s is neither a number nor a decimal text of at most 9 fraction digits between 0 and 1000000000", keyNames[k])
+	}
+	return nano
+}
+
+// exactNano reads digits[.digits], without sign and exponent.
+func exactNano(b []byte) (uint64, bool) {
+	var n uint64
+	fraction := -1 // digits after the point; -1: no point yet
+	for i, c := range b {
+		switch {
+		case c == '.' && fraction < 0 && i > 0:
+			fraction = 0
+		case c >= '0' && c <= '9' && fraction < costDigits:
+			if n = n*10 + uint64(c-'0'); n > maxCost {
+				return 0, false
+			}
+			if fraction >= 0 {
+				fraction++
+			}
+		default:
+			return 0, false
+		}
+	}
+	if fraction == 0 {
+		return 0, false // "5."
+	}
+	for i := max(fraction, 0); i < costDigits; i++ {
+		if n *= 10; n > maxCost {
+			return 0, false
+		}
+	}
+	return n, len(b) > 0
+}
+
+// roundedNano reads a JSON number of any length.
+func roundedNano(b []byte) (uint64, bool) {
+	if n, ok := exactNano(b); ok {
+		return n, true
+	}
+	digits, point, negative := significant(b)
+	// The value is 0.digits × 10^point; keep digits of it stand before the ninth place after the point.
+	keep := point + costDigits
+	if keep > 19 {
+		return 0, len(digits) == 0 // too large, unless it is 0
+	}
+	var n uint64
+	for i := 0; i < keep; i++ {
+		n *= 10
+		if i < len(digits) {
+			n += uint64(digits[i] - '0')
+		}
+	}
+	if roundsUp(digits, keep, n) {
+		n++
+	}
+	return n, n <= maxCost && (!negative || n == 0)
+}
+
+// significant takes a JSON number apart: its digits without leading zeros, and the place of the point before them.
+func significant(b []byte) (digits []byte, point int, negative bool) {
+	negative = b[0] == '-'
+	seenPoint := false
+	i := 0
+	for ; i < len(b) && b[i]|0x20 != 'e'; i++ {
+		switch c := b[i]; {
+		case c == '.':
+			seenPoint = true
+		case c == '-':
+		case c == '0' && len(digits) == 0:
+			if seenPoint {
+				point--
+			}
+		default:
+			digits = append(digits, c)
+			if !seenPoint {
+				point++
+			}
+		}
+	}
+	if i < len(b) {
+		point = clamp(point + exponent(b[i+1:]))
+	}
+	return digits, point, negative
+}
+
+// exponent is clamped: beyond the limits every number is 0 or too large all the same.
+func exponent(b []byte) int {
+	if b[0] == '+' {
+		b = b[1:]
+	}
+	n, err := strconv.Atoi(string(b))
+	if err != nil { // out of range
+		n = 1 << 40
+		if b[0] == '-' {
+			n = -n
+		}
+	}
+	return n
+}
+
+func clamp(n int) int { return min(max(n, -1<<30), 1<<30) }
+
+// roundsUp is half-even: what follows the kept digits is more than half, or half and the last kept digit is odd.
+func roundsUp(digits []byte, keep int, n uint64) bool {
+	if keep < 0 || keep >= len(digits) {
+		return false
+	}
+	switch next := digits[keep]; {
+	case next != '5':
+		return next > '5'
+	default:
+		for _, c := range digits[keep+1:] {
+			if c != '0' {
+				return true
+			}
+		}
+		return n%2 == 1
+	}
+}

@@ -1,0 +1,145 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A fullDecoder reads any JSON into fields: escapes, nesting, all of RFC 8259, in valid UTF-8 without lone surrogates.
+type fullDecoder struct {
+	json *jsontext.Decoder
+	f    *fields
+}
+
+var jsonOptions = jsontext.AllowDuplicateNames(true) // the last of repeated keys counts
+
+// decodeEnvelope reads a structured event; an error means that the value is not JSON.
+func (d *fullDecoder) decodeEnvelope(value []byte) error {
+	d.start(value)
+	switch d.json.PeekKind() {
+	case '{':
+		d.f.envelope = true
+		return d.finish(d.object(inEnvelope))
+	case '[':
+		d.f.batch = true
+	}
+	return d.finish(d.json.SkipValue())
+}
+
+// decodeData reads the data of a binary event.
+func (d *fullDecoder) decodeData(value []byte) error {
+	d.start(value)
+	return d.finish(d.nested(inData))
+}
+
+func (d *fullDecoder) start(value []byte) {
+	if d.json == nil {
+		d.json = jsontext.NewDecoder(bytes.NewReader(value), jsonOptions)
+		return
+	}
+	d.json.Reset(bytes.NewReader(value), jsonOptions)
+}
+
+var errTrailing = errors.New("more text follows the JSON value")
+
+func (d *fullDecoder) finish(err error) error {
+	if err != nil {
+		return err
+	}
+	switch _, err := d.json.ReadToken(); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return errTrailing
+	default:
+		return err
+	}
+}
+
+func (d *fullDecoder) object(in place) error {
+	if _, err := d.json.ReadToken(); err != nil {
+		return err
+	}
+	for {
+		token, err := d.json.ReadToken()
+		if err != nil {
+			return err
+		}
+		if token.Kind() == '}' {
+			return nil
+		}
+		if err := d.member(in, token.String()); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *fullDecoder) member(in place, name string) error {
+	var k key
+	switch in {
+	case inEnvelope:
+		if name == "data" {
+			return d.nested(inData)
+		}
+		k = envelopeKey([]byte(name))
+	case inData:
+		if name == "settings" {
+			return d.nested(inSettings)
+		}
+		k = dataKey([]byte(name))
+	default:
+		k = settingsKey([]byte(name))
+	}
+	if k == noKey {
+		return d.json.SkipValue()
+	}
+	kind, bytes, err := d.value()
+	if err == nil {
+		d.f.put(k, kind, bytes)
+	}
+	return err
+}
+
+// nested reads data or settings, whatever they are.
+func (d *fullDecoder) nested(in place) error {
+	start := d.f.startData
+	if in == inSettings {
+		start = d.f.startSettings
+	}
+	if d.json.PeekKind() == '{' {
+		start(object)
+		return d.object(in)
+	}
+	kind, _, err := d.value()
+	start(kind)
+	return err
+}
+
+// value reads one value; what it holds is copied, and lives until the garbage collector finds it unused.
+func (d *fullDecoder) value() (kindOf, []byte, error) {
+	switch d.json.PeekKind() {
+	case '{':
+		return object, nil, d.json.SkipValue()
+	case '[':
+		return array, nil, d.json.SkipValue()
+	}
+	token, err := d.json.ReadToken()
+	if err != nil {
+		return absent, nil, err
+	}
+	switch token.Kind() {
+	case '"':
+		return text, []byte(token.String()), nil
+	case '0':
+		return number, []byte(token.String()), nil
+	case 't':
+		return boolTrue, nil, nil
+	case 'f':
+		return boolFalse, nil, nil
+	default: // null
+		return absent, nil, nil
+	}
+}

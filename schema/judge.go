@@ -1,0 +1,252 @@
+package schema
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of SPEC §1, in bytes of UTF-8.
+const (
+	maxEventID = 128
+	maxSource  = 256
+	maxID      = 256
+	maxText    = 256  // all texts that are neither ids, names, descriptions nor URLs
+	maxName    = 4096 // names and descriptions
+	maxURL     = 2048
+)
+
+// maxAhead is how far an event's time may lie after the moment it is read.
+const maxAhead = 24 * time.Hour
+
+// A judge reads values out of the fields and keeps the first sentence about a missing one and the first about an invalid one: all missing fields come before
+// any invalid value.
+type judge struct {
+	f                *fields
+	missing, invalid string
+}
+
+// verdict applies the rules to the fields and builds the event.
+func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
+	f := &d.fields
+	j := &d.judge
+	*j = judge{f: f}
+	typ, rej := d.envelope()
+	if rej != nil {
+		return d.about(rej)
+	}
+	*ev = Event{Type: typ}
+	ev.ID, ev.Source = j.limited(envelopeID, maxEventID), j.limited(source, maxSource)
+	at, timeKnown := j.time()
+	switch f.data {
+	case object:
+		ev.Org = j.require(orgID, maxID)
+		d.data(ev)
+	case absent:
+		j.miss("data is missing; send the event's fields in it, org_id first")
+	default:
+		j.wrong("data is not an object; send the event's fields as a JSON object")
+	}
+	switch {
+	case j.missing != "":
+		return d.about(&Rejection{Reason: MissingField, Detail: j.missing})
+	case j.invalid != "":
+		return d.about(&Rejection{Reason: InvalidValue, Detail: j.invalid})
+	}
+	if timeKnown {
+		ev.Time, ev.Day = at, at.Day()
+	}
+	if rej := judgeTime(ev, now); rej != nil {
+		return d.about(rej)
+	}
+	d.identify(ev)
+	return nil
+}
+
+// about fills in whom a rejected record speaks of, as far as it can be read.
+func (d *Decoder) about(rej *Rejection) *Rejection {
+	rej.Org, rej.User = d.fields.text(orgID), d.fields.text(userID)
+	if rej.User == "" && d.fields.text(entityKind) == "user" {
+		rej.User = d.fields.text(entityID)
+	}
+	return rej
+}
+
+// envelope judges what makes a record a CloudEvent of a known type.
+func (d *Decoder) envelope() (Type, *Rejection) {
+	f := &d.fields
+	switch {
+	case f.batch:
+		return 0, d.reject(NotCloudEvent, "the value is a batch; send each event as a record of its own")
+	case !f.envelope:
+		return 0, d.reject(NotCloudEvent, "the value is not an object; send a CloudEvents envelope, or its attributes in ce_* headers")
+	case f.seen>>dataBase64&1 == 1:
+		return 0, d.reject(NotCloudEvent, "data_base64 is not supported; send data as a JSON object")
+	}
+	if version := f.get(specversion); version.kind != text || string(version.bytes) != "1.0" {
+		return 0, d.reject(NotCloudEvent, `specversion is not "1.0", the only version there is`)
+	}
+	for _, k := range [...]key{envelopeID, source, eventType} {
+		if f.get(k).kind != text {
+			return 0, d.reject(NotCloudEvent, "%s is missing; every CloudEvent has it, as a text", keyNames[k])
+		}
+	}
+	switch name := f.get(eventType).bytes; string(name) {
+	case "usage.message.v1":
+		return Message, nil
+	case "usage.action.v1":
+		return Action, nil
+	case "usage.token.v1":
+		return Token, nil
+	case "usage.workflow_run.v1":
+		return WorkflowRun, nil
+	case "usage.entity.v1":
+		return EntityState, nil
+	default:
+		return 0, d.reject(UnknownType, "type %q is unknown; it is one of usage.message.v1, usage.action.v1, usage.token.v1, usage.workflow_run.v1, usage.entity.v1", short(name))
+	}
+}
+
+// judgeTime holds the event's time to what can be exported, and an entity's to what can be stored.
+func judgeTime(ev *Event, now time.Time) *Rejection {
+	if ev.Type == EntityState {
+		if ev.Day < 0 || ev.Day > lastDay {
+			return &Rejection{Reason: InvalidValue, Detail: fmt.Sprintf("time is in the year %d; an entity's lies between 1970 and 2299", ev.Time.Time().Year())}
+		}
+		return nil
+	}
+	if earliest := Earliest(DayOf(now.UTC())); ev.Day < earliest {
+		return &Rejection{Reason: TooOld, Detail: fmt.Sprintf("time is on %s, before %s, the earliest exportable date", ev.Day, earliest)}
+	}
+	if ev.Time > Millis(now.Add(maxAhead).UnixMilli()) {
+		return &Rejection{Reason: InFuture, Detail: fmt.Sprintf("time is %s, more than 24 h ahead; check the producer's clock", ev.Time.Time().Format(time.RFC3339))}
+	}
+	return nil
+}
+
+func (j *judge) miss(format string, a ...any) {
+	if j.missing == "" {
+		j.missing = fmt.Sprintf(format, a...)
+	}
+}
+
+func (j *judge) wrong(format string, a ...any) {
+	if j.invalid == "" {
+		j.invalid = fmt.Sprintf(format, a...)
+	}
+}
+
+// time is the envelope's time; ok is false where it is missing or not RFC 3339.
+func (j *judge) time() (at Millis, ok bool) {
+	v := j.f.get(eventTime)
+	switch v.kind {
+	case absent:
+		j.miss("time is missing; send the moment of the event in RFC 3339, and the first attempt's with every retry")
+	case text:
+		if at, ok = parseTime(v.bytes); !ok {
+			j.wrong("time is %q; write it in RFC 3339, like 2026-10-31T08:15:30.123Z", short(v.bytes))
+		}
+	default:
+		j.wrong("time is not a text; write it in RFC 3339, like 2026-10-31T08:15:30.123Z")
+	}
+	return at, ok
+}
+
+// limited is an optional text of at most limit bytes.
+func (j *judge) limited(k key, limit int) []byte {
+	v := j.f.get(k)
+	switch {
+	case v.kind == absent:
+		return nil
+	case v.kind != text:
+		j.wrong("%s is not a text", keyNames[k])
+	case len(v.bytes) > limit:
+		j.wrong("%s has %d bytes; at most %d are accepted", keyNames[k], len(v.bytes), limit)
+	case k < orgID && !utf8.Valid(v.bytes): // from a header; JSON was checked as a whole
+		j.wrong("%s is not valid UTF-8", keyNames[k])
+	default:
+		return v.bytes
+	}
+	return nil
+}
+
+func (j *judge) require(k key, limit int) []byte {
+	if j.f.get(k).kind == absent {
+		j.miss("%s is missing", keyNames[k])
+	}
+	return j.limited(k, limit)
+}
+
+// oneOf is a required text out of a closed set.
+func (j *judge) oneOf(k key, set ...string) []byte {
+	v := j.require(k, maxText)
+	return j.in(k, v, set)
+}
+
+func (j *judge) in(k key, v []byte, set []string) []byte {
+	if v == nil {
+		return nil
+	}
+	for _, s := range set {
+		if string(v) == s {
+			return v
+		}
+	}
+	j.wrong("%s is %q; it is one of %s", keyNames[k], short(v), bytes.Join(asBytes(set), []byte(", ")))
+	return nil
+}
+
+func asBytes(set []string) (all [][]byte) {
+	for _, s := range set {
+		all = append(all, []byte(s))
+	}
+	return all
+}
+
+// count is an optional integer, 0 … 2³²−1; an absent one is 0.
+func (j *judge) count(k key) uint32 {
+	v := j.f.get(k)
+	if v.kind == absent {
+		return 0
+	}
+	n, ok := parseCount(v)
+	if !ok {
+		j.wrong("%s is not an integer between 0 and 4294967295, written without fraction and exponent", keyNames[k])
+	}
+	return n
+}
+
+func (j *judge) requireCount(k key) uint32 {
+	if j.f.get(k).kind == absent {
+		j.miss("%s is missing", keyNames[k])
+	}
+	return j.count(k)
+}
+
+// truth is an optional boolean.
+func (j *judge) truth(k key, otherwise bool) bool {
+	switch j.f.get(k).kind {
+	case absent:
+		return otherwise
+	case boolTrue:
+		return true
+	case boolFalse:
+		return false
+	}
+	j.wrong("%s is neither true nor false", keyNames[k])
+	return otherwise
+}
+
+// short cuts what a sentence quotes.
+func short(v []byte) []byte {
+	const most = 64
+	if len(v) <= most {
+		return v
+	}
+	v = v[:most]
+	for len(v) > 0 && !utf8.Valid(v) {
+		v = v[:len(v)-1]
+	}
+	return append(v[:len(v):len(v)], "…"...)
+}
