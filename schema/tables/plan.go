@@ -1,0 +1,134 @@
+package tables
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+
+	"rollcall/schema"
+)
+
+// A Plan says from where each slice of one org is read between two days, so that every event acknowledged before the plan was made is counted once. It holds
+// as long as the guards of the statement that follows it do.
+type Plan struct {
+	Org         string
+	From, To    schema.Day        // inclusive
+	Generations []uuid.UUID       // of the clean slices: read by RolledWhere
+	Rows        map[string]uint64 // rollup table → rows that these generations have there, by their manifests
+	Live        []schema.Day      // slices that are read from the log: by LiveWhere
+	LiveVersion string            // decimal UInt256: the sum of SliceVersion over the live slices; 0 where there are none
+	Versions    string            // digest over (day, version) of all slices: equal as long as the log is, rolled up or not
+}
+
+// Conditions for Daily.Rolled and Daily.FromLog that follow a plan; their parameters are those of Plan.Params.
+const (
+	RolledWhere = "org_id = {plan_org:String} AND day BETWEEN {plan_from:Date} AND {plan_to:Date} AND generation IN {plan_generations:Array(UUID)}"
+	LiveWhere   = "org_id = {plan_org:String} AND day IN {plan_live:Array(Date)}"
+)
+
+// Guard is a scalar expression that is 0 while all rows the plan counts on are there, and fails the statement with an error that Stale knows when a cleaner or
+// the TTL was faster. It must stand in the statement that reads: the engine takes one snapshot of a table per statement.
+func (d Daily) Guard() string {
+	return fmt.Sprintf("throwIf((SELECT count() FROM %s WHERE %s) != {plan_%s:UInt64}, '%s')", d.Table, RolledWhere, d.RowCount, stalePlan)
+}
+
+// LiveGuard is a scalar expression that is 0 while the live slices are what the plan's LiveVersion and Versions say, and fails the statement with an error
+// that StaleVersion knows when they moved. The rows read are exact either way; only a tag made of Versions would be that of other data.
+func LiveGuard() string {
+	return fmt.Sprintf("throwIf((SELECT %s FROM events FINAL WHERE %s) != {plan_live_version:UInt256}, '%s')", SliceVersion, LiveWhere, staleVersion)
+}
+
+const (
+	stalePlan    = "rollcall: stale plan"
+	staleVersion = "rollcall: stale version"
+)
+
+// Stale tells that a statement failed because its plan no longer holds: make another.
+func Stale(err error) bool { return thrown(err, stalePlan) }
+
+// StaleVersion tells that a statement failed because its live slices moved on: make another plan, or leave LiveGuard out.
+func StaleVersion(err error) bool { return thrown(err, staleVersion) }
+
+// thrown looks into the text: over HTTP an exception in mid-answer is nothing else.
+func thrown(err error, message string) bool {
+	return err != nil && strings.Contains(err.Error(), message)
+}
+
+// Params are the parameters of RolledWhere, LiveWhere and the guards.
+func (p Plan) Params() clickhouse.Parameters {
+	generations := make([]string, len(p.Generations))
+	for i, g := range p.Generations {
+		generations[i] = "'" + g.String() + "'"
+	}
+	live := make([]string, len(p.Live))
+	for i, day := range p.Live {
+		live[i] = "'" + day.String() + "'"
+	}
+	params := clickhouse.Parameters{
+		"plan_org": escapeParam(p.Org), "plan_from": p.From.String(), "plan_to": p.To.String(),
+		"plan_generations": "[" + strings.Join(generations, ",") + "]", "plan_live": "[" + strings.Join(live, ",") + "]", "plan_live_version": p.LiveVersion,
+	}
+	for _, d := range Dailies() {
+		params["plan_"+d.RowCount] = strconv.FormatUint(p.Rows[d.Table], 10)
+	}
+	return params
+}
+
+// escapeParam makes a text the value of a query parameter, which the engine reads as one TSV field.
+var paramEscaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\x00", `\0`)
+
+func escapeParam(text string) string { return paramEscaper.Replace(text) }
+
+// ReadPlan makes the plan for one org between two days, both inclusive, in one statement. The plan knows every mark that was acknowledged before the call.
+// now decides which slices' rollup rows have reached their TTL; it is the wall clock, or within an hour of it.
+func ReadPlan(ctx context.Context, conn driver.Conn, org string, from, to schema.Day, now time.Time) (Plan, error) {
+	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
+	query := fmt.Sprintf(`WITH plan AS %s
+SELECT day, clean, best.1 AS generation, if(clean, best.2, log.version) AS version, [best.3, best.4, best.5, best.6] AS rows
+FROM plan LEFT JOIN (
+	SELECT day, %s AS version FROM events FINAL WHERE %s AND day IN (SELECT day FROM plan WHERE NOT clean) GROUP BY day
+) AS log USING (day)
+ORDER BY day`, states(where), SliceVersion, where)
+	var slices []struct {
+		Day        time.Time `ch:"day"`
+		Clean      bool      `ch:"clean"`
+		Generation uuid.UUID `ch:"generation"`
+		Version    big.Int   `ch:"version"`
+		Rows       []uint64  `ch:"rows"`
+	}
+	err := conn.Select(ctx, &slices, query, clickhouse.Named("org", org), clickhouse.Named("from", from.String()), clickhouse.Named("to", to.String()), aliveAt(now))
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan the slices of %s from %s to %s: %w", org, from, to, err)
+	}
+	plan := Plan{Org: org, From: from, To: to, Rows: map[string]uint64{}}
+	live, digest := new(big.Int), sha256.New()
+	fmt.Fprintf(digest, "revision %d\n", Revision)
+	for _, s := range slices {
+		day := schema.DayOf(s.Day)
+		fmt.Fprintf(digest, "%s %s\n", day, &s.Version)
+		if !s.Clean {
+			plan.Live = append(plan.Live, day)
+			live.Add(live, &s.Version)
+			continue
+		}
+		plan.Generations = append(plan.Generations, s.Generation)
+		for i, d := range Dailies() {
+			plan.Rows[d.Table] += s.Rows[i]
+		}
+	}
+	plan.LiveVersion, plan.Versions = live.String(), hex.EncodeToString(digest.Sum(nil)[:16])
+	return plan, nil
+}
+
+func aliveAt(now time.Time) driver.NamedValue {
+	return clickhouse.Named("alive_at", now.Add(expiryMargin).UTC().Truncate(time.Second))
+}
