@@ -29,6 +29,7 @@ type Config struct {
 	FetchWait    time.Duration // how long a broker may wait for the first byte; default 500 ms. Idle partitions advance the watermark this often
 	InflateBytes int           // the largest record batch, uncompressed, that is held in memory; default 64 MiB. A larger one is read as a stream
 
+	InsertTimeout  time.Duration // after it an insert that was not answered is sent again; default 60 s
 	SessionTimeout time.Duration // after this silence the group gives a member's partitions to others; default 10 s (brokers refuse less than 6 s)
 	StopTimeout    time.Duration // how long a stop or a rebalance may wait for the batch in hand; default 8 s. After it the batch is left to redelivery
 	ProgressEvery  time.Duration // how often the watermark is stored; default 1 s
@@ -57,6 +58,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.InflateBytes, 64<<20)
 	wait(&c.BatchAge, 250*time.Millisecond)
 	wait(&c.FetchWait, 500*time.Millisecond)
+	wait(&c.InsertTimeout, time.Minute)
 	wait(&c.SessionTimeout, 10*time.Second)
 	wait(&c.StopTimeout, 8*time.Second)
 	wait(&c.ProgressEvery, time.Second)
@@ -78,7 +80,7 @@ func (c Config) check() error {
 		return fmt.Errorf("fetches of %d bytes are out of range; give 64 KiB to 256 MiB", c.FetchBytes)
 	case c.InflateBytes < 2<<20 || c.InflateBytes > 1<<30:
 		return fmt.Errorf("record batches of %d bytes are out of range; give 2 MiB to 1 GiB", c.InflateBytes)
-	case c.BatchAge < 0 || c.FetchWait < 0 || c.SessionTimeout < 0 || c.StopTimeout < 0 || c.ProgressEvery < 0 || c.ErasuresEvery < 0:
+	case c.BatchAge < 0 || c.FetchWait < 0 || c.InsertTimeout < 0 || c.SessionTimeout < 0 || c.StopTimeout < 0 || c.ProgressEvery < 0 || c.ErasuresEvery < 0:
 		return errors.New("a duration is negative; give a positive one")
 	case c.StopTimeout > 12*time.Second:
 		return fmt.Errorf("a stop of %s is too long; give 12s or less, since a stop has 15 s in all", c.StopTimeout)

@@ -1,0 +1,57 @@
+package ingest
+
+import (
+	"time"
+
+	"rollcall/schema"
+)
+
+// rowBytes is what a row takes beside its texts.
+const rowBytes = 250
+
+// A batch is what is stored and committed at once: rows, and how far they bring each partition. Its memory is used again.
+type batch struct {
+	number   uint64 // counts up within the process; for the log
+	events   *events
+	entities *entities
+	rejects  *rejects
+
+	ends  map[*partition]int64 // all records below are in this batch, in one before it, or are not events
+	since time.Time            // when its first record was taken
+	list  *erasureList         // what its first record was held against
+	bytes int
+
+	stored, erased [schema.EntityState + 1]int // records by type
+	erasedRejects  int                         // refused records that name an erased person
+	rows           []uint32                    // scratch: chosen rows, in order
+}
+
+func newBatch() *batch {
+	return &batch{events: newEvents(), entities: newEntities(), rejects: newRejects(), ends: map[*partition]int64{}}
+}
+
+func (b *batch) reset() {
+	b.events.reset()
+	b.entities.reset()
+	b.rejects.reset()
+	clear(b.ends)
+	b.since, b.list, b.bytes = time.Time{}, nil, 0
+	b.stored, b.erased, b.erasedRejects = [len(b.stored)]int{}, [len(b.erased)]int{}, 0
+}
+
+func (b *batch) len() int { return b.events.len() + b.entities.len() + b.rejects.len() }
+
+// moved says whether there is anything to store or to commit.
+func (b *batch) moved() bool { return len(b.ends) > 0 }
+
+func (b *batch) full(c *Config) bool { return b.len() >= c.BatchRows || b.bytes >= c.BatchBytes }
+
+// add takes one valid event.
+func (b *batch) add(ev *schema.Event) {
+	b.stored[ev.Type]++
+	if ev.Type == schema.EntityState {
+		b.entities.add(ev)
+	} else {
+		b.events.add(ev)
+	}
+}

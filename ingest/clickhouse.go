@@ -1,0 +1,147 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/schema"
+)
+
+// errRefused says that ClickHouse will never take a statement as it is: ingest stops, and says why, rather than skipping a batch.
+var errRefused = errors.New("ClickHouse refuses it for good")
+
+// refusals are the exception codes after which a repetition is pointless until someone does something: a missing table, column or right, a type that does not
+// fit, a block that cannot be read. All others may pass (read-only, too many parts, out of memory, timeouts, network, restarts) and are tried again.
+var refusals = []int32{
+	16,  // NO_SUCH_COLUMN_IN_TABLE
+	27,  // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+	33,  // CANNOT_READ_ALL_DATA
+	44,  // ILLEGAL_COLUMN
+	47,  // UNKNOWN_IDENTIFIER
+	50,  // UNKNOWN_TYPE
+	53,  // TYPE_MISMATCH
+	60,  // UNKNOWN_TABLE
+	62,  // SYNTAX_ERROR
+	70,  // CANNOT_CONVERT_TYPE
+	81,  // UNKNOWN_DATABASE
+	117, // INCORRECT_DATA
+	192, // UNKNOWN_USER
+	497, // ACCESS_DENIED
+	516, // AUTHENTICATION_FAILED
+}
+
+func refusedForGood(err error) bool {
+	var exception *clickhouse.Exception
+	return errors.As(err, &exception) && slices.Contains(refusals, exception.Code)
+}
+
+// again repeats a step until it succeeds, ctx ends, or ClickHouse refuses it for good.
+func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context) error) error {
+	for failures := 1; ; failures++ {
+		err := do(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case refusedForGood(err):
+			return fmt.Errorf("%w: %w", errRefused, err)
+		case ctx.Err() != nil:
+			return fmt.Errorf("given up: %w", errors.Join(ctx.Err(), err))
+		case errors.Is(err, errNoSecret):
+			return err
+		}
+		i.metrics.retries.WithLabelValues(string(at)).Inc()
+		i.log.Warn("ClickHouse failed; trying again", "step", at, "failures", failures, "error", err)
+		_ = sleep(ctx, delay(failures, 50*time.Millisecond, 5*time.Second))
+	}
+}
+
+// insert writes one block, again and again until it is acknowledged. No rows: no block.
+func (s *session) insert(ctx context.Context, at step, t *table, rows []uint32) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	block, started := t.encode(rows), time.Now()
+	err := s.again(ctx, at, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.InsertTimeout)
+		defer cancel()
+		return s.conn.InsertFormat(ctx, "Native", t.insert(), bytes.NewReader(block))
+	})
+	if err != nil {
+		return err
+	}
+	s.metrics.batches.WithLabelValues(t.name).Inc()
+	s.metrics.batchRows.WithLabelValues(t.name).Observe(float64(len(rows)))
+	s.metrics.flush.WithLabelValues(t.name).Observe(time.Since(started).Seconds())
+	return nil
+}
+
+// readErasures reads the list, again and again until it is there.
+func (s *session) readErasures(ctx context.Context) (list *erasureList, err error) {
+	err = s.again(ctx, stepLog, func(ctx context.Context) error {
+		list, err = s.erasures.refresh(ctx, s.conn)
+		return err
+	})
+	return list, err
+}
+
+// refreshErasures brings the list up to date while nothing is stored; a failure is of no consequence, since each batch reads it again.
+func (s *session) refreshErasures(ctx context.Context) {
+	if time.Since(s.erasuresRead) < s.cfg.ErasuresEvery {
+		return
+	}
+	s.erasuresRead = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
+	defer cancel()
+	if _, err := s.erasures.refresh(ctx, s.conn); err != nil {
+		s.log.Warn("the erasure list was not read", "error", err)
+	}
+}
+
+// idleTimeout bounds what is done between batches, and may be left undone.
+const idleTimeout = 2 * time.Second
+
+const deleteReject = "DELETE FROM rejects WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
+
+func (s *session) deleteReject(ctx context.Context, r *rejects, row uint32) error {
+	return s.again(ctx, stepRejects, func(ctx context.Context) error {
+		return s.conn.Exec(ctx, deleteReject, clickhouse.Named("topic", string(r.topic.at(row))),
+			clickhouse.Named("partition", fmt.Sprint(r.partition.values[row])), clickhouse.Named("offset", fmt.Sprint(r.offset.values[row])))
+	})
+}
+
+// all lists the rows in the order of arrival.
+func (r *rejects) all(rows []uint32) []uint32 {
+	rows = rows[:0]
+	for row := range uint32(r.len()) {
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// stored counts what became of a batch's records.
+func (m *metrics) stored(b *batch) {
+	for t, name := range typeNames {
+		m.events.WithLabelValues(name, stored).Add(float64(b.stored[t]))
+		m.events.WithLabelValues(name, erased).Add(float64(b.erased[t]))
+	}
+	m.events.WithLabelValues(unknown, rejected).Add(float64(b.rejects.len()))
+	m.events.WithLabelValues(unknown, erased).Add(float64(b.erasedRejects))
+	for row := range uint32(b.rejects.len()) {
+		m.rejects.WithLabelValues(string(b.rejects.reason.at(row))).Inc()
+	}
+}
+
+// twice counts a copy that met another one in the same batch.
+func (m *metrics) twice(t schema.Type, conflict bool) {
+	if conflict {
+		m.conflicts.WithLabelValues(typeNames[t]).Inc()
+	} else {
+		m.duplicates.WithLabelValues(typeNames[t]).Inc()
+	}
+}

@@ -1,0 +1,225 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+)
+
+// A column holds the values of one column in the order of arrival, in memory that is used again after reset, and appends those of chosen rows in
+// ClickHouse's Native format.
+type column interface {
+	kind() string // the ClickHouse type, as the Native format names it
+	encode(out []byte, rows []uint32) []byte
+	size() int // bytes in use
+	reset()
+}
+
+// numbers are integers of 1, 2, 4, 8 or 16 bytes on the wire, and what rests as such: dates, times, enums, decimals.
+type numbers[T ~uint8 | ~uint16 | ~int32 | ~uint32 | ~int64 | ~uint64] struct {
+	values []T
+	width  int
+	typ    string
+}
+
+func (c *numbers[T]) add(v T)      { c.values = append(c.values, v) }
+func (c *numbers[T]) kind() string { return c.typ }
+func (c *numbers[T]) size() int    { return len(c.values) * c.width }
+func (c *numbers[T]) reset()       { c.values = c.values[:0] }
+
+func (c *numbers[T]) encode(out []byte, rows []uint32) []byte {
+	at := len(out)
+	out = grow(out, len(rows)*c.width)
+	to := out[at:]
+	switch c.width {
+	case 1:
+		for i, row := range rows {
+			to[i] = byte(c.values[row])
+		}
+	case 2:
+		for i, row := range rows {
+			binary.LittleEndian.PutUint16(to[2*i:], uint16(c.values[row]))
+		}
+	case 4:
+		for i, row := range rows {
+			binary.LittleEndian.PutUint32(to[4*i:], uint32(c.values[row]))
+		}
+	case 8:
+		for i, row := range rows {
+			binary.LittleEndian.PutUint64(to[8*i:], uint64(c.values[row]))
+		}
+	case 16:
+		for i, row := range rows {
+			binary.LittleEndian.PutUint64(to[16*i:], uint64(c.values[row]))
+			binary.LittleEndian.PutUint64(to[16*i+8:], 0)
+		}
+	}
+	return out
+}
+
+// texts are strings of any length.
+type texts struct {
+	data []byte
+	ends []uint32 // a batch is held far below 4 GiB, see Config.check
+}
+
+func (c *texts) kind() string { return "String" }
+func (c *texts) size() int    { return len(c.data) + 4*len(c.ends) }
+func (c *texts) reset()       { c.data, c.ends = c.data[:0], c.ends[:0] }
+
+func (c *texts) add(v []byte) {
+	c.data = append(c.data, v...)
+	c.ends = append(c.ends, uint32(len(c.data)))
+}
+
+func (c *texts) at(row uint32) []byte {
+	if row == 0 {
+		return c.data[:c.ends[0]]
+	}
+	return c.data[c.ends[row-1]:c.ends[row]]
+}
+
+func (c *texts) encode(out []byte, rows []uint32) []byte {
+	for _, row := range rows {
+		v := c.at(row)
+		if len(v) < 0x80 {
+			out = append(out, byte(len(v)))
+		} else {
+			out = binary.AppendUvarint(out, uint64(len(v)))
+		}
+		out = append(out, v...)
+	}
+	return out
+}
+
+// hashes are byte strings of one width.
+type hashes struct {
+	data  []byte
+	width int
+	typ   string
+}
+
+func (c *hashes) kind() string         { return c.typ }
+func (c *hashes) size() int            { return len(c.data) }
+func (c *hashes) reset()               { c.data = c.data[:0] }
+func (c *hashes) add(v []byte)         { c.data = append(c.data, v...) }
+func (c *hashes) at(row uint32) []byte { return c.data[int(row)*c.width : (int(row)+1)*c.width] }
+
+func (c *hashes) encode(out []byte, rows []uint32) []byte {
+	for _, row := range rows {
+		out = append(out, c.at(row)...)
+	}
+	return out
+}
+
+// words are strings that repeat: a dictionary, and each row's place in it. They are sent as LowCardinality(String), which spares both sides the copies.
+type words struct {
+	dictionary texts    // entry 0 is ""
+	table      []uint32 // open addressing over the dictionary: entry + 1, or 0; a power of two, at most half full
+	rows       []uint32
+}
+
+var wordSeed = maphash.MakeSeed()
+
+func (c *words) kind() string         { return "LowCardinality(String)" }
+func (c *words) size() int            { return c.dictionary.size() + 4*len(c.rows) }
+func (c *words) at(row uint32) []byte { return c.dictionary.at(c.rows[row]) }
+
+func (c *words) reset() {
+	c.dictionary.reset()
+	c.rows = c.rows[:0]
+	clear(c.table)
+}
+
+func (c *words) add(v []byte) {
+	c.rows = append(c.rows, c.entry(v))
+}
+
+// entry is v's place in the dictionary, which has it afterwards.
+func (c *words) entry(v []byte) uint32 {
+	if len(c.dictionary.ends) == 0 {
+		c.dictionary.ends = append(c.dictionary.ends, 0)
+	}
+	if len(v) == 0 {
+		return 0
+	}
+	if n := len(c.rows); n > 0 { // neighbours are often equal
+		if last := c.rows[n-1]; last != 0 && bytes.Equal(c.dictionary.at(last), v) {
+			return last
+		}
+	}
+	if 2*len(c.dictionary.ends) >= len(c.table) {
+		c.rehash()
+	}
+	mask := uint64(len(c.table) - 1)
+	for slot := maphash.Bytes(wordSeed, v) & mask; ; slot = (slot + 1) & mask {
+		switch e := c.table[slot]; {
+		case e == 0:
+			e = uint32(len(c.dictionary.ends))
+			c.dictionary.add(v)
+			c.table[slot] = e + 1
+			return e
+		case bytes.Equal(c.dictionary.at(e-1), v):
+			return e - 1
+		}
+	}
+}
+
+func (c *words) rehash() {
+	c.table = make([]uint32, max(64, 2*len(c.table)))
+	mask := uint64(len(c.table) - 1)
+	for e := 1; e < len(c.dictionary.ends); e++ {
+		slot := maphash.Bytes(wordSeed, c.dictionary.at(uint32(e))) & mask
+		for c.table[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
+		c.table[slot] = uint32(e) + 1
+	}
+}
+
+// ranks tells for each entry of the dictionary its place in byte order.
+func (c *words) ranks() []uint32 {
+	order := make([]uint32, len(c.dictionary.ends))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return bytes.Compare(c.dictionary.at(a), c.dictionary.at(b)) })
+	ranks := make([]uint32, len(order))
+	for rank, e := range order {
+		ranks[e] = uint32(rank)
+	}
+	return ranks
+}
+
+// The Native form of LowCardinality: a version, then the type of the places and the flag for "the dictionary follows", the dictionary, the places.
+const (
+	dictionaryVersion = 1
+	dictionaryFollows = 1<<9 | 1<<10
+)
+
+func (c *words) encode(out []byte, rows []uint32) []byte {
+	width := byte(0) // places of 1, 2 or 4 bytes
+	switch n := len(c.dictionary.ends); {
+	case n > 1<<16:
+		width = 2
+	case n > 1<<8:
+		width = 1
+	}
+	out = binary.LittleEndian.AppendUint64(out, dictionaryVersion)
+	out = binary.LittleEndian.AppendUint64(out, dictionaryFollows|uint64(width))
+	out = binary.LittleEndian.AppendUint64(out, uint64(len(c.dictionary.ends)))
+	for e := range c.dictionary.ends {
+		v := c.dictionary.at(uint32(e))
+		out = binary.AppendUvarint(out, uint64(len(v)))
+		out = append(out, v...)
+	}
+	out = binary.LittleEndian.AppendUint64(out, uint64(len(rows)))
+	places := numbers[uint32]{values: c.rows, width: 1 << width}
+	return places.encode(out, rows)
+}
+
+// grow lengthens out by n bytes, whose content is up to the caller.
+func grow(out []byte, n int) []byte {
+	return slices.Grow(out, n)[:len(out)+n]
+}

@@ -1,0 +1,140 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"rollcall/schema"
+)
+
+// A decoder turns the brokers' answers into batches.
+type decoder struct {
+	*session
+	reader  *reader
+	schema  *schema.Decoder
+	event   schema.Event
+	batch   *batch
+	now     time.Time // of the answer in hand
+	storing context.Context
+}
+
+// decode fills batches until fetching ends, and hands over each when it is full, or when it is BatchAge old and the one before it is stored.
+func (s *session) decode(fetching, storing context.Context) {
+	defer close(s.full)
+	d := &decoder{session: s, reader: newReader(s.cfg.InflateBytes), schema: schema.NewDecoder(), storing: storing}
+	d.batch = <-s.free
+	age := time.NewTimer(s.cfg.BatchAge)
+	defer age.Stop()
+	for {
+		var ripe chan<- *batch // nil, so never ready, while the batch is young
+		if d.batch.moved() && time.Since(d.batch.since) >= s.cfg.BatchAge {
+			ripe = s.full
+		}
+		select {
+		case <-fetching.Done():
+			if d.batch.moved() {
+				_ = d.handOver()
+			}
+			return
+		case a := <-s.answers:
+			d.take(a)
+			a.home <- a
+			if d.batch.moved() {
+				age.Reset(time.Until(d.batch.since.Add(s.cfg.BatchAge)))
+			}
+		case <-age.C:
+		case ripe <- d.batch:
+			d.batch = <-s.free
+		}
+	}
+}
+
+// handOver waits until the batch is taken over for storing. It gives an error only if storing ends before.
+func (d *decoder) handOver() error {
+	select {
+	case d.full <- d.batch:
+		d.batch = <-d.free // the other one: it was stored before this one was taken
+		return nil
+	case <-d.storing.Done():
+		return d.storing.Err()
+	}
+}
+
+// take reads all parts of an answer.
+func (d *decoder) take(a *answer) {
+	d.now = time.Now()
+	for i := range a.parts {
+		p := &a.parts[i]
+		if p.jumped {
+			p.of.decoded = p.from
+			d.reached(p.of, p.from)
+			d.progress.jumped(p.of.slot, p.from)
+		}
+		if p.from != p.of.decoded { // what comes before it could not be read, and is fetched again
+			d.assignment.rewind(p.of, p.of.decoded)
+			continue
+		}
+		d.progress.ends(p.of.slot, a.sent, p.end)
+		err := d.reader.read(p, d.see, func(next int64) error {
+			p.of.decoded = next
+			return d.reached(p.of, next)
+		})
+		if err != nil && d.storing.Err() == nil {
+			d.unread(p, err)
+		}
+	}
+}
+
+// unread has a partition fetched again from the batch that could not be read.
+func (d *decoder) unread(p *part, err error) {
+	d.assignment.rewind(p.of, p.of.decoded)
+	d.assignment.hold(p.of)
+	d.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
+	level := slog.LevelWarn
+	if errors.Is(err, errCorrupt) {
+		level = slog.LevelError
+	}
+	d.log.Log(context.Background(), level, "record batch not read; fetching it again", "partition", p.of.slot, "offset", p.of.decoded, "error", err)
+}
+
+// reached notes that all records below an offset are in the batch, and hands it over if it is full.
+func (d *decoder) reached(p *partition, next int64) error {
+	if d.batch.since.IsZero() {
+		d.batch.since = d.now
+		d.batch.list = d.erasures.list()
+	}
+	d.batch.ends[p] = next
+	if d.batch.full(&d.cfg) {
+		return d.handOver()
+	}
+	return nil
+}
+
+// see is told of each record: it becomes a row of the log, of the entities or of the rejects, or is dropped because it is an erased person's.
+func (d *decoder) see(rec *schema.Record, large *largeValue) error {
+	if d.batch.list == nil {
+		d.batch.list = d.erasures.list()
+	}
+	d.batch.bytes += rowBytes + len(rec.Key) + len(rec.Value)
+	rejection := d.verdict(rec, large)
+	switch {
+	case rejection != nil && d.batch.list.hasReject(rec, rejection):
+		d.batch.erasedRejects++
+	case rejection != nil:
+		d.batch.rejects.add(rec, rejection, large, d.now)
+	case d.batch.list.has(&d.event):
+		d.batch.erased[d.event.Type]++
+	default:
+		d.batch.add(&d.event)
+	}
+	return nil
+}
+
+func (d *decoder) verdict(rec *schema.Record, large *largeValue) *schema.Rejection {
+	if large != nil {
+		return rejectLarge(large)
+	}
+	return d.schema.Decode(rec, d.now, &d.event)
+}

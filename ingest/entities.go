@@ -1,0 +1,126 @@
+package ingest
+
+import "rollcall/schema"
+
+// entities are rows of the attribute history, schema/tables/migrations/0004_entities.sql.
+type entities struct {
+	table
+	keys []sortKey
+
+	org      words
+	day      numbers[schema.Day]
+	eventID  hashes
+	version  numbers[uint64]
+	kind     numbers[schema.Kind]
+	entityID texts
+	time     numbers[schema.Millis]
+	source   words
+	id       texts
+	deleted  numbers[uint8]
+
+	name, email, department, description, url, owner texts
+	role                                             words
+	joined                                           maybeDays
+
+	hasSettings, userLevelData, byok, workflows, pseudonymize numbers[uint8]
+}
+
+const kindEnum = "Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6)"
+
+func newEntities() *entities {
+	e := &entities{}
+	e.day = numbers[schema.Day]{width: 4, typ: "Date32"}
+	e.eventID = hashes{width: 16, typ: "FixedString(16)"}
+	e.version = numbers[uint64]{width: 8, typ: "UInt64"}
+	e.kind = numbers[schema.Kind]{width: 1, typ: kindEnum}
+	e.time = numbers[schema.Millis]{width: 8, typ: "DateTime64(3, 'UTC')"}
+	for _, c := range []*numbers[uint8]{&e.deleted, &e.hasSettings, &e.userLevelData, &e.byok, &e.workflows, &e.pseudonymize} {
+		*c = numbers[uint8]{width: 1, typ: "Bool"}
+	}
+	e.table = table{name: "entities", fields: []field{
+		{"org_id", &e.org}, {"day", &e.day}, {"event_id", &e.eventID}, {"version", &e.version}, {"kind", &e.kind}, {"entity_id", &e.entityID},
+		{"time", &e.time}, {"source", &e.source}, {"id", &e.id}, {"deleted", &e.deleted}, {"name", &e.name}, {"email", &e.email}, {"role", &e.role},
+		{"joined_at", &e.joined}, {"department", &e.department}, {"description", &e.description}, {"url", &e.url}, {"owner_id", &e.owner},
+		{"has_settings", &e.hasSettings}, {"user_level_data", &e.userLevelData}, {"byok", &e.byok}, {"workflows", &e.workflows}, {"pseudonymize", &e.pseudonymize},
+	}}
+	return e
+}
+
+func (e *entities) len() int { return len(e.keys) }
+
+func (e *entities) reset() {
+	e.table.reset()
+	e.keys = e.keys[:0]
+}
+
+// add copies one entity event; nothing of ev is kept.
+func (e *entities) add(ev *schema.Event) {
+	e.keys = append(e.keys, eventKey(ev, len(e.keys)))
+	e.org.add(ev.Org)
+	e.day.add(ev.Day)
+	e.eventID.add(ev.EventID[:])
+	e.version.add(ev.Version)
+	e.time.add(ev.Time)
+	e.source.add(ev.Source)
+	e.id.add(ev.ID)
+
+	entity := ev.Entity
+	e.kind.add(entity.Kind)
+	e.entityID.add(entity.ID)
+	e.deleted.add(oneIf(entity.Deleted))
+	e.name.add(entity.Name)
+	e.email.add(entity.Email)
+	e.role.add(entity.Role)
+	e.joined.add(entity.JoinedAt)
+	e.department.add(entity.Department)
+	e.description.add(entity.Description)
+	e.url.add(entity.URL)
+	e.owner.add(entity.Owner)
+
+	settings := entity.Settings
+	e.hasSettings.add(oneIf(settings != nil))
+	if settings == nil {
+		settings = &schema.Settings{}
+	}
+	e.userLevelData.add(oneIf(settings.UserLevelData))
+	e.byok.add(oneIf(settings.BYOK))
+	e.workflows.add(oneIf(settings.Workflows))
+	e.pseudonymize.add(oneIf(settings.Pseudonymize))
+}
+
+// sorted brings the rows into the table's order and leaves out copies, see sortRows. The table has no partitions: all rows are one block.
+func (e *entities) sorted(rows []uint32, twice func(row uint32, conflict bool)) []uint32 {
+	ranks := e.org.ranks()
+	for i := range e.keys {
+		row := e.keys[i].row
+		e.keys[i].high = uint64(ranks[e.org.rows[row]])<<32 | uint64(uint32(e.day.values[row]))
+	}
+	return sortRows(e.keys, rows[:0], twice)
+}
+
+// maybeDays are dates that may be missing: Nullable(Date32).
+type maybeDays struct {
+	missing numbers[uint8]
+	days    numbers[schema.Day]
+}
+
+func (c *maybeDays) kind() string { return "Nullable(Date32)" }
+func (c *maybeDays) size() int    { return 5 * len(c.days.values) }
+
+func (c *maybeDays) reset() {
+	c.missing.reset()
+	c.days.reset()
+}
+
+func (c *maybeDays) add(day *schema.Day) {
+	c.missing.add(oneIf(day == nil))
+	if day == nil {
+		day = new(schema.Day)
+	}
+	c.days.add(*day)
+}
+
+func (c *maybeDays) encode(out []byte, rows []uint32) []byte {
+	c.missing.width, c.days.width = 1, 4
+	return c.days.encode(c.missing.encode(out, rows), rows)
+}

@@ -1,0 +1,156 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/schema"
+)
+
+// erasures is the list of erased persons, as it was last read. Only keyed hashes of their ids are known.
+type erasures struct {
+	secret  []byte
+	current atomic.Pointer[erasureList]
+}
+
+func newErasures(secret []byte) *erasures {
+	e := &erasures{secret: secret}
+	e.current.Store(&erasureList{})
+	return e
+}
+
+func (e *erasures) list() *erasureList { return e.current.Load() }
+
+// An erasureList never changes: it is what the table held at one moment. Nil and the zero value list nobody.
+type erasureList struct {
+	secret  []byte
+	digest  uint64                                // of the table's rows
+	persons map[string]map[[32]byte]schema.Millis // by org and hash: when they were erased
+}
+
+const erasuresDigest = "SELECT sum(cityHash64(org_id, user_hash, erased_at)) FROM erasures FINAL"
+
+const erasuresRows = "SELECT org_id, user_hash, erased_at FROM erasures FINAL"
+
+var errNoSecret = errors.New("persons were erased, but ingest has no secret to know their events by; give it the service's secret")
+
+// refresh reads the list if it changed.
+func (e *erasures) refresh(ctx context.Context, conn driver.Conn) (*erasureList, error) {
+	l := &erasureList{secret: e.secret, persons: map[string]map[[32]byte]schema.Millis{}}
+	if err := conn.QueryRow(ctx, erasuresDigest).Scan(&l.digest); err != nil {
+		return nil, fmt.Errorf("read the erasures' digest: %w", err)
+	}
+	if now := e.list(); now.digest == l.digest {
+		return now, nil
+	}
+	if len(e.secret) == 0 {
+		return nil, errNoSecret
+	}
+	var rows []struct {
+		Org  string    `ch:"org_id"`
+		Hash string    `ch:"user_hash"`
+		At   time.Time `ch:"erased_at"`
+	}
+	if err := conn.Select(ctx, &rows, erasuresRows); err != nil {
+		return nil, fmt.Errorf("read the erasures: %w", err)
+	}
+	for _, row := range rows {
+		if l.persons[row.Org] == nil {
+			l.persons[row.Org] = map[[32]byte]schema.Millis{}
+		}
+		l.persons[row.Org][[32]byte([]byte(row.Hash))] = schema.Millis(row.At.UnixMilli())
+	}
+	e.current.Store(l)
+	return l, nil
+}
+
+// has says whether an event is an erased person's, from before the erasure.
+func (l *erasureList) has(ev *schema.Event) bool {
+	if l == nil || len(l.persons) == 0 {
+		return false
+	}
+	return l.hasPerson(ev.Org, personOf(ev), ev.Time)
+}
+
+// hasReject says the same of a refused record, as far as it names a person. Its time is the broker's or the producer's clock.
+func (l *erasureList) hasReject(rec *schema.Record, rej *schema.Rejection) bool {
+	if l == nil || len(l.persons) == 0 || rej.User == "" {
+		return false
+	}
+	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rec.Time)
+}
+
+func (l *erasureList) hasPerson(org, user []byte, at schema.Millis) bool {
+	persons := l.persons[string(org)]
+	if len(persons) == 0 || len(user) == 0 {
+		return false
+	}
+	erasedAt, erased := persons[schema.PersonHash(l.secret, string(org), string(user))]
+	return erased && at < erasedAt
+}
+
+// personOf is whose event it is: who used something, or who is described.
+func personOf(ev *schema.Event) []byte {
+	if ev.Type == schema.EntityState {
+		return personOfEntity(ev.Entity.Kind, ev.Entity.ID)
+	}
+	return ev.User
+}
+
+func personOfEntity(kind schema.Kind, id []byte) []byte {
+	if kind == schema.User {
+		return id
+	}
+	return nil
+}
+
+// tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read: the same identity, nothing
+// of the content, and a version that no replay wins against.
+func (b *batch) tombstones(l *erasureList) (log *events, history *entities) {
+	if b.list.same(l) {
+		return nil, nil
+	}
+	log, history = newEvents(), newEntities()
+	for row := range uint32(b.events.len()) {
+		e := b.events
+		if l.hasPerson(e.org.at(row), e.user.at(row), e.time.values[row]) {
+			log.add(&schema.Event{
+				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
+				Version: schema.Erased, Org: e.org.at(row),
+			})
+		}
+	}
+	for row := range uint32(b.entities.len()) {
+		e := b.entities
+		if l.hasPerson(e.org.at(row), personOfEntity(e.kind.values[row], e.entityID.at(row)), e.time.values[row]) {
+			history.add(&schema.Event{
+				Type: schema.EntityState, Day: e.day.values[row], Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
+				Version: schema.Erased, Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]},
+			})
+		}
+	}
+	return log, history
+}
+
+func (l *erasureList) same(m *erasureList) bool {
+	return l != nil && l.digest == m.digest
+}
+
+// newlyErasedRejects lists the batch's rejects that name a person who was erased since the batch's list was read.
+func (b *batch) newlyErasedRejects(l *erasureList) (rows []uint32) {
+	if b.list.same(l) {
+		return nil
+	}
+	for row := range uint32(b.rejects.len()) {
+		r := b.rejects
+		if l.hasPerson(r.org.at(row), r.user.at(row), r.recordTime.values[row]) {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}

@@ -1,0 +1,100 @@
+package ingest
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rollcall/schema"
+)
+
+func (h *harness) erase(org, user string, at time.Time) {
+	h.Helper()
+	hash := schema.PersonHash(testSecret, org, user)
+	err := h.conn.Exec(context.Background(), "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) VALUES (?, ?, ?, toDateTime64(0, 3), now64(3))",
+		org, string(hash[:]), at)
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+// What an erased person sent before the erasure is dropped and counted, should it come again; what they send later is an event like any other.
+func TestErasedPersonsEventsAreDropped(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	now := time.Now()
+	h.erase("acme", "ann", now.Add(-time.Minute))
+	h.produce("usage.messages", 0,
+		message("before", "ann", now.Add(-2*time.Minute)), message("after", "ann", now), message("other", "bob", now.Add(-2*time.Minute)),
+		userEvent("e-before", "ann", "Ann", now.Add(-2*time.Minute)), userEvent("e-after", "ann", "A.", now))
+	m := h.start()
+	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 5 })
+	for query, want := range map[string]uint64{
+		"SELECT count() FROM events":                        2,
+		"SELECT count() FROM events WHERE id = 'before'":    0,
+		"SELECT count() FROM entities":                      1,
+		"SELECT count() FROM entities WHERE id = 'e-after'": 1,
+	} {
+		if n := h.count(query); n != want {
+			t.Errorf("%s = %d, not %d", query, n, want)
+		}
+	}
+	if usage, entities := m.metric("events_total", "type=message", "outcome=erased"), m.metric("events_total", "type=entity", "outcome=erased"); usage != 1 || entities != 1 {
+		t.Errorf("erased: %v messages and %v entities, not 1 and 1", usage, entities)
+	}
+}
+
+// The erasure begins after the batch was held against the list, and looks at the log before the batch is there: ingest itself puts tombstones over it.
+func TestErasureRacesABatch(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	now := time.Now()
+	var once sync.Once
+	newProxy(h).set(func(statement string) fault {
+		if strings.HasPrefix(statement, "INSERT INTO events") {
+			once.Do(func() { h.erase("acme", "ann", now.Add(time.Minute)) })
+		}
+		return fault{}
+	})
+	h.produce("usage.messages", 0, message("a", "ann", now), message("b", "bob", now), userEvent("e", "ann", "Ann", now))
+	m := h.start()
+	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 3 })
+	for query, want := range map[string]uint64{
+		"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0":                      1,
+		"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 1 AND user_id = ''":     1,
+		"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0":                    0,
+		"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 1 AND entity_id = ''": 1,
+		"SELECT count() FROM marks FINAL":                                                    1,
+	} {
+		if n := h.count(query); n != want {
+			t.Errorf("%s = %d, not %d", query, n, want)
+		}
+	}
+	if n := m.metric("events_total", "outcome=erased"); n != 2 {
+		t.Errorf("erased: %v, not 2", n)
+	}
+
+	// A replay by another start changes nothing.
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.config.Group = "again"
+	h.start()
+	h.eventually("all committed again", func() bool { return h.committed("usage.messages", 0) == 3 })
+	if n := h.count("SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0 AND user_id = 'ann'"); n != 0 {
+		t.Errorf("the erased event is back")
+	}
+}
+
+func TestErasuresNeedTheSecret(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	h.erase("acme", "ann", time.Now())
+	h.config.Secret = nil
+	m := h.start()
+	err := <-m.ended
+	m.cancel()
+	m.cancel = nil
+	if err == nil || !strings.Contains(err.Error(), "secret") {
+		t.Errorf("ended with %v, not for want of the secret", err)
+	}
+}

@@ -1,0 +1,207 @@
+package ingest
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// The fetch is spoken by hand over kafka-go's connections: its own client copies every record twice, checks no CRC and hands out aborted transactions.
+const (
+	fetchVersion     = 11 // Kafka 2.3 and newer; the last one without tagged fields
+	fetchCorrelation = 1  // one request at a time per connection
+	readCommitted    = 1
+	maxAnswer        = 1 << 30 // a larger answer is taken for a broken one
+)
+
+// A fetchRequest asks one broker for the partitions that it leads.
+type fetchRequest struct {
+	broker  int32
+	wants   []want // those of one topic next to each other
+	wait    time.Duration
+	bytes   int
+	answer  *answer // to be filled; of no use after an error, since the connection may still be writing to it
+	version int16
+	encoded []byte
+}
+
+// A want is where to go on in a partition.
+type want struct {
+	*partition
+	from int64
+}
+
+func (*fetchRequest) ApiKey() protocol.ApiKey { return protocol.Fetch }
+
+func (r *fetchRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	broker, known := cluster.Brokers[r.broker]
+	if !known {
+		return broker, fmt.Errorf("broker %d is not in the cluster's metadata", r.broker)
+	}
+	return broker, nil
+}
+
+func (r *fetchRequest) Required(versions map[protocol.ApiKey]int16) bool {
+	r.version = versions[protocol.Fetch]
+	return true
+}
+
+// RawExchange writes the request and reads the answer into the answer's own memory.
+func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if r.version != fetchVersion {
+		return nil, fmt.Errorf("the broker speaks fetch version %d; Kafka 2.3 or newer is needed", r.version)
+	}
+	r.answer.sent = time.Now()
+	if _, err := rw.Write(r.encode()); err != nil {
+		return nil, err
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return nil, err
+	}
+	size := int(binary.BigEndian.Uint32(head[:]))
+	if size < 4 || size > maxAnswer {
+		return nil, fmt.Errorf("a fetch answer of %d bytes", size)
+	}
+	if cap(r.answer.body) < size {
+		r.answer.body = make([]byte, size)
+	}
+	r.answer.body = r.answer.body[:size]
+	_, err := io.ReadFull(rw, r.answer.body)
+	return r.answer, err
+}
+
+func (r *fetchRequest) encode() []byte {
+	b := appendInt32(r.encoded[:0], 0) // the size, below
+	b = appendInt16(b, int(protocol.Fetch))
+	b = appendInt16(b, fetchVersion)
+	b = appendInt32(b, fetchCorrelation)
+	b = appendText(b, "rollcall")
+	b = appendInt32(b, -1) // not a replica
+	b = appendInt32(b, int(r.wait.Milliseconds()))
+	b = appendInt32(b, 1) // one byte is worth an answer
+	b = appendInt32(b, r.bytes)
+	b = append(b, readCommitted)
+	b = appendInt32(b, 0) // no fetch session
+	b = appendInt32(b, -1)
+	b = appendInt32(b, r.topics())
+	for i := 0; i < len(r.wants); {
+		n := i
+		for n < len(r.wants) && r.wants[n].topic == r.wants[i].topic {
+			n++
+		}
+		b = appendText(b, r.wants[i].topic)
+		b = appendInt32(b, n-i)
+		for ; i < n; i++ {
+			b = appendInt32(b, int(r.wants[i].id))
+			b = appendInt32(b, -1) // any leader epoch
+			b = appendInt64(b, r.wants[i].from)
+			b = appendInt64(b, -1) // not a follower
+			b = appendInt32(b, r.bytes)
+		}
+	}
+	b = appendInt32(b, 0) // nothing to forget
+	b = appendText(b, "") // any rack
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	r.encoded = b
+	return b
+}
+
+func (r *fetchRequest) topics() (n int) {
+	for i := range r.wants {
+		if i == 0 || r.wants[i].topic != r.wants[i-1].topic {
+			n++
+		}
+	}
+	return n
+}
+
+// An answer is what a broker sent: views into body.
+type answer struct {
+	sent  time.Time // just before the request left
+	body  []byte
+	parts []part
+	home  chan<- *answer // where to bring it when nothing of it is needed any more
+}
+
+func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch }
+
+// A part is one partition's share of an answer.
+type part struct {
+	of      *partition
+	from    int64 // the offset that was asked for
+	next    int64 // the offset after its last whole batch
+	jumped  bool  // from is not where the last part ended: a gap was seen
+	problem int16 // a Kafka error code, or 0
+	end     int64 // the high watermark; −1 if unknown
+	start   int64 // the log's start; −1 if unknown
+	aborted []abortedTransaction
+	records []byte
+}
+
+type abortedTransaction struct{ producer, first int64 }
+
+// parse fills the parts. Partitions that were not asked for are an error: the stream is out of step.
+func (a *answer) parse(wants []want) error {
+	w := &wire{b: a.body}
+	a.parts = a.parts[:0]
+	if got := w.int32(); got != fetchCorrelation {
+		return fmt.Errorf("a fetch answer to request %d instead of %d", got, fetchCorrelation)
+	}
+	w.int32() // throttled for so many ms: already over
+	if code := w.int16(); code != 0 {
+		return fmt.Errorf("fetch refused: %w", kafkaError(code))
+	}
+	w.int32() // session
+	for topics := w.int32(); topics > 0 && !w.cut; topics-- {
+		topic := w.bytes(int(w.int16()))
+		for n := w.int32(); n > 0 && !w.cut; n-- {
+			p := w.part()
+			asked := find(wants, topic, p.id)
+			if asked == nil {
+				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, p.id)
+			}
+			p.part.of, p.part.from = asked.partition, asked.from
+			a.parts = append(a.parts, p.part)
+		}
+	}
+	if w.cut {
+		return errCut
+	}
+	return nil
+}
+
+type numberedPart struct {
+	id int32
+	part
+}
+
+func (w *wire) part() (p numberedPart) {
+	p.id, p.problem = w.int32(), w.int16()
+	p.end = w.int64()
+	w.int64() // the last stable offset: complete means up to the end, open transactions included
+	p.start = w.int64()
+	for n := w.int32(); n > 0 && !w.cut; n-- {
+		p.aborted = append(p.aborted, abortedTransaction{w.int64(), w.int64()})
+	}
+	slices.SortFunc(p.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
+	w.int32() // preferred replica
+	if n := w.int32(); n > 0 {
+		p.records = w.bytes(int(n))
+	}
+	return p
+}
+
+func find(wants []want, topic []byte, id int32) *want {
+	for i := range wants {
+		if wants[i].id == id && wants[i].topic == string(topic) {
+			return &wants[i]
+		}
+	}
+	return nil
+}

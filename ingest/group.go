@@ -1,0 +1,116 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// join is a member of the group for the topics of a layout, generation after generation, until ctx ends or the topics change (errTopics). One topic that does not
+// exist would empty everyone's assignment, so only those that exist are subscribed to.
+func (i *Ingest) join(ctx context.Context, known *layout) error {
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: known.topics(i.cfg.Topics), StartOffset: kafka.FirstOffset,
+		Dialer:            &kafka.Dialer{ClientID: "rollcall", Timeout: answerTime, DualStack: true, TLS: i.cfg.TLS, SASLMechanism: i.cfg.SASL},
+		HeartbeatInterval: min(time.Second, i.cfg.SessionTimeout/5), SessionTimeout: i.cfg.SessionTimeout,
+		RebalanceTimeout: i.cfg.StopTimeout + 5*time.Second, JoinGroupBackoff: 250 * time.Millisecond,
+		Timeout: answerTime,
+	})
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	defer context.AfterFunc(ctx, func() { group.Close() })() // ends the generation: its session stores what it has, then the member leaves
+	for {
+		generation, err := group.Next(ctx)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, kafka.ErrGroupClosed):
+			return ctx.Err()
+		case err != nil:
+			i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
+			i.log.Warn("not in the group; joining again", "group", i.cfg.Group, "error", err)
+			continue
+		}
+		if err := i.serve(generation, known); err != nil && !errors.Is(err, errGeneration) {
+			return err
+		}
+	}
+}
+
+// serve runs one session for one generation.
+func (i *Ingest) serve(generation *kafka.Generation, known *layout) error {
+	defer i.assigned.Store(false)
+	done := make(chan error, 1)
+	generation.Start(func(ctx context.Context) {
+		done <- i.runSession(ctx, generation, known)
+	})
+	return <-done
+}
+
+func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, known *layout) error {
+	partitions, err := i.resume(ctx, generation.Assignments)
+	if err != nil {
+		return err
+	}
+	s := &session{
+		Ingest: i, committer: generation, known: known, assignment: newAssignment(partitions),
+		answers: make(chan *answer), full: make(chan *batch), free: make(chan *batch, 2),
+	}
+	s.free <- newBatch()
+	s.free <- newBatch()
+	i.progress.assign(partitions)
+	i.assigned.Store(true)
+	i.log.Info("assigned", "group", i.cfg.Group, "generation", generation.ID, "partitions", len(partitions))
+	return s.run(ctx)
+}
+
+// resume finds where to go on: at the committed offset, else at the start of the log, as a new group does.
+func (i *Ingest) resume(ctx context.Context, assignments map[string][]kafka.PartitionAssignment) ([]*partition, error) {
+	var partitions []*partition
+	for topic, assigned := range assignments {
+		for _, a := range assigned {
+			p := &partition{slot: slot{topic, int32(a.ID)}, next: a.Offset, leader: -1}
+			if a.Offset < 0 {
+				if err := i.start(ctx, p); err != nil {
+					return nil, err
+				}
+			}
+			p.decoded = p.next
+			partitions = append(partitions, p)
+		}
+	}
+	return partitions, nil
+}
+
+// start has a partition without a committed offset begin at the start of its log. If some of it was stored before (offsets expire, and go with a deleted
+// topic), what is missing since then is a gap.
+func (i *Ingest) start(ctx context.Context, p *partition) error {
+	for failures := 1; ; failures++ {
+		first, end, err := i.cluster.bounds(ctx, p.slot)
+		if err == nil {
+			p.next = first
+			switch before := i.progress.storedBefore(p.slot); {
+			case before >= 0 && before < first:
+				i.missed(p, before, first, first-before, gapDeleted)
+			case before > end:
+				i.missed(p, before, first, 1, gapRemade)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return errGeneration
+		}
+		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
+		i.log.Warn("the start of a partition is not known; asking again", "partition", p.slot, "error", err)
+		_ = sleep(ctx, delay(failures, 100*time.Millisecond, 2*time.Second))
+	}
+}
+
+// changed says whether the group should be joined anew: since this member joined, a topic or a partition came or went.
+func (s *session) changed(l *layout) bool {
+	same := func(int32, int32) bool { return true }
+	return len(l.unclear) == 0 && !maps.EqualFunc(l.leaders, s.known.leaders, same)
+}

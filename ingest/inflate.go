@@ -1,0 +1,151 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/segmentio/kafka-go/compress"
+)
+
+// A codec is how a record batch is compressed.
+type codec uint8
+
+const (
+	codecNone codec = iota
+	codecGzip
+	codecSnappy
+	codecLZ4
+	codecZstd
+)
+
+// maxWindow is the largest zstd window that is granted: what level 22 asks for.
+const maxWindow = 128 << 20
+
+// errInflated says that a batch is larger than may be held in memory; it is then read as a stream.
+var errInflated = errors.New("the batch inflates beyond the limit")
+
+// An inflater uncompresses record batches into memory that it uses again, up to a limit.
+type inflater struct {
+	limit int
+	out   []byte
+	in    bytes.Reader
+	gzip  gzip.Reader
+	lz4   *lz4.Reader
+	zstd  *zstd.Decoder
+}
+
+func newInflater(limit int) *inflater {
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return &inflater{limit: limit, lz4: lz4.NewReader(nil), zstd: decoder}
+}
+
+// inflate gives the uncompressed bytes; they hold until the next call.
+func (f *inflater) inflate(c codec, packed []byte) ([]byte, error) {
+	f.in.Reset(packed)
+	var err error
+	switch c {
+	case codecNone:
+		return packed, nil
+	case codecGzip:
+		if err = f.gzip.Reset(&f.in); err == nil {
+			err = f.readAll(&f.gzip)
+		}
+	case codecSnappy:
+		err = f.snappy(packed)
+	case codecLZ4:
+		f.lz4.Reset(&f.in)
+		err = f.readAll(f.lz4)
+	case codecZstd:
+		if f.out, err = f.zstd.DecodeAll(packed, f.out[:0]); errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+			err = errInflated
+		}
+	default:
+		err = fmt.Errorf("unknown codec %d", c)
+	}
+	return f.out, err
+}
+
+// stream gives the uncompressed bytes piece by piece, for batches beyond the limit.
+func (f *inflater) stream(c codec, packed []byte) (io.ReadCloser, error) {
+	if c == codecNone {
+		return io.NopCloser(bytes.NewReader(packed)), nil
+	}
+	codec := compress.Compression(c).Codec()
+	if codec == nil {
+		return nil, fmt.Errorf("unknown codec %d", c)
+	}
+	return codec.NewReader(bytes.NewReader(packed)), nil
+}
+
+func (f *inflater) readAll(r io.Reader) error {
+	f.out = f.out[:0]
+	for {
+		if len(f.out) == cap(f.out) {
+			f.out = append(f.out, make([]byte, max(64<<10, min(len(f.out), f.limit-len(f.out)+1)))...)[:len(f.out)]
+		}
+		n, err := r.Read(f.out[len(f.out):cap(f.out)])
+		f.out = f.out[:len(f.out)+n]
+		switch {
+		case len(f.out) > f.limit:
+			return errInflated
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// xerial is the framing that the Java client and kafka-go put around snappy blocks: this, two versions, then blocks, each with its length before it.
+var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
+
+const xerialHead = 16
+
+func (f *inflater) snappy(packed []byte) error {
+	f.out = f.out[:0]
+	if !bytes.HasPrefix(packed, xerial) {
+		return f.snappyBlock(packed)
+	}
+	if len(packed) < xerialHead {
+		return io.ErrUnexpectedEOF
+	}
+	for packed = packed[xerialHead:]; len(packed) > 0; {
+		if len(packed) < 4 {
+			return io.ErrUnexpectedEOF
+		}
+		size := int64(binary.BigEndian.Uint32(packed))
+		if packed = packed[4:]; size > int64(len(packed)) {
+			return io.ErrUnexpectedEOF
+		}
+		if err := f.snappyBlock(packed[:size]); err != nil {
+			return err
+		}
+		packed = packed[size:]
+	}
+	return nil
+}
+
+// snappyBlock appends one block.
+func (f *inflater) snappyBlock(block []byte) error {
+	size, err := s2.DecodedLen(block)
+	if err != nil {
+		return err
+	}
+	at := len(f.out)
+	if at+size > f.limit {
+		return errInflated
+	}
+	f.out = grow(f.out, size)
+	_, err = s2.Decode(f.out[at:], block)
+	return err
+}

@@ -1,0 +1,126 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/schema/tables"
+)
+
+// An Ingest carries events from Kafka to the log. See the package's comment for what it promises.
+type Ingest struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	cluster *cluster
+	conn    driver.Conn
+
+	writer   uuid.UUID // of this start, for the marks
+	sequence uint64    // of the last mark
+	batches  uint64    // so many were begun
+	marks    *marks
+
+	progress     *progress
+	erasures     *erasures
+	erasuresRead time.Time
+
+	assigned atomic.Bool
+}
+
+// New judges the settings and makes an Ingest that does nothing yet.
+func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registerer) (*Ingest, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := tables.Open(ch)
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics(reg)
+	return &Ingest{
+		cfg: cfg, log: log, metrics: m, cluster: newCluster(cfg), conn: conn,
+		writer: uuid.New(), marks: newMarks(), progress: newProgress(m), erasures: newErasures(cfg.Secret),
+	}, nil
+}
+
+// Run reads, stores and commits until ctx ends; then it stores and commits the batch in hand, leaves the group and returns nil, within 15 s. Whatever may pass
+// is waited for. An error says what will not: that the schema is another one, that ClickHouse refuses a batch for good, that the secret is missing.
+// It may be called once.
+func (i *Ingest) Run(ctx context.Context) error {
+	defer i.conn.Close()
+	defer i.cluster.close()
+	defer i.assigned.Store(false)
+	if err := i.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("ingest: %w", err)
+	}
+	for ctx.Err() == nil {
+		known, err := i.waitForTopics(ctx)
+		if err == nil {
+			err = i.join(ctx, known)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errTopics) {
+			return fmt.Errorf("ingest: %w", err)
+		}
+	}
+	return nil
+}
+
+// Ready tells whether this member has its assignment (which may be empty, if there are more members than partitions) and reaches ClickHouse.
+func (i *Ingest) Ready(ctx context.Context) error {
+	if !i.assigned.Load() {
+		return errors.New("ingest has no assignment yet: it waits for the brokers, the topics or the other members of its group")
+	}
+	if err := i.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("ingest does not reach ClickHouse: %w", err)
+	}
+	return nil
+}
+
+// prepare waits for ClickHouse, holds its schema against this binary's, and reads what earlier starts left.
+func (i *Ingest) prepare(ctx context.Context) error {
+	return i.again(ctx, stepLog, func(ctx context.Context) error {
+		if err := tables.Check(ctx, i.conn); err != nil {
+			return err
+		}
+		if err := i.loadProgress(ctx); err != nil {
+			return fmt.Errorf("read the progress: %w", err)
+		}
+		_, err := i.erasures.refresh(ctx, i.conn)
+		return err
+	})
+}
+
+// waitForTopics waits until at least one of the topics exists.
+func (i *Ingest) waitForTopics(ctx context.Context) (*layout, error) {
+	for failures := 1; ; failures++ {
+		l, err := i.cluster.layout(ctx)
+		if err == nil {
+			i.progress.covers(l)
+			if len(l.leaders) > 0 {
+				for _, missing := range l.missing {
+					i.log.Warn("a topic does not exist yet; the others are read meanwhile", "topic", missing)
+				}
+				return l, nil
+			}
+			err = errors.New("none of the topics exists yet")
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
+		i.log.Warn("waiting for Kafka", "brokers", i.cfg.Brokers, "topics", i.cfg.Topics, "error", err)
+		_ = sleep(ctx, delay(failures, 200*time.Millisecond, 5*time.Second))
+	}
+}

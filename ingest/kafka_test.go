@@ -1,0 +1,309 @@
+package ingest
+
+import (
+	"context"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"rollcall/deploy/embedded"
+)
+
+// Records that were deleted before they were read are counted, not passed over in silence.
+func TestGapAtTheStart(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	now := time.Now()
+	h.produce("usage.messages", 0, message("a", "ann", now))
+	m := h.start()
+	h.eventually("committed", func() bool { return h.committed("usage.messages", 0) == 1 })
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range numbered("b", 10) {
+		h.produce("usage.messages", 0, message(id, "ann", now))
+	}
+	h.deleteRecords("usage.messages", 0, 5) // 1 … 4 are gone
+	m = h.start()
+	h.stored(1 + 6)
+	if n := m.metric("gap_records_total", "topic=usage.messages", "partition=0"); n != 4 {
+		t.Errorf("%v records counted as a gap, not 4", n)
+	}
+	h.eventually("committed", func() bool { return h.committed("usage.messages", 0) == 11 })
+}
+
+// A topic that was deleted and made anew while ingest runs: what is in the new one is read, and the break is counted.
+func TestTopicMadeAnew(t *testing.T) {
+	h := newHarness(t, "usage.messages", "usage.actions")
+	now := time.Now()
+	for _, id := range numbered("a", 10) {
+		h.produce("usage.messages", 0, message(id, "ann", now))
+	}
+	m := h.start()
+	h.eventually("committed", func() bool { return h.committed("usage.messages", 0) == 10 })
+	h.eventually("the watermark knows of it", func() bool {
+		return h.count("SELECT count() FROM progress FINAL WHERE topic = 'usage.messages' AND partition = 0 AND end_offset = 10") == 1
+	})
+	h.deleteTopic("usage.messages")
+	h.createTopic("usage.messages", 1)
+	h.producer = h.client() // the old one still believes in the old topic
+	for _, id := range numbered("b", 3) {
+		h.produce("usage.messages", 0, message(id, "ann", now))
+	}
+	h.stored(13)
+	h.eventually("the break is counted", func() bool { return m.metric("gap_records_total", "topic=usage.messages", "partition=0") >= 1 })
+}
+
+// A topic that is missing is waited for; the others are read meanwhile.
+func TestMissingTopic(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	h.config.Topics = []string{"usage.messages", "usage.later"}
+	now := time.Now()
+	h.produce("usage.messages", 0, message("a", "ann", now))
+	h.start()
+	h.stored(1)
+	h.createTopic("usage.later", 2)
+	h.producer = h.client()
+	h.produce("usage.later", 1, message("b", "ann", now))
+	h.stored(2)
+}
+
+// Two members share the partitions; one goes, and the other takes over what it had.
+func TestTwoMembers(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	now := time.Now()
+	one := h.start()
+	h.eventually("the first is ready", func() bool { return one.ingest.Ready(context.Background()) == nil })
+	two := h.start()
+	both := func() bool {
+		return one.ingest.progress.owned() == 1 && two.ingest.progress.owned() == 1
+	}
+	h.eventually("each has one partition", both)
+	for _, id := range numbered("a", 50) {
+		h.produce("usage.messages", 0, message(id, "ann", now))
+		h.produce("usage.messages", 1, message(id+"'", "ann", now))
+	}
+	h.stored(100)
+	if err := one.stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("the second has both", func() bool { return two.ingest.progress.owned() == 2 })
+	for _, id := range numbered("b", 50) {
+		h.produce("usage.messages", 0, message(id, "ann", now))
+		h.produce("usage.messages", 1, message(id+"'", "ann", now))
+	}
+	h.stored(200)
+	produced := time.Now()
+	h.eventually("the watermark passes over all partitions", func() bool { return two.metric("complete_through_seconds") > float64(produced.Unix()+1) })
+}
+
+// owned counts the partitions of the session.
+func (p *progress) owned() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.mine)
+}
+
+// The broker refuses a commit of an older generation; ingest gives the generation up and goes on in the next one.
+func TestCommitOfAnOldGeneration(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	var refused atomic.Bool
+	h.broker.Cluster().ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if refused.Swap(true) {
+			return nil, nil, false
+		}
+		res := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+		topic := kmsg.NewOffsetCommitResponseTopic()
+		topic.Topic = "usage.messages"
+		partition := kmsg.NewOffsetCommitResponseTopicPartition()
+		partition.ErrorCode = kerr.IllegalGeneration.Code
+		topic.Partitions = append(topic.Partitions, partition)
+		res.Topics = append(res.Topics, topic)
+		return res, nil, true
+	})
+	h.produce("usage.messages", 0, message("a", "ann", time.Now()))
+	h.start()
+	h.eventually("committed in the next generation", func() bool { return h.committed("usage.messages", 0) == 1 })
+	if !refused.Load() {
+		t.Error("no commit was refused")
+	}
+	h.stored(1)
+}
+
+// Leaders move, and brokers say so only when asked.
+func TestLeaderMoves(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1, Nodes: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	h.broker, h.config.Brokers = broker, []string{broker.Addr()}
+	h.producer = h.client()
+	h.start()
+	for turn, id := range numbered("a", 9) {
+		h.produce("usage.messages", 0, message(id, "ann", time.Now()))
+		h.stored(uint64(turn) + 1)
+		if turn%3 == 2 {
+			if err := broker.Cluster().MoveTopicPartition("usage.messages", 0, int32(turn/3+1)%3); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// flipper changes one byte of a large answer, once: as a bad cable or disk does.
+type flipper struct {
+	net.Conn
+	armed *atomic.Bool
+}
+
+func (f flipper) Write(b []byte) (int, error) {
+	if at := strings.Index(string(b), "flip-me"); at >= 0 && f.armed.CompareAndSwap(true, false) {
+		b = append([]byte(nil), b...)
+		b[at] ^= 1
+	}
+	return f.Conn.Write(b)
+}
+
+type flippingListener struct {
+	net.Listener
+	armed *atomic.Bool
+}
+
+func (l flippingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return flipper{conn, l.armed}, err
+}
+
+// A corrupt batch is fetched again, not stored and not stepped over.
+func TestCorruptBatchIsFetchedAgain(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	var armed atomic.Bool
+	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1,
+		Listen: func(l net.Listener) net.Listener { return flippingListener{l, &armed} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	h.broker, h.config.Brokers = broker, []string{broker.Addr()}
+	h.producer = h.client()
+	h.produce("usage.messages", 0, message("a", "ann", time.Now()), message("flip-me", "ann", time.Now()), message("c", "ann", time.Now()))
+	armed.Store(true)
+	m := h.start()
+	h.stored(3)
+	if armed.Load() {
+		t.Fatal("no byte was changed")
+	}
+	if n := m.metric("retries_total", "step=fetch"); n != 1 {
+		t.Errorf("%v retries counted, not 1", n)
+	}
+	t.Log(h.count("SELECT count() FROM events"), h.count("SELECT sum(cityHash64(id)) from events"))
+	var ids []string
+	_ = h.conn.Select(t.Context(), &ids, "SELECT id FROM events")
+	t.Log(ids)
+	if n := h.count("SELECT count() FROM events WHERE id = 'flip-me'"); n != 1 {
+		t.Errorf("the batch arrived %d times as it was sent, not once", n)
+	}
+}
+
+// While ClickHouse is away, fetching pauses: what is held does not grow with what waits. When it is back, everything is stored.
+func TestClickHouseAwayBoundsMemory(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	h.config.BatchBytes, h.config.FetchBytes = 1<<20, 256<<10
+	var away atomic.Bool
+	away.Store(true)
+	newProxy(h).set(func(statement string) fault {
+		if away.Load() && strings.HasPrefix(statement, "INSERT INTO events") {
+			return fault{before: abort}
+		}
+		return fault{}
+	})
+	const records = 20_000 // of 2 KiB each
+	var sent []*kgo.Record
+	filler := `,"unknown":"` + strings.Repeat("x", 2000) + `"`
+	for _, id := range numbered("a", records) {
+		sent = append(sent, &kgo.Record{Topic: "usage.messages", Value: []byte(message(id, "ann", time.Now(), filler))})
+	}
+	h.producer = h.client(kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(records))
+	h.send(sent...)
+	sent = nil
+
+	before := heap()
+	m := h.start()
+	h.eventually("it tries", func() bool { return m.metric("retries_total", "step=log") >= 8 })
+	if grown := heap() - before; grown > 16<<20 {
+		t.Errorf("the heap grew by %d bytes while 40 MB waited", grown)
+	}
+	away.Store(false)
+	h.stored(records)
+}
+
+var heapMu sync.Mutex
+
+func heap() int64 {
+	heapMu.Lock()
+	defer heapMu.Unlock()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A stop stores and commits what was fetched, and leaves the group at once.
+func TestStopStoresWhatWasFetched(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	h.config.BatchAge = time.Hour // nothing is stored but by the stop
+	h.produce("usage.messages", 0, message("a", "ann", time.Now()))
+	m := h.start()
+	h.eventually("fetched", func() bool { return m.metric("lag_records", "partition=0") == 1 })
+	started := time.Now()
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("the stop took %s", took)
+	}
+	h.stored(1)
+	if o := h.committed("usage.messages", 0); o != 1 {
+		t.Errorf("offset %d is committed, not 1", o)
+	}
+}
+
+func (h *harness) deleteRecords(topic string, partition int32, before int64) {
+	h.Helper()
+	req := kmsg.NewDeleteRecordsRequest()
+	t, p := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
+	p.Partition, p.Offset = partition, before
+	t.Topic, t.Partitions = topic, append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	if _, err := req.RequestWith(context.Background(), h.producer); err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *harness) deleteTopic(topic string) {
+	h.Helper()
+	client := kafka.Client{Addr: kafka.TCP(h.broker.Addr())}
+	if _, err := client.DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: []string{topic}}); err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *harness) createTopic(topic string, partitions int) {
+	h.Helper()
+	client := kafka.Client{Addr: kafka.TCP(h.broker.Addr())}
+	_, err := client.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}}})
+	if err != nil {
+		h.Fatal(err)
+	}
+}

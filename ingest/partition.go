@@ -1,0 +1,150 @@
+package ingest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A partition is one that this member was assigned, for one generation.
+type partition struct {
+	slot
+	decoded int64 // all below is in a batch; the decoder's own
+
+	// What follows belongs to assignment.mu.
+	next     int64     // what to fetch next
+	jumped   bool      // next is not where the last answer ended: a gap was seen
+	end      int64     // the highest end of the log that was seen
+	leader   int32     // −1: none
+	pause    time.Time // not to be fetched before
+	failures int       // in a row
+	lost     bool      // its topic is gone: what is left of it is not committed
+}
+
+// An assignment is the partitions of one generation and where to go on in each.
+type assignment struct {
+	mu         sync.Mutex
+	partitions []*partition // by topic and number
+	turn       int          // brokers fill an answer in the order of the question, so it starts with another partition each time
+}
+
+func newAssignment(partitions []*partition) *assignment {
+	slices.SortFunc(partitions, func(a, b *partition) int {
+		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.id, b.id))
+	})
+	return &assignment{partitions: partitions}
+}
+
+// lead takes over who leads what, and lists the leaders.
+func (a *assignment) lead(leaders map[slot]int32) (brokers []int32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range a.partitions {
+		leader, known := leaders[p.slot]
+		if !known {
+			leader = -1
+		}
+		p.leader = leader
+		if leader >= 0 && !slices.Contains(brokers, leader) {
+			brokers = append(brokers, leader)
+		}
+	}
+	return brokers
+}
+
+// wants lists what to ask a broker for now; leads is false if it leads none of the partitions.
+func (a *assignment) wants(broker int32, to []want) (wants []want, leads bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	a.turn++
+	for i := range a.partitions {
+		p := a.partitions[(i+a.turn)%len(a.partitions)]
+		if p.leader != broker {
+			continue
+		}
+		leads = true
+		if !p.lost && !p.pause.After(now) {
+			to = append(to, want{p, p.next})
+		}
+	}
+	return bySameTopic(to), leads
+}
+
+// bySameTopic brings the partitions of a topic together, the topics in the order of their first one.
+func bySameTopic(wants []want) []want {
+	for i := 1; i < len(wants); i++ {
+		for j := i; j < len(wants); j++ {
+			if wants[j].topic == wants[i-1].topic {
+				wants[i], wants[j] = wants[j], wants[i]
+				break
+			}
+		}
+	}
+	return wants
+}
+
+// advance moves a partition past a part, if it still is where the part begins; else the part is of no use.
+func (a *assignment) advance(p *part) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	of := p.of
+	if of.next != p.from {
+		return false
+	}
+	of.next = p.next
+	p.jumped, of.jumped = of.jumped, false
+	of.end = max(of.end, p.end)
+	if p.next > p.from || len(p.records) == 0 {
+		of.failures = 0
+	}
+	return true
+}
+
+// rewind has a partition fetched again from an offset.
+func (a *assignment) rewind(p *partition, to int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p.next = to
+}
+
+// jump goes on at an offset that does not follow on the last one. Nothing happens if the partition moved meanwhile.
+func (a *assignment) jump(p *partition, from, to int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p.next != from {
+		return false
+	}
+	p.next, p.jumped, p.end = to, true, 0
+	return true
+}
+
+// hold has a partition wait after a failure; each in a row waits longer.
+func (a *assignment) hold(p *partition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p.failures++
+	p.pause = time.Now().Add(delay(p.failures, 50*time.Millisecond, 2*time.Second))
+}
+
+// lose says that a partition's topic is gone.
+func (a *assignment) lose(p *partition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p.lost = true
+}
+
+func (a *assignment) isLost(p *partition) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return p.lost
+}
+
+// seenEnd is the highest end of a partition's log that was seen.
+func (a *assignment) seenEnd(p *partition) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return p.end
+}

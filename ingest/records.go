@@ -1,0 +1,184 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"rollcall/schema"
+)
+
+var errRecord = errors.New("malformed record")
+
+// A visit is told of each committed record, in order. The record's bytes hold until it returns. large is nil unless the value is cut, see large.go.
+type visit func(rec *schema.Record, large *largeValue) error
+
+// A reader walks the record sets of partitions. Its memory is used again; it is not safe for concurrent use.
+type reader struct {
+	inflater *inflater
+	rec      schema.Record
+	aborted  map[int64]bool // producers whose open transaction will be aborted
+}
+
+func newReader(inflateBytes int) *reader {
+	return &reader{inflater: newInflater(inflateBytes), aborted: map[int64]bool{}}
+}
+
+// read visits every committed record of a part at or above the offset that was asked for, batch by batch, and calls done with the offset after each batch.
+// Records of aborted transactions and control records are left out: they are not events. On errCorrupt all before that batch has been visited.
+func (r *reader) read(p *part, see visit, done func(next int64) error) error {
+	clear(r.aborted)
+	r.rec.Topic, r.rec.Partition = p.of.topic, p.of.id
+	waiting := p.aborted
+	for set := p.records; ; {
+		b, rest, ok, err := cutBatch(set)
+		if err != nil || !ok {
+			return err
+		}
+		set = rest
+		if b.isBefore(p.from) {
+			continue
+		}
+		waiting = r.abort(waiting, b.last)
+		switch {
+		case b.control():
+			err = r.marker(&b)
+		case b.transactional() && r.aborted[b.producer]:
+		default:
+			err = r.batch(&b, p.from, see)
+		}
+		if err != nil {
+			return err
+		}
+		if err := done(b.next()); err != nil {
+			return err
+		}
+	}
+}
+
+// abort moves the transactions that start at or before last into the set of aborted ones. They come sorted by their first offset.
+func (r *reader) abort(waiting []abortedTransaction, last int64) []abortedTransaction {
+	for len(waiting) > 0 && waiting[0].first <= last {
+		r.aborted[waiting[0].producer] = true
+		waiting = waiting[1:]
+	}
+	return waiting
+}
+
+// marker reads a control batch: after an abort marker the producer's next transaction counts again.
+func (r *reader) marker(b *recordBatch) error {
+	if b.count == 0 {
+		return nil
+	}
+	if _, err := r.cut(b.records); err != nil {
+		return corrupt(b, err)
+	}
+	if key := r.rec.Key; len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == 0 {
+		delete(r.aborted, b.producer)
+	}
+	return nil
+}
+
+// batch visits the records of one batch from an offset on.
+func (r *reader) batch(b *recordBatch, from int64, see visit) error {
+	records, err := r.inflater.inflate(b.codec(), b.records)
+	if errors.Is(err, errInflated) {
+		return r.stream(b, from, see)
+	}
+	if err != nil {
+		return corrupt(b, err)
+	}
+	for n := b.count; n > 0; n-- {
+		if records, err = r.cut(records); err != nil {
+			return corrupt(b, err)
+		}
+		if err := r.place(b); err != nil {
+			return err
+		}
+		if r.rec.Offset < from {
+			continue
+		}
+		if err := see(&r.rec, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place turns the record's offset and time, which are told as differences, into its own.
+func (r *reader) place(b *recordBatch) error {
+	r.rec.Offset += b.base
+	r.rec.Time += schema.Millis(b.baseTime)
+	if b.logTime() {
+		r.rec.Time = schema.Millis(b.maxTime)
+	}
+	if r.rec.Offset < b.base || r.rec.Offset > b.last {
+		return corrupt(b, fmt.Errorf("a record of offset %d", r.rec.Offset))
+	}
+	return nil
+}
+
+func corrupt(b *recordBatch, err error) error {
+	return fmt.Errorf("%w at offset %d: %w", errCorrupt, b.base, err)
+}
+
+// cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are still differences.
+func (r *reader) cut(b []byte) (rest []byte, err error) {
+	size, n := binary.Varint(b)
+	if n <= 0 || size < 1 || size > int64(len(b)-n) {
+		return nil, errRecord
+	}
+	b, rest = b[n:n+int(size)], b[n+int(size):]
+	f := fields{b: b[1:]} // the record's own attributes mean nothing yet
+	r.rec.Time = schema.Millis(f.varint())
+	r.rec.Offset = f.varint()
+	r.rec.Key = f.bytes()
+	r.rec.Value = f.bytes()
+	r.rec.Headers = f.headers(r.rec.Headers[:0])
+	if f.bad {
+		return nil, errRecord
+	}
+	return rest, nil
+}
+
+// fields reads the parts of a record. After an error every part is empty and bad is set.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (f *fields) varint() int64 {
+	v, n := binary.Varint(f.b)
+	if n <= 0 {
+		f.bad, f.b = true, nil
+		return 0
+	}
+	f.b = f.b[n:]
+	return v
+}
+
+// bytes is nil for Kafka's null.
+func (f *fields) bytes() []byte {
+	n := f.varint()
+	if n < 0 || f.bad {
+		return nil
+	}
+	if n > int64(len(f.b)) {
+		f.bad, f.b = true, nil
+		return nil
+	}
+	v := f.b[:n:n]
+	f.b = f.b[n:]
+	return v
+}
+
+func (f *fields) headers(to []schema.Header) []schema.Header {
+	n := f.varint()
+	if n < 0 || n > int64(len(f.b)) { // each takes two bytes at least
+		f.bad = true
+	}
+	for ; n > 0 && !f.bad; n-- {
+		to = append(to, schema.Header{Key: f.bytes(), Value: f.bytes()})
+	}
+	return to
+}

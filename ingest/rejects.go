@@ -1,0 +1,159 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/segmentio/kafka-go"
+
+	"rollcall/schema"
+)
+
+// A Filter chooses rejects; an empty field chooses all.
+type Filter struct {
+	Reason schema.Reason
+	Topic  string
+	Org    string
+	Since  time.Time // rejected at or after it
+}
+
+// A Reject is a record that broke a rule.
+type Reject struct {
+	Topic     string     `ch:"topic"`
+	Partition int32      `ch:"partition"`
+	Offset    int64      `ch:"offset"`
+	At        time.Time  `ch:"rejected_at"`
+	Time      time.Time  `ch:"record_time"` // the Kafka record's own
+	Reason    string     `ch:"reason"`
+	Detail    string     `ch:"detail"`
+	Org       string     `ch:"org_id"`  // as far as it could be read
+	User      string     `ch:"user_id"` // as far as it could be read
+	Key       string     `ch:"key"`
+	Headers   [][]string `ch:"headers"` // name and value
+	Value     string     `ch:"value"`   // whole, except for too_large
+	Size      uint64     `ch:"value_size"`
+}
+
+// Whole says whether the record was kept whole, so that it can be replayed.
+func (r *Reject) Whole() bool { return uint64(len(r.Value)) == r.Size }
+
+const rejectColumns = `SELECT topic, partition, offset, rejected_at, record_time, reason, detail, org_id, user_id, key,
+	arrayMap(h -> [h.1, h.2], headers) AS headers, value, value_size
+FROM rejects FINAL
+WHERE rejected_at > now() - INTERVAL 90 DAY`
+
+func (f Filter) query() (string, []any) {
+	where, args := []string{rejectColumns}, []any{}
+	add := func(condition, name, value string) {
+		if value != "" {
+			where, args = append(where, condition), append(args, clickhouse.Named(name, value))
+		}
+	}
+	add("reason = {reason:String}", "reason", string(f.Reason))
+	add("topic = {topic:String}", "topic", f.Topic)
+	add("org_id = {org:String}", "org", f.Org)
+	if !f.Since.IsZero() {
+		add("rejected_at >= fromUnixTimestamp64Milli({since:Int64})", "since", fmt.Sprint(f.Since.UnixMilli()))
+	}
+	return strings.Join(where, " AND ") + " ORDER BY topic, partition, offset, rejected_at", args
+}
+
+// List gives the rejects that a filter chooses, by topic, partition and offset, without holding them all. After an error it ends.
+func List(ctx context.Context, conn driver.Conn, f Filter) iter.Seq2[*Reject, error] {
+	return func(yield func(*Reject, error) bool) {
+		query, args := f.query()
+		rows, err := conn.Query(ctx, query, args...)
+		if err != nil {
+			yield(nil, fmt.Errorf("read the rejects: %w", err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			r := &Reject{}
+			if err := rows.ScanStruct(r); err != nil {
+				yield(nil, fmt.Errorf("read a reject: %w", err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(nil, fmt.Errorf("read the rejects: %w", err))
+		}
+	}
+}
+
+// A Replayed tells what Replay did.
+type Replayed struct {
+	Sent    int
+	Partial int // too_large: only their beginning was kept, so they were not sent
+}
+
+// replayBatch is how many records are sent at once, and replayBytes how large they may be together.
+const (
+	replayBatch = 500
+	replayBytes = 4 << 20
+)
+
+// Replay produces the rejects that a filter chooses to the topics they came from, with key, headers and value as they were. It may be repeated: events are a
+// set, and a record that still breaks a rule becomes a reject of its new offset. cfg needs brokers, TLS and SASL only.
+func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report func(*Reject)) (done Replayed, err error) {
+	if len(cfg.Brokers) == 0 {
+		return done, errors.New("no Kafka broker is named; give at least one as host:port")
+	}
+	transport := &kafka.Transport{ClientID: "rollcall", TLS: cfg.TLS, SASL: cfg.SASL}
+	defer transport.CloseIdleConnections()
+	w := &kafka.Writer{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
+		BatchTimeout: 5 * time.Millisecond, BatchSize: replayBatch, BatchBytes: 2 * replayBytes}
+	defer func() { err = errors.Join(err, w.Close()) }()
+
+	now := time.Now() // rejects of what is sent below are later; without this limit a record that is refused again could be sent again
+	var batch []kafka.Message
+	size := 0
+	flush := func() error {
+		if err := w.WriteMessages(ctx, batch...); err != nil {
+			return fmt.Errorf("produce: %w", err)
+		}
+		done.Sent += len(batch)
+		batch, size = batch[:0], 0
+		return nil
+	}
+	for r, err := range List(ctx, conn, f) {
+		switch {
+		case err != nil:
+			return done, err
+		case r.At.After(now):
+			continue
+		case !r.Whole():
+			done.Partial++
+			report(r)
+			continue
+		}
+		batch, size = append(batch, r.message()), size+len(r.Value)
+		report(r)
+		if len(batch) == replayBatch || size >= replayBytes {
+			if err := flush(); err != nil {
+				return done, err
+			}
+		}
+	}
+	return done, flush()
+}
+
+func (r *Reject) message() kafka.Message {
+	m := kafka.Message{Topic: r.Topic, Value: []byte(r.Value)}
+	if r.Key != "" {
+		m.Key = []byte(r.Key)
+	}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
+	}
+	return m
+}

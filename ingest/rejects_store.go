@@ -1,0 +1,119 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"rollcall/schema"
+)
+
+// keptOfTooLarge is how much of a value that is too large is kept.
+const keptOfTooLarge = 64 << 10
+
+// rejects are rows of the table of refused records, schema/tables/migrations/0005_ingest.sql.
+type rejects struct {
+	table
+
+	topic      words
+	partition  numbers[int32]
+	offset     numbers[int64]
+	sha        hashes
+	rejectedAt numbers[schema.Millis]
+	recordTime numbers[schema.Millis]
+	reason     words
+	detail     texts
+	org, user  texts
+	key        texts
+	headers    pairs
+	value      texts
+	valueSize  numbers[uint64]
+}
+
+func newRejects() *rejects {
+	r := &rejects{}
+	r.partition = numbers[int32]{width: 4, typ: "Int32"}
+	r.offset = numbers[int64]{width: 8, typ: "Int64"}
+	r.sha = hashes{width: 32, typ: "FixedString(32)"}
+	r.rejectedAt = numbers[schema.Millis]{width: 8, typ: "DateTime64(3, 'UTC')"}
+	r.recordTime = numbers[schema.Millis]{width: 8, typ: "DateTime64(3, 'UTC')"}
+	r.valueSize = numbers[uint64]{width: 8, typ: "UInt64"}
+	r.table = table{name: "rejects", fields: []field{
+		{"topic", &r.topic}, {"partition", &r.partition}, {"offset", &r.offset}, {"value_sha256", &r.sha}, {"rejected_at", &r.rejectedAt},
+		{"record_time", &r.recordTime}, {"reason", &r.reason}, {"detail", &r.detail}, {"org_id", &r.org}, {"user_id", &r.user}, {"key", &r.key},
+		{"headers", &r.headers}, {"value", &r.value}, {"value_size", &r.valueSize},
+	}}
+	return r
+}
+
+func (r *rejects) len() int { return len(r.offset.values) }
+
+// A largeValue is what was kept of a value that was too large to be held.
+type largeValue struct {
+	size uint64
+	sha  [sha256.Size]byte
+}
+
+// add copies one refused record. large is nil where rec.Value is whole.
+func (r *rejects) add(rec *schema.Record, rej *schema.Rejection, large *largeValue, now time.Time) {
+	value := rec.Value
+	if large == nil {
+		large = &largeValue{size: uint64(len(value)), sha: sha256.Sum256(value)}
+	}
+	if rej.Reason == schema.TooLarge {
+		value = value[:min(len(value), keptOfTooLarge)]
+	}
+	r.topic.add([]byte(rec.Topic))
+	r.partition.add(rec.Partition)
+	r.offset.add(rec.Offset)
+	r.sha.add(large.sha[:])
+	r.rejectedAt.add(schema.Millis(now.UnixMilli()))
+	r.recordTime.add(rec.Time)
+	r.reason.add([]byte(rej.Reason))
+	r.detail.add([]byte(rej.Detail))
+	r.org.add([]byte(rej.Org))
+	r.user.add([]byte(rej.User))
+	r.key.add(rec.Key)
+	r.headers.add(rec.Headers)
+	r.value.add(value)
+	r.valueSize.add(large.size)
+}
+
+// pairs are lists of two strings each: Array(Tuple(String, String)).
+type pairs struct {
+	ends          []uint32
+	names, values texts
+	wanted        []uint32 // scratch of encode
+}
+
+func (c *pairs) kind() string { return "Array(Tuple(String, String))" }
+func (c *pairs) size() int    { return 4*len(c.ends) + c.names.size() + c.values.size() }
+
+func (c *pairs) reset() {
+	c.ends = c.ends[:0]
+	c.names.reset()
+	c.values.reset()
+}
+
+func (c *pairs) add(headers []schema.Header) {
+	for _, h := range headers {
+		c.names.add(h.Key)
+		c.values.add(h.Value)
+	}
+	c.ends = append(c.ends, uint32(len(c.names.ends)))
+}
+
+func (c *pairs) encode(out []byte, rows []uint32) []byte {
+	c.wanted = c.wanted[:0]
+	for _, row := range rows {
+		from := uint32(0)
+		if row > 0 {
+			from = c.ends[row-1]
+		}
+		for i := from; i < c.ends[row]; i++ {
+			c.wanted = append(c.wanted, i)
+		}
+		out = binary.LittleEndian.AppendUint64(out, uint64(len(c.wanted)))
+	}
+	return c.values.encode(c.names.encode(out, c.wanted), c.wanted)
+}

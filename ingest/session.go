@@ -1,0 +1,110 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// What ends a session without being a failure.
+var (
+	errTopics     = errors.New("the topics or their partitions changed")
+	errGeneration = errors.New("the group has a new generation")
+)
+
+// layoutEvery is how often the brokers are asked who leads what. The watermark never passes the last answer.
+const layoutEvery = time.Second
+
+// A committer stores offsets in the group, for this generation only: the brokers refuse a member of an older one.
+type committer interface {
+	CommitOffsets(offsets map[string]map[int]int64) error
+}
+
+// A session is the work on one assignment, for one generation of the group:
+//
+//	fetcher (per broker) ──answers──► decode ──full──► store
+//	       ▲────────home───────────────┘ ▲──────free───┘
+//
+// Nothing in it is unbounded: two answers per broker, two batches. If ClickHouse is slow, no batch is free, the decoder waits, the fetchers wait.
+type session struct {
+	*Ingest
+	committer  committer
+	known      *layout // what there was when the group was joined
+	assignment *assignment
+	answers    chan *answer
+	full, free chan *batch
+	stop       context.CancelCauseFunc // ends the fetching, then all
+	fetchers   sync.WaitGroup
+	running    map[int32]chan struct{} // a fetcher's end, by broker; lead's own
+}
+
+// run works until ctx ends, the topics change (errTopics) or the group moves on (errGeneration), or a batch cannot be stored at all. Then the batch in hand
+// still is stored and committed, if that takes no longer than StopTimeout.
+func (s *session) run(ctx context.Context) error {
+	fetching, stop := context.WithCancelCause(ctx)
+	storing, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	defer abandon()
+	context.AfterFunc(fetching, func() { time.AfterFunc(s.cfg.StopTimeout, abandon) })
+
+	var parts sync.WaitGroup
+	parts.Go(func() { s.lead(fetching) })
+	parts.Go(func() { s.decode(fetching, storing) })
+	err := s.store(storing)
+	stop(err)
+	parts.Wait()
+	s.fetchers.Wait()
+	if err == nil {
+		err = context.Cause(fetching)
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, kafka.ErrGenerationEnded)) {
+		return nil
+	}
+	return err
+}
+
+// lead keeps a fetcher running for each broker that leads a partition, and ends the session when the topics change.
+func (s *session) lead(ctx context.Context) {
+	s.running = map[int32]chan struct{}{}
+	for tick := time.NewTicker(layoutEvery); ; {
+		switch l, err := s.cluster.layout(ctx); {
+		case ctx.Err() != nil:
+			tick.Stop()
+			return
+		case err != nil:
+			s.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
+			s.log.Warn("the brokers do not say who leads what; asking again", "error", err)
+		case s.changed(l):
+			s.stop(errTopics)
+		default:
+			s.progress.covers(l)
+			for _, broker := range s.assignment.lead(l.leaders) {
+				s.ensure(ctx, broker)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// ensure starts a fetcher for the broker unless one is running.
+func (s *session) ensure(ctx context.Context, broker int32) {
+	if end, started := s.running[broker]; started {
+		select {
+		case <-end:
+		default:
+			return
+		}
+	}
+	end := make(chan struct{})
+	s.running[broker] = end
+	s.fetchers.Go(func() {
+		defer close(end)
+		s.newFetcher(broker).run(ctx)
+	})
+}

@@ -1,0 +1,53 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+var errCut = errors.New("the broker's answer ends too early")
+
+// A wire reads Kafka's big-endian fields off a buffer. After the end every field is zero and cut is set.
+type wire struct {
+	b   []byte
+	cut bool
+}
+
+func (w *wire) bytes(n int) []byte {
+	if n < 0 || n > len(w.b) {
+		w.cut, w.b = true, nil
+		return nil
+	}
+	v := w.b[:n:n]
+	w.b = w.b[n:]
+	return v
+}
+
+func (w *wire) int16() int16 {
+	if v := w.bytes(2); v != nil {
+		return int16(binary.BigEndian.Uint16(v))
+	}
+	return 0
+}
+
+func (w *wire) int32() int32 {
+	if v := w.bytes(4); v != nil {
+		return int32(binary.BigEndian.Uint32(v))
+	}
+	return 0
+}
+
+func (w *wire) int64() int64 {
+	if v := w.bytes(8); v != nil {
+		return int64(binary.BigEndian.Uint64(v))
+	}
+	return 0
+}
+
+func appendInt16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
+func appendInt32(b []byte, v int) []byte { return binary.BigEndian.AppendUint32(b, uint32(v)) }
+func appendInt64(b []byte, v int64) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(v))
+}
+
+func appendText(b []byte, s string) []byte { return append(appendInt16(b, len(s)), s...) }
