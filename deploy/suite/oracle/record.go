@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -95,15 +96,13 @@ func envelopeOf(r Record) *envelope {
 		headers[h.Key] = string(h.Value)
 		binary = binary || h.Key == "ce_specversion"
 	}
-	if regexp.MustCompile(`^application/cloudevents-batch`).MatchString(headers["content-type"]) {
-		return nil
-	}
 	if binary {
 		when, _ := json.Marshal(headers["ce_time"])
 		return &envelope{headers["ce_specversion"], headers["ce_id"], headers["ce_source"], headers["ce_type"], when, r.Value}
 	}
 	members := object(r.Value)
-	if _, encoded := members["data_base64"]; members == nil || encoded {
+	batch := strings.HasPrefix(headers["content-type"], "application/cloudevents-batch")
+	if _, encoded := members["data_base64"]; members == nil || encoded || batch {
 		return nil
 	}
 	text := func(name string) (s string) {
