@@ -56,7 +56,7 @@ func (d *data) verdict(e Event, now time.Time) string {
 	case d.invalid:
 		return "invalid_value"
 	case e.Type == entityType:
-		if e.Time < 0 {
+		if e.Time < 0 || day(e.Time).Year() > lastYear {
 			return "invalid_value"
 		}
 	case day(e.Time).Before(earliest(now)):
@@ -66,6 +66,9 @@ func (d *data) verdict(e Event, now time.Time) string {
 	}
 	return ""
 }
+
+// The product's calendar: the specification names no end of time, its tables have one.
+const firstYear, lastYear = 1900, 2299
 
 // day is the UTC day of a time in milliseconds.
 func day(ms int64) time.Time {
