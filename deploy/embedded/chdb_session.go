@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"io"
 	"sort"
 	"strings"
 	"unsafe"
@@ -113,22 +114,45 @@ func (s *session) insert(sql, format string, params map[string]string) (*insertS
 	return &insertStream{lib: s.lib, handle: handle}, nil
 }
 
-// Write hands rows over, in pieces of any size. It waits while the engine is behind.
-func (i *insertStream) Write(data []byte) (int, error) {
-	if len(data) == 0 {
-		return 0, nil
+// insertPiece is how much of an insert's rows is handed over at once.
+const insertPiece = 256 << 10
+
+// readFrom hands over all rows of r. It waits while the engine is behind.
+func (i *insertStream) readFrom(r io.Reader) error {
+	piece := make([]byte, insertPiece)
+	for {
+		n, err := fill(piece, r)
+		if n > 0 && i.lib.insertAppend(i.handle, unsafe.SliceData(piece), uintptr(n)) != 0 {
+			return i.refusal()
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return newException(codeBadArguments, "the insert's rows could not be read from the body: "+err.Error())
+		}
 	}
-	if i.lib.insertAppend(i.handle, unsafe.SliceData(data), uintptr(len(data))) == 0 {
-		return len(data), nil
+}
+
+// fill reads until piece is full or r ends. Unlike io.ReadFull it keeps r's own error: a body that broke off is not one that ended.
+func fill(piece []byte, r io.Reader) (n int, err error) {
+	for n < len(piece) && err == nil {
+		var m int
+		m, err = r.Read(piece[n:])
+		n += m
 	}
+	return n, err
+}
+
+// refusal is why the engine takes no more rows.
+func (i *insertStream) refusal() error {
 	if text := i.lib.insertFailure(i.handle); text != "" {
-		return 0, parseException(text)
+		return parseException(text)
 	}
-	_, err := i.finish() // a failure in the pipeline shows when the insert is finished
-	if err == nil {
-		err = newException(codeLogicalError, "the engine refused the insert's data and did not say why")
+	if _, err := i.finish(); err != nil { // what fails behind the parser shows only here
+		return err
 	}
-	return 0, err
+	return newException(codeLogicalError, "the engine refused the insert's rows and did not say why")
 }
 
 // finish ends the data. The rows are stored when it returns nil.

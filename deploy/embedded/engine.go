@@ -32,7 +32,7 @@ type Engine struct {
 	server *http.Server
 	addr   string
 
-	closing context.Context
+	closing context.Context // done once Close begins
 	end     context.CancelFunc
 	once    sync.Once
 }
@@ -104,27 +104,28 @@ func onLoopback(addr string) error {
 }
 
 // openEngine takes the directory and starts ClickHouse on it.
-func openEngine(o EngineOptions) (e *Engine, err error) {
+func openEngine(o EngineOptions) (*Engine, error) {
 	if !running.TryLock() {
 		return nil, errors.New("this process runs an engine already; close it first, or start another process")
 	}
-	e = &Engine{log: o.Log, args: []string{"--path=" + filepath.Join(o.Dir, "data")}}
-	defer func() {
-		if err != nil {
-			e.release()
-		}
-	}()
-	if e.lock, err = lockDir(o.Dir); err != nil {
+	e := &Engine{log: o.Log, args: []string{"--path=" + filepath.Join(o.Dir, "data")}}
+	e.closing, e.end = context.WithCancel(context.Background())
+	if err := e.open(o); err != nil {
+		e.release()
 		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) open(o EngineOptions) (err error) {
+	if e.lock, err = lockDir(o.Dir); err != nil {
+		return err
 	}
 	if e.lib, err = loadLibrary(o.Library); err != nil {
-		return nil, err
+		return err
 	}
-	if e.first, err = e.lib.open(append(e.args, serverSettings(o)...)...); err != nil {
-		return nil, err
-	}
-	e.closing, e.end = context.WithCancel(context.Background())
-	return e, nil
+	e.first, err = e.lib.open(append(e.args, serverSettings(o)...)...)
+	return err
 }
 
 // serverSettings are those of the engine as a whole. It shares its machine with the rest of Rollcall, so its pools are small.
@@ -133,24 +134,28 @@ func serverSettings(o EngineOptions) []string {
 	if o.MaxMemory > 0 {
 		memory = fmt.Sprintf("--max_server_memory_usage=%d", o.MaxMemory)
 	}
-	return []string{memory}
+	return []string{memory, fmt.Sprintf("--mark_cache_size=%d", 256<<20)}
 }
 
 // URL is where the engine answers, without a database: http://127.0.0.1:8123.
 func (e *Engine) URL() string { return "http://" + e.addr }
 
-// Close ends the running queries, those that write too, and gives the directory back. Requests get errors from then on.
+// closeLimit is how long Close waits for running statements to end.
+const closeLimit = 8 * time.Second
+
+// Close ends the running statements, those that write too, and gives the directory back. Requests get errors from then on.
 func (e *Engine) Close() {
 	e.once.Do(func() {
 		e.end()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
-		if err := e.server.Shutdown(ctx); err != nil {
-			e.log.Warn("embedded engine: some queries did not end; leaving them to the end of the process")
-			e.server.Close()
-			return // closing a session under a running statement would bring the process down
+		if e.server.Shutdown(ctx) == nil {
+			e.release()
+			return
 		}
-		e.release()
+		e.server.Close()
+		// A session closed under its statement would bring the process down, so the engine stays; what it acknowledged is safe.
+		e.log.Warn("embedded engine: a statement did not end; its directory stays locked until this process ends")
 	})
 }
 

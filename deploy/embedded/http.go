@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
+	"time"
 )
 
 // ServeHTTP answers as ClickHouse's HTTP interface does; doc.go says how far.
@@ -74,14 +76,15 @@ func (e *Engine) run(r *http.Request, answer *answer) error {
 	case rowsOut:
 		return e.selectRows(r.Context(), s, q, stmt, answer)
 	case rowsIn:
-		return insertRows(s, q, stmt, answer)
+		return e.insertRows(s, q, stmt, answer)
 	}
 	return e.execute(s, q, stmt, answer)
 }
 
-// prepare gives a fresh session the request's database and settings. What the library sets for its own command line goes back to the server's defaults.
+// prepare gives a fresh session the request's database and settings. What the library sets for its own command line goes back to the server's defaults,
+// and the machine's time zone has no say.
 func (s *session) prepare(q *request) error {
-	base := map[string]string{"log_comment": q.id, "implicit_select": "0", "allow_introspection_functions": "0"}
+	base := map[string]string{"log_comment": q.id, "implicit_select": "0", "allow_introspection_functions": "0", "session_timezone": "UTC"}
 	for name, value := range q.settings {
 		if name != "log_comment" { // it is how a query is found to cancel it
 			base[name] = value
@@ -135,14 +138,16 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 	return sendErr
 }
 
-// insertRows hands the rows over as they come. They are stored when it returns nil; a body that breaks off stores none of its last block.
-func insertRows(s *session, q *request, stmt statement, answer *answer) error {
+// insertRows hands the rows over as they come. They are stored when it returns nil; of a body that breaks off, what is not stored yet is dropped.
+func (e *Engine) insertRows(s *session, q *request, stmt statement, answer *answer) error {
+	stop := context.AfterFunc(e.closing, func() { http.NewResponseController(answer.w).SetReadDeadline(time.Now()) })
+	defer stop()
 	stream, err := s.insert(stmt.sql, stmt.format, q.params)
 	if err != nil {
 		return err
 	}
 	defer stream.close()
-	if _, err := io.Copy(stream, io.MultiReader(stringReader(stmt.data), q.body)); err != nil {
+	if err := stream.readFrom(io.MultiReader(strings.NewReader(stmt.data), q.body)); err != nil {
 		stream.cancel()
 		return err
 	}

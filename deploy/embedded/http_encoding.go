@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -133,4 +134,39 @@ func (f *frameWriter) flush() error {
 	f.buffer = f.buffer[:0]
 	_, err := f.to.Write(f.writer.Data)
 	return err
+}
+
+// frameReader joins ClickHouse's compressed frames. Unlike the frames' own reader it tells an end between two frames from one inside a frame.
+type frameReader struct {
+	source countingReader
+	frames *compress.Reader
+}
+
+func newFrameReader(from io.Reader) *frameReader {
+	f := &frameReader{source: countingReader{from: from}}
+	f.frames = compress.NewReader(&f.source)
+	return f
+}
+
+func (f *frameReader) Read(p []byte) (int, error) {
+	f.source.count = 0
+	n, err := f.frames.Read(p)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF) && f.source.count == 0:
+		return n, io.EOF
+	}
+	return n, fmt.Errorf("compressed frame: %v", err) // an end that it wraps is not the end
+}
+
+type countingReader struct {
+	from  io.Reader
+	count int
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.count += n
+	return n, err
 }

@@ -58,7 +58,8 @@ func (l *lexer) next() token {
 	return token{kind: kind, text: rest[:length], at: start}
 }
 
-// rest reads on after first to the end of the statement. It returns where the statement ends, and the tokens outside all brackets.
+// rest reads on after first to the end of the statement. It returns where the statement ends, and the tokens outside all brackets, closing ones
+// among them.
 func (l *lexer) rest(first token) (end int, tokens []token, err error) {
 	depth, end := 0, l.at
 	for t := first; t.kind != endToken; t = l.next() {
@@ -72,7 +73,8 @@ func (l *lexer) rest(first token) (end int, tokens []token, err error) {
 			depth++
 		case t.is(")") || t.is("]") || t.is("}"):
 			depth--
-		case depth == 0:
+		}
+		if depth <= 0 {
 			tokens = append(tokens, t)
 		}
 		end = l.at

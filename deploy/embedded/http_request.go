@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ClickHouse/ch-go/compress"
 	"github.com/google/uuid"
 )
 
@@ -88,7 +87,7 @@ func requestBody(r *http.Request, values url.Values) (io.ReadCloser, error) {
 	return struct {
 		io.Reader
 		io.Closer
-	}{compress.NewReader(body), body}, nil
+	}{newFrameReader(body), body}, nil
 }
 
 // statement finds the statement in the query parameter and the body. The parameter may hold it whole, its beginning, or an INSERT whose rows are the body.
@@ -120,5 +119,3 @@ func firstOf(values ...string) string {
 }
 
 func isOn(value string) bool { return value == "1" || value == "true" }
-
-func stringReader(s string) io.Reader { return strings.NewReader(s) }
