@@ -81,8 +81,11 @@ func (d *decoder) take(a *answer) {
 			p.of.decoded = next
 			return d.reached(p.of, next)
 		})
-		if err != nil && d.storing.Err() == nil {
+		switch {
+		case err != nil && d.storing.Err() == nil:
 			d.unread(p, err)
+		case len(p.records) > 0:
+			d.assignment.fine(p.of)
 		}
 	}
 }

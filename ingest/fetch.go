@@ -82,14 +82,12 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 			f.refused(ctx, p, err)
 			continue
 		}
-		next, err := checkSet(p.records, p.from)
-		p.next = next
-		used := f.assignment.advance(p)
-		if used {
-			good = append(good, *p)
-		}
-		if err != nil {
+		var err error
+		if p.records, p.next, err = checkSet(p.records, p.from); err != nil {
 			f.failed(p, err)
+		}
+		if f.assignment.advance(p) {
+			good = append(good, *p)
 		}
 	}
 	a.parts = good

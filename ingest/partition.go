@@ -97,9 +97,6 @@ func (a *assignment) advance(p *part) bool {
 	of.next = p.next
 	p.jumped, of.jumped = of.jumped, false
 	of.end = max(of.end, p.end)
-	if p.next > p.from || len(p.records) == 0 {
-		of.failures = 0
-	}
 	return true
 }
 
@@ -127,6 +124,13 @@ func (a *assignment) hold(p *partition) {
 	defer a.mu.Unlock()
 	p.failures++
 	p.pause = time.Now().Add(delay(p.failures, 50*time.Millisecond, 2*time.Second))
+}
+
+// fine ends the row of failures.
+func (a *assignment) fine(p *partition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p.failures = 0
 }
 
 // lose says that a partition's topic is gone.

@@ -195,10 +195,12 @@ func (p *progress) wrote(rows map[slot]progressRow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s, row := range rows {
-		if p.dirty[s] == row {
+		if entered, waits := p.dirty[s]; waits && entered.through <= row.through {
 			delete(p.dirty, s)
 		}
-		p.table[s] = row
+		if p.table[s].through <= row.through {
+			p.table[s] = row
+		}
 	}
 }
 

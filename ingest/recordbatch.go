@@ -74,20 +74,18 @@ func (b *recordBatch) check() error {
 	return nil
 }
 
-// checkSet checks all whole batches of a record set, from an offset on, and gives the offset after them.
-func checkSet(set []byte, from int64) (next int64, err error) {
+// checkSet checks the whole batches of a record set, from an offset on. It gives those before the first that is cut off or corrupt, and the offset after them.
+func checkSet(set []byte, from int64) (good []byte, next int64, err error) {
 	next = from
-	for {
-		b, rest, ok, err := cutBatch(set)
+	for rest := set; ; {
+		b, after, ok, err := cutBatch(rest)
+		if err == nil && ok && !b.isBefore(from) {
+			err = b.check()
+		}
 		if err != nil || !ok {
-			return next, err
+			return set[:len(set)-len(rest)], next, err
 		}
-		if !b.isBefore(from) {
-			if err := b.check(); err != nil {
-				return next, err
-			}
-			next = b.next()
-		}
-		set = rest
+		next = max(next, b.next())
+		rest = after
 	}
 }
