@@ -11,13 +11,14 @@ import (
 
 // A Decoder turns records into events. It reuses its memory and is not safe for concurrent use.
 type Decoder struct {
-	fields  fields
-	scanner scanner
-	full    fullDecoder
-	judge   judge
-	entity  Entity
-	joined  Day
-	content []byte // scratch: what identity and version are hashes of
+	fields          fields
+	scanner         scanner
+	full            fullDecoder
+	judge           judge
+	entity          Entity
+	joined          Day
+	today, earliest Day    // of the last event
+	content         []byte // scratch: what identity and version are hashes of
 }
 
 // NewDecoder makes a Decoder.

@@ -18,7 +18,7 @@ const (
 )
 
 // maxAhead is how far an event's time may lie after the moment it is read.
-const maxAhead = 24 * time.Hour
+const maxAhead = Millis(24 * time.Hour / time.Millisecond)
 
 // A judge reads values out of the fields and keeps the first sentence about a missing one and the first about an invalid one: all missing fields come before
 // any invalid value.
@@ -57,7 +57,7 @@ func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
 	if timeKnown {
 		ev.Time, ev.Day = at, at.Day()
 	}
-	if rej := judgeTime(ev, now); rej != nil {
+	if rej := d.judgeTime(ev, now); rej != nil {
 		return d.about(rej)
 	}
 	d.identify(ev)
@@ -109,17 +109,21 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 }
 
 // judgeTime holds the event's time to what can be exported, and an entity's to what can be stored.
-func judgeTime(ev *Event, now time.Time) *Rejection {
+func (d *Decoder) judgeTime(ev *Event, now time.Time) *Rejection {
 	if ev.Type == EntityState {
 		if ev.Day < 0 || ev.Day > lastDay {
 			return &Rejection{Reason: InvalidValue, Detail: fmt.Sprintf("time is in the year %d; an entity's lies between 1970 and 2299", ev.Time.Time().Year())}
 		}
 		return nil
 	}
-	if earliest := Earliest(DayOf(now.UTC())); ev.Day < earliest {
-		return &Rejection{Reason: TooOld, Detail: fmt.Sprintf("time is on %s, before %s, the earliest exportable date", ev.Day, earliest)}
+	at := Millis(now.UnixMilli())
+	if today := at.Day(); today != d.today {
+		d.today, d.earliest = today, Earliest(today)
 	}
-	if ev.Time > Millis(now.Add(maxAhead).UnixMilli()) {
+	if ev.Day < d.earliest {
+		return &Rejection{Reason: TooOld, Detail: fmt.Sprintf("time is on %s, before %s, the earliest exportable date", ev.Day, d.earliest)}
+	}
+	if ev.Time > at+maxAhead {
 		return &Rejection{Reason: InFuture, Detail: fmt.Sprintf("time is %s, more than 24 h ahead; check the producer's clock", ev.Time.Time().Format(time.RFC3339))}
 	}
 	return nil

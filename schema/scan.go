@@ -1,6 +1,10 @@
 package schema
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
 
 // A scanner reads the JSON that producers usually send, without allocating: no escapes in texts, no nested values but data and settings. It accepts a value
 // only if it is sure that the full decoder would find the same fields; at the first doubt it gives up, and the full decoder decides.
@@ -124,15 +128,7 @@ func (s *scanner) scalar() (kindOf, []byte, bool) {
 	return absent, nil, false
 }
 
-// plain says of each byte that it stands for itself in a text: not a quote, a backslash, a control character or part of a longer UTF-8 sequence.
-var plain = func() (t [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
-
-// text reads a text without escapes.
+// text reads a text without escapes, eight bytes at a time.
 func (s *scanner) text() ([]byte, bool) {
 	b, i := s.b, s.at
 	if i >= len(b) || b[i] != '"' {
@@ -140,22 +136,36 @@ func (s *scanner) text() ([]byte, bool) {
 	}
 	i++
 	start := i
-	for i < len(b) && plain[b[i]] {
+	ascii := true
+	for i < len(b) {
+		if i+8 <= len(b) {
+			marks := special(binary.LittleEndian.Uint64(b[i:]))
+			if marks == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(marks) / 8
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.at = i + 1
+			return b[start:i], ascii || utf8.Valid(b[start:i])
+		case c == '\\' || c < ' ':
+			return nil, false
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
 		i++
 	}
-	if i < len(b) && b[i] >= utf8.RuneSelf {
-		for i < len(b) && (plain[b[i]] || b[i] >= utf8.RuneSelf) {
-			i++
-		}
-		if !utf8.Valid(b[start:i]) {
-			return nil, false
-		}
-	}
-	if i >= len(b) || b[i] != '"' {
-		return nil, false
-	}
-	s.at = i + 1
-	return b[start:i], true
+	return nil, false
+}
+
+// special marks, by its highest bit, each of eight bytes that may not be passed over in a text: a quote, a backslash, a control character or part of a longer
+// UTF-8 sequence. Borrows can only mark bytes after a marked one, and the first mark is what counts.
+func special(w uint64) uint64 {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := w^('"'*ones), w^('\\'*ones)
+	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (w - ' '*ones) | w) & high
 }
 
 // number reads digits, and a fraction if there is one; signs and exponents are left to the full decoder.
@@ -192,6 +202,13 @@ func (s *scanner) word(w string) bool {
 }
 
 func (s *scanner) space() {
+	if s.at < len(s.b) && s.b[s.at] > ' ' { // the usual case, cheap enough to be inlined
+		return
+	}
+	s.skipSpace()
+}
+
+func (s *scanner) skipSpace() {
 	for s.at < len(s.b) {
 		switch s.b[s.at] {
 		case ' ', '\t', '\n', '\r':

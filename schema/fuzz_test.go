@@ -1,0 +1,65 @@
+package schema
+
+import (
+	"reflect"
+	"testing"
+)
+
+// FuzzDecode holds the scanner and the full decoder to the same verdict and the same event, whatever the input, in both content modes.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(benchMessage), false)
+	for _, value := range seeds {
+		f.Add([]byte(value), false)
+		f.Add([]byte(value), true)
+	}
+	f.Fuzz(func(t *testing.T, value []byte, binary bool) {
+		rec := &Record{Value: value}
+		if binary {
+			rec.Headers = binaryHeaders("usage.token.v1")
+		}
+		var scanned, full Event
+		one, two := NewDecoder(), NewDecoder()
+		a, b := one.decode(rec, benchNow, &scanned, true), two.decode(rec, benchNow, &full, false)
+		if !reflect.DeepEqual(a, b) {
+			t.Fatalf("the scanner says %+v, the full decoder %+v", a, b)
+		}
+		if a == nil && !reflect.DeepEqual(normal(scanned), normal(full)) {
+			t.Fatalf("the scanner finds %+v, the full decoder %+v", scanned, full)
+		}
+	})
+}
+
+// normal makes events comparable: an absent text is nil or empty.
+func normal(ev Event) Event {
+	texts(reflect.ValueOf(&ev).Elem())
+	if ev.Entity != nil {
+		e := *ev.Entity
+		texts(reflect.ValueOf(&e).Elem())
+		ev.Entity = &e
+	}
+	return ev
+}
+
+func texts(v reflect.Value) {
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Type() == reflect.TypeFor[[]byte]() && f.Len() == 0 {
+			f.SetZero()
+		}
+	}
+}
+
+func binaryHeaders(typ string) []Header {
+	return []Header{
+		{[]byte("ce_specversion"), []byte("1.0")}, {[]byte("ce_id"), []byte("id-1")}, {[]byte("ce_source"), []byte("/test")},
+		{[]byte("ce_type"), []byte(typ)}, {[]byte("ce_time"), []byte("2026-10-31T08:15:30Z")}, {[]byte("content-type"), []byte("application/json")},
+	}
+}
+
+var seeds = []string{
+	`{"specversion":"1.0","id":"1","source":"s","type":"usage.token.v1","time":"2026-10-31T10:15:30.123456+02:00","data":{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2,"api_key_id":"k","cost_usd":0.0000000005,"byok":true}}`,
+	`{"org_id":"o","model":"m\u00e9","prompt_tokens":4294967295,"completion_tokens":0,"user_id":"ü","cost_usd":"1.5","byok":null,"x":{"y":[1,2,{}]}}`,
+	`{"specversion":"1.0","id":"1","source":"s","type":"usage.entity.v1","time":"1999-10-31T10:15:30Z","data":{"org_id":"o","kind":"workspace","id":"o","name":"N","settings":{"byok":true},"settings":null}}`,
+	`{"specversion":"1.0","id":"1","source":"s","type":"usage.workflow_run.v1","time":"2026-10-31t10:15:30z","data":{"org_id":"o","workflow_id":"w","run_id":"r","status":"failed","duration_ms":12.0}}`,
+	`{"data":[],"data":{"org_id":1e2},"specversion":"1.0","id":"\ud83d\ude00","source":"\ud800"}`,
+	`[{"specversion":"1.0"}]`, `"text"`, ` {} `, `{"a":-0.5e-7,"b":01}`, "{\"id\":\"\x7f\u2028\"}", `{"id":"a` + "\x80" + `"}`, `{"data":{"settings":[],"deleted":"","cost_usd":-0}}`,
+}
