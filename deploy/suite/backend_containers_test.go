@@ -1,0 +1,126 @@
+//go:build containers
+
+package suite
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/segmentio/kafka-go"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
+
+	"rollcall/schema/tables"
+)
+
+// The servers that the suite runs against with the build tag containers: the images of deploy/compose.yaml.
+const (
+	kafkaImage      = "apache/kafka:4.1.0"
+	clickhouseImage = "clickhouse/clickhouse-server:26.5"
+)
+
+// servers are started by the first test that needs them; testcontainers' reaper removes them when the test binary has ended, however it ended.
+var servers struct {
+	sync.Once
+	broker, engine string
+	err            error
+}
+
+// backend gives a test a Kafka broker with empty topics and a ClickHouse server with an empty, migrated database, both in containers.
+func backend(t *testing.T, topics ...string) (broker string, ch tables.Options) {
+	t.Helper()
+	servers.Do(func() { servers.err = startServers(context.Background()) })
+	if servers.err != nil {
+		t.Fatalf("the containers of the suite did not start; they need a running Docker (or run the suite without the build tag containers): %v", servers.err)
+	}
+	createTopics(t, topics)
+	ch = tables.Options{URL: servers.engine + "/suite_" + strings.ReplaceAll(uuid.NewString(), "-", ""), Password: "suite"}
+	if _, err := tables.Migrate(t.Context(), ch); err != nil {
+		t.Fatalf("migrate a test database: %v", err)
+	}
+	return servers.broker, ch
+}
+
+func startServers(ctx context.Context) (err error) {
+	clickhouse, err := testcontainers.Run(ctx, clickhouseImage, testcontainers.WithExposedPorts("8123/tcp"),
+		testcontainers.WithEnv(map[string]string{"CLICKHOUSE_USER": "suite", "CLICKHOUSE_PASSWORD": "suite", "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "1"}),
+		testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForHTTP("/ping").WithPort("8123/tcp")))
+	if err != nil {
+		return err
+	}
+	endpoint, err := clickhouse.PortEndpoint(ctx, "8123/tcp", "")
+	if err != nil {
+		return err
+	}
+	servers.engine = "http://suite@" + endpoint
+	return startKafka(ctx)
+}
+
+// startKafka starts one KRaft node. A broker tells its clients where it is, so the port must be known before it starts: a free one of this machine.
+func startKafka(ctx context.Context) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	servers.broker = "127.0.0.1:" + port
+	inside := network.MustParsePort("9092/tcp")
+	_, err = testcontainers.Run(ctx, kafkaImage, testcontainers.WithExposedPorts("9092/tcp"),
+		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
+			c.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: port}}}
+		}),
+		testcontainers.WithEnv(map[string]string{
+			"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller", "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+			"KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093", "KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://" + servers.broker,
+			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT", "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+			"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1", "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+			"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0", "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false", "KAFKA_MESSAGE_MAX_BYTES": "16777216",
+		}),
+		testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForLog("Kafka Server started")))
+	return err
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+// createTopics deletes what an earlier test left, and creates the topics with four partitions. A broker deletes in the background: it is asked until it is done.
+func createTopics(t *testing.T, topics []string) {
+	t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(servers.broker), Timeout: 10 * time.Second}
+	if _, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: topics}); err != nil {
+		t.Fatal(err)
+	}
+	var wanted []kafka.TopicConfig
+	for _, topic := range topics {
+		wanted = append(wanted, kafka.TopicConfig{Topic: topic, NumPartitions: 4, ReplicationFactor: 1})
+	}
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(time.Minute); len(wanted) > 0; <-poll.C {
+		created, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: wanted[:1]})
+		if err == nil {
+			err = created.Errors[wanted[0].Topic]
+		}
+		switch {
+		case err == nil:
+			wanted = wanted[1:]
+		case !errors.Is(err, kafka.TopicAlreadyExists) || time.Now().After(deadline):
+			t.Fatalf("create the topic %s: %v", wanted[0].Topic, err)
+		}
+	}
+}
