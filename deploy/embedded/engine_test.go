@@ -73,7 +73,7 @@ func TestStartEngineRefuses(t *testing.T) {
 		{"a directory that another process holds", embedded.EngineOptions{Dir: held}, "in use by process"},
 		{"no directory", embedded.EngineOptions{}, "no directory"},
 		{"a file for a directory", embedded.EngineOptions{Dir: notADirectory}, "not a directory"},
-		{"a library that is none", embedded.EngineOptions{Dir: t.TempDir(), Library: notADirectory}, "load the engine"},
+		{"a library that is none", embedded.EngineOptions{Dir: t.TempDir(), Library: notADirectory}, "load"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -106,13 +107,8 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 	if err != nil {
 		return err
 	}
-	defer out.Close()
-	format := stmt.format
-	if format == "" {
-		format = q.format
-	}
+	format := firstOf(stmt.format, q.format)
 	sql := fmt.Sprintf("%s\nINTO OUTFILE '/dev/fd/%d' TRUNCATE COMPRESSION 'none' %s", stmt.sql[:stmt.outAt], in.Fd(), stmt.sql[stmt.outAt:])
-
 	finished := make(chan struct{})
 	var queryErr error
 	var used usage
@@ -121,21 +117,26 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 		defer in.Close()
 		_, used, queryErr = s.query(sql, format, q.params)
 	}()
-	stop := context.AfterFunc(ctx, func() { e.kill(q.id, finished) })
-	defer stop()
+	kill := sync.OnceFunc(func() { go e.kill(q.id, finished) })
+	defer context.AfterFunc(ctx, kill)()
 
 	answer.format(format)
-	sendErr := answer.rows(out, q.revision, format)
-	if sendErr != nil {
-		go e.kill(q.id, finished)
-		_, _ = io.Copy(io.Discard, out) // a pipe that nobody reads would stop the query, one that is closed would send SIGPIPE
+	err = answer.rows(out, q.revision, format)
+	if err != nil {
+		kill()
 	}
+	_, _ = io.Copy(io.Discard, out) // a pipe that nobody reads would hold the query up; one closed too early would send this process SIGPIPE
 	<-finished
-	if queryErr != nil {
+	out.Close()
+	switch {
+	case errors.As(err, new(*exception)): // the query was killed for it
+		return err
+	case queryErr != nil:
 		return queryErr
+	case err == nil:
+		answer.summary(used)
 	}
-	answer.summary(used)
-	return sendErr
+	return err
 }
 
 // insertRows hands the rows over as they come. They are stored when it returns nil; of a body that breaks off, what is not stored yet is dropped.

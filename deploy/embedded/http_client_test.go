@@ -285,3 +285,13 @@ func eventually(t *testing.T, what string, holds func() bool) {
 		}
 	}
 }
+
+// A type that clickhouse-go cannot carry is an error with its name, in the Native format only.
+func TestClientCannotReadAState(t *testing.T) {
+	conn := connect(t, clickhouse.CompressionNone)
+	_, err := conn.Query(context.Background(), "SELECT uniqExactState(toString(number)) FROM numbers(3)")
+	var known *clickhouse.Exception
+	if !errors.As(err, &known) || known.Code != 50 || !strings.Contains(known.Message, "AggregateFunction") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -17,7 +17,12 @@ const nativeBuffer = 256 << 10
 
 // recodeNative copies blocks of the Native format and writes them as the given revision of the native protocol has them. The engine writes revision 0
 // only, clients that send client_protocol_version read theirs.
-func recodeNative(to io.Writer, from io.Reader, revision uint64) error {
+func recodeNative(to io.Writer, from io.Reader, revision uint64) (err error) {
+	defer func() { // the columns' code is the client's, made for what a server sends
+		if p := recover(); p != nil {
+			err = newException(codeUnknownType, fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", p))
+		}
+	}()
 	buffered := bufio.NewReaderSize(from, nativeBuffer)
 	reader := chproto.NewReader(buffered)
 	server := &column.ServerContext{Revision: revision, Timezone: time.UTC}
