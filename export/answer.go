@@ -1,0 +1,206 @@
+package export
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/export/query"
+	"rollcall/schema/tables"
+)
+
+// A job is one export to be answered: the request, and how its bytes are framed.
+type job struct {
+	request query.Request // Settings and PseudonymKey are filled in when it is planned
+	bom     bool
+	frame   func(io.Writer) frame // around the engine's rows; nil: as they come
+}
+
+// fileName is what a browser saves the export as: users-usage-2026-10-01-2026-10-31.csv.
+func (j job) fileName() string {
+	return fmt.Sprintf("%s-usage-%s-%s.%s", j.request.Type, j.request.Period.Start, j.request.Period.End, j.request.Format)
+}
+
+var contentTypes = map[query.Format]string{
+	query.CSV:     "text/csv; charset=utf-8; header=present",
+	query.NDJSON:  "application/x-ndjson",
+	query.JSON:    "application/json",
+	query.Parquet: "application/vnd.apache.parquet",
+}
+
+// maxPlans is how often a request is planned before only what exactness needs is insisted on: that the plan holds, not that the log stands still for the ETag.
+const maxPlans = 3
+
+// answer gives the job's rows: plan, guarded statement, and again if the plan no longer held. Nothing is sent before the engine's first bytes are there, which it
+// sends only when the guards have passed.
+func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j job) error {
+	x.take(j)
+	if err := e.open(r, x); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel() // of the query, whatever ends this
+	through, err := e.completeThrough(ctx)
+	if err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		p, err := e.plan(ctx, &j, attempt > maxPlans)
+		if err != nil {
+			return err
+		}
+		j.header(w.Header(), p.tag, through)
+		if p.tag != "" && noneMatch(r, p.tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+		if r.Method == http.MethodHead {
+			w.WriteHeader(http.StatusOK)
+			return nil
+		}
+		began, err := e.begin(ctx, j.request, p)
+		switch {
+		case err == nil:
+			x.firstByte = e.cfg.Now()
+			return e.stream(w, r, x, j, began, cancel)
+		case !stale(err):
+			return err
+		case attempt > maxPlans:
+			return &failure{
+				status: http.StatusServiceUnavailable, retryAfter: time.Second, err: err,
+				detail: "This workspace's data is being reorganised at the moment; try again in a second.",
+			}
+		}
+	}
+}
+
+// A planned export: where its slices are read, and the state it is made of. tag is "" if only exactness was insisted on.
+type planned struct {
+	space workspace
+	plan  tables.Plan
+	tag   string
+}
+
+// plan reads the workspace's state and makes the plan; the job's request gets the settings. With anyVersion, the answer has no tag.
+func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (planned, error) {
+	space, err := e.readWorkspace(ctx, j.request.Org, j.request.AsOf)
+	if err != nil {
+		return planned{}, err
+	}
+	j.request.Settings = space.Settings
+	j.request.PseudonymKey = e.pseudonymKey(j.request.Org)
+	j.request.SpillBytes = e.cfg.SpillBytes
+	j.request.AnyVersion = anyVersion
+	columns, err := query.Columns(j.request)
+	if err != nil {
+		return planned{}, err
+	}
+	from, to := j.request.Period.Days()
+	plan, err := tables.ReadPlan(ctx, e.conn, j.request.Org, from, to, e.cfg.Now())
+	if err != nil {
+		return planned{}, err
+	}
+	p := planned{space: space, plan: plan}
+	if !anyVersion {
+		p.tag = j.etag(columns, space, plan)
+	}
+	return p, nil
+}
+
+// pseudonymKey is the key of a workspace's pseudonyms (SPEC.md §2.4).
+func (e *Export) pseudonymKey(org string) (key [32]byte) {
+	mac := hmac.New(sha256.New, e.cfg.Secret)
+	mac.Write([]byte(org))
+	return [32]byte(mac.Sum(nil))
+}
+
+// errMoved says that the workspace's entities or settings changed between plan and statement, so that the tag is not that of the rows.
+var errMoved = fmt.Errorf("the workspace's entities changed while its export began")
+
+// stale errors are worth another plan.
+func stale(err error) bool {
+	return err == errMoved || query.Stale(err) || tables.Stale(err) || tables.StaleVersion(err)
+}
+
+// A begun statement has passed its guards: head are the first bytes of its rows.
+type begun struct {
+	rows io.ReadCloser
+	buf  *[bufferSize]byte // lent by buffers
+	n    int               // bytes of head in buf
+	end  bool              // there are no more
+}
+
+// begin runs the statement until its first bytes. A tagged one must have met the state that its tag was made of: the engine reads one state of each table, later
+// than the first look at the entities and before the second.
+func (e *Export) begin(ctx context.Context, request query.Request, p planned) (*begun, error) {
+	statement, err := query.Build(request, p.plan)
+	if err != nil {
+		return nil, err
+	}
+	b, err := e.run(ctx, statement)
+	if err != nil || p.tag == "" {
+		return b, err
+	}
+	again, err := e.readWorkspace(ctx, request.Org, request.AsOf)
+	if err == nil && again != p.space {
+		err = errMoved
+	}
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// abandonable lets a ClickHouse server end the query when the connection ends; it takes that for queries that cannot write.
+var abandonable = clickhouse.Settings{"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
+
+func (e *Export) run(ctx context.Context, s query.Statement) (*begun, error) {
+	settings := maps.Clone(abandonable)
+	maps.Copy(settings, s.Settings)
+	s.Settings = settings
+	rows, err := e.conn.QueryFormat(s.Context(ctx), s.Format, s.SQL)
+	if err != nil {
+		return nil, fmt.Errorf("begin the export: %w", err)
+	}
+	b := &begun{rows: rows, buf: buffers.Get().(*[bufferSize]byte)}
+	for b.n == 0 && !b.end {
+		n, err := rows.Read(b.buf[:])
+		b.n = n
+		switch {
+		case err == io.EOF:
+			b.end = true
+		case err != nil:
+			b.close()
+			return nil, fmt.Errorf("begin the export: %w", err)
+		}
+	}
+	return b, nil
+}
+
+func (b *begun) close() {
+	b.rows.Close()
+	buffers.Put(b.buf)
+}
+
+// header is that of the whole answer: 200, 304 and HEAD alike.
+func (j job) header(h http.Header, tag string, through time.Time) {
+	h.Set("Content-Type", contentTypes[j.request.Format])
+	h.Set("Cache-Control", "private, no-cache") // kept by the client alone, and only used after asking whether the tag still holds
+	h.Set("Vary", "Accept-Encoding, Authorization, Cookie")
+	h.Set("Content-Disposition", `attachment; filename="`+j.fileName()+`"`)
+	h.Del("ETag")
+	if tag != "" {
+		h.Set("ETag", tag)
+	}
+	if !through.IsZero() {
+		h.Set("Rollcall-Complete-Through", through.Format("2006-01-02T15:04:05.000Z07:00"))
+	}
+}

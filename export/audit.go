@@ -1,0 +1,154 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+)
+
+// The outcomes of a request for data, as the table export_audit tells them.
+const (
+	outcomeStarted     = "started"
+	outcomeComplete    = "complete"
+	outcomeNotModified = "not_modified"
+	outcomeRefused     = "refused" // with a 4xx
+	outcomeFailed      = "failed"  // before the first byte
+	outcomeAborted     = "aborted" // in the middle
+)
+
+// An auditRow is one row of export_audit.
+type auditRow struct {
+	requestID uuid.UUID
+	who       Principal
+	dataType  string
+	format    string
+	start     string // YYYY-MM-DD, as shown; "" if the request was refused before it was read
+	end       string
+	request   string // method, path and query; a link's without its signature
+	started   time.Time
+	finished  time.Time // zero while it runs
+	outcome   string
+	status    int
+	bytes     uint64
+	rows      *uint64
+}
+
+// audit writes who asked for which data. Starts are written at once; ends are collected and written a few times a second while run runs, else at once.
+type audit struct {
+	conn driver.Conn
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	running bool
+	ended   []auditRow
+}
+
+const (
+	auditInterval = 200 * time.Millisecond
+	auditTimeout  = 10 * time.Second
+	maxEnded      = 10_000 // rows kept while the engine does not take them
+)
+
+// start returns once the row is stored; without it, no byte of data may be sent.
+func (a *audit) start(ctx context.Context, row auditRow) error {
+	row.outcome = outcomeStarted
+	if err := a.write(ctx, []auditRow{row}); err != nil {
+		return fmt.Errorf("write the audit: %w", err)
+	}
+	return nil
+}
+
+// end replaces the start's row, or is the only one of a request that was refused. The request it speaks of may be cancelled already.
+func (a *audit) end(row auditRow) {
+	a.mu.Lock()
+	if a.running {
+		defer a.mu.Unlock()
+		if len(a.ended) < maxEnded {
+			a.ended = append(a.ended, row)
+		} else {
+			a.log.Error("audit row dropped: the database takes none", "request_id", row.requestID, "outcome", row.outcome)
+		}
+		return
+	}
+	a.mu.Unlock()
+	a.writeOrLog([]auditRow{row})
+}
+
+func (a *audit) run(ctx context.Context) error {
+	a.setRunning(true)
+	tick := time.NewTicker(auditInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			a.flush()
+		case <-ctx.Done():
+			a.setRunning(false)
+			a.flush()
+			return nil
+		}
+	}
+}
+
+func (a *audit) setRunning(running bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = running
+}
+
+// flush writes what was collected; what could not be written is kept for the next time.
+func (a *audit) flush() {
+	a.mu.Lock()
+	rows := a.ended
+	a.ended = nil
+	a.mu.Unlock()
+	if len(rows) > 0 && !a.writeOrLog(rows) {
+		a.mu.Lock()
+		a.ended = append(rows, a.ended...)
+		a.mu.Unlock()
+	}
+}
+
+func (a *audit) writeOrLog(rows []auditRow) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), auditTimeout)
+	defer cancel()
+	if err := a.write(ctx, rows); err != nil {
+		a.log.Error("audit not written", "rows", len(rows), "error", err)
+		return false
+	}
+	return true
+}
+
+func (a *audit) write(ctx context.Context, rows []auditRow) error {
+	batch, err := a.conn.PrepareBatch(ctx, `INSERT INTO export_audit (request_id, org_id, credential, key_id, key_name, data_type, format,
+period_start, period_end, request, started_at, finished_at, outcome, status, bytes, rows)`)
+	if err != nil {
+		return err
+	}
+	defer batch.Close()
+	for _, r := range rows {
+		finished := r.finished
+		if finished.IsZero() {
+			finished = time.Unix(0, 0)
+		}
+		err := batch.Append(r.requestID, r.who.Org, string(r.who.Kind), r.who.KeyID, r.who.KeyName, r.dataType, r.format,
+			auditDate(r.start), auditDate(r.end), r.request, r.started.UTC(), finished.UTC(), r.outcome, uint16(r.status), r.bytes, r.rows)
+		if err != nil {
+			return err
+		}
+	}
+	return batch.Send()
+}
+
+func auditDate(s string) time.Time {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return time.Unix(0, 0).UTC()
+	}
+	return t
+}

@@ -1,0 +1,94 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Kind is what a request proved itself by; the values are the Enum8 of the audit table.
+type Kind string
+
+const (
+	ByKey     Kind = "key"
+	BySession Kind = "session" // the page's cookie
+	ByLink    Kind = "link"    // a signed download link
+)
+
+// A Principal is who asks: one workspace, by one key. Sessions and links stand for the key they were made with, and share its limits.
+type Principal struct {
+	Org, KeyID, KeyName string
+	Kind                Kind
+	Scopes              []string
+}
+
+func principal(k Key, kind Kind) Principal {
+	return Principal{Org: k.Org, KeyID: k.ID, KeyName: k.Name, Kind: kind, Scopes: k.Scopes}
+}
+
+// An Authenticator reads one kind of credential. errNoCredential: the request carries none of this kind, so ask the next; ErrKey: it does, and it is not valid.
+type Authenticator interface {
+	Authenticate(r *http.Request) (Principal, error)
+}
+
+var errNoCredential = errors.New("no credential")
+
+// authenticate gives who asks, or the failure to answer with.
+func (e *Export) authenticate(r *http.Request) (Principal, error) {
+	for _, a := range e.auth {
+		p, err := a.Authenticate(r)
+		switch {
+		case errors.Is(err, errNoCredential):
+			continue
+		case errors.Is(err, ErrKey):
+			return Principal{}, unauthorized()
+		case err != nil:
+			return Principal{}, err
+		case !slices.Contains(p.Scopes, ScopeExport):
+			return p, &failure{status: http.StatusForbidden, detail: "This API key may not export usage; use one with the scope " + ScopeExport + "."}
+		}
+		return p, nil
+	}
+	return Principal{}, unauthorized()
+}
+
+// unauthorized is the same for a missing, malformed, unknown, wrong, revoked and expired key.
+func unauthorized() error {
+	return &failure{status: http.StatusUnauthorized, detail: invalidKey + ": send a valid one as `Authorization: Bearer rc_…`."}
+}
+
+const invalidKey = "Invalid or missing API key"
+
+// bearer reads `Authorization: Bearer <key>`.
+type bearer struct {
+	keys *Keys
+	now  func() time.Time
+}
+
+func (b bearer) Authenticate(r *http.Request) (Principal, error) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return Principal{}, errNoCredential
+	}
+	scheme, text, _ := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return Principal{}, ErrKey
+	}
+	key, err := b.keys.Verify(r.Context(), strings.TrimSpace(text), b.now())
+	if err != nil {
+		return Principal{}, err
+	}
+	return principal(key, ByKey), nil
+}
+
+// keyHolder gives the principal of a link or session that was made with a key, if the key is still valid.
+func (k *Keys) holder(ctx context.Context, id string, kind Kind, now time.Time) (Principal, error) {
+	key, err := k.Valid(ctx, id, now)
+	if err != nil {
+		return Principal{}, err
+	}
+	return principal(key, kind), nil
+}

@@ -1,0 +1,157 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/export/query"
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+// The catalogue, GET /v1/exports, says what this workspace can export.
+type catalogue struct {
+	OrgID           string           `json:"org_id"`
+	OrgName         string           `json:"org_name"`
+	CompleteThrough *time.Time       `json:"complete_through"` // null: not known yet
+	Today           string           `json:"today"`            // in the time zone asked for
+	Earliest        string           `json:"earliest"`
+	Ranges          []catalogueRange `json:"ranges"`
+	Types           []catalogueType  `json:"types"`
+	Actions         []string         `json:"actions"` // seen since the earliest date
+}
+
+type catalogueRange struct {
+	Name string `json:"name"`
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+type catalogueType struct {
+	Type    query.Type        `json:"type"`
+	GroupBy []string          `json:"group_by"`
+	Columns []catalogueColumn `json:"columns"`
+}
+
+type catalogueColumn struct {
+	Name    string     `json:"name"`
+	Type    query.Kind `json:"type"`
+	Meaning string     `json:"meaning"`
+	When    string     `json:"when"` // "": always
+}
+
+func (e *Export) catalogue(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	x.what, x.format = "catalogue", query.JSON
+	p, err := parseCatalogueParams(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	ranges, today, err := p.ranges(x.started)
+	if err != nil {
+		return err
+	}
+	if err := e.open(r, x); err != nil {
+		return err
+	}
+	c, err := e.readCatalogue(r.Context(), x.who.Org, x.started)
+	if err != nil {
+		return err
+	}
+	c.Ranges, c.Today, c.Earliest = ranges, today.String(), schema.Earliest(today).String()
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, "application/json", http.StatusOK, c)
+	return nil
+}
+
+// ranges are the named ranges with their dates, seen from today in the time zone asked for.
+func (p catalogueParams) ranges(now time.Time) (all []catalogueRange, today schema.Day, err error) {
+	for _, name := range query.Ranges() {
+		period, err := query.ParsePeriod(query.PeriodRequest{Range: name, Timezone: p.timezone, WeekStart: p.weekStart}, now)
+		if err != nil {
+			return nil, 0, err
+		}
+		today = schema.DayOf(now.In(period.First.Location()))
+		all = append(all, catalogueRange{name, period.Start, period.End})
+	}
+	return all, today, nil
+}
+
+func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (catalogue, error) {
+	space, err := e.readWorkspace(ctx, org, now)
+	if err != nil {
+		return catalogue{}, err
+	}
+	through, err := e.completeThrough(ctx)
+	if err != nil {
+		return catalogue{}, err
+	}
+	c := catalogue{OrgID: org, OrgName: space.Name, Types: openTypes(org, space.Settings)}
+	if !through.IsZero() {
+		c.CompleteThrough = &through
+	}
+	c.Actions, err = e.actionsSeen(ctx, org, now)
+	return c, err
+}
+
+// openTypes lists the types that the workspace's settings allow, each with the columns that some request of the workspace can show.
+func openTypes(org string, settings schema.Settings) (open []catalogueType) {
+	for _, t := range query.Types() {
+		entry := catalogueType{Type: t, GroupBy: []string{}}
+		shown := map[query.Column]bool{}
+		for _, group := range append([]string{""}, t.GroupBys()...) {
+			columns, err := query.Columns(query.Request{Org: org, Type: t, GroupBy: group, Settings: settings})
+			if err != nil { // not for this workspace
+				continue
+			}
+			if group != "" {
+				entry.GroupBy = append(entry.GroupBy, group)
+			}
+			for _, c := range columns {
+				shown[c] = true
+			}
+		}
+		for _, c := range query.AllColumns(t) {
+			if shown[c] {
+				entry.Columns = append(entry.Columns, catalogueColumn{c.Name, c.Kind, c.Meaning, c.When})
+			}
+		}
+		if len(entry.Columns) > 0 {
+			open = append(open, entry)
+		}
+	}
+	return open
+}
+
+// actionsSeen lists the actions of all events that can be exported, read as exports read them.
+func (e *Export) actionsSeen(ctx context.Context, org string, now time.Time) (actions []string, err error) {
+	today := schema.DayOf(now.UTC())
+	statement := fmt.Sprintf("SELECT DISTINCT action FROM (%s UNION ALL %s) WHERE NOT ignore(%s)",
+		tables.Actions.Rolled(tables.RolledWhere), tables.Actions.FromLog(tables.LiveWhere), tables.Actions.Guard())
+	for attempt := 1; ; attempt++ {
+		plan, err := tables.ReadPlan(ctx, e.conn, org, schema.Earliest(today)-1, today+2, now) // any zone's dates
+		if err != nil {
+			return nil, err
+		}
+		var rows []struct {
+			Action string `ch:"action"`
+		}
+		err = e.conn.Select(clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params())), &rows, statement)
+		if stale(err) && attempt < maxPlans {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the actions seen: %w", err)
+		}
+		actions = make([]string, 0, len(rows))
+		for _, r := range rows {
+			actions = append(actions, r.Action)
+		}
+		slices.Sort(actions)
+		return actions, nil
+	}
+}

@@ -1,0 +1,68 @@
+package export
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// zstdWindow bounds what one encoder holds, and one decoder needs.
+const zstdWindow = 1 << 20
+
+// A compressor of a pool. Without Close, its output has no end and no reader takes it for whole.
+type compressor interface {
+	io.WriteCloser
+	Reset(w io.Writer)
+}
+
+var compressors = map[string]*sync.Pool{
+	"gzip": {New: func() any {
+		w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+		if err != nil {
+			panic(err) // the level is a constant
+		}
+		return w
+	}},
+	"zstd": {New: func() any {
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
+		if err != nil {
+			panic(err) // the options are constants
+		}
+		return w
+	}},
+}
+
+// acceptedEncoding chooses zstd, gzip or "" (as it is) by Accept-Encoding: the client's highest weight, of equal ones the first of these.
+func acceptedEncoding(header http.Header) string {
+	weights := map[string]float64{}
+	for _, part := range strings.Split(strings.Join(header.Values("Accept-Encoding"), ","), ",") {
+		name, params, _ := strings.Cut(part, ";")
+		weight := 1.0
+		if q, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q="); ok {
+			var err error
+			if weight, err = strconv.ParseFloat(q, 64); err != nil {
+				weight = 0
+			}
+		}
+		weights[strings.ToLower(strings.TrimSpace(name))] = weight
+	}
+	best, chosen := 0.0, ""
+	for _, name := range []string{"zstd", "gzip"} {
+		weight, said := weights[name]
+		if !said {
+			weight = weights["*"]
+		}
+		if weight > best {
+			best, chosen = weight, name
+		}
+	}
+	if identity, said := weights["identity"]; said && identity > best {
+		return ""
+	}
+	return chosen
+}

@@ -1,0 +1,209 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json"
+
+	"rollcall/export/query"
+)
+
+// The drop-in surface answers as existing clients of a usage-export API expect: POST /export/{type}[/csv|/json] (SPEC.md §3).
+
+// dropInBody is the body of its requests.
+type dropInBody struct {
+	From    *dropInTime `json:"from"`
+	To      *dropInTime `json:"to"`
+	GroupBy *string     `json:"group_by"`
+}
+
+type dropInTime struct {
+	Date     string `json:"date"`
+	Timezone string `json:"timezone"`
+}
+
+func (t dropInTime) clock() query.WallClock {
+	return query.WallClock{Date: t.Date, Timezone: t.Timezone}
+}
+
+// parseDropIn reads the body; unknown and repeated members are refused, as a wrong spelling would else silently mean another export.
+func parseDropIn(body io.Reader) (dropInBody, error) {
+	const form = `The body must be JSON like {"from":{"date":"2026-10-01","timezone":"UTC"},"to":{"date":"2026-10-31","timezone":"UTC"}}, with "group_by" if wanted`
+	var b dropInBody
+	text, err := io.ReadAll(body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return b, &failure{status: http.StatusRequestEntityTooLarge, detail: "The body is larger than 64 KiB; it only holds from, to and group_by."}
+	case err != nil:
+		return b, &failure{status: http.StatusBadRequest, detail: "The body did not arrive whole; send it again.", err: err}
+	}
+	if err := json.Unmarshal(text, &b, json.RejectUnknownMembers(true)); err != nil {
+		return b, badParam("body", form+".")
+	}
+	switch {
+	case b.From == nil:
+		return b, badParam("from", form+"; from is missing.")
+	case b.To == nil:
+		return b, badParam("to", form+"; to is missing.")
+	}
+	return b, nil
+}
+
+// dropInJob reads what a request to the drop-in surface asks for. It takes no query parameters.
+func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (job, error) {
+	t, err := query.ParseType(chi.URLParam(r, "type"))
+	if err != nil {
+		return job{}, notAnExport(err)
+	}
+	x.what, x.format = string(t), format
+	if r.URL.RawQuery != "" {
+		return job{}, badParam("", "This address takes no query parameters; say what you want in the body.")
+	}
+	b, err := parseDropIn(r.Body)
+	if err != nil {
+		return job{}, err
+	}
+	period, err := query.WallClockPeriod(b.From.clock(), b.To.clock(), x.started)
+	if err != nil {
+		return job{}, err
+	}
+	j := job{request: query.Request{Org: x.who.Org, Type: t, Period: period, AsOf: x.started, Format: format, Delimiter: ','}}
+	if b.GroupBy != nil {
+		if *b.GroupBy == "" {
+			return job{}, badParam("group_by", "group_by is empty; give it a value or leave it out.")
+		}
+		j.request.GroupBy = *b.GroupBy
+	}
+	x.take(j)
+	return j, nil
+}
+
+// dropInLink answers with a link to the CSV, and the number of its rows at this moment.
+func (e *Export) dropInLink(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	j, err := e.dropInJob(r, x, query.CSV)
+	if err != nil {
+		return err
+	}
+	if err := e.open(r, x); err != nil {
+		return err
+	}
+	count, err := e.count(r.Context(), j)
+	if err != nil {
+		return err
+	}
+	if err := e.refuseEmpty(r.Context(), j.request); err != nil {
+		return err
+	}
+	x.rows = &count
+	type dateRange struct {
+		From string `json:"from"`
+		To   string `json:"to"`
+	}
+	type link struct {
+		FilePath    string    `json:"filePath"`
+		DownloadURL string    `json:"downloadUrl"`
+		DataType    string    `json:"dataType"`
+		RecordCount uint64    `json:"recordCount"`
+		DateRange   dateRange `json:"dateRange"`
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, "application/json", http.StatusOK, struct {
+		Success bool `json:"success"`
+		Data    link `json:"data"`
+	}{true, link{
+		FilePath:    fmt.Sprintf("%s-usage/%s/%s", j.request.Type, j.request.Org, j.fileName()),
+		DownloadURL: e.publicURL(r) + e.links.sign(newLink(j, x.who.KeyID, x.started.Add(linkLife))),
+		DataType:    j.request.Type.Underscored(),
+		RecordCount: count,
+		DateRange:   dateRange{inZone(j.request.Period.First), inZone(j.request.Period.Last)},
+	}})
+	return nil
+}
+
+func inZone(t time.Time) string { return t.Format("2006-01-02T15:04:05.999Z07:00") }
+
+// publicURL is the configured one, or what the client called.
+func (e *Export) publicURL(r *http.Request) string {
+	if e.cfg.PublicURL != "" {
+		return e.cfg.PublicURL
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return (&url.URL{Scheme: scheme, Host: r.Host}).String()
+}
+
+// dropInJSON streams the rows in the surface's envelope.
+func (e *Export) dropInJSON(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	j, err := e.dropInJob(r, x, query.NDJSON)
+	if err != nil {
+		return err
+	}
+	if err := e.refuseWrong(r.Context(), j.request); err != nil {
+		return err
+	}
+	if err := e.refuseEmpty(r.Context(), j.request); err != nil {
+		return err
+	}
+	j.frame = func(w io.Writer) frame { return &envelope{out: w, dataType: j.request.Type.Underscored()} }
+	return e.answer(w, r, x, j)
+}
+
+// refuseWrong answers what no data is needed for, such as a group_by that the workspace's settings do not allow, before anything else does.
+func (e *Export) refuseWrong(ctx context.Context, request query.Request) error {
+	space, err := e.readWorkspace(ctx, request.Org, request.AsOf)
+	if err != nil {
+		return err
+	}
+	request.Settings = space.Settings
+	_, err = query.Columns(request)
+	return err
+}
+
+// refuseEmpty answers 404 exactly when the workspace has no usage event of any type in the period. It asks the log, which keeps every exportable day.
+func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
+	from, to := request.Period.Days()
+	var found uint64
+	err := e.conn.QueryRow(ctx, `SELECT count() FROM (
+	SELECT 1 FROM events FINAL
+	WHERE org_id = {org:String} AND day BETWEEN {first:Date} AND {last:Date} AND bitAnd(version, 1) = 0
+		AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})
+	LIMIT 1)`,
+		clickhouse.Named("org", request.Org), clickhouse.Named("first", from.String()), clickhouse.Named("last", to.String()),
+		clickhouse.Named("from", int64(request.Period.From)), clickhouse.Named("to", int64(request.Period.To))).Scan(&found)
+	if err != nil {
+		return fmt.Errorf("look for usage: %w", err)
+	}
+	if found == 0 {
+		return &failure{status: http.StatusNotFound, detail: "No usage data found for the selected period"}
+	}
+	return nil
+}
+
+// count gives the number of rows that the export has at this moment.
+func (e *Export) count(ctx context.Context, j job) (rows uint64, err error) {
+	for attempt := 1; ; attempt++ {
+		p, err := e.plan(ctx, &j, true)
+		if err != nil {
+			return 0, err
+		}
+		statement, err := query.Count(j.request, p.plan)
+		if err != nil {
+			return 0, err
+		}
+		err = e.conn.QueryRow(statement.Context(ctx), statement.SQL).Scan(&rows)
+		if err == nil || !stale(err) || attempt > maxPlans {
+			return rows, err
+		}
+	}
+}

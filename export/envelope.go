@@ -1,0 +1,66 @@
+package export
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// An envelope turns lines of JSON objects into {"success":true,"data":[…],"metadata":{"dataType":…,"recordCount":…}} as they pass.
+type envelope struct {
+	out      io.Writer
+	dataType string
+	rows     uint64
+	begun    bool
+	between  bool // a row has ended; what comes next is another
+}
+
+const (
+	envelopeHead = `{"success":true,"data":[`
+	envelopeTail = `],"metadata":{"dataType":%q,"recordCount":%d}}` + "\n"
+)
+
+func (f *envelope) Write(p []byte) (n int, err error) {
+	if err := f.begin(); err != nil {
+		return 0, err
+	}
+	for n < len(p) {
+		if f.between {
+			if _, err := io.WriteString(f.out, ",\n"); err != nil {
+				return n, err
+			}
+			f.between = false
+		}
+		line, ended := p[n:], false
+		if i := bytes.IndexByte(line, '\n'); i >= 0 {
+			line, ended = line[:i], true
+		}
+		if _, err := f.out.Write(line); err != nil {
+			return n, err
+		}
+		n += len(line)
+		if ended {
+			n++
+			f.rows++
+			f.between = true
+		}
+	}
+	return n, nil
+}
+
+func (f *envelope) begin() error {
+	if f.begun {
+		return nil
+	}
+	f.begun = true
+	_, err := io.WriteString(f.out, envelopeHead)
+	return err
+}
+
+func (f *envelope) Close() (rows uint64, err error) {
+	if err := f.begin(); err != nil {
+		return 0, err
+	}
+	_, err = fmt.Fprintf(f.out, envelopeTail, f.dataType, f.rows)
+	return f.rows, err
+}

@@ -1,0 +1,55 @@
+package export
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"rollcall/export/query"
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+// etag is weak (the encodings of one export share it) and stands for all that an export is made of: the effective request, the workspace's settings, the state
+// of its entities, and the versions of the days read.
+func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string {
+	names := make([]string, len(columns)) // a later version of this program may have more
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	text, err := json.Marshal(struct {
+		Org, GroupBy, Start, End                string
+		Type                                    query.Type
+		Format                                  query.Format
+		From, To                                schema.Millis
+		AttributesNow, WithoutInactive, BOM     bool
+		Delimiter                               byte
+		Settings                                schema.Settings
+		PseudonymKey                            [32]byte
+		EntityEvents, PastEntities, EntityState uint64
+		Versions                                string
+		Columns                                 []string
+	}{
+		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format, j.request.Period.From, j.request.Period.To,
+		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.Delimiter, w.Settings, j.request.PseudonymKey,
+		w.state.Events, w.state.Past, w.state.Digest, plan.Versions, names,
+	})
+	if err != nil {
+		panic(err) // texts, numbers and bools
+	}
+	sum := sha256.Sum256(text)
+	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
+}
+
+// noneMatch tells whether If-None-Match names the tag, compared weakly.
+func noneMatch(r *http.Request, tag string) bool {
+	for _, part := range strings.Split(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
+		part = strings.TrimSpace(part)
+		if part == "*" || strings.TrimPrefix(part, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,184 @@
+package export
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/export/query"
+)
+
+// An exchange is one request for data and what has become of it: what the log line, the metrics and the audit row tell.
+type exchange struct {
+	id      uuid.UUID
+	started time.Time
+	who     Principal
+	what    string // the export's type, catalogue, or "" as long as it is not known
+	format  query.Format
+	period  query.Period
+	request string // for the audit: method, path and query
+
+	opened    bool // the audit has its start
+	status    int  // 0: no header sent yet
+	firstByte time.Time
+	bytes     uint64 // of the body, before compression
+	rows      *uint64
+}
+
+// A dataHandler answers a request for data: who asks is known and within limits. An error before the header is sent becomes an answer, one after it aborts.
+type dataHandler func(w http.ResponseWriter, r *http.Request, x *exchange) error
+
+// data wraps the routes that give data: who asks, limits, errors in the surface's form, log, metrics and audit.
+func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureWriter, handle dataHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{id: requestID(r), started: e.cfg.Now(), request: r.Method + " " + r.URL.RequestURI()}
+		out := &countingWriter{ResponseWriter: w, x: x}
+		err := e.admit(out, r, x, auth, handle)
+		if err == nil {
+			e.end(r, x, nil)
+			return
+		}
+		f := failureOf(err, x.id.String())
+		if x.status != 0 { // the client holds a part of the answer: it must not take it for the whole
+			e.end(r, x, f)
+			panic(http.ErrAbortHandler)
+		}
+		if f.status != statusClientGone {
+			fail(out, f, x.id.String())
+		} else {
+			x.status = f.status
+		}
+		e.end(r, x, f)
+	}
+}
+
+// admit lets the request pass, holding one of its workspace's slots, if its credential is valid and its limits are kept.
+func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (Principal, error), handle dataHandler) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	if !r.ProtoAtLeast(1, 1) {
+		return &failure{
+			status: http.StatusHTTPVersionNotSupported,
+			detail: "HTTP/1.0 cannot tell a download that was cut from a whole one; use HTTP/1.1 or later (behind nginx: proxy_http_version 1.1).",
+		}
+	}
+	if x.who, err = auth(r); err != nil {
+		return err
+	}
+	if wait, ok := e.rate.admit(x.who.KeyID, time.Now()); !ok {
+		return tooMany(e.cfg.RatePerMinute, wait)
+	}
+	release, err := e.slots.take(x.who.Org)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return handle(w, r, x)
+}
+
+// open writes the audit's start. It comes before the first byte of data.
+func (e *Export) open(r *http.Request, x *exchange) error {
+	if err := e.audit.start(r.Context(), x.auditRow()); err != nil {
+		return err
+	}
+	x.opened = true
+	return nil
+}
+
+// end tells the log, the metrics and the audit. failed is nil if the answer is whole.
+func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
+	outcome := x.outcome(failed)
+	kind, format := x.labels()
+	e.metrics.requests.WithLabelValues(kind, format, strconv.Itoa(x.status)).Inc()
+	e.metrics.seconds.WithLabelValues(kind, format).Observe(e.cfg.Now().Sub(x.started).Seconds())
+	e.metrics.bytes.WithLabelValues(kind, format).Add(float64(x.bytes))
+	if !x.firstByte.IsZero() {
+		e.metrics.firstByte.WithLabelValues(kind, format).Observe(x.firstByte.Sub(x.started).Seconds())
+	}
+	if outcome == outcomeAborted {
+		e.metrics.aborts.WithLabelValues(kind, format).Inc()
+	}
+	// No key, no path or query: they may hold a signature, and names.
+	log := e.log.With("request_id", x.id, "org", x.who.Org, "key_id", x.who.KeyID, "method", r.Method, "type", kind, "format", format,
+		"status", x.status, "outcome", outcome, "bytes", x.bytes)
+	switch {
+	case outcome == outcomeFailed || outcome == outcomeAborted && failed.status != statusClientGone:
+		log.Error("export failed", "error", failed.err)
+	case failed != nil:
+		log.Info("export refused")
+	default:
+		log.Info("export answered")
+	}
+	if x.who.KeyID == "" { // nobody to name
+		return
+	}
+	row := x.auditRow()
+	row.finished, row.outcome = e.cfg.Now(), outcome
+	e.audit.end(row)
+}
+
+func (x *exchange) outcome(failed *failure) string {
+	switch {
+	case failed == nil && x.status == http.StatusNotModified:
+		return outcomeNotModified
+	case failed == nil:
+		return outcomeComplete
+	case failed.status == statusClientGone || x.status < 400:
+		return outcomeAborted
+	case x.status < 500:
+		return outcomeRefused
+	}
+	return outcomeFailed
+}
+
+// labels are from closed sets.
+func (x *exchange) labels() (kind, format string) {
+	kind, format = x.what, string(x.format)
+	if kind == "" {
+		kind = "none"
+	}
+	if format == "" {
+		format = "none"
+	}
+	return kind, format
+}
+
+func (x *exchange) auditRow() auditRow {
+	return auditRow{
+		requestID: x.id, who: x.who, dataType: x.what, format: string(x.format), start: x.period.Start, end: x.period.End,
+		request: x.request, started: x.started, status: x.status, bytes: x.bytes, rows: x.rows,
+	}
+}
+
+// take notes what the request turned out to ask for.
+func (x *exchange) take(j job) {
+	x.what, x.format, x.period = string(j.request.Type), j.request.Format, j.request.Period
+}
+
+// countingWriter notes the status that was sent.
+type countingWriter struct {
+	http.ResponseWriter
+	x *exchange
+}
+
+func (w *countingWriter) WriteHeader(status int) {
+	w.x.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	if w.x.status == 0 {
+		w.x.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

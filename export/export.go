@@ -1,0 +1,102 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/schema/tables"
+)
+
+// Config is what the service can be told. Only Secret is required.
+type Config struct {
+	PublicURL           string        // what download links start with, like https://usage.example.com; default: the scheme and host of the request
+	Secret              []byte        // signs download links, keys pseudonyms; the same in every process, at least 16 bytes
+	RatePerMinute       int           // requests per key within any minute of this process; default 500
+	MaxConcurrentPerOrg int           // exports of one workspace that this process answers at a time; default 8
+	StallTimeout        time.Duration // a client that takes nothing of its download for so long is dropped; default 1 min
+	SpillBytes          uint64        // memory of one aggregation or sort in the engine, before it goes on on disk; default: the engine's setting
+	Now                 func() time.Time
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Secret) < 16 {
+		return c, errors.New("the export service needs a secret of at least 16 bytes")
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return c, fmt.Errorf("the public URL must look like https://usage.example.com, not %q", c.PublicURL)
+		}
+		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	}
+	if c.RatePerMinute < 0 || c.MaxConcurrentPerOrg < 0 || c.StallTimeout < 0 {
+		return c, errors.New("rate, concurrency and stall timeout must not be negative; 0 takes the default")
+	}
+	if c.RatePerMinute == 0 {
+		c.RatePerMinute = 500
+	}
+	if c.MaxConcurrentPerOrg == 0 {
+		c.MaxConcurrentPerOrg = 8
+	}
+	if c.StallTimeout == 0 {
+		c.StallTimeout = time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, nil
+}
+
+// Export is the HTTP service.
+type Export struct {
+	cfg     Config
+	conn    driver.Conn
+	log     *slog.Logger
+	metrics *metrics
+	keys    *Keys
+	auth    []Authenticator
+	rate    *rateLimit
+	slots   *slots
+	audit   *audit
+	links   linkSigner
+}
+
+// New is inert: it checks the configuration and talks to nobody.
+func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registerer) (*Export, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := tables.Open(ch)
+	if err != nil {
+		return nil, err
+	}
+	e := &Export{
+		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg),
+		keys:  OpenKeys(conn),
+		rate:  newRateLimit(cfg.RatePerMinute),
+		slots: newSlots(cfg.MaxConcurrentPerOrg),
+		audit: &audit{conn: conn, log: log},
+		links: newLinkSigner(cfg.Secret),
+	}
+	e.auth = []Authenticator{bearer{e.keys, cfg.Now}}
+	return e, nil
+}
+
+// Run writes the ends of requests to the audit table, a few times a second, until ctx is cancelled; then it writes what is left.
+func (e *Export) Run(ctx context.Context) error { return e.audit.run(ctx) }
+
+// Ready is nil if ClickHouse answers and has the schema that this binary was built for.
+func (e *Export) Ready(ctx context.Context) error { return tables.Check(ctx, e.conn) }
+
+// Handler answers all routes of SPEC.md §3.
+func (e *Export) Handler() http.Handler { return e.routes() }

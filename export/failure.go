@@ -1,0 +1,122 @@
+package export
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/export/query"
+)
+
+// A failure is an answer that is not a success. detail is for the person who asked: what is wrong, and what to do; err is for the log only.
+type failure struct {
+	status     int
+	detail     string
+	param      string // the parameter at fault, if one is
+	allow      string // with 405
+	retryAfter time.Duration
+	err        error
+}
+
+func (f *failure) Error() string {
+	if f.err != nil {
+		return fmt.Sprintf("%d %s: %v", f.status, f.detail, f.err)
+	}
+	return fmt.Sprintf("%d %s", f.status, f.detail)
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// statusClientGone is written to nobody: the client went before there was an answer. It is what metrics and the audit call it.
+const statusClientGone = 499
+
+// failureOf is the one table from errors to answers.
+func failureOf(err error, requestID string) *failure {
+	var f *failure
+	var bad *query.BadRequest
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &bad):
+		return &failure{status: http.StatusBadRequest, detail: bad.Message, param: bad.Param}
+	case errors.Is(err, query.ErrWorkflowsOff):
+		return &failure{status: http.StatusForbidden, detail: "Workflows are switched off for this workspace; its administrator can switch them on in the workspace's settings."}
+	case errors.Is(err, context.Canceled):
+		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
+	case unreachable(err):
+		return &failure{status: http.StatusServiceUnavailable, detail: "The service's database does not answer at the moment; try again in a few seconds.", retryAfter: 5 * time.Second, err: err}
+	}
+	return &failure{
+		status: http.StatusInternalServerError, err: err,
+		detail: "The export failed inside the service; try again, and if it fails again, tell its operator the request id " + requestID + ".",
+	}
+}
+
+// unreachable tells an engine that does not answer, or has no connection left, from one that refuses.
+func unreachable(err error) bool {
+	var network net.Error
+	var answered *clickhouse.HTTPError
+	return !errors.As(err, &answered) && (errors.As(err, &network) || errors.Is(err, clickhouse.ErrAcquireConnTimeout) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// header sets what belongs to the failure whatever its body looks like.
+func (f *failure) header(h http.Header) {
+	for _, name := range []string{"ETag", "Content-Disposition", "Content-Encoding", "Rollcall-Complete-Through"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(f.retryAfter.Seconds())))))
+	}
+	if f.allow != "" {
+		h.Set("Allow", f.allow)
+	}
+	if f.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="rollcall"`)
+	}
+}
+
+// A failureWriter is how one surface says that a request failed.
+type failureWriter func(w http.ResponseWriter, f *failure, requestID string)
+
+// writeProblem is RFC 9457.
+func writeProblem(w http.ResponseWriter, f *failure, requestID string) {
+	f.header(w.Header())
+	writeJSON(w, "application/problem+json", f.status, struct {
+		Type      string `json:"type"`
+		Title     string `json:"title"`
+		Status    int    `json:"status"`
+		Detail    string `json:"detail"`
+		Parameter string `json:"parameter,omitempty"`
+		RequestID string `json:"request_id"`
+	}{"about:blank", http.StatusText(f.status), f.status, f.detail, f.param, requestID})
+}
+
+// writeDropInError is the envelope that clients of the drop-in surface know.
+func writeDropInError(w http.ResponseWriter, f *failure, _ string) {
+	f.header(w.Header())
+	message := f.detail
+	if f.status == http.StatusUnauthorized {
+		message = invalidKey
+	}
+	writeJSON(w, "application/json", f.status, struct {
+		Error   string `json:"error"`
+		Message string `json:"message"`
+	}{http.StatusText(f.status), message})
+}
+
+func writeJSON(w http.ResponseWriter, contentType string, status int, body any) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(body) // the client may be gone
+}

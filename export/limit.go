@@ -1,0 +1,97 @@
+package export
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A rateLimit admits a number of requests per key within any minute. It counts in this process; several processes each have their own.
+type rateLimit struct {
+	perMinute int
+
+	mu   sync.Mutex
+	keys map[string]*window
+}
+
+// A window remembers when a key's last requests were admitted: a ring, the oldest at next once it is full.
+type window struct {
+	admitted []time.Time
+	next     int
+}
+
+func newRateLimit(perMinute int) *rateLimit {
+	return &rateLimit{perMinute: perMinute, keys: map[string]*window{}}
+}
+
+// admit counts one request of the key, or says how long to wait for the next that will be admitted. Refused requests do not count.
+func (l *rateLimit) admit(keyID string, now time.Time) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.keys[keyID]
+	if w == nil {
+		l.forget(now)
+		w = &window{}
+		l.keys[keyID] = w
+	}
+	if len(w.admitted) < l.perMinute {
+		w.admitted = append(w.admitted, now)
+		return 0, true
+	}
+	if wait = w.admitted[w.next].Add(time.Minute).Sub(now); wait > 0 {
+		return wait, false
+	}
+	w.admitted[w.next] = now
+	w.next = (w.next + 1) % len(w.admitted)
+	return 0, true
+}
+
+// forget drops the keys that have been silent for a minute, when there are many.
+func (l *rateLimit) forget(now time.Time) {
+	if len(l.keys) < 1024 {
+		return
+	}
+	for id, w := range l.keys {
+		newest := w.admitted[(w.next+len(w.admitted)-1)%len(w.admitted)]
+		if now.Sub(newest) > time.Minute {
+			delete(l.keys, id)
+		}
+	}
+}
+
+func tooMany(perMinute int, wait time.Duration) error {
+	return &failure{status: http.StatusTooManyRequests, detail: fmt.Sprintf("This API key has made %d requests within a minute; wait as long as Retry-After says.", perMinute), retryAfter: wait}
+}
+
+// slots cap the exports of one workspace that run at the same time in this process.
+type slots struct {
+	perOrg int
+
+	mu   sync.Mutex
+	busy map[string]int
+}
+
+func newSlots(perOrg int) *slots { return &slots{perOrg: perOrg, busy: map[string]int{}} }
+
+// take gives the function that returns the slot, or an answer that says to come again.
+func (s *slots) take(org string) (release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[org] >= s.perOrg {
+		return nil, &failure{
+			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second,
+			detail: "This workspace already has as many exports running as are allowed at a time; try again when one has ended.",
+		}
+	}
+	s.busy[org]++
+	return sync.OnceFunc(func() { s.release(org) }), nil
+}
+
+func (s *slots) release(org string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[org]--; s.busy[org] == 0 {
+		delete(s.busy, org)
+	}
+}

@@ -1,0 +1,38 @@
+package export
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are those of SPEC.md §5. type is an export's type, catalogue, or none where the request names no type there is; format is one of the four, or none;
+// status is the answer's HTTP status (499: the client went before it).
+type metrics struct {
+	requests  *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	firstByte *prometheus.HistogramVec
+	bytes     *prometheus.CounterVec
+	aborts    *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	times := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1200}
+	return &metrics{
+		requests: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_export_requests_total", Help: "Requests for data, by the status they were answered with.",
+		}, []string{"type", "format", "status"}),
+		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_export_seconds", Help: "Time from a request for data to the last byte of its answer.", Buckets: times,
+		}, []string{"type", "format"}),
+		firstByte: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_export_first_byte_seconds", Help: "Time from a request for data to the first byte of the engine's rows.", Buckets: times,
+		}, []string{"type", "format"}),
+		bytes: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_export_bytes_total", Help: "Bytes of exports sent, before compression.",
+		}, []string{"type", "format"}),
+		aborts: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_export_aborts_total", Help: "Answers that ended in the middle: the engine failed, or the client went.",
+		}, []string{"type", "format"}),
+	}
+}

@@ -1,0 +1,50 @@
+package export
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+type requestIDKey struct{}
+
+// identify gives the request an id, which the answer shows as Rollcall-Request-Id and the log and the audit tell. It is never the client's.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := uuid.Must(uuid.NewV7())
+		w.Header().Set("Rollcall-Request-Id", id.String())
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+func requestID(r *http.Request) uuid.UUID {
+	id, _ := r.Context().Value(requestIDKey{}).(uuid.UUID)
+	return id
+}
+
+// harden: what was sent as data is never taken for a page.
+func harden(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+const (
+	maxBodyBytes = 64 << 10
+	bodyTimeout  = 10 * time.Second
+)
+
+// limitBody bounds what a request's body may hold and how long it may take.
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		}
+		next.ServeHTTP(w, r)
+	})
+}

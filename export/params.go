@@ -1,0 +1,154 @@
+package export
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/export/query"
+)
+
+// exportParams are the parameters of GET /v1/exports/{type}.
+type exportParams struct {
+	period          query.PeriodRequest
+	groupBy         string
+	format          query.Format
+	withoutInactive bool
+	attributesNow   bool
+	delimiter       byte // ',' ';' or tab; csv only
+	bom             bool // csv only
+}
+
+// exportParamNames are all there are, in the order in which the documentation shows them.
+var exportParamNames = []string{"range", "from", "to", "timezone", "week_start", "format", "group_by", "include_inactive", "attributes", "delimiter", "bom"}
+
+// catalogueParamNames are those of GET /v1/exports.
+var catalogueParamNames = []string{"timezone", "week_start"}
+
+const maxQueryBytes = 4096
+
+// parseExportParams refuses, with a *query.BadRequest, whatever is unknown, repeated, empty, wrong or has no effect. Whether the period exists and the type can be
+// grouped as asked is judged later.
+func parseExportParams(rawQuery string) (exportParams, error) {
+	p := exportParams{format: query.CSV, delimiter: ','}
+	values, err := strictQuery(rawQuery, exportParamNames)
+	if err != nil {
+		return p, err
+	}
+	p.period = query.PeriodRequest{
+		Range: values.Get("range"), From: values.Get("from"), To: values.Get("to"), Timezone: values.Get("timezone"), WeekStart: values.Get("week_start"),
+	}
+	if values.Has("week_start") && p.period.Range != "this_week" && p.period.Range != "last_week" {
+		return p, badParam("week_start", "week_start only applies to range=this_week and range=last_week; leave it out.")
+	}
+	p.groupBy = values.Get("group_by")
+	if p.format, err = query.ParseFormat(values.Get("format")); err != nil {
+		return p, err
+	}
+	if p.format != query.CSV {
+		for _, name := range []string{"delimiter", "bom"} {
+			if values.Has(name) {
+				return p, badParam(name, name+" only applies to format=csv; leave it out.")
+			}
+		}
+	}
+	return p, p.parseChoices(values)
+}
+
+func (p *exportParams) parseChoices(values url.Values) error {
+	inactive, err := choice(values, "include_inactive", "true", "false")
+	if err != nil {
+		return err
+	}
+	attributes, err := choice(values, "attributes", "period_end", "now")
+	if err != nil {
+		return err
+	}
+	delimiter, err := choice(values, "delimiter", "comma", "semicolon", "tab")
+	if err != nil {
+		return err
+	}
+	bom, err := choice(values, "bom", "false", "true")
+	if err != nil {
+		return err
+	}
+	p.withoutInactive = inactive == "false"
+	p.attributesNow = attributes == "now"
+	p.delimiter = map[string]byte{"comma": ',', "semicolon": ';', "tab": '\t'}[delimiter]
+	p.bom = bom == "true"
+	return nil
+}
+
+// catalogueParams are those of GET /v1/exports.
+type catalogueParams struct{ timezone, weekStart string }
+
+func parseCatalogueParams(rawQuery string) (catalogueParams, error) {
+	values, err := strictQuery(rawQuery, catalogueParamNames)
+	return catalogueParams{values.Get("timezone"), values.Get("week_start")}, err
+}
+
+// strictQuery takes each known name at most once, with a value.
+func strictQuery(rawQuery string, known []string) (url.Values, error) {
+	if len(rawQuery) > maxQueryBytes {
+		return nil, badParam("", "The query is too long; no request needs more than 4 KiB.")
+	}
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, badParam("", "The query cannot be read; separate parameters with & and percent-encode their values.")
+	}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		switch list := values[name]; {
+		case !slices.Contains(known, name):
+			return nil, badParam(clip(name), "There is no parameter \""+clip(name)+"\"; the parameters are "+strings.Join(known, ", ")+".")
+		case len(list) > 1:
+			return nil, badParam(name, name+" is given more than once; give it once.")
+		case list[0] == "":
+			return nil, badParam(name, name+" is empty; give it a value or leave it out.")
+		}
+	}
+	return values, nil
+}
+
+// choice gives the parameter's value, which is one of the options; the first is the default.
+func choice(values url.Values, name string, options ...string) (string, error) {
+	value := values.Get(name)
+	if value == "" {
+		return options[0], nil
+	}
+	if slices.Contains(options, value) {
+		return value, nil
+	}
+	return "", badParam(name, name+" must be "+strings.Join(options[:len(options)-1], ", ")+" or "+options[len(options)-1]+", not \""+clip(value)+"\".")
+}
+
+func badParam(param, message string) error { return &query.BadRequest{Param: param, Message: message} }
+
+// clip shortens what a client sent for showing it back.
+func clip(s string) string {
+	s = strings.ToValidUTF8(s, "�")
+	if r := []rune(s); len(r) > 64 {
+		return string(r[:64]) + "…"
+	}
+	return s
+}
+
+// job is the export that the parameters ask for, now.
+func (p exportParams) job(t query.Type, org string, now time.Time) (job, error) {
+	period, err := query.ParsePeriod(p.period, now)
+	if err != nil {
+		return job{}, err
+	}
+	return job{
+		request: query.Request{
+			Org: org, Type: t, GroupBy: p.groupBy, Period: period, AsOf: now,
+			AttributesNow: p.attributesNow, WithoutInactive: p.withoutInactive, Format: p.format, Delimiter: p.delimiter,
+		},
+		bom: p.bom,
+	}, nil
+}

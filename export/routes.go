@@ -1,0 +1,108 @@
+package export
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"rollcall/export/query"
+	"rollcall/export/web"
+)
+
+// routes are all there are (SPEC.md §3); openapi.yaml describes those that clients call.
+func (e *Export) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(identify, harden, limitBody)
+	r.NotFound(notFound)
+	r.MethodNotAllowed(methodNotAllowed)
+
+	r.Get("/v1/exports", e.data(e.authenticate, writeProblem, e.catalogue))
+	r.Get("/v1/exports/{type}", e.data(e.authenticate, writeProblem, e.download))
+	r.Head("/v1/exports/{type}", e.data(e.authenticate, writeProblem, e.download))
+
+	r.Post("/export/{type}", e.data(e.authenticate, writeDropInError, e.dropInLink))
+	r.Post("/export/{type}/csv", e.data(e.authenticate, writeDropInError, e.dropInLink))
+	r.Post("/export/{type}/json", e.data(e.authenticate, writeDropInError, e.dropInJSON))
+	r.Get("/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
+	r.Head("/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
+
+	r.Get("/openapi.yaml", serveOpenAPI)
+	r.Get("/healthz", e.healthz)
+	r.Get("/readyz", e.readyz)
+
+	e.page(r)
+	return r
+}
+
+// page mounts the analytics page and what only it calls.
+func (e *Export) page(r chi.Router) {
+	r.Get("/", web.Page().ServeHTTP)
+	r.Get("/app/*", web.Assets().ServeHTTP)
+}
+
+// download answers GET and HEAD /v1/exports/{type}.
+func (e *Export) download(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	t, err := query.ParseType(chi.URLParam(r, "type"))
+	if err != nil {
+		return notAnExport(err)
+	}
+	x.what = string(t)
+	params, err := parseExportParams(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	j, err := params.job(t, x.who.Org, x.started)
+	if err != nil {
+		return err
+	}
+	return e.answer(w, r, x, j)
+}
+
+// notAnExport turns a type that does not exist into 404: it is part of the address.
+func notAnExport(err error) error {
+	return &failure{status: http.StatusNotFound, detail: err.Error()}
+}
+
+func (e *Export) healthz(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") }
+
+func (e *Export) readyz(w http.ResponseWriter, r *http.Request) {
+	if err := e.Ready(r.Context()); err != nil {
+		e.log.Warn("not ready", "error", err)
+		writeText(w, http.StatusServiceUnavailable, "not ready: the database does not answer, or does not have this version's tables; the service's log says which")
+		return
+	}
+	writeText(w, http.StatusOK, "ready")
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// failureForm is the form of errors that the path's surface has.
+func failureForm(r *http.Request) failureWriter {
+	if strings.HasPrefix(r.URL.Path, "/export/") {
+		return writeDropInError
+	}
+	return writeProblem
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	f := &failure{status: http.StatusNotFound, detail: "There is nothing at this address; /openapi.yaml lists what there is."}
+	failureForm(r)(w, f, requestID(r).String())
+}
+
+func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		if chi.RouteContext(r.Context()).Routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
+			allowed = append(allowed, method)
+		}
+	}
+	f := &failure{status: http.StatusMethodNotAllowed, allow: strings.Join(allowed, ", ")}
+	f.detail = "This address takes " + strings.Join(allowed, " or ") + "."
+	failureForm(r)(w, f, requestID(r).String())
+}

@@ -1,0 +1,62 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/schema"
+)
+
+// A workspace is what its own entity events say of it now, and the state of all its entities as one number: equal states, equal entities.
+type workspace struct {
+	Name     string
+	Settings schema.Settings
+	state    entityState
+}
+
+// entityState changes with every entity event that is added, replaced or erased, and when the time of one that lies ahead comes.
+type entityState struct {
+	Events, Past, Digest uint64
+}
+
+// readWorkspace reads the settings as they stand at the moment now: those of the last workspace event with settings; of two at one time, the greater
+// (source, id) holds.
+func (e *Export) readWorkspace(ctx context.Context, org string, now time.Time) (workspace, error) {
+	row := e.conn.QueryRow(ctx, `SELECT
+	count(), countIf(time <= {now:DateTime64(3, 'UTC')}), sum(cityHash64(day, event_id, version)),
+	argMaxIf(name, (time, source, id), described),
+	countIf(described AND has_settings) > 0,
+	argMaxIf(user_level_data, (time, source, id), described AND has_settings), argMaxIf(byok, (time, source, id), described AND has_settings),
+	argMaxIf(workflows, (time, source, id), described AND has_settings), argMaxIf(pseudonymize, (time, source, id), described AND has_settings)
+FROM (
+	SELECT *, kind = 'workspace' AND entity_id = org_id AND NOT deleted AND bitAnd(version, 1) = 0 AND time <= {now:DateTime64(3, 'UTC')} AS described
+	FROM entities FINAL WHERE org_id = {org:String}
+)`, clickhouse.Named("org", org), clickhouse.DateNamed("now", now.UTC(), clickhouse.MilliSeconds))
+	w := workspace{Settings: schema.DefaultSettings}
+	var has bool
+	var s schema.Settings
+	if err := row.Scan(&w.state.Events, &w.state.Past, &w.state.Digest, &w.Name, &has, &s.UserLevelData, &s.BYOK, &s.Workflows, &s.Pseudonymize); err != nil {
+		return w, fmt.Errorf("read the workspace: %w", err)
+	}
+	if has {
+		w.Settings = s
+	}
+	return w, nil
+}
+
+// completeThrough is the time before which all events that were produced are in the exports: the smallest over all partitions. Zero: nothing is known yet.
+func (e *Export) completeThrough(ctx context.Context) (time.Time, error) {
+	var partitions uint64
+	var through time.Time
+	row := e.conn.QueryRow(ctx, "SELECT count(), min(through) FROM progress FINAL WHERE NOT gone")
+	if err := row.Scan(&partitions, &through); err != nil {
+		return time.Time{}, fmt.Errorf("read the progress: %w", err)
+	}
+	if partitions == 0 {
+		return time.Time{}, nil
+	}
+	return through.UTC(), nil
+}
