@@ -40,7 +40,7 @@ func (w *workspace) entities() []Record {
 		}
 	}
 	all = slices.DeleteFunc(all, func(r Record) bool { return r.Time.After(w.Now) })
-	slices.SortStableFunc(all, byTimeThenValue)
+	slices.SortFunc(all, byTimeThenValue)
 	return all
 }
 

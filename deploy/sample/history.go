@@ -45,7 +45,7 @@ func (w *workspace) day(midnight time.Time) (all []Record) {
 		all = append(all, w.turn(r, id, midnight.Add(timeOfDay(r)))...)
 	}
 	all = slices.DeleteFunc(all, func(r Record) bool { return r.Time.After(w.Now) })
-	slices.SortStableFunc(all, byTimeThenValue)
+	slices.SortFunc(all, byTimeThenValue)
 	return all
 }
 
