@@ -58,6 +58,13 @@ func Open(t testing.TB, topics ...string) *Broker {
 	return b
 }
 
+// Connect gives a test the same hold on a broker that somebody else runs; Restart and Kill are theirs.
+func Connect(t testing.TB, addr string) *Broker {
+	b := &Broker{t: t, Addr: addr}
+	b.client = b.newClient()
+	return b
+}
+
 // Restart stops the broker in good order and starts it again.
 func (b *Broker) Restart() { b.restart(syscall.SIGTERM) }
 

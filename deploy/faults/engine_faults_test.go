@@ -1,0 +1,77 @@
+//go:build faults && linux
+
+package faults
+
+import "time"
+
+// noisy has the engine answer all ingests and rollups badly, one time in twelve, for a while.
+func noisy(what ...func(*call)) func(*world) {
+	return func(w *world) {
+		for _, m := range append(append([]*member{}, w.ingests...), w.rollups...) {
+			m.proxy.noisy(what...)
+		}
+		<-time.After(3 * time.Second)
+	}
+}
+
+// engineKilled kills the engine while an insert into the log is under way.
+func engineKilled(w *world) {
+	m, under := w.someone(), make(chan struct{})
+	m.proxy.trap("events", func(c *call) { c.before = func() { close(under) } })
+	w.await(under)
+	w.pause(20)
+	w.killEngine()
+}
+
+// everythingKilled leaves no process alone.
+func everythingKilled(w *world) {
+	w.pause(1000)
+	for _, m := range w.members() {
+		m.count()
+		m.kill()
+	}
+	w.killBroker()
+	w.killEngine()
+	w.heal()
+}
+
+// rollupKilled kills a worker before or after what it writes.
+func rollupKilled(table string, after bool) func(*world) {
+	return func(w *world) {
+		m, done := w.rollups[w.rand.IntN(len(w.rollups))], make(chan struct{})
+		m.proxy.trap(table, func(c *call) {
+			dies := func() { m.kill(); close(done) }
+			if after {
+				c.after = dies
+			} else {
+				c.before, c.refuse = dies, true
+			}
+		})
+		w.await(done)
+		w.heal()
+	}
+}
+
+// staleRecompute holds a worker's manifest back until others have recomputed the slices from a newer log.
+func staleRecompute(w *world) {
+	m, held := w.rollups[0], make(chan struct{})
+	m.proxy.trap("slices", func(c *call) { c.before = func() { close(held); <-time.After(3 * time.Second) } })
+	if w.await(held) {
+		<-time.After(3 * time.Second)
+	}
+}
+
+var engineFaults = []fault{
+	{"engine refuses connections", noisy(refuse)},
+	{"engine's answers lost after the work", noisy(lose)},
+	{"engine read-only", noisy(answer(readOnly), answer(tableReadOnly))},
+	{"engine out of disk and memory", noisy(answer(notEnoughSpace), answer(memoryLimit))},
+	{"too many parts", noisy(answer(tooManyParts))},
+	{"slow engine", noisy(slow(700*time.Millisecond), lose)},
+	{"engine killed in mid-insert", engineKilled},
+	{"everything killed", everythingKilled},
+	{"rollup killed between tables", rollupKilled("message_daily", true)},
+	{"rollup killed before the manifest", rollupKilled("slices", false)},
+	{"rollup killed after the manifest", rollupKilled("slices", true)},
+	{"a stale recompute finishes last", staleRecompute},
+}

@@ -1,0 +1,121 @@
+//go:build faults && linux
+
+package faults
+
+import (
+	"syscall"
+	"time"
+)
+
+// A fault befalls the world while events are produced. When it returns, it is over, or heal ends it.
+type fault struct {
+	name   string
+	strike func(*world)
+}
+
+// someone is one of the ingests.
+func (w *world) someone() *member { return w.ingests[w.rand.IntN(len(w.ingests))] }
+
+// await gives a trap time to spring; with little traffic it may not, and then nothing happened.
+func (w *world) await(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(5 * time.Second):
+		return false
+	}
+}
+
+// killAt kills an ingest at its next insert into a table: before the engine sees it, or after the engine has it.
+func killAt(table string, after bool) func(*world) {
+	return func(w *world) {
+		m := w.someone()
+		done := make(chan struct{})
+		m.proxy.trap(table, func(c *call) {
+			dies := func() { m.kill(); close(done) }
+			if after {
+				c.after = dies
+			} else {
+				c.before, c.refuse = dies, true
+			}
+		})
+		w.await(done)
+		w.heal()
+	}
+}
+
+// killAtCommit kills the ingests when a commit has arrived at the broker, which takes it or not.
+func killAtCommit(taken bool) func(*world) {
+	return func(w *world) {
+		w.broker.do(command{Do: "hold commit", Applied: taken})
+		if w.await(w.broker.commits) {
+			for _, m := range w.ingests {
+				m.kill()
+			}
+		}
+		w.heal()
+	}
+}
+
+// killAnywhere kills an ingest at any moment, several times.
+func killAnywhere(w *world) {
+	for range 4 {
+		w.pause(300)
+		m := w.someone()
+		m.count()
+		m.kill()
+		m.ensure(w.t)
+	}
+}
+
+// pause is a moment of a random length, for faults whose point is that it is random.
+func (w *world) pause(millis int) {
+	<-time.After(time.Duration(w.rand.IntN(millis)) * time.Millisecond)
+}
+
+// comeAndGo has members join the group and leave it, in order and not.
+func comeAndGo(w *world) {
+	more := []*member{w.ingest(10), w.ingest(11)}
+	for _, m := range more {
+		m.ensure(w.t)
+		w.pause(500)
+	}
+	w.ingests[0].stop(w.t)
+	w.pause(500)
+	w.ingests[0].ensure(w.t)
+	more[0].count()
+	more[0].kill()
+	more[1].count()
+	more[1].stop(w.t)
+	w.left = append(w.left, more...)
+}
+
+// zombie stops an ingest in the middle of a batch for longer than its session lasts, so that others take over, and then lets it go on and write.
+func zombie(w *world) {
+	m := w.ingests[1]
+	done := make(chan struct{})
+	m.proxy.trap("events", func(c *call) {
+		c.before = func() { m.signal(syscall.SIGSTOP); close(done) } // the insert itself is under way already
+	})
+	if w.await(done) {
+		<-time.After(12 * time.Second)
+	}
+	m.signal(syscall.SIGCONT)
+}
+
+// ingestFaults are those of ingest's own process and of its group.
+var ingestFaults = []fault{
+	{"ingest killed before the log", killAt("events", false)},
+	{"ingest killed after the log", killAt("events", true)},
+	{"ingest killed before the entities", killAt("entities", false)},
+	{"ingest killed after the entities", killAt("entities", true)},
+	{"ingest killed before the marks", killAt("marks", false)},
+	{"ingest killed after the marks", killAt("marks", true)},
+	{"ingest killed before the rejects", killAt("rejects", false)},
+	{"ingest killed after the rejects", killAt("rejects", true)},
+	{"ingest killed before the commit", killAtCommit(false)},
+	{"ingest killed after the commit", killAtCommit(true)},
+	{"ingest killed at any moment", killAnywhere},
+	{"consumers come and go", comeAndGo},
+	{"a zombie writes", zombie},
+}

@@ -1,0 +1,214 @@
+//go:build faults && linux
+
+package faults
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A process is one start after the other of the same command.
+type process struct {
+	name    string
+	command []string
+	admin   string // host:port of /readyz and /metrics; empty: none
+	log     string
+
+	mu      sync.Mutex
+	running *exec.Cmd
+	ended   chan struct{}
+	events  float64 // what earlier starts had stored, rejected or erased when last seen
+	seen    float64 // the same of this start
+
+	slowest time.Duration // from the start after a kill to ready
+	kills   int
+}
+
+// start runs the command. Its process ends with this one, even if this one is killed.
+func (p *process) start(t testing.TB) {
+	t.Helper()
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	must(t, err)
+	defer log.Close()
+	cmd := exec.Command(p.command[0], p.command[1:]...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, launcher()(cmd.Start))
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		close(ended)
+	}()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running, p.ended = cmd, ended
+	p.events += p.seen
+	p.seen = 0
+}
+
+// launcher runs starts on one thread that never ends: the system kills the children of a thread with the thread.
+var launcher = sync.OnceValue(func() func(func() error) error {
+	calls, results := make(chan func() error), make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		for call := range calls {
+			results <- call()
+		}
+	}()
+	return func(start func() error) error { calls <- start; return <-results }
+})
+
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.alive() {
+		_ = p.running.Process.Signal(s)
+	}
+}
+
+func (p *process) alive() bool {
+	if p.running == nil {
+		return false
+	}
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// kill is SIGKILL, from any goroutine. It returns when the process is gone.
+func (p *process) kill() {
+	p.signal(syscall.SIGKILL)
+	p.mu.Lock()
+	ended := p.ended
+	p.kills++
+	p.mu.Unlock()
+	<-ended
+}
+
+// stop is SIGTERM; it must be over within 15 s (SPEC §4).
+func (p *process) stop(t testing.TB) {
+	t.Helper()
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(17 * time.Second):
+		t.Errorf("%s did not stop within 17 s of SIGTERM", p.name)
+		p.kill()
+	}
+}
+
+// ensure starts the process if it is not running, and waits until it is ready.
+func (p *process) ensure(t testing.TB) {
+	t.Helper()
+	p.mu.Lock()
+	alive := p.alive()
+	p.mu.Unlock()
+	started := time.Now()
+	if !alive {
+		p.start(t)
+	}
+	eventually(t, p.name+" is ready", func() bool {
+		p.mu.Lock()
+		alive := p.alive()
+		p.mu.Unlock()
+		if !alive { // the start lost a race, for its address or against a kill
+			p.start(t)
+		}
+		return p.get("/readyz") != ""
+	})
+	if !alive {
+		p.slowest = max(p.slowest, time.Since(started))
+	}
+}
+
+func (p *process) get(path string) string {
+	client := http.Client{Timeout: 2 * time.Second}
+	res, err := client.Get("http://" + p.admin + path)
+	if err != nil {
+		return ""
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return ""
+	}
+	return string(body)
+}
+
+var eventsTotal = regexp.MustCompile(`(?m)^rollcall_ingest_events_total\{.*\} (\S+)$`)
+
+// count notes how many records this start has dealt with so far.
+func (p *process) count() {
+	sum := 0.0
+	for _, m := range eventsTotal.FindAllStringSubmatch(p.get("/metrics"), -1) {
+		n, _ := strconv.ParseFloat(m[1], 64)
+		sum += n
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = max(p.seen, sum)
+}
+
+// freeAddr is an address of this machine that nobody listens on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// patience is for a slow machine; nothing waits so long when all is well.
+const patience = 90 * time.Second
+
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(patience); !holds(); <-poll.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s it is still not so that %s", patience, what)
+		}
+	}
+}
+
+// build compiles one of the repository's commands, once.
+func build(t testing.TB, dir, pkg string) string {
+	t.Helper()
+	program := filepath.Join(dir, filepath.Base(pkg))
+	if out, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	return program
+}
+
+// tail gives the last lines of a log, for a failure's report.
+func (p *process) tail() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("--- %s\n%s", p.name, text[max(0, len(text)-3000):])
+}

@@ -1,0 +1,180 @@
+//go:build faults && linux
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/suite/oracle"
+)
+
+const (
+	database   = "rollcall"
+	group      = "rollcall"
+	partitions = 3
+	secret     = "the secret of the fault tests, 32+ bytes"
+)
+
+// A world is all of Rollcall, as processes, and the truth about it.
+type world struct {
+	t    testing.TB
+	seed uint64
+	rand *rand.Rand
+	dir  string
+
+	program  string
+	broker   *broker
+	topics   []string
+	engine   *enginetest.Server
+	options  enginetest.Options
+	ingests  []*member
+	left     []*member // ingests that came and went
+	rollups  []*member
+	export   *member
+	keys     map[string]string // workspace → key
+	producer *producer
+	chunks   int
+
+	oracle  *oracle.Oracle
+	records int // in the topics, at the last check
+	struck  []string
+	exports int // compared
+	failed  int // asked for in vain, while something was broken
+	kills   map[string]int
+	closed  bool
+	slowest time.Duration // recovery of the engine or the broker
+}
+
+// A member is a process of Rollcall's with its own way to the engine.
+type member struct {
+	*process
+	proxy *proxy
+}
+
+func newWorld(t testing.TB, seed uint64) *world {
+	w := &world{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir(), keys: map[string]string{}, kills: map[string]int{}}
+	w.topics = []string{"faults.one", "faults.two"}
+	w.program = build(t, w.dir, "rollcall/cmd/rollcall")
+	w.broker = startBroker(t, build(t, w.dir, "rollcall/deploy/faults/broker"), filepath.Join(w.dir, "kafka"), w.topics)
+	w.options = enginetest.Options{Dir: filepath.Join(w.dir, "engine"), Addr: freeAddr(t)}
+	w.engine = enginetest.Start(t, w.options)
+	w.run("migrate", "--clickhouse-url", w.engine.URL+"/"+database)
+	t.Cleanup(w.close)
+	for i := range 2 {
+		w.ingests = append(w.ingests, w.ingest(i))
+	}
+	for i := range 2 {
+		w.rollups = append(w.rollups, w.member(fmt.Sprint("rollup-", i), "rollup", "--settle-time", "100ms"))
+	}
+	w.export = w.member("export", "export", "--http-addr", freeAddr(t), "--secret", secret, "--rate-per-minute", "1000000", "--max-concurrent-per-org", "64")
+	w.producer = newProducer(w.broker.addr, w.topics, time.Now(), seed, partitions)
+	w.heal()
+	return w
+}
+
+func (w *world) ingest(i int) *member {
+	return w.member(fmt.Sprint("ingest-", i), "ingest", "--kafka-brokers", w.broker.addr, "--kafka-topics", strings.Join(w.topics, ","), "--secret", secret,
+		"--batch-rows", fmt.Sprint(20+w.rand.IntN(200)), "--batch-age", "50ms")
+}
+
+// member makes a process that is not started yet.
+func (w *world) member(name string, args ...string) *member {
+	p := newProxy(w.t, w.engine.URL, w.seed)
+	m := &member{proxy: p, process: &process{name: name, admin: freeAddr(w.t), log: filepath.Join(w.dir, name+".log")}}
+	m.command = append([]string{w.program}, append(args, "--clickhouse-url", p.server.URL+"/"+database, "--admin-addr", m.admin)...)
+	return m
+}
+
+func (w *world) members() []*member {
+	return append(append(append([]*member{}, w.ingests...), w.rollups...), w.export)
+}
+
+// heal ends every fault and starts what is not running.
+func (w *world) heal() {
+	w.t.Helper()
+	for _, m := range w.members() {
+		m.proxy.clear()
+	}
+	for _, m := range w.members() {
+		m.ensure(w.t)
+	}
+}
+
+// close stops everything; what stops must do so in time.
+func (w *world) close() {
+	if w.closed {
+		return
+	}
+	w.closed = true
+	for _, m := range w.members() {
+		m.stop(w.t)
+	}
+	w.engine.Stop()
+	w.broker.in.Close()
+	if w.t.Failed() {
+		for _, m := range w.members() {
+			w.t.Log(m.tail())
+		}
+	}
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf("seed %d, after %s: %s", w.seed, strings.Join(w.struck, ", "), fmt.Sprintf(format, args...))
+}
+
+// run is a command of Rollcall's that ends by itself.
+func (w *world) run(args ...string) string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, w.program, args...)
+	var errors strings.Builder
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		w.t.Fatalf("rollcall %s: %v\n%s%s", strings.Join(args, " "), err, out, errors.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// strike produces a chunk of events while the faults happen, one after the other. It returns when all of it is acknowledged.
+func (w *world) strike(events int, faults ...fault) {
+	w.t.Helper()
+	w.chunks++
+	produced := make(chan error, 1)
+	go func() { produced <- w.producer.produce(w.t.Context(), w.seed*1000+uint64(w.chunks), events) }()
+	for _, f := range faults {
+		w.struck = append(w.struck, f.name)
+		started := time.Now()
+		f.strike(w)
+		w.t.Logf("%6.1f s  %s", time.Since(started).Seconds(), f.name)
+	}
+	must(w.t, <-produced)
+}
+
+// killEngine is SIGKILL of the engine, then a new start on what is left.
+func (w *world) killEngine() {
+	w.t.Helper()
+	w.engine.Kill()
+	w.kills["engine"]++
+	started := time.Now()
+	w.engine = enginetest.Start(w.t, w.options)
+	w.slowest = max(w.slowest, time.Since(started))
+}
+
+func (w *world) killBroker() {
+	w.t.Helper()
+	w.kills["broker"]++
+	started := time.Now()
+	w.broker.kill(w.topics)
+	w.slowest = max(w.slowest, time.Since(started))
+}
