@@ -14,6 +14,7 @@ type Daily struct {
 	Keys     string // comma-separated columns of the log, after org_id and day
 	Measures string // comma-separated aggregates, each named as its column; the log's columns are qualified with e.
 	Names    string // comma-separated names of the measures
+	States   string // the measures among them that are sets (states of uniqExact), if any
 }
 
 // The rollup tables, in the order in which a recompute writes them.
@@ -23,6 +24,7 @@ var (
 		Keys:     "user_id, channel, model, assistant_id, project_id, workflow_id, api_key_id",
 		Measures: "count() AS messages, uniqExactStateIf(e.conversation_id, e.conversation_id != '') AS conversations",
 		Names:    "messages, conversations",
+		States:   "conversations",
 	}
 	Actions = Daily{
 		Table: "action_daily", RowCount: "action_rows", Type: "action",
@@ -66,20 +68,25 @@ func (d Daily) FromLog(where string) string {
 FROM events AS e FINAL
 WHERE type = '%s' AND bitAnd(version, 1) = 0 AND (%s)
 GROUP BY org_id, day, %s
-SETTINGS optimize_move_to_prewhere_if_final = 0`, d.Keys, d.Measures, d.Type, where, d.keyNames())
+SETTINGS optimize_move_to_prewhere_if_final = 0`, d.Keys, d.Measures, d.Type, where, d.KeyNames())
 }
 
 // Rolled is the query that reads this rollup's rows in the same shape as FromLog, for the rows that meet where.
 func (d Daily) Rolled(where string) string {
-	return fmt.Sprintf("SELECT org_id, day, %s, %s\nFROM %s\nWHERE %s", d.keyNames(), d.Names, d.Table, where)
+	return fmt.Sprintf("SELECT org_id, day, %s, %s\nFROM %s\nWHERE %s", d.KeyNames(), d.Names, d.Table, where)
 }
 
-// Insert is the statement that writes one generation of this rollup for the slices that meet where; it takes the parameter {generation:UUID}.
+// Insert is the statement that writes a generation of this rollup for each of the slices that meet where, which takes them from the parameters {orgs:Array(String)}
+// and {days:Array(Date)}; their generations are in {generations:Array(UUID)}, one of its own for each slice.
 func (d Daily) Insert(where string) string {
-	return fmt.Sprintf("INSERT INTO %s (org_id, day, %s, %s, generation)\nSELECT *, {generation:UUID} FROM (%s)", d.Table, d.keyNames(), d.Names, d.FromLog(where))
+	return fmt.Sprintf(`INSERT INTO %s (org_id, day, %[2]s, %[3]s, generation)
+SELECT r.org_id, r.day, %[2]s, %[3]s, g.generation FROM (%[4]s) AS r
+INNER JOIN (SELECT s.1 AS org_id, s.2 AS day, s.3 AS generation FROM (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {days:Array(Date)}, {generations:Array(UUID)})) AS s)) AS g
+ON g.org_id = r.org_id AND g.day = r.day`, d.Table, d.KeyNames(), d.Names, d.FromLog(where))
 }
 
-func (d Daily) keyNames() string {
+// KeyNames are the names of the columns that Keys makes.
+func (d Daily) KeyNames() string {
 	if d.Table == Workflows.Table {
 		return "workflow_id, user_id, status, error_type, trigger, duration_bucket"
 	}

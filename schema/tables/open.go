@@ -26,7 +26,9 @@ var settings = clickhouse.Settings{
 	"deduplicate_insert": "disable", // a repeated insert is the log's business, by identity, never by token
 	"do_not_merge_across_partitions_select_final": 1, // the day is part of every key
 	"optimize_move_to_prewhere_if_final":          0, // a copy that lost must lose before it is filtered
-	"enable_shared_storage_snapshot_in_query":     1, // one statement sees one state of each table
+	"enable_shared_storage_snapshot_in_query":     1, // one statement sees one state of each table,
+	"optimize_trivial_count_query":                0, // and counts in it: a count taken from the parts' sizes is of a later state
+	"optimize_use_implicit_projections":           0, // likewise
 	"output_format_json_quote_64bit_integers":     0,
 	"session_timezone":                            "UTC",
 }

@@ -128,7 +128,3 @@ ORDER BY day`, states(where), SliceVersion, where)
 	plan.LiveVersion, plan.Versions = live.String(), hex.EncodeToString(digest.Sum(nil)[:16])
 	return plan, nil
 }
-
-func aliveAt(now time.Time) driver.NamedValue {
-	return clickhouse.Named("alive_at", now.Add(expiryMargin).UTC().Truncate(time.Second))
-}

@@ -1,9 +1,15 @@
 package tables
 
 import (
+	"context"
 	"fmt"
+	"math/big"
 	"strings"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
 
 	"rollcall/schema"
 )
@@ -14,8 +20,82 @@ type Slice struct {
 	Day schema.Day
 }
 
+// A Filter selects slices; its zero value selects all.
+type Filter struct {
+	Org      string     // "": all
+	From, To schema.Day // inclusive; 0: no limit
+}
+
+// A SliceState says where a slice's truth is: in one generation of the rollups, or only in the log.
+type SliceState struct {
+	Slice
+	Clean      bool          // a manifest of this Revision covers every mark, and the rollup rows have not reached their TTL
+	Alive      bool          // the rollup rows have not reached their TTL; a slice past it is read from the log and recomputed no more
+	Generation uuid.UUID     // if Clean: the covering manifest of the highest version
+	Version    big.Int       // if Clean: of that manifest
+	Settled    time.Duration // since the newest mark, by the engine's clock
+	Dirty      time.Duration // if not Clean: since the oldest mark that no manifest covers
+	Recomputed time.Time     // when the newest generation was begun; zero if there is none
+}
+
+// SliceStates reads the state of every slice that has marks and meets the filter, by org and day; with dirtyOnly, of those to recompute. now is as ReadPlan's.
+func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool, now time.Time) ([]SliceState, error) {
+	where, args := f.where()
+	having := ""
+	if dirtyOnly {
+		having = "WHERE alive AND NOT clean"
+	}
+	var rows []struct {
+		Org        string    `ch:"org_id"`
+		Day        time.Time `ch:"day"`
+		Clean      bool      `ch:"clean"`
+		Alive      bool      `ch:"alive"`
+		Generation uuid.UUID `ch:"generation"`
+		Version    big.Int   `ch:"version"`
+		Settled    int64     `ch:"settled_ms"`
+		Dirty      int64     `ch:"dirty_ms"`
+		Recomputed time.Time `ch:"recomputed"`
+	}
+	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, recomputed,
+	dateDiff('millisecond', newest_mark, now64(3)) AS settled_ms, dateDiff('millisecond', oldest_uncovered, now64(3)) AS dirty_ms
+FROM %s %s ORDER BY org_id, day`, states(where), having)
+	if err := conn.Select(ctx, &rows, query, append(args, aliveAt(now))...); err != nil {
+		return nil, fmt.Errorf("read the slices' states: %w", err)
+	}
+	all := make([]SliceState, len(rows))
+	for i, r := range rows {
+		all[i] = SliceState{
+			Slice: Slice{r.Org, schema.DayOf(r.Day)}, Clean: r.Clean, Alive: r.Alive, Generation: r.Generation, Version: r.Version,
+			Settled: time.Duration(r.Settled) * time.Millisecond, Dirty: time.Duration(r.Dirty) * time.Millisecond,
+		}
+		if r.Recomputed.Unix() > 0 {
+			all[i].Recomputed = r.Recomputed
+		}
+	}
+	return all, nil
+}
+
+// where is the filter in SQL, over org_id and day.
+func (f Filter) where() (sql string, args []any) {
+	sql = "1"
+	if f.Org != "" {
+		sql, args = sql+" AND org_id = {org:String}", append(args, clickhouse.Named("org", f.Org))
+	}
+	if f.From != 0 {
+		sql, args = sql+" AND day >= {from:Date}", append(args, clickhouse.Named("from", f.From.String()))
+	}
+	if f.To != 0 {
+		sql, args = sql+" AND day <= {to:Date}", append(args, clickhouse.Named("to", f.To.String()))
+	}
+	return sql, args
+}
+
 // expiryMargin is taken off the rollups' TTL, so that no plan stands on rows that go while it is followed, nor on clocks that agree.
 const expiryMargin = time.Hour
+
+func aliveAt(now time.Time) driver.NamedValue {
+	return clickhouse.Named("alive_at", now.Add(expiryMargin).UTC().Truncate(time.Second))
+}
 
 // states is a table expression with the state of each slice that has marks and meets where (over org_id and day); it takes the parameter {alive_at:DateTime}.
 //
@@ -24,12 +104,14 @@ const expiryMargin = time.Hour
 // of 0003_rollups.sql; where it is over, which on 29 February is so for a day that can be exported, the log still has the slice.
 func states(where string) string {
 	return fmt.Sprintf(`(
-	WITH m.alive AND arrayAll((w, q) -> mapContains(s.covered, w) AND s.covered[w] >= q, m.writers, m.seqs) AS covers
-	SELECT m.org_id AS org_id, m.day AS day, any(m.newest) AS newest_mark, any(m.oldest) AS oldest_mark,
-		countIf(covers) > 0 AS clean,
-		argMaxIf((s.generation, s.version, %s), (s.version, s.generation), covers) AS best
+	WITH m.alive AND s.revision != 0 AND arrayAll((w, q) -> mapContains(s.covered, w) AND s.covered[w] >= q, m.writers, m.seqs) AS covers
+	SELECT m.org_id AS org_id, m.day AS day, any(m.alive) AS alive, countIf(covers) > 0 AS clean,
+		argMaxIf((s.generation, s.version, %s), (s.version, toUInt128(s.generation)), covers) AS best,
+		any(m.newest) AS newest_mark, maxMap(s.covered) AS covered,
+		arrayMin(arrayConcat([any(m.newest)], arrayFilter((t, w, q) -> NOT (mapContains(covered, w) AND covered[w] >= q), any(m.times), any(m.writers), any(m.seqs)))) AS oldest_uncovered,
+		maxIf(UUIDv7ToDateTime(s.generation, 'UTC'), s.revision != 0) AS recomputed
 	FROM (
-		SELECT org_id, day, groupArray(writer) AS writers, groupArray(seq) AS seqs, max(marked_at) AS newest, min(marked_at) AS oldest,
+		SELECT org_id, day, groupArray(writer) AS writers, groupArray(seq) AS seqs, groupArray(marked_at) AS times, max(marked_at) AS newest,
 			toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > {alive_at:DateTime('UTC')} AS alive
 		FROM marks FINAL WHERE %s GROUP BY org_id, day
 	) AS m
