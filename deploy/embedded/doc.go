@@ -8,7 +8,8 @@
 // # The engine
 //
 // StartEngine loads ClickHouse as a library (libchdb, fetched by install.sh, never part of the binary) and answers ClickHouse's HTTP interface for it.
-// One process holds one engine, one engine one directory. Acknowledged inserts survive SIGKILL of the process. The engine asks nobody for a password,
+// One process holds one engine, one engine one directory. Acknowledged inserts survive SIGKILL of the process; they
+// are not forced to disk, so a power failure may take the last ones. The engine asks nobody for a password,
 // can read what this user can read (table function file), and so refuses to listen on other than loopback addresses.
 //
 // Like a ClickHouse server it takes: GET (which is readonly) and POST on /, /ping; the statement in the parameter query, in the body, or begun in the one

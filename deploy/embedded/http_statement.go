@@ -7,7 +7,7 @@ type statement struct {
 	sql    string // the statement without its FORMAT clause's data, and without a final semicolon
 	kind   statementKind
 	format string // as its FORMAT clause says; empty without one
-	// For rowsOut: where INTO OUTFILE may be put, before the FORMAT clause if there is one.
+	// For rowsOut: where INTO OUTFILE may be put, before the FORMAT and SETTINGS clauses at its end.
 	outAt int
 	// For rowsIn: what followed the statement in the same text. It may be empty, or only the beginning.
 	data string
@@ -39,26 +39,41 @@ func parseStatement(text string) (statement, error) {
 	}
 }
 
-// parseRows finds the FORMAT clause of a statement that gives rows: FORMAT and one name, at the end or before SETTINGS, outside all brackets.
+// parseRows finds the clauses at the end of a statement that gives rows, outside all brackets: SETTINGS with its assignments, FORMAT with its one name.
 func parseRows(l *lexer, first token) (statement, error) {
 	end, tokens, err := l.rest(first)
 	if err != nil {
 		return statement{}, err
 	}
 	s := statement{sql: l.text[:end], kind: rowsOut, outAt: end}
+	word := func(i int) string {
+		if i < 0 || i >= len(tokens) {
+			return ""
+		}
+		return tokens[i].word()
+	}
 	for i, t := range tokens {
-		switch t.word() {
+		switch clause := i > 0 && !continuesExpression(tokens[i-1]); t.word() {
 		case "INSERT": // WITH … INSERT INTO … SELECT
 			if first.word() == "WITH" {
 				return statement{sql: s.sql, outAt: end}, nil
 			}
 		case "OUTFILE":
-			if i > 0 && tokens[i-1].word() == "INTO" {
+			if word(i-1) == "INTO" {
 				return statement{}, newException(codeNotImplemented, "INTO OUTFILE is not for the HTTP interface: read the answer's body")
 			}
+		case "UNION", "EXCEPT", "INTERSECT": // what came before was the clause of one arm
+			s.outAt = end
+		case "SETTINGS":
+			if clause && s.outAt == end && word(i+1) != "" && i+2 < len(tokens) && tokens[i+2].is("=") {
+				s.outAt = t.at
+			}
 		case "FORMAT":
-			ends := i+2 == len(tokens) || i+2 < len(tokens) && tokens[i+2].word() == "SETTINGS"
-			if i > 0 && i+1 < len(tokens) && tokens[i+1].kind == wordToken && ends && !continuesExpression(tokens[i-1]) {
+			switch last := i+2 == len(tokens); {
+			case !clause || word(i+1) == "":
+			case last:
+				s.format, s.outAt = tokens[i+1].text, min(s.outAt, t.at)
+			case word(i+2) == "SETTINGS": // settings before it are the last arm's
 				s.format, s.outAt = tokens[i+1].text, t.at
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"rollcall/deploy/embedded"
@@ -38,6 +40,7 @@ func child(text string) int {
 	if o.Remove {
 		defer os.RemoveAll(o.Options.Dir)
 	}
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a terminal sends them to both; the parent's end is what counts
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{
