@@ -1,0 +1,163 @@
+package export
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-chi/chi/v5"
+
+	"rollcall/export/query"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated part of openapi.yaml and the expected answers in testdata")
+
+const generatedFrom = "    # From here on made from query.AllColumns by `go test ./export -run OpenAPI -update`.\n"
+
+// The document's rows are the columns, in their order.
+func TestOpenAPIColumns(t *testing.T) {
+	head, _, ok := bytes.Cut(openAPI, []byte(generatedFrom))
+	if !ok {
+		t.Fatal("openapi.yaml has lost the line that says where the generated part begins")
+	}
+	want := append(slices.Clone(head), generatedFrom+rowSchemas()...)
+	if *update {
+		if err := os.WriteFile("openapi.yaml", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if !bytes.Equal(openAPI, want) {
+		t.Error("openapi.yaml does not tell the columns as export/query has them; run this test with -update")
+	}
+}
+
+func rowSchemas() string {
+	var b strings.Builder
+	for _, t := range query.Types() {
+		fmt.Fprintf(&b, "    %s:\n      type: object\n      additionalProperties: false\n      required: [", rowSchema(t))
+		var always []string
+		for _, c := range query.AllColumns(t) {
+			if c.When == "" {
+				always = append(always, c.Name)
+			}
+		}
+		b.WriteString(strings.Join(always, ", ") + "]\n      properties:\n")
+		for _, c := range query.AllColumns(t) {
+			meaning := c.Meaning
+			if c.When != "" {
+				meaning += " Only " + c.When + "."
+			}
+			fmt.Fprintf(&b, "        %s: { %s, description: %q }\n", c.Name, jsonType(c), meaning)
+		}
+	}
+	return b.String()
+}
+
+func rowSchema(t query.Type) string {
+	if t == query.APIKeys {
+		return "ApiKeysRow"
+	}
+	return strings.ToUpper(string(t[:1])) + string(t[1:]) + "Row"
+}
+
+// jsonType is how a column's values are written in json and ndjson.
+func jsonType(c query.Column) string {
+	switch c.Kind {
+	case query.Text:
+		return "type: string"
+	case query.Date:
+		if c.Name == "joined_at" {
+			return "type: string, format: date, nullable: true"
+		}
+		return "type: string, format: date"
+	case query.Integer:
+		return "type: integer, minimum: 0"
+	case query.Ratio, query.Rate, query.Cost:
+		return "type: number, minimum: 0"
+	case query.Bool:
+		return "type: boolean"
+	case query.CountMap:
+		return "type: object, additionalProperties: { type: integer, minimum: 0 }"
+	case query.CostMap:
+		return "type: object, additionalProperties: { type: number, minimum: 0 }"
+	}
+	panic("a kind of column that openapi.yaml does not know: " + string(c.Kind))
+}
+
+func loadOpenAPI(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+	if err == nil {
+		err = doc.Validate(t.Context())
+	}
+	if err != nil {
+		t.Fatalf("openapi.yaml is not valid: %v", err)
+	}
+	return doc
+}
+
+// The document has the routes that there are, and no others; the page's own are not for clients.
+func TestOpenAPIRoutes(t *testing.T) {
+	described := map[string]bool{}
+	for path, item := range loadOpenAPI(t).Paths.Map() {
+		for method := range item.Operations() {
+			described[method+" "+path] = true
+		}
+	}
+	e := &Export{}
+	err := chi.Walk(e.routes().(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if route == "/" || strings.HasPrefix(route, "/app/") {
+			return nil
+		}
+		name := method + " " + strings.Replace(route, "/export/files/*", "/export/files/{folder}/{org}/{file}", 1)
+		if !described[name] {
+			t.Errorf("openapi.yaml does not describe %s", name)
+		}
+		delete(described, name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range described {
+		t.Errorf("openapi.yaml describes %s, which is no route", name)
+	}
+}
+
+// The document has the parameters that the parser takes, in the same order.
+func TestOpenAPIParameters(t *testing.T) {
+	doc := loadOpenAPI(t)
+	names := func(parameters openapi3.Parameters) (all []string) {
+		for _, p := range parameters {
+			if p.Value.In == "query" {
+				all = append(all, p.Value.Name)
+			}
+		}
+		return all
+	}
+	if got := names(doc.Paths.Value("/v1/exports/{type}").Parameters); !slices.Equal(got, exportParamNames) {
+		t.Errorf("parameters of an export: %v in openapi.yaml, %v here", got, exportParamNames)
+	}
+	if got := names(doc.Paths.Value("/v1/exports").Get.Parameters); !slices.Equal(got, catalogueParamNames) {
+		t.Errorf("parameters of the catalogue: %v in openapi.yaml, %v here", got, catalogueParamNames)
+	}
+	var types []string
+	for _, name := range doc.Components.Parameters["type"].Value.Schema.Value.Enum {
+		types = append(types, name.(string))
+		if _, err := query.ParseType(name.(string)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, known := range query.Types() {
+		if !slices.Contains(types, string(known)) {
+			t.Errorf("openapi.yaml does not know the type %s", known)
+		}
+	}
+}
