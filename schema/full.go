@@ -113,7 +113,10 @@ func (d *fullDecoder) nested(in place) error {
 		start(object)
 		return d.object(in)
 	}
-	kind, _, err := d.value()
+	kind, bytes, err := d.value()
+	if in == inSettings && kind == text && len(bytes) == 0 {
+		kind = absent // as with every optional field
+	}
 	start(kind)
 	return err
 }
