@@ -20,6 +20,14 @@ type Slice struct {
 	Day schema.Day
 }
 
+// Recomputed is when the newest generation was begun, by its writer's clock: long ago if there is none.
+func (s SliceState) Recomputed() time.Time {
+	if s.Newest == uuid.Nil {
+		return time.Time{}
+	}
+	return time.Unix(s.Newest.Time().UnixTime())
+}
+
 // A Filter selects slices; its zero value selects all.
 type Filter struct {
 	Org      string     // "": all
@@ -35,7 +43,7 @@ type SliceState struct {
 	Version    big.Int       // if Clean: of that manifest
 	Settled    time.Duration // since the newest mark, by the engine's clock
 	Dirty      time.Duration // if not Clean: since the oldest mark that no manifest covers
-	Recomputed time.Time     // when the newest generation was begun; zero if there is none
+	Newest     uuid.UUID     // the generation that was begun last, covering or not; zero if there is none
 }
 
 // SliceStates reads the state of every slice that has marks and meets the filter, by org and day; with dirtyOnly, of those to recompute. now is as ReadPlan's.
@@ -54,9 +62,9 @@ func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool
 		Version    big.Int   `ch:"version"`
 		Settled    int64     `ch:"settled_ms"`
 		Dirty      int64     `ch:"dirty_ms"`
-		Recomputed time.Time `ch:"recomputed"`
+		Newest     uuid.UUID `ch:"newest_generation"`
 	}
-	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, recomputed,
+	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, newest_generation,
 	dateDiff('millisecond', newest_mark, now64(3)) AS settled_ms, dateDiff('millisecond', oldest_uncovered, now64(3)) AS dirty_ms
 FROM %s %s ORDER BY org_id, day`, states(where), having)
 	if err := conn.Select(ctx, &rows, query, append(args, aliveAt(now))...); err != nil {
@@ -66,10 +74,7 @@ FROM %s %s ORDER BY org_id, day`, states(where), having)
 	for i, r := range rows {
 		all[i] = SliceState{
 			Slice: Slice{r.Org, schema.DayOf(r.Day)}, Clean: r.Clean, Alive: r.Alive, Generation: r.Generation, Version: r.Version,
-			Settled: time.Duration(r.Settled) * time.Millisecond, Dirty: time.Duration(r.Dirty) * time.Millisecond,
-		}
-		if r.Recomputed.Unix() > 0 {
-			all[i].Recomputed = r.Recomputed
+			Newest: r.Newest, Settled: time.Duration(r.Settled) * time.Millisecond, Dirty: time.Duration(r.Dirty) * time.Millisecond,
 		}
 	}
 	return all, nil
@@ -109,7 +114,7 @@ func states(where string) string {
 		argMaxIf((s.generation, s.version, %s), (s.version, toUInt128(s.generation)), covers) AS best,
 		any(m.newest) AS newest_mark, maxMap(s.covered) AS covered,
 		arrayMin(arrayConcat([any(m.newest)], arrayFilter((t, w, q) -> NOT (mapContains(covered, w) AND covered[w] >= q), any(m.times), any(m.writers), any(m.seqs)))) AS oldest_uncovered,
-		maxIf(UUIDv7ToDateTime(s.generation, 'UTC'), s.revision != 0) AS recomputed
+		argMax(s.generation, toUInt128(s.generation)) AS newest_generation
 	FROM (
 		SELECT org_id, day, groupArray(writer) AS writers, groupArray(seq) AS seqs, groupArray(marked_at) AS times, max(marked_at) AS newest,
 			toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > {alive_at:DateTime('UTC')} AS alive

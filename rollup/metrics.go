@@ -1,0 +1,69 @@
+package rollup
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Outcomes of a recompute, per slice.
+const (
+	committed = "committed" // has its manifest
+	moved     = "moved"     // the log moved meanwhile: tried again later
+	failed    = "failed"    // the engine refused or did not answer
+)
+
+type metrics struct {
+	dirtySlices prometheus.Gauge
+	dirtyAge    prometheus.Gauge
+	slices      *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+	rowsRead    *prometheus.CounterVec
+	cleaned     *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		dirtySlices: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_rollup_dirty_slices", Help: "Slices (one org and day) with marks that no manifest covers: exports read them from the log."}),
+		dirtyAge: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_rollup_dirty_age_seconds", Help: "Age of the oldest mark that no manifest covers; 0 if there is none."}),
+		slices: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_rollup_slices_total", Help: "Slices recomputed: committed, moved (the log changed meanwhile) or failed."}, []string{"outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_rollup_slice_seconds", Help: "Time of the recompute that a slice was part of, by its outcome.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 12)}, []string{"outcome"}),
+		rowsRead: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_rollup_rows_read_total", Help: "Events of the log that recomputes read, by their outcome."}, []string{"outcome"}),
+		cleaned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_rollup_cleaned_total", Help: "Generations cleaned: marked dead, removed with their rows, or removed as a dead worker's."}, []string{"outcome"}),
+	}
+	for _, outcome := range []string{committed, moved, failed} {
+		m.slices.WithLabelValues(outcome)
+		m.seconds.WithLabelValues(outcome)
+		m.rowsRead.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{dead, removed, orphaned} {
+		m.cleaned.WithLabelValues(outcome)
+	}
+	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.cleaned)
+	return m
+}
+
+// recomputed counts one recompute: n of its slices were committed.
+func (m *metrics) recomputed(b *attempt, n int, err error, took time.Duration) {
+	other := moved
+	if err != nil {
+		other = failed
+	}
+	for outcome, slices := range map[string]int{committed: n, other: b.asked - n} {
+		if slices == 0 {
+			continue
+		}
+		m.slices.WithLabelValues(outcome).Add(float64(slices))
+		for range slices {
+			m.seconds.WithLabelValues(outcome).Observe(took.Seconds())
+		}
+		m.rowsRead.WithLabelValues(outcome).Add(float64(b.rows) * float64(slices) / float64(max(b.asked, 1)))
+	}
+}

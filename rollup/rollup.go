@@ -1,0 +1,138 @@
+package rollup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/schema/tables"
+)
+
+// Config sets how eagerly slices are recomputed and cleaned. None of it can make an export wrong; it only moves work.
+type Config struct {
+	// SettleTime is how long a slice must have been without a new mark before it is recomputed. Default 30 s. A shorter time recomputes a day more often.
+	SettleTime time.Duration
+	// TodayEvery is the least time between two recomputes of a slice of today (or of tomorrow, for clocks ahead). Default 5 min.
+	TodayEvery time.Duration
+	// Poll is the time between two looks for dirty slices. Default 5 s.
+	Poll time.Duration
+	// BatchSlices and BatchRows limit what one recompute takes together: slices (default 256) and log rows (default 5,000,000). A larger slice goes alone.
+	BatchSlices int
+	BatchRows   uint64
+	// CleanEvery is the time between two cleanings. Default 10 min.
+	CleanEvery time.Duration
+	// DeadTime is how long rows stay after their manifest was marked dead. Default 1 h: longer than any query may run. A query that planned with them
+	// and comes later than that fails by its guard and plans again.
+	DeadTime time.Duration
+	// OrphanTime is the age at which rollup rows without a manifest are taken for those of a worker that died. Default 6 h. A recompute that takes longer
+	// than half of it gives up.
+	OrphanTime time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	for _, d := range []struct {
+		value *time.Duration
+		is    time.Duration
+	}{
+		{&c.SettleTime, 30 * time.Second}, {&c.TodayEvery, 5 * time.Minute}, {&c.Poll, 5 * time.Second},
+		{&c.CleanEvery, 10 * time.Minute}, {&c.DeadTime, time.Hour}, {&c.OrphanTime, 6 * time.Hour},
+	} {
+		if *d.value == 0 {
+			*d.value = d.is
+		}
+	}
+	if c.BatchSlices == 0 {
+		c.BatchSlices = 256
+	}
+	if c.BatchRows == 0 {
+		c.BatchRows = 5_000_000
+	}
+	return c
+}
+
+// Rollup keeps the rollups up to date. Any number of them may work on one database.
+type Rollup struct {
+	cfg     Config
+	conn    driver.Conn
+	log     *slog.Logger
+	metrics *metrics
+	now     func() time.Time
+}
+
+// New checks the settings and connects lazily: nothing is read or written before Run, Once or one of the commands.
+func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registerer) (*Rollup, error) {
+	conn, err := tables.Open(ch)
+	if err != nil {
+		return nil, err
+	}
+	return &Rollup{cfg: cfg.withDefaults(), conn: conn, log: log, metrics: newMetrics(reg), now: time.Now}, nil
+}
+
+// Close ends the connections. Run closes nothing, so that the commands can be used after it.
+func (r *Rollup) Close() error { return r.conn.Close() }
+
+// Ready is nil if ClickHouse answers.
+func (r *Rollup) Ready(ctx context.Context) error {
+	if err := r.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("reach ClickHouse: %w", err)
+	}
+	return nil
+}
+
+// Run recomputes what is dirty and cleans what lost, until ctx ends; then it returns nil. What it had begun is left without a manifest and never read.
+// Failures are logged, counted and tried again; only a database of another schema is an error.
+func (r *Rollup) Run(ctx context.Context) error {
+	var cleaned time.Time
+	for {
+		err := tables.Check(ctx, r.conn)
+		if errors.Is(err, tables.ErrSchema) {
+			return err
+		}
+		if err == nil {
+			err = r.work(ctx)
+		}
+		if err == nil && r.now().Sub(cleaned) >= r.cfg.CleanEvery {
+			err, cleaned = r.Clean(ctx), r.now()
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			r.log.Error("rollup", "error", err)
+		}
+		select {
+		case <-time.After(r.cfg.Poll):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// work recomputes the slices that are due now, batch by batch.
+func (r *Rollup) work(ctx context.Context) error {
+	dirty, err := r.dirty(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = r.recomputeAll(ctx, r.due(dirty), nil)
+	return err
+}
+
+// Once recomputes until no slice is dirty, settled or not, and returns how many it recomputed. Beside live traffic it ends when it found nothing dirty once.
+func (r *Rollup) Once(ctx context.Context) (recomputed int, err error) {
+	for {
+		dirty, err := r.dirty(ctx)
+		if err != nil || len(dirty) == 0 {
+			return recomputed, err
+		}
+		n, err := r.recomputeAll(ctx, dirty, nil)
+		if recomputed += n; err != nil {
+			return recomputed, err
+		}
+	}
+}
