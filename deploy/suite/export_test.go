@@ -115,7 +115,7 @@ func random(r *rand.Rand, now time.Time) ask {
 		return a
 	}
 	a.ActiveOnly, a.AttributesNow = r.IntN(3) == 0, r.IntN(3) == 0
-	a.Format = []string{"", "csv", "csv", "ndjson", "json"}[r.IntN(5)]
+	a.Format = []string{"", "csv", "csv", "ndjson", "json", "parquet"}[r.IntN(6)]
 	if a.Format == "csv" {
 		a.Delimiter = []string{"", "comma", "semicolon", "tab"}[r.IntN(4)]
 		a.BOM = r.IntN(4) == 0
@@ -147,6 +147,12 @@ func diff(a ask, want oracle.Table, body []byte) error {
 		return want.DiffNDJSON(body)
 	case "json":
 		return want.DiffJSON(body)
+	case "parquet":
+		rows, err := fromParquet(body)
+		if err != nil {
+			return err
+		}
+		return want.DiffNDJSON(rows)
 	}
 	const bom = "\ufeff"
 	if bytes.HasPrefix(body, []byte(bom)) != a.BOM {
