@@ -151,7 +151,7 @@ func TestJSONSchemasOnWholeEvents(t *testing.T) {
 			invalid(`{"org_id":"o","user_id":"u","channel":"assistant","project_id":"a"}`, `{"org_id":"o","user_id":"u","channel":"project","project_id":""}`, `{"org_id":"o","user_id":"u","channel":"workflow","workflow_id":null}`))},
 		{"token of whom", token, slices.Concat(
 			valid(`{"org_id":"o","api_key_id":"k","user_id":"","model":"m","prompt_tokens":1,"completion_tokens":2}`),
-			invalid(`{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2}`, `{"org_id":"o","api_key_id":"k","user_id":7,"model":"m","prompt_tokens":1,"completion_tokens":2}`))},
+			invalid(`{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2}`, `{"org_id":"o","api_key_id":null,"user_id":"","model":"m","prompt_tokens":1,"completion_tokens":2}`, `{"org_id":"o","api_key_id":"k","user_id":7,"model":"m","prompt_tokens":1,"completion_tokens":2}`))},
 		{"workspace", entity, slices.Concat(valid(workspace("")), beyond(`{"org_id":"o","kind":"workspace","id":"p"}`))},
 		{"settings elsewhere", entity, valid(user(`,"settings":7`))},
 		{"deleted", entity, slices.Concat(valid(user(`,"deleted":true,"role":"x","name":7`), workspace(`,"deleted":true,"settings":7`)), invalid(user(`,"deleted":false,"name":7`), user(`,"deleted":"true"`)))},
