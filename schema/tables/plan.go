@@ -74,7 +74,7 @@ func (p Plan) Params() clickhouse.Parameters {
 		live[i] = "'" + day.String() + "'"
 	}
 	params := clickhouse.Parameters{
-		"plan_org": escapeParam(p.Org), "plan_from": p.From.String(), "plan_to": p.To.String(),
+		"plan_org": EscapeParam(p.Org), "plan_from": p.From.String(), "plan_to": p.To.String(),
 		"plan_generations": "[" + strings.Join(generations, ",") + "]", "plan_live": "[" + strings.Join(live, ",") + "]", "plan_live_version": p.LiveVersion,
 	}
 	for _, d := range Dailies() {
@@ -83,10 +83,10 @@ func (p Plan) Params() clickhouse.Parameters {
 	return params
 }
 
-// escapeParam makes a text the value of a query parameter, which the engine reads as one TSV field.
+// EscapeParam makes a text the value of a query parameter, which the engine reads as one TSV field.
 var paramEscaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\x00", `\0`)
 
-func escapeParam(text string) string { return paramEscaper.Replace(text) }
+func EscapeParam(text string) string { return paramEscaper.Replace(text) }
 
 // ReadPlan makes the plan for one org between two days, both inclusive, in one statement. The plan knows every mark that was acknowledged before the call.
 // now decides which slices' rollup rows have reached their TTL; it is the wall clock, or within an hour of it.

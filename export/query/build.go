@@ -1,0 +1,183 @@
+package query
+
+import (
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+//go:embed *.sql
+var texts embed.FS
+
+// sqls are the types' SQL. A template chooses between pieces that are written here; no value of a request is ever put into one.
+var sqls = template.Must(template.New("").Funcs(template.FuncMap{"ratio": ratio}).ParseFS(texts, "*.sql"))
+
+// A shape is how a type's rows are made.
+type shape struct {
+	sql   string   // the template
+	kinds []string // of entities that it reads
+	ID    string   // the log's column that carries the entity
+	Kind  string   // the entity's kind, and the channel of its messages
+	order string   // what comes first in the order, before id and group; columns of the SQL's result
+}
+
+var shapes = map[Type]shape{
+	Users:      {sql: "users.sql", kinds: []string{"user"}, ID: "user_id", Kind: "user", order: "r.messages_total_rank, r.user_id, r.grouped"},
+	Assistants: {sql: "places.sql", kinds: []string{"assistant", "user"}, ID: "assistant_id", Kind: "assistant", order: "r.messages DESC, r.id, r.grouped"},
+	Projects:   {sql: "places.sql", kinds: []string{"project", "user"}, ID: "project_id", Kind: "project", order: "r.messages DESC, r.id, r.grouped"},
+	Workflows:  {sql: "workflows.sql", kinds: []string{"workflow", "user"}, ID: "workflow_id", Kind: "workflow", order: "r.runs DESC, r.id"},
+	Models:     {sql: "models.sql", order: "r.requests DESC, r.name, r.provider, r.bring_your_keys, r.grouped"},
+	APIKeys:    {sql: "apikeys.sql", kinds: []string{"api_key"}, ID: "api_key_id", Kind: "api_key", order: "r.requests DESC, r.id, r.grouped"},
+}
+
+// choices are what a template chooses by.
+type choices struct {
+	shape
+	Request
+}
+
+// Inactive: known entities without usage are listed.
+func (c choices) Inactive() bool { return !c.WithoutInactive }
+
+// GroupModel is the group of a usage event, GroupToken that of a model's request.
+func (c choices) GroupModel() string {
+	if c.GroupBy == "model" {
+		return "toString(model)"
+	}
+	return "''"
+}
+
+func (c choices) GroupToken() string {
+	switch c.GroupBy {
+	case "source":
+		return "toString(client)"
+	case "deployment":
+		return "toString(tokens.deployment)"
+	}
+	return "''"
+}
+
+// ListedOnce are the rows of usage; an entity that is only listed has one without group, and one that has usage in any group has none for being listed.
+func (c choices) ListedOnce() string {
+	if c.GroupBy == "" || c.WithoutInactive {
+		return "SELECT * FROM usage"
+	}
+	return "SELECT * FROM (SELECT *, max(active) OVER (PARTITION BY id) AS any_active FROM usage) WHERE active = any_active"
+}
+
+// Person is how a user's id is shown.
+func (c choices) Person(id string) string {
+	if !c.Settings.Pseudonymize {
+		return id
+	}
+	return fmt.Sprintf("if(%[1]s = '', '', lower(substring(hex(HMAC('SHA256', %[1]s, unhex({pseudonym_key:String}))), 1, 32)))", id)
+}
+
+// NoTalks is an empty set of conversations.
+func (choices) NoTalks() string { return "arrayReduce('uniqExactState', CAST([], 'Array(String)'))" }
+
+// TokenSums are the columns T of SPEC.md §2.2.
+func (choices) TokenSums() string {
+	return `sum(prompt) AS sum_prompt_tokens, sum(completion) AS sum_completion_tokens, sum(cached) AS sum_cached_prompt_tokens, sum(creation) AS sum_cache_creation_tokens,
+        if(sum_prompt_tokens > sum_cached_prompt_tokens, sum_prompt_tokens - sum_cached_prompt_tokens, 0) AS no_cache_tokens, sum(cost) AS total_cost_usd`
+}
+
+// ratio is a quotient of integers with so many digits, rounded half away from zero in integer arithmetic; 0 where nothing was counted.
+func ratio(dividend, divisor string, digits int) string {
+	one := "1" + strings.Repeat("0", digits)
+	return fmt.Sprintf("toDecimal128(if(%[2]s = 0, 0, intDiv(2 * %[3]s * toUInt256(%[1]s) + %[2]s, 2 * toUInt256(%[2]s))), %[4]d) / %[3]s", dividend, divisor, one, digits)
+}
+
+// rowsSQL is the WITH clauses and the SELECT that make the request's rows, as plain values.
+func (r Request) rowsSQL() (string, shape, error) {
+	s := shapes[r.Type]
+	parts := []string{"WITH " + sources()}
+	for _, kind := range s.kinds {
+		text, err := execute("entities.sql", kind)
+		if err != nil {
+			return "", s, err
+		}
+		parts = append(parts, text)
+	}
+	text, err := execute(s.sql, choices{s, r})
+	return strings.Join(append(parts, text), ",\n"), s, err
+}
+
+func execute(name string, with any) (string, error) {
+	var b strings.Builder
+	if err := sqls.ExecuteTemplate(&b, name, with); err != nil {
+		return "", fmt.Errorf("make the SQL of %s: %w", name, err)
+	}
+	return strings.TrimSpace(b.String()), nil
+}
+
+// rowsOf selects the request's columns in its format, countOf the number of rows.
+func rowsOf(r Request, rows string, s shape) (string, error) {
+	columns, err := Columns(r)
+	if err != nil {
+		return "", err
+	}
+	cells := make([]string, len(columns))
+	for i, c := range columns {
+		cells[i] = fmt.Sprintf("%s AS %s", r.cell(c), c.Name)
+	}
+	sql := fmt.Sprintf("SELECT\n    %s\nFROM (\n%s\n) AS r\nWHERE %s\nORDER BY %s", strings.Join(cells, ",\n    "), rows, r.guards(), s.order)
+	if r.Limit > 0 {
+		sql += "\nLIMIT " + strconv.Itoa(r.Limit)
+	}
+	return sql, nil
+}
+
+func countOf(r Request, rows string, _ shape) (string, error) {
+	return fmt.Sprintf("SELECT count() FROM (\n%s\n) AS r\nWHERE %s", rows, r.guards()), nil
+}
+
+func build(r Request, plan tables.Plan, selecting func(Request, string, shape) (string, error)) (Statement, error) {
+	if err := r.check(); err != nil {
+		return Statement{}, err
+	}
+	rows, s, err := r.rowsSQL()
+	if err != nil {
+		return Statement{}, err
+	}
+	sql, err := selecting(r, rows, s)
+	if err != nil {
+		return Statement{}, err
+	}
+	format, settings := r.engineFormat()
+	return Statement{SQL: sql, Format: format, Params: r.params(plan), Settings: settings}, nil
+}
+
+// params are all values of a statement.
+func (r Request) params(plan tables.Plan) clickhouse.Parameters {
+	p := plan.Params()
+	from, to, edges := r.Period.whole()
+	p["org"] = tables.EscapeParam(r.Org)
+	p["whole_from"], p["whole_to"] = from.String(), to.String()
+	p["edge_days"] = days(edges)
+	p["from"], p["to"] = millis(r.Period.From), millis(r.Period.To)
+	p["at"] = millis(r.attributesAt())
+	p["start"], p["end"] = r.Period.Start, r.Period.End
+	if r.Settings.Pseudonymize {
+		p["pseudonym_key"] = hex.EncodeToString(r.PseudonymKey[:])
+	}
+	return p
+}
+
+func millis(m schema.Millis) string { return strconv.FormatInt(int64(m), 10) }
+
+func days(all []schema.Day) string {
+	quoted := make([]string, len(all))
+	for i, d := range all {
+		quoted[i] = "'" + d.String() + "'"
+	}
+	return "[" + strings.Join(quoted, ",") + "]"
+}

@@ -1,0 +1,102 @@
+package query
+
+import (
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// cell is the expression that turns a column's plain value into what the format shows.
+func (r Request) cell(c Column) string {
+	v := "r." + c.Name
+	switch c.Name { // the same in every row
+	case "period_start":
+		v = "toDate32({start:String})"
+	case "period_end":
+		v = "toDate32({end:String})"
+	case "org_id":
+		v = "{org:String}"
+	}
+	if r.Format == CSV || r.Format == "" {
+		return csvCell(c.Kind, v)
+	}
+	switch c.Kind {
+	case Text:
+		return fmt.Sprintf("toString(%s)", v)
+	case Integer:
+		return fmt.Sprintf("toUInt64(%s)", v)
+	case Ratio:
+		return fmt.Sprintf("toDecimal128(%s, 2)", v)
+	case Rate:
+		return fmt.Sprintf("toDecimal128(%s, 4)", v)
+	case Bool:
+		return fmt.Sprintf("CAST(%s, 'Bool')", v)
+	}
+	return v
+}
+
+func csvCell(kind Kind, v string) string {
+	switch kind {
+	case Text:
+		return formulaGuard(v)
+	case Date:
+		return fmt.Sprintf("ifNull(toString(%s), '')", v)
+	case Ratio:
+		return fmt.Sprintf("toDecimalString(%s, 2)", v)
+	case Rate:
+		return fmt.Sprintf("toDecimalString(%s, 4)", v)
+	case Bool:
+		return fmt.Sprintf("if(%s, 'true', 'false')", v)
+	case CountMap, CostMap:
+		return jsonMap(v)
+	}
+	return v
+}
+
+// formulaGuard keeps a spreadsheet from running a text: one that could be a formula gets a ' before it.
+func formulaGuard(v string) string {
+	return fmt.Sprintf(`if(match(%[1]s, '^[=+\\-@\\t\\r]'), concat('\'', %[1]s), %[1]s)`, v)
+}
+
+// jsonMap is compact JSON that escapes ", \ and control characters only. The engine would also escape U+2028 and U+2029; these are put back where they occur,
+// with pairs of backslashes hidden meanwhile (behind NUL, which JSON text never holds), so that a text with a real backslash before u2028 stays what it is.
+func jsonMap(v string) string {
+	json := fmt.Sprintf("toJSONString(%s)", v)
+	plain := json
+	for _, step := range [][2]string{{`'\\\\'`, `'\0'`}, {`'\\u2028'`, `'\xE2\x80\xA8'`}, {`'\\u2029'`, `'\xE2\x80\xA9'`}, {`'\0'`, `'\\\\'`}} {
+		plain = fmt.Sprintf("replaceAll(%s, %s, %s)", plain, step[0], step[1])
+	}
+	return fmt.Sprintf(`if(position(%s, '\\u202') = 0, %s, %s)`, json, json, plain)
+}
+
+// engineFormat is the engine's format that writes the rows, and the settings that make it write them as SPEC.md §2.5 says.
+func (r Request) engineFormat() (string, clickhouse.Settings) {
+	settings := clickhouse.Settings{
+		"output_format_json_escape_forward_slashes": 0,
+		"output_format_json_quote_64bit_integers":   0,
+		"output_format_json_quote_decimals":         0,
+		"output_format_decimal_trailing_zeros":      0,
+		"result_overflow_mode":                      "throw", // a limit raises an error; it never cuts a result
+		"join_use_nulls":                            0,
+	}
+	if r.SpillBytes > 0 {
+		settings["max_bytes_before_external_group_by"] = r.SpillBytes
+		settings["max_bytes_before_external_sort"] = r.SpillBytes
+	}
+	switch r.Format {
+	case NDJSON:
+		return "JSONEachRow", settings
+	case JSON:
+		settings["output_format_json_array_of_rows"] = 1
+		return "JSONEachRow", settings
+	case Parquet:
+		settings["output_format_parquet_string_as_string"] = 1
+		return "Parquet", settings
+	}
+	settings["output_format_csv_crlf_end_of_line"] = 1
+	settings["format_csv_null_representation"] = ""
+	if r.Delimiter != 0 {
+		settings["format_csv_delimiter"] = string(r.Delimiter)
+	}
+	return "CSVWithNames", settings
+}

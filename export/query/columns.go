@@ -1,0 +1,98 @@
+package query
+
+import "slices"
+
+// A Kind is the type of a column's values. How each is written depends on the format (SPEC.md §2.5).
+type Kind string
+
+const (
+	Text     Kind = "text"
+	Date     Kind = "date"      // YYYY-MM-DD; joined_at may be missing: empty in csv, else null
+	Integer  Kind = "integer"   // 0 … 2⁶⁴−1
+	Ratio    Kind = "ratio"     // 2 digits after the point, rounded half away from zero
+	Rate     Kind = "rate"      // 4 digits
+	Cost     Kind = "cost"      // USD, up to 9 digits after the point, exact
+	Bool     Kind = "bool"      // true or false
+	CountMap Kind = "count map" // id → integer
+	CostMap  Kind = "cost map"  // model → USD
+)
+
+// A Column is one column of an export, as everyone tells it: the SQL, GET /v1/exports, the OpenAPI document, the README.
+type Column struct {
+	Name    string
+	Kind    Kind
+	Meaning string // one sentence
+	When    string // the condition under which it is there; "" is always
+}
+
+// Columns lists the request's columns in their order.
+func Columns(r Request) ([]Column, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	var shown []Column
+	for _, c := range AllColumns(r.Type) {
+		if present(r, c) {
+			shown = append(shown, c)
+		}
+	}
+	return shown, nil
+}
+
+// The conditions of columns.
+const (
+	always       = ""
+	ifPersonal   = "where the workspace shows user-level data and does not pseudonymize"
+	ifBYOK       = "where the workspace has byok on"
+	ifModel      = "with group_by=model"
+	ifSource     = "with group_by=source"
+	ifDeployment = "with group_by=deployment"
+)
+
+func present(r Request, c Column) bool {
+	switch c.When {
+	case ifPersonal:
+		return r.Settings.UserLevelData && !r.Settings.Pseudonymize
+	case ifBYOK:
+		return r.Settings.BYOK
+	case ifModel:
+		return r.GroupBy == "model"
+	case ifSource:
+		return r.GroupBy == "source"
+	case ifDeployment:
+		return r.GroupBy == "deployment"
+	}
+	return true
+}
+
+// AllColumns lists the columns that a type can have, in their order.
+func AllColumns(t Type) []Column {
+	own := map[Type][]Column{
+		Users: userColumns, Assistants: assistantColumns, Workflows: workflowColumns, Projects: projectColumns, Models: modelColumns, APIKeys: apiKeyColumns,
+	}
+	return append(slices.Clone(everyRow), own[t]...)
+}
+
+// everyRow are the columns that every row starts with.
+var everyRow = []Column{
+	{"period_start", Date, "First day of the period, in the period's time zone.", always},
+	{"period_end", Date, "Last day of the period, in the period's time zone.", always},
+	{"org_id", Text, "The workspace.", always},
+}
+
+var groupModel = Column{"model", Text, "The model that the row's events name; empty for those that name none.", ifModel}
+
+// tokenSums are the columns T of SPEC.md §2.2.
+var tokenSums = []Column{
+	{"sum_prompt_tokens", Integer, "Prompt tokens of all requests.", ifBYOK},
+	{"sum_completion_tokens", Integer, "Completion tokens of all requests.", ifBYOK},
+	sumCached, sumCacheCreation, noCache, totalCost,
+}
+
+var (
+	requests         = Column{"requests", Integer, "Model requests (token events).", ifBYOK}
+	sumCached        = Column{"sum_cached_prompt_tokens", Integer, "Prompt tokens that were read from a cache.", ifBYOK}
+	sumCacheCreation = Column{"sum_cache_creation_tokens", Integer, "Tokens that were written to a cache.", ifBYOK}
+	noCache          = Column{"no_cache_tokens", Integer, "Prompt tokens less the cached ones, never below 0.", ifBYOK}
+	totalCost        = Column{"total_cost_usd", Cost, "Cost of all requests in USD.", ifBYOK}
+)

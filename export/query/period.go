@@ -1,0 +1,147 @@
+package query
+
+import (
+	"time"
+
+	"rollcall/schema"
+)
+
+// A Period is a stretch of time to the millisecond, and the local dates it is shown with.
+type Period struct {
+	From, To    schema.Millis // half-open: From ≤ t < To
+	First, Last time.Time     // its first and last millisecond, each in its own time zone
+	Start, End  string        // their local dates, YYYY-MM-DD: the columns period_start and period_end
+}
+
+// Days are the UTC days that the period touches, both inclusive: those to plan for.
+func (p Period) Days() (from, to schema.Day) { return p.From.Day(), (p.To - 1).Day() }
+
+// A PeriodRequest is what GET /v1/exports takes: exactly one of Range or From and To.
+type PeriodRequest struct {
+	Range     string // this_month, last_month, this_week, last_week
+	From, To  string // YYYY-MM-DD, both inclusive
+	Timezone  string // IANA name; "" is UTC
+	WeekStart string // "" or sunday, monday
+}
+
+// maxAhead is how many days after today a period may end.
+const maxAhead = 366
+
+// Ranges are the names of the named ranges.
+func Ranges() []string { return []string{"this_month", "last_month", "this_week", "last_week"} }
+
+// ParsePeriod makes the period that the request names, seen from now. Errors are *BadRequest.
+func ParsePeriod(q PeriodRequest, now time.Time) (Period, error) {
+	zone, err := loadZone("timezone", q.Timezone)
+	if err != nil {
+		return Period{}, err
+	}
+	weekStart, err := parseWeekStart(q.WeekStart)
+	if err != nil {
+		return Period{}, err
+	}
+	today := schema.DayOf(now.In(zone))
+	switch {
+	case q.Range != "" && (q.From != "" || q.To != ""):
+		return Period{}, bad("range", "Give either range or from and to, not both.")
+	case q.Range != "":
+		from, to, err := namedRange(q.Range, today, weekStart)
+		if err != nil {
+			return Period{}, err
+		}
+		return wholeDays(from, to, zone), nil
+	case q.From == "" && q.To == "":
+		return Period{}, bad("range", "Give a period: range=this_month, last_month, this_week or last_week, or both from and to as YYYY-MM-DD.")
+	case q.From == "" || q.To == "":
+		return Period{}, bad(missing(q), "Give both from and to as YYYY-MM-DD; %s is missing.", missing(q))
+	}
+	from, err := parseDate("from", q.From)
+	if err != nil {
+		return Period{}, err
+	}
+	to, err := parseDate("to", q.To)
+	if err != nil {
+		return Period{}, err
+	}
+	if err := checkDates(from, to, today, today); err != nil {
+		return Period{}, err
+	}
+	return wholeDays(from, to, zone), nil
+}
+
+func missing(q PeriodRequest) string {
+	if q.From == "" {
+		return "from"
+	}
+	return "to"
+}
+
+func parseWeekStart(s string) (time.Weekday, error) {
+	switch s {
+	case "", "sunday":
+		return time.Sunday, nil
+	case "monday":
+		return time.Monday, nil
+	}
+	return 0, bad("week_start", "week_start must be sunday or monday, not %q.", clip(s))
+}
+
+func parseDate(param, s string) (schema.Day, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return 0, bad(param, "%s must be a date that exists, as YYYY-MM-DD, not %q.", param, clip(s))
+	}
+	return schema.DayOf(t), nil
+}
+
+// namedRange gives the first and last date of a whole calendar period.
+func namedRange(name string, today schema.Day, weekStart time.Weekday) (from, to schema.Day, err error) {
+	y, m, _ := today.Time().Date()
+	month := func(m time.Month) schema.Day { return schema.DayOf(time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)) }
+	week := today - schema.Day((today.Time().Weekday()-weekStart+7)%7)
+	switch name {
+	case "this_month":
+		return month(m), month(m+1) - 1, nil
+	case "last_month":
+		return month(m - 1), month(m) - 1, nil
+	case "this_week":
+		return week, week + 6, nil
+	case "last_week":
+		return week - 7, week - 1, nil
+	}
+	return 0, 0, bad("range", "There is no range %q; choose one of this_month, last_month, this_week, last_week, or give from and to.", clip(name))
+}
+
+// checkDates refuses what lies outside of the exportable dates; today may differ at the two ends, since the drop-in's two time zones may.
+func checkDates(from, to, todayFrom, todayTo schema.Day) error {
+	earliest := schema.Earliest(todayFrom)
+	switch {
+	case from < earliest:
+		return bad("from", "from must not be before %s: usage is kept for 12 months.", earliest)
+	case from > todayFrom:
+		return bad("from", "from must not be after today, %s.", todayFrom)
+	case to > todayTo+maxAhead:
+		return bad("to", "to must not be after %s, %d days from today.", todayTo+maxAhead, maxAhead)
+	case todayFrom == todayTo && to < from:
+		return bad("to", "to must not be before from, %s.", from)
+	}
+	return nil
+}
+
+// wholeDays is the period of the local days from … to.
+func wholeDays(from, to schema.Day, zone *time.Location) Period {
+	start, next := firstOf(from, zone), firstOf(to+1, zone)
+	return newPeriod(start, next.Add(-time.Millisecond))
+}
+
+// firstOf is the first instant of a local day.
+func firstOf(d schema.Day, zone *time.Location) time.Time { return resolve(d.Time(), zone, first) }
+
+// newPeriod takes its first and last millisecond, in the zones they are shown in.
+func newPeriod(from, last time.Time) Period {
+	return Period{
+		From: schema.Millis(from.UnixMilli()), To: schema.Millis(last.UnixMilli()) + 1,
+		First: from, Last: last,
+		Start: from.Format(time.DateOnly), End: last.Format(time.DateOnly),
+	}
+}

@@ -1,0 +1,85 @@
+package query
+
+import (
+	"time"
+
+	"rollcall/schema"
+)
+
+// A Request is one export, fully said: two equal requests on equal data have equal answers.
+type Request struct {
+	Org      string
+	Type     Type
+	GroupBy  string          // "" or one of Type.GroupBys
+	Settings schema.Settings // the workspace's, at the moment of the export
+	Period   Period
+	AsOf     time.Time // the moment of the export
+
+	AttributesNow   bool // attributes as of AsOf; else as of the period's end, if that is over
+	WithoutInactive bool // leave out known entities without usage in the period
+
+	PseudonymKey [32]byte // HMAC-SHA-256 of the org under the service's secret; only used where Settings.Pseudonymize
+
+	Format    Format // "" is csv
+	Delimiter byte   // csv only: ',' (also 0), ';' or '\t'
+	Limit     int    // at most so many rows, the first ones; 0: all
+
+	// SpillBytes is how much memory one aggregation or sort may take before the engine goes on on disk; 0 leaves it to the engine's own setting.
+	SpillBytes uint64
+
+	AnyVersion bool // the answer is not tagged: it need not be of the very version of the log that the plan saw, only exact
+}
+
+// check refuses what no statement can be built for.
+func (r Request) check() error {
+	if _, err := ParseType(string(r.Type)); err != nil {
+		return err
+	}
+	if r.Type == Workflows && !r.Settings.Workflows {
+		return ErrWorkflowsOff
+	}
+	switch r.Delimiter {
+	case 0, ',', ';', '\t':
+	default:
+		return bad("delimiter", "The delimiter must be comma, semicolon or tab.")
+	}
+	if _, err := ParseFormat(string(r.Format)); err != nil {
+		return err
+	}
+	return r.checkGroupBy()
+}
+
+func (r Request) checkGroupBy() error {
+	if r.GroupBy == "" {
+		return nil
+	}
+	for _, g := range r.Type.GroupBys() {
+		if g != r.GroupBy {
+			continue
+		}
+		if g == "deployment" && !r.Settings.BYOK {
+			return bad("group_by", "group_by=deployment takes a workspace that brings its own keys (byok); this one does not.")
+		}
+		return nil
+	}
+	switch groups := r.Type.GroupBys(); len(groups) {
+	case 0:
+		return bad("group_by", "The export %s cannot be grouped; leave group_by out.", r.Type)
+	case 1:
+		return bad("group_by", "The export %s cannot be grouped by %q; only group_by=%s is possible.", r.Type, clip(r.GroupBy), groups[0])
+	default:
+		return bad("group_by", "The export %s cannot be grouped by %q; choose group_by=%s or group_by=%s.", r.Type, clip(r.GroupBy), groups[0], groups[1])
+	}
+}
+
+// named tells whether columns that speak of single persons are shown (SPEC.md §2.4).
+func (r Request) named() bool { return r.Settings.UserLevelData && !r.Settings.Pseudonymize }
+
+// attributesAt is the last millisecond whose attributes count: the period's last, or the export's moment if that is earlier or asked for.
+func (r Request) attributesAt() schema.Millis {
+	now := schema.Millis(r.AsOf.UnixMilli())
+	if r.AttributesNow {
+		return now
+	}
+	return min(r.Period.To-1, now)
+}

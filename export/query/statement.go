@@ -1,0 +1,27 @@
+package query
+
+import (
+	"context"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"rollcall/schema/tables"
+)
+
+// A Statement is one query for the engine.
+type Statement struct {
+	SQL      string                // without a FORMAT clause
+	Format   string                // the engine's name of the format: CSVWithNames, JSONEachRow, Parquet; "" where rows are scanned
+	Params   clickhouse.Parameters // every value, by name
+	Settings clickhouse.Settings   // on top of those of tables.Open
+}
+
+// Context carries the statement's parameters and settings to the driver.
+func (s Statement) Context(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithParameters(s.Params), clickhouse.WithSettings(s.Settings))
+}
+
+// Build makes the statement that answers the request by the plan, which must span Period.Days. It fails with *BadRequest or ErrWorkflowsOff.
+func Build(r Request, plan tables.Plan) (Statement, error) { return build(r, plan, rowsOf) }
+
+// Count makes the statement for the number of rows that Build's has: one row, one UInt64.
+func Count(r Request, plan tables.Plan) (Statement, error) { return build(r, plan, countOf) }

@@ -1,0 +1,69 @@
+package query
+
+import "strings"
+
+// A Type is what the rows of an export are.
+type Type string
+
+const (
+	Users      Type = "users"
+	Assistants Type = "assistants"
+	Workflows  Type = "workflows"
+	Projects   Type = "projects"
+	Models     Type = "models"
+	APIKeys    Type = "api-keys"
+)
+
+// Types lists them all, in the order in which they are shown.
+func Types() []Type { return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys} }
+
+// ParseType knows the types by their names and aliases: agents, api_keys.
+func ParseType(s string) (Type, error) {
+	switch s {
+	case "agents":
+		return Assistants, nil
+	case "api_keys":
+		return APIKeys, nil
+	}
+	for _, t := range Types() {
+		if string(t) == s {
+			return t, nil
+		}
+	}
+	return "", bad("type", "There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys.", clip(s))
+}
+
+// Underscored is the type's name as the drop-in surface spells it: api_keys.
+func (t Type) Underscored() string { return strings.ReplaceAll(string(t), "-", "_") }
+
+// GroupBys lists what rows of the type can be split by; deployment takes a workspace with byok on.
+func (t Type) GroupBys() []string {
+	switch t {
+	case Users, Assistants, APIKeys:
+		return []string{"model"}
+	case Models:
+		return []string{"source", "deployment"}
+	}
+	return nil
+}
+
+// A Format is how the rows are written.
+type Format string
+
+const (
+	CSV     Format = "csv"
+	NDJSON  Format = "ndjson"
+	JSON    Format = "json" // one array
+	Parquet Format = "parquet"
+)
+
+// ParseFormat takes the empty string for csv.
+func ParseFormat(s string) (Format, error) {
+	switch f := Format(s); f {
+	case "":
+		return CSV, nil
+	case CSV, NDJSON, JSON, Parquet:
+		return f, nil
+	}
+	return "", bad("format", "There is no format %q; choose one of csv, ndjson, json, parquet.", clip(s))
+}
