@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the whole command line. Each command is a struct of its flags with a method Run; each flag is also ROLLCALL_<FLAG> in the environment.
+type commands struct {
+	Demo     demoCommand     `cmd:"" help:"Everything in one process: embedded Kafka and ClickHouse, sample workspaces, ingest, rollup, export."`
+	Ingest   ingestCommand   `cmd:"" help:"Bring events from Kafka into the event log."`
+	Rollup   rollupCommand   `cmd:"" help:"Keep the daily rollups up to date."`
+	Export   exportCommand   `cmd:"" help:"Serve the exports, the drop-in API and the analytics page."`
+	Migrate  migrateCommand  `cmd:"" help:"Create the tables, or upgrade them."`
+	Keys     keysCommand     `cmd:"" help:"Make, list and revoke the workspaces' keys."`
+	Generate generateCommand `cmd:"" help:"Send sample events to Kafka."`
+	Validate validateCommand `cmd:"" help:"Check events (one JSON per line) as ingest would, and say what is wrong where."`
+	Rejects  rejectsCommand  `cmd:"" help:"List or replay the records that were rejected."`
+	Verify   verifyCommand   `cmd:"" help:"Compare the rollups with the event log."`
+	Rebuild  rebuildCommand  `cmd:"" help:"Recompute rollups from the event log."`
+	Config   configCommand   `cmd:"" help:"Check the settings and what they point to."`
+
+	Log logFlags `embed:""`
+}
+
+// settingsError says that the settings are wrong: the process ends with exit code 2 before anything starts.
+type settingsError struct{ error }
+
+func badSetting(format string, a ...any) error { return settingsError{fmt.Errorf(format, a...)} }
+
+// errHelpShown ends a command line that only asked for help.
+var errHelpShown = errors.New("help shown")
+
+// parse turns arguments and environment into the command to run.
+func parse(args []string, std streams) (command func(context.Context) error, err error) {
+	var c commands
+	defer func() { // kong calls Exit in the middle of parsing
+		if p := recover(); p != nil {
+			if e, isExit := p.(exit); isExit && e == 0 {
+				command, err = nil, errHelpShown
+				return
+			}
+			panic(p)
+		}
+	}()
+	parser, err := kong.New(&c,
+		kong.Name("rollcall"),
+		kong.Description("Rollcall turns the usage events of an AI workspace product into exact usage exports.\n\n"+
+			"Every flag is also an environment variable: --kafka-brokers is ROLLCALL_KAFKA_BROKERS. Secrets are best given by file or environment; a flag shows in the process list."),
+		kong.UsageOnError(),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.DefaultEnvars("ROLLCALL"),
+		kong.TypeMapper(typeOf[days](), daysMapper),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Summary: true}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if err := unknownVariables(parser.Model, os.Environ()); err != nil {
+		return nil, err
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return nil, settingsError{err}
+	}
+	return func(ctx context.Context) error {
+		parsed.BindTo(ctx, (*context.Context)(nil))
+		return parsed.Run(std, c.Log.logger(std.err))
+	}, nil
+}
+
+type exit int
+
+// unknownVariables refuses ROLLCALL_* variables that no command knows: a misspelt setting that is silently ignored is worse than an error.
+func unknownVariables(model *kong.Application, environ []string) error {
+	known := map[string]bool{}
+	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
+		if flag, isFlag := node.(*kong.Flag); isFlag {
+			for _, name := range flag.Envs {
+				known[name] = true
+			}
+		}
+		return next(nil)
+	})
+	var unknown []string
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "ROLLCALL_") && !strings.HasPrefix(name, "ROLLCALL_TEST_") && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	sort.Strings(unknown)
+	return badSetting("no setting is called %s; `rollcall --help` lists them", strings.Join(unknown, ", "))
+}

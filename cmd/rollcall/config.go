@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"rollcall/schema/tables"
+)
+
+type configCommand struct {
+	Check configCheckCommand `cmd:"" help:"Check the settings, then ClickHouse, the schema, the secret and Kafka behind them; exit code 1 names what fails."`
+}
+
+// configCheckCommand takes the settings of all stages, mostly from the environment.
+type configCheckCommand struct {
+	ingestCommand `embed:""`
+}
+
+// checkPatience is how long one check may take.
+const checkPatience = 10 * time.Second
+
+func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	kafkaConfig, err := c.config()
+	if err != nil {
+		return err
+	}
+	var all error
+	check := func(name string, do func(context.Context) error) bool {
+		ctx, cancel := context.WithTimeout(ctx, checkPatience)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			fmt.Fprintf(std.out, "%-12s failed: %v\n", name, err)
+			all = errors.Join(all, fmt.Errorf("%s failed", name))
+			return false
+		}
+		fmt.Fprintf(std.out, "%-12s ok\n", name)
+		return true
+	}
+	if check("clickhouse", func(ctx context.Context) error { return ping(ctx, o) }) && check("schema", func(ctx context.Context) error { return checkSchema(ctx, o) }) {
+		check("secret", func(ctx context.Context) error { _, err := c.secret(ctx, o); return err })
+	}
+	transport := &kafka.Transport{TLS: kafkaConfig.TLS, SASL: kafkaConfig.SASL}
+	check("kafka", func(ctx context.Context) error { return haveTopics(ctx, transport, c.KafkaBrokers, c.KafkaTopics) })
+	return all
+}
+
+func ping(ctx context.Context, o tables.Options) error {
+	conn, err := tables.Open(o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var one uint8
+	return conn.QueryRow(ctx, "SELECT 1").Scan(&one)
+}
+
+// haveTopics asks the brokers for the topics; ingest would wait for a missing one, so it is worth a word now.
+func haveTopics(ctx context.Context, transport *kafka.Transport, brokers, topics []string) error {
+	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport}
+	metadata, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	if err != nil {
+		return err
+	}
+	var missing error
+	for _, t := range metadata.Topics {
+		if t.Error != nil {
+			missing = errors.Join(missing, fmt.Errorf("topic %s: %w", t.Name, t.Error))
+		}
+	}
+	return missing
+}

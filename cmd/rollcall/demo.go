@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"rollcall/deploy/embedded"
+	"rollcall/deploy/sample"
+	"rollcall/export"
+	"rollcall/schema/tables"
+)
+
+type demoCommand struct {
+	adminFlags     `embed:""`
+	DataDir        string `help:"Where the broker and the engine keep their data; a restart goes on from there." default:"data" type:"path"`
+	KafkaAddr      string `help:"Where the embedded broker listens, on loopback only." default:"127.0.0.1:9092"`
+	ClickhouseAddr string `help:"Where the embedded engine listens, on loopback only." default:"127.0.0.1:8123"`
+	HTTPAddr       string `name:"http-addr" help:"Where exports are served." default:"127.0.0.1:8080"`
+	Sample         string `help:"Sample workspaces: ${enum}. They go on arriving." enum:"none,small,year" default:"small"`
+}
+
+// Run is the life of the demo:
+//
+//	broker ─► engine ─► tables ─► ingest, rollup, export ─► sample ─► keys and addresses on the terminal … until a signal, then backwards
+func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
+	log = log.With("command", "demo")
+	broker, err := embedded.StartBroker(ctx, embedded.BrokerOptions{Dir: filepath.Join(c.DataDir, "kafka"), Addr: c.KafkaAddr, Topics: sample.Topics(), Log: log})
+	if err != nil {
+		return fmt.Errorf("start the embedded broker: %w", err)
+	}
+	defer broker.Close() // last: a consumer that outlives its broker leaves a phantom member behind
+	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{Dir: filepath.Join(c.DataDir, "clickhouse"), Addr: c.ClickhouseAddr, Log: log})
+	if err != nil {
+		return fmt.Errorf("start the embedded engine: %w", err)
+	}
+	defer engine.Close()
+
+	clickhouse := clickhouseFlags{ClickhouseURL: engine.URL() + "/rollcall"}
+	if _, err := tables.Migrate(ctx, tables.Options{URL: clickhouse.ClickhouseURL}); err != nil {
+		return err
+	}
+	s := newService(log)
+	if err := c.addStages(ctx, s, clickhouse); err != nil {
+		return err
+	}
+	s.add(ctx, "sample", &sampleUsage{profile: sample.Profile(c.Sample), brokers: []string{c.KafkaAddr}, ready: func(workspaces []sample.Config) error {
+		return c.announce(ctx, std, clickhouse, workspaces)
+	}})
+	return s.run(ctx, c.AdminAddr)
+}
+
+func (c *demoCommand) addStages(ctx context.Context, s *service, clickhouse clickhouseFlags) error {
+	ingestion := ingestCommand{clickhouseFlags: clickhouse, kafkaFlags: kafkaFlags{KafkaBrokers: []string{c.KafkaAddr}, KafkaSASL: "none"},
+		KafkaTopics: sample.Topics(), KafkaGroup: "rollcall"}
+	i, err := ingestion.build(ctx, s)
+	if err != nil {
+		return err
+	}
+	rollups := rollupCommand{clickhouseFlags: clickhouse}
+	r, err := rollups.build(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.add(ctx, "ingest", i)
+	s.add(ctx, "rollup", r)
+	exports := exportCommand{clickhouseFlags: clickhouse, HTTPAddr: c.HTTPAddr, PublicURL: "http://" + c.HTTPAddr}
+	return exports.addTo(ctx, s)
+}
+
+// demoKey is the name of the keys that the demo makes; the last start's are revoked.
+const demoKey = "demo"
+
+// announce prints each workspace with a fresh key, the page's address and a curl line.
+func (c *demoCommand) announce(ctx context.Context, std streams, clickhouse clickhouseFlags, workspaces []sample.Config) error {
+	return withKeys(clickhouse, func(keys *export.Keys) error {
+		old, err := keys.List(ctx, "")
+		if err != nil {
+			return err
+		}
+		for _, k := range old {
+			if k.Name == demoKey && k.RevokedAt == nil {
+				if err := keys.Revoke(ctx, k.ID); err != nil {
+					return err
+				}
+			}
+		}
+		w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		var last string
+		fmt.Fprintln(w, "\nRollcall is ready.\n\nworkspace\tkey")
+		for _, workspace := range workspaces {
+			_, key, err := keys.Create(ctx, workspace.Org, demoKey, 0)
+			if err != nil {
+				return err
+			}
+			if last == "" {
+				last = key
+			}
+			fmt.Fprintf(w, "%s\t%s\n", workspace.Org, key)
+		}
+		fmt.Fprintf(w, "\npage\thttp://%s/\n", c.HTTPAddr)
+		fmt.Fprintf(w, "Kafka\t%s\nClickHouse\thttp://%s/\nmetrics\thttp://%s/metrics\n", c.KafkaAddr, c.ClickhouseAddr, c.AdminAddr)
+		if last != "" {
+			fmt.Fprintf(w, "\ncurl -H 'Authorization: Bearer %s' 'http://%s/v1/exports/users?range=this_month'\n", last, c.HTTPAddr)
+		} else {
+			fmt.Fprintln(w, "\nNo sample workspaces: make a key with `rollcall keys create --org ID`.")
+		}
+		return w.Flush()
+	})
+}
+
+// sampleUsage sends the sample workspaces' history, says so, and lets their usage go on arriving.
+type sampleUsage struct {
+	profile sample.Profile
+	brokers []string
+	ready   func([]sample.Config) error
+}
+
+func (u *sampleUsage) Ready(context.Context) error { return nil }
+
+func (u *sampleUsage) Run(ctx context.Context) error {
+	workspaces, err := u.profile.Workspaces(time.Now())
+	if err != nil {
+		return err
+	}
+	for _, w := range workspaces {
+		if _, err := sample.Produce(ctx, u.brokers, nil, sample.Events(w)); err != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+	if err := u.ready(workspaces); err != nil {
+		return err
+	}
+	for _, w := range workspaces {
+		go sample.Live(ctx, u.brokers, nil, w)
+	}
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"rollcall/export"
+)
+
+type exportCommand struct {
+	clickhouseFlags     `embed:""`
+	secretFlags         `embed:""`
+	adminFlags          `embed:""`
+	HTTPAddr            string `name:"http-addr" help:"Where exports are served." default:"127.0.0.1:8080"`
+	PublicURL           string `name:"public-url" help:"The address that clients use, for download links; by default the one they called." placeholder:"URL"`
+	HTTPCertFile        string `name:"http-cert-file" help:"PEM certificate, to serve TLS." type:"path" placeholder:"FILE"`
+	HTTPKeyFile         string `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
+	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429." default:"500"`
+	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 503." default:"8"`
+}
+
+func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
+	s := newService(log)
+	if err := c.addTo(ctx, s); err != nil {
+		return err
+	}
+	return s.run(ctx, c.AdminAddr)
+}
+
+// addTo makes the export service a part of s and starts to listen.
+func (c *exportCommand) addTo(ctx context.Context, s *service) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	secret, err := c.secret(ctx, o)
+	if err != nil {
+		return err
+	}
+	e, err := export.New(export.Config{PublicURL: c.PublicURL, Secret: secret, RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg}, o, s.log, s.reg)
+	if err != nil {
+		return settingsError{err}
+	}
+	s.add(ctx, "export", e)
+	return s.serve(c.HTTPAddr, &http.Server{
+		Handler:           e.Handler(),
+		ReadHeaderTimeout: 10 * time.Second, // a client that sends its header byte by byte is dropped; a long download is not
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}, c.HTTPCertFile, c.HTTPKeyFile)
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"rollcall/deploy/sample"
+)
+
+type generateCommand struct {
+	kafkaFlags `embed:""`
+	Org        string  `help:"The workspace's org_id." default:"org-sample"`
+	Users      int     `help:"How many people it has." default:"50"`
+	Days       int     `help:"UTC days of history up to now, today included; 0 sends none." default:"30"`
+	Seed       uint64  `help:"Another seed, other people and other usage; the same seed sends the same events." default:"1"`
+	Rate       float64 `help:"Events per second that go on arriving after the history, until the command is stopped; 0 ends it there." default:"0"`
+}
+
+func (c *generateCommand) Run(ctx context.Context, std streams) error {
+	config := sample.Config{Org: c.Org, Users: c.Users, Days: c.Days, Seed: c.Seed, Rate: c.Rate, Now: time.Now()}
+	if err := config.Check(); err != nil {
+		return settingsError{err}
+	}
+	transport, err := c.transport()
+	if err != nil {
+		return err
+	}
+	report := newProgress(std.err, "events produced")
+	produced, err := sample.Produce(ctx, c.KafkaBrokers, transport, counted(sample.Events(config), report))
+	report.done()
+	if err != nil {
+		return fmt.Errorf("%d events were produced, then: %w", produced, err)
+	}
+	if c.Rate > 0 {
+		return sample.Live(ctx, c.KafkaBrokers, transport, config)
+	}
+	return nil
+}
+
+// counted passes the events on and reports how many went by.
+func counted(events iter.Seq[sample.Record], report *progress) iter.Seq[sample.Record] {
+	return func(yield func(sample.Record) bool) {
+		n := 0
+		for r := range events {
+			if !yield(r) {
+				return
+			}
+			n++
+			report.at(n, 0)
+		}
+	}
+}
+
+// transport is how kafka-go's Writer reaches the brokers.
+func (f kafkaFlags) transport() (*kafka.Transport, error) {
+	tlsConfig, mechanism, err := f.security()
+	if err != nil {
+		return nil, err
+	}
+	return &kafka.Transport{TLS: tlsConfig, SASL: mechanism}, nil
+}

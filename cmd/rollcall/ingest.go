@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/segmentio/kafka-go/sasl"
+
+	"rollcall/ingest"
+)
+
+// kafkaFlags say how to reach the brokers.
+type kafkaFlags struct {
+	KafkaBrokers      []string `help:"Brokers to start from, host:port, comma-separated." default:"127.0.0.1:9092"`
+	KafkaTLS          bool     `name:"kafka-tls" help:"Speak TLS to the brokers."`
+	KafkaCAFile       string   `name:"kafka-ca-file" help:"PEM certificates that sign the brokers', where the system does not know them." type:"path" placeholder:"FILE"`
+	KafkaCertFile     string   `help:"PEM client certificate (mTLS)." type:"path" placeholder:"FILE"`
+	KafkaKeyFile      string   `help:"PEM key of the client certificate." type:"path" placeholder:"FILE"`
+	KafkaSASL         string   `name:"kafka-sasl" help:"How to sign in: ${enum}." enum:"none,plain,scram-sha-256,scram-sha-512" default:"none"`
+	KafkaUser         string   `help:"SASL user."`
+	KafkaPassword     string   `help:"SASL password." placeholder:"PASSWORD"`
+	KafkaPasswordFile string   `help:"File that holds the SASL password." type:"path" placeholder:"FILE"`
+}
+
+type ingestCommand struct {
+	kafkaFlags      `embed:""`
+	clickhouseFlags `embed:""`
+	secretFlags     `embed:""`
+	adminFlags      `embed:""`
+	KafkaTopics     []string      `help:"Topics to read, comma-separated." default:"usage.messages,usage.actions,usage.tokens,usage.workflows,usage.entities"`
+	KafkaGroup      string        `help:"Consumer group; it starts at the first offset." default:"rollcall"`
+	BatchRows       int           `help:"A batch is stored when it has this many rows," default:"200000"`
+	BatchBytes      int           `help:"or this many bytes of records," default:"67108864"`
+	BatchAge        time.Duration `help:"or when its oldest row is this old." default:"250ms"`
+}
+
+func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {
+	s := newService(log)
+	i, err := c.build(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.add(ctx, "ingest", i)
+	return s.run(ctx, c.AdminAddr)
+}
+
+// build makes the ingest stage; it talks to ClickHouse once, for the secret.
+func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	config, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	config.Topics, config.Group = c.KafkaTopics, c.KafkaGroup
+	config.BatchRows, config.BatchBytes, config.BatchAge = c.BatchRows, c.BatchBytes, c.BatchAge
+	if config.Secret, err = c.secret(ctx, o); err != nil {
+		return nil, err
+	}
+	i, err := ingest.New(config, o, s.log, s.reg)
+	if err != nil {
+		return nil, settingsError{err}
+	}
+	return i, nil
+}
+
+// config is how to reach the brokers, as ingest takes it.
+func (f kafkaFlags) config() (ingest.Config, error) {
+	tlsConfig, mechanism, err := f.security()
+	return ingest.Config{Brokers: f.KafkaBrokers, TLS: tlsConfig, SASL: mechanism}, err
+}
+
+func (f kafkaFlags) security() (*tls.Config, sasl.Mechanism, error) {
+	password, err := secretOf("kafka-password", f.KafkaPassword, f.KafkaPasswordFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	tlsConfig, err := clientTLS(f.KafkaCAFile, f.KafkaCertFile, f.KafkaKeyFile)
+	if err != nil {
+		return nil, nil, badSetting("--kafka-*-file: %w", err)
+	}
+	if tlsConfig == nil && f.KafkaTLS {
+		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	mechanism, err := ingest.SASL(f.KafkaSASL, f.KafkaUser, password)
+	if err != nil {
+		return nil, nil, badSetting("--kafka-sasl: %w", err)
+	}
+	return tlsConfig, mechanism, nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"rollcall/export"
+	"rollcall/schema/tables"
+)
+
+type keysCommand struct {
+	Create keysCreateCommand `cmd:"" help:"Make a key for a workspace and print it, once."`
+	List   keysListCommand   `cmd:"" help:"List the keys: who they belong to and whether they are valid, never the keys themselves."`
+	Revoke keysRevokeCommand `cmd:"" help:"Make a key invalid, at once and for good."`
+}
+
+type keysCreateCommand struct {
+	clickhouseFlags `embed:""`
+	Org             string   `help:"The workspace; it may have sent nothing yet." required:""`
+	Name            string   `help:"What the key is for, as lists and the audit show it."`
+	Expires         days     `help:"How long it is valid, like 90d; without it, until it is revoked." placeholder:"90d"`
+	Scopes          []string `help:"What it may do." default:"USAGE_EXPORT_API"`
+}
+
+func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
+	return withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
+		_, key, err := keys.Create(ctx, c.Org, c.Name, time.Duration(c.Expires), c.Scopes...)
+		if err == nil {
+			fmt.Fprintln(std.out, key)
+		}
+		return err
+	})
+}
+
+type keysListCommand struct {
+	clickhouseFlags `embed:""`
+	Org             string `help:"Only this workspace's."`
+}
+
+func (c *keysListCommand) Run(ctx context.Context, std streams) error {
+	return withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
+		all, err := keys.List(ctx, c.Org)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "ID\tORG\tNAME\tSTATE\tCREATED\tEXPIRES")
+		for _, k := range all {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Org, k.Name, k.State(time.Now()), date(&k.CreatedAt), date(k.ExpiresAt))
+		}
+		return w.Flush()
+	})
+}
+
+func date(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+type keysRevokeCommand struct {
+	clickhouseFlags `embed:""`
+	ID              string `arg:"" help:"The key's id, as the list shows it."`
+}
+
+func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
+	return withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
+		if err := keys.Revoke(ctx, c.ID); err != nil {
+			return err
+		}
+		fmt.Fprintf(std.err, "revoked %s\n", c.ID)
+		return nil
+	})
+}
+
+func withKeys(f clickhouseFlags, do func(*export.Keys) error) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	conn, err := tables.Open(o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return do(export.OpenKeys(conn))
+}

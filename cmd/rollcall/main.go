@@ -1,0 +1,53 @@
+// Rollcall turns the usage events of an AI workspace product into exact usage exports. `rollcall --help` lists its commands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	os.Exit(run(ctx, os.Args[1:], std))
+}
+
+// streams are where a command reads and writes. Results go to out, everything else to err.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Exit codes.
+const (
+	ok          = 0
+	failed      = 1 // the work or the check failed
+	badSettings = 2 // nothing was started
+)
+
+// run parses the command line, runs the command until it ends or ctx is cancelled, and returns the exit code.
+func run(ctx context.Context, args []string, std streams) int {
+	command, err := parse(args, std)
+	if errors.Is(err, errHelpShown) {
+		return ok
+	}
+	if err == nil {
+		err = command(ctx)
+	}
+	switch {
+	case err == nil:
+		return ok
+	case errors.As(err, new(settingsError)):
+		fmt.Fprintf(std.err, "rollcall: %v\n", err)
+		return badSettings
+	default:
+		fmt.Fprintf(std.err, "rollcall: %v\n", err)
+		return failed
+	}
+}

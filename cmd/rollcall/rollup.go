@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/rollup"
+	"rollcall/schema"
+)
+
+type rollupCommand struct {
+	clickhouseFlags `embed:""`
+	adminFlags      `embed:""`
+	SettleTime      time.Duration `help:"A slice is recomputed when nothing was added to it for this long; exports are exact meanwhile." default:"30s"`
+}
+
+func (c *rollupCommand) Run(ctx context.Context, log *slog.Logger) error {
+	s := newService(log)
+	r, err := c.build(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.add(ctx, "rollup", r)
+	return s.run(ctx, c.AdminAddr)
+}
+
+func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	return rollup.New(rollup.Config{SettleTime: c.SettleTime}, o, s.log, s.reg)
+}
+
+// sliceFlags choose slices.
+type sliceFlags struct {
+	Org  string `help:"Only this workspace's."`
+	From string `help:"Only days from this one on, YYYY-MM-DD." placeholder:"DATE"`
+	To   string `help:"Only days up to this one, YYYY-MM-DD." placeholder:"DATE"`
+}
+
+func (f sliceFlags) filter() (rollup.Filter, error) {
+	from, err := day("from", f.From)
+	if err != nil {
+		return rollup.Filter{}, err
+	}
+	to, err := day("to", f.To)
+	return rollup.Filter{Org: f.Org, From: from, To: to}, err
+}
+
+func day(flag, text string) (schema.Day, error) {
+	if text == "" {
+		return 0, nil
+	}
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return 0, badSetting("--%s: %q is not a date; write it like 2026-10-31", flag, text)
+	}
+	return schema.DayOf(t), nil
+}
+
+type verifyCommand struct {
+	clickhouseFlags `embed:""`
+	sliceFlags      `embed:""`
+	Duplicates      bool `help:"Instead, report event ids that were sent with the times of two days: each counts on both."`
+}
+
+func (c *verifyCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
+	r, filter, err := repairer(c.clickhouseFlags, c.sliceFlags, log)
+	if err != nil {
+		return err
+	}
+	found := 0
+	if c.Duplicates {
+		err = r.Duplicates(ctx, filter, func(d rollup.Duplicate) {
+			found++
+			fmt.Fprintf(std.out, "%s: %s from %s with id %s is on %v\n", d.Org, d.Type, d.Source, d.ID, d.Days)
+		})
+		fmt.Fprintf(std.err, "%d event ids are on more than one day\n", found)
+		return err
+	}
+	report := newProgress(std.err, "slices compared")
+	compared, err := r.Verify(ctx, filter, func(d rollup.Difference) {
+		found++
+		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by the log {%s}\n", d.Org, d.Day, d.Table, d.Key, d.Rolled, d.Log)
+	}, report.at)
+	report.done()
+	fmt.Fprintf(std.err, "%d slices compared, %d differences\n", compared, found)
+	if err == nil && found > 0 {
+		err = fmt.Errorf("%d differences between the rollups and the log; `rollcall rebuild` repairs them", found)
+	}
+	return err
+}
+
+type rebuildCommand struct {
+	clickhouseFlags `embed:""`
+	sliceFlags      `embed:""`
+}
+
+func (c *rebuildCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
+	r, filter, err := repairer(c.clickhouseFlags, c.sliceFlags, log)
+	if err != nil {
+		return err
+	}
+	report := newProgress(std.err, "slices recomputed")
+	err = r.Rebuild(ctx, filter, report.at)
+	report.done()
+	return err
+}
+
+func repairer(c clickhouseFlags, s sliceFlags, log *slog.Logger) (*rollup.Rollup, rollup.Filter, error) {
+	filter, err := s.filter()
+	if err != nil {
+		return nil, filter, err
+	}
+	o, err := c.options()
+	if err != nil {
+		return nil, filter, err
+	}
+	r, err := rollup.New(rollup.Config{}, o, log, prometheus.NewRegistry())
+	return r, filter, err
+}

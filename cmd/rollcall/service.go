@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	oklog "github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// adminFlags are those of every long-running command.
+type adminFlags struct {
+	AdminAddr string `help:"Where /metrics, /healthz, /readyz and /debug/pprof are served; not for the public." default:"127.0.0.1:9464"`
+}
+
+// A part is one long-running piece of the process. Run blocks until ctx is cancelled, which is not an error.
+type part interface {
+	Run(ctx context.Context) error
+	Ready(ctx context.Context) error
+}
+
+// stopGrace is how long SIGTERM may take (SPEC §4): after it, the process ends whatever hangs.
+const stopGrace = 15 * time.Second
+
+// A service is the parts of one process, their metrics and their admin address.
+type service struct {
+	log   *slog.Logger
+	reg   *prometheus.Registry
+	parts map[string]part
+	group oklog.Group
+}
+
+func newService(log *slog.Logger) *service {
+	s := &service{log: log, reg: prometheus.NewRegistry(), parts: map[string]part{}}
+	s.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return s
+}
+
+// add makes p run with the others: the first part to stop stops all, and run waits for each.
+func (s *service) add(ctx context.Context, name string, p part) {
+	s.parts[name] = p
+	ctx, cancel := context.WithCancel(ctx)
+	s.group.Add(func() error {
+		if err := p.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}, func(error) { cancel() })
+}
+
+// serve answers HTTP on addr until the service stops; open requests get a few seconds to finish.
+func (s *service) serve(addr string, server *http.Server, certFile, keyFile string) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return badSetting("cannot listen on %s: %w", addr, err)
+	}
+	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
+	s.group.Add(func() error {
+		var err error
+		if certFile != "" {
+			err = server.ServeTLS(listener, certFile, keyFile)
+		} else {
+			err = server.Serve(listener)
+		}
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return err
+	}, func(error) {
+		ctx, cancel := context.WithTimeout(context.Background(), stopGrace/3)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close() // what still streams is cut, and looks cut
+		}
+	})
+	return nil
+}
+
+// run serves the admin address and runs all parts until ctx is cancelled or one of them fails.
+func (s *service) run(ctx context.Context, adminAddr string) error {
+	if err := s.serve(adminAddr, &http.Server{Handler: s.admin(), ReadHeaderTimeout: 10 * time.Second}, "", ""); err != nil {
+		return err
+	}
+	stopped, cancel := context.WithCancel(ctx)
+	s.group.Add(func() error { <-stopped.Done(); return nil }, func(error) { cancel() })
+	overdue := time.AfterFunc(1<<62, func() { panic("rollcall: did not stop in time") })
+	context.AfterFunc(ctx, func() { overdue.Reset(stopGrace) })
+	defer overdue.Stop()
+	s.log.Info("started", "admin", adminAddr)
+	err := s.group.Run()
+	s.log.Info("stopped")
+	return err
+}
+
+// admin is the handler of the admin address.
+func (s *service) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.reg, promhttp.HandlerOpts{Registry: s.reg}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// readyz says which part is not ready, and why.
+func (s *service) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	for name, p := range s.parts {
+		if err := p.Ready(ctx); err != nil {
+			http.Error(w, fmt.Sprintf("%s: %v", name, err), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ready")
+}

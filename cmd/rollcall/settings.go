@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"rollcall/schema/tables"
+)
+
+// logFlags are understood by every command.
+type logFlags struct {
+	LogLevel  string `help:"Least severe level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogFormat string `help:"auto is text on a terminal and JSON elsewhere: ${enum}." enum:"auto,text,json" default:"auto"`
+}
+
+func (f logFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong holds it to the enum
+	options := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "text" || f.LogFormat == "auto" && isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, isFile := w.(*os.File)
+	if !isFile {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// clickhouseFlags say where the tables are.
+type clickhouseFlags struct {
+	ClickhouseURL          string `name:"clickhouse-url" help:"ClickHouse over HTTP: http(s)://user@host:port/database." default:"http://127.0.0.1:8123/rollcall"`
+	ClickhousePassword     string `help:"Password of the URL's user." placeholder:"PASSWORD"`
+	ClickhousePasswordFile string `help:"File that holds the password." type:"path" placeholder:"FILE"`
+	ClickhouseCAFile       string `name:"clickhouse-ca-file" help:"PEM certificates that sign the server's, where the system does not know them." type:"path" placeholder:"FILE"`
+	ClickhouseCertFile     string `help:"PEM client certificate, where the server asks for one." type:"path" placeholder:"FILE"`
+	ClickhouseKeyFile      string `help:"PEM key of the client certificate." type:"path" placeholder:"FILE"`
+}
+
+func (f clickhouseFlags) options() (tables.Options, error) {
+	password, err := secretOf("clickhouse-password", f.ClickhousePassword, f.ClickhousePasswordFile)
+	if err != nil {
+		return tables.Options{}, err
+	}
+	conf, err := clientTLS(f.ClickhouseCAFile, f.ClickhouseCertFile, f.ClickhouseKeyFile)
+	if err != nil {
+		return tables.Options{}, badSetting("--clickhouse-*-file: %w", err)
+	}
+	o := tables.Options{URL: f.ClickhouseURL, Password: password, TLS: conf}
+	conn, err := tables.Open(o) // does not connect: it judges the URL
+	if err != nil {
+		return tables.Options{}, badSetting("--clickhouse-url: %w", err)
+	}
+	return o, conn.Close()
+}
+
+// secretFlags name the service's secret. It keys pseudonyms, download links, sessions and the hashes of erased persons, so it is one for all processes and
+// never changes; tables.Secret holds it to that.
+type secretFlags struct {
+	Secret     string `help:"The service's secret, at least 32 characters. Without it, one is made and kept in the database." placeholder:"SECRET"`
+	SecretFile string `help:"File that holds the secret." type:"path" placeholder:"FILE"`
+}
+
+func (f secretFlags) secret(ctx context.Context, o tables.Options) ([]byte, error) {
+	given, err := secretOf("secret", f.Secret, f.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	if given != "" && len(given) < 32 {
+		return nil, badSetting("the secret has %d characters; give at least 32, for example from `openssl rand -hex 32`", len(given))
+	}
+	conn, err := tables.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return tables.Secret(ctx, conn, []byte(given))
+}
+
+// secretOf reads a secret from its flag or file.
+func secretOf(name, value, file string) (string, error) {
+	switch {
+	case file == "":
+		return value, nil
+	case value != "":
+		return "", badSetting("--%s and --%s-file are both set; give one", name, name)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", badSetting("--%s-file: %w", name, err)
+	}
+	value = strings.TrimRight(string(text), "\r\n")
+	if value == "" {
+		return "", badSetting("--%s-file: %s is empty", name, file)
+	}
+	return value, nil
+}
+
+// clientTLS is nil where no file is named: the system's certificates hold.
+func clientTLS(ca, cert, key string) (*tls.Config, error) {
+	if ca == "" && cert == "" && key == "" {
+		return nil, nil
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, err
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no PEM certificate", ca)
+		}
+	}
+	if (cert == "") != (key == "") {
+		return nil, fmt.Errorf("a client certificate needs both its certificate and its key file")
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, err
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}
+
+// days is a duration that also knows days: 90d, 36h.
+type days time.Duration
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+var daysMapper = kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("duration")
+	if err != nil {
+		return err
+	}
+	d, err := parseDays(fmt.Sprint(token.Value))
+	if err != nil {
+		return err
+	}
+	target.SetInt(int64(d))
+	return nil
+})
+
+// parseDays reads a duration that may be in days.
+func parseDays(text string) (time.Duration, error) {
+	if n, isDays := strings.CutSuffix(text, "d"); isDays {
+		if count, err := strconv.ParseUint(n, 10, 16); err == nil {
+			return time.Duration(count) * 24 * time.Hour, nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is not a duration; write it like 90d or 36h", text)
+	}
+	return d, nil
+}
