@@ -66,7 +66,7 @@ func (f *inflater) inflate(c codec, packed []byte) ([]byte, error) {
 		f.lz4.Reset(&f.in)
 		err = f.readAll(f.lz4)
 	case codecZstd:
-		if f.out, err = f.zstd.DecodeAll(packed, f.out[:0]); errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		if f.out, err = f.zstd.DecodeAll(packed, f.out[:0]); errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 			err = errInflated
 		}
 	default:
@@ -75,16 +75,16 @@ func (f *inflater) inflate(c codec, packed []byte) ([]byte, error) {
 	return f.out, err
 }
 
-// stream gives the uncompressed bytes piece by piece, for batches beyond the limit.
+// stream gives the uncompressed bytes piece by piece, after inflate has found them to be beyond the limit.
 func (f *inflater) stream(c codec, packed []byte) (io.ReadCloser, error) {
-	if c == codecNone {
-		return io.NopCloser(bytes.NewReader(packed)), nil
+	if c == codecZstd {
+		decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, err
+		}
+		return decoder.IOReadCloser(), nil
 	}
-	codec := compress.Compression(c).Codec()
-	if codec == nil {
-		return nil, fmt.Errorf("unknown codec %d", c)
-	}
-	return codec.NewReader(bytes.NewReader(packed)), nil
+	return compress.Compression(c).Codec().NewReader(bytes.NewReader(packed)), nil
 }
 
 func (f *inflater) readAll(r io.Reader) error {

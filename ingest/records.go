@@ -70,7 +70,11 @@ func (r *reader) marker(b *recordBatch) error {
 	if b.count == 0 {
 		return nil
 	}
-	if _, err := r.cut(b.records); err != nil {
+	records, err := r.inflater.inflate(b.codec(), b.records)
+	if err == nil {
+		_, err = r.cut(records)
+	}
+	if err != nil {
 		return corrupt(b, err)
 	}
 	if key := r.rec.Key; len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == 0 {
@@ -81,6 +85,9 @@ func (r *reader) marker(b *recordBatch) error {
 
 // batch visits the records of one batch from an offset on.
 func (r *reader) batch(b *recordBatch, from int64, see visit) error {
+	if b.count == 0 { // compaction took them all
+		return nil
+	}
 	records, err := r.inflater.inflate(b.codec(), b.records)
 	if errors.Is(err, errInflated) {
 		return r.stream(b, from, see)
@@ -172,12 +179,15 @@ func (f *fields) bytes() []byte {
 	return v
 }
 
+// maxHeaders of a record are read; a header may be two bytes on the wire and is 48 in memory.
+const maxHeaders = 1 << 16
+
 func (f *fields) headers(to []schema.Header) []schema.Header {
 	n := f.varint()
 	if n < 0 || n > int64(len(f.b)) { // each takes two bytes at least
 		f.bad = true
 	}
-	for ; n > 0 && !f.bad; n-- {
+	for n = min(n, maxHeaders); n > 0 && !f.bad; n-- {
 		to = append(to, schema.Header{Key: f.bytes(), Value: f.bytes()})
 	}
 	return to

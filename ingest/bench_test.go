@@ -1,0 +1,140 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/schema"
+)
+
+// usage is n message events as a busy day brings them: 40 orgs, thousands of users, a few models; about 350 bytes each.
+func usage(n int, now time.Time) []testRecord {
+	random := rand.New(rand.NewPCG(1, 2))
+	records := make([]testRecord, n)
+	for i := range records {
+		org := fmt.Sprintf("org-%02d", random.IntN(40))
+		records[i] = testRecord{org, fmt.Sprintf(`{"specversion":"1.0","id":"0192f3c4-%04x-7abc-8def-%012x","source":"//chat.example/eu-%d","type":"usage.message.v1","time":%q,`+
+			`"data":{"org_id":%q,"user_id":"user-%05d","channel":"assistant","assistant_id":"asst-%04d","conversation_id":"conv-%08x","model":"model-%d","client":"web"}}`,
+			i&0xffff, i, random.IntN(3), now.Add(-time.Duration(random.IntN(3600_000))*time.Millisecond).UTC().Format(time.RFC3339Nano), org, random.IntN(20000),
+			random.IntN(2000), random.Uint32(), random.IntN(12))}
+	}
+	return records
+}
+
+// answerOf is a broker's answer with these records, in record batches of 500.
+func answerOf(records []testRecord, c codec) []byte {
+	var out []byte
+	for base := 0; base < len(records); base += 500 {
+		out = append(out, testBatch{base: int64(base), codec: c, records: records[base:min(base+500, len(records))]}.bytes()...)
+	}
+	return out
+}
+
+// BenchmarkDecodeEncode is all that ingest's own code does for one event: checksum, inflate, decode, columns, sort, Native block.
+func BenchmarkDecodeEncode(b *testing.B) {
+	const events = 20_000
+	now := time.Now()
+	for _, c := range []codec{codecNone, codecLZ4, codecZstd} {
+		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
+			records := answerOf(usage(events, now), c)
+			s := benchSession(b)
+			d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now}
+			p := &part{of: &partition{}, records: records}
+			b.ReportAllocs()
+			b.ResetTimer()
+			defer reportCPU(b)()
+			for n := 0; n < b.N; n += events {
+				if _, _, err := checkSet(p.records, 0); err != nil {
+					b.Fatal(err)
+				}
+				if err := d.reader.read(p, d.see, func(next int64) error { return d.reached(p.of, next) }); err != nil {
+					b.Fatal(err)
+				}
+				if d.batch.events.len() != events {
+					b.Fatalf("%d events", d.batch.events.len())
+				}
+				encodeAll(d.batch)
+				d.batch.reset()
+			}
+		})
+	}
+}
+
+// reportCPU adds the processor's time, which other load on the machine does not lengthen.
+func reportCPU(b *testing.B) func() {
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := used()
+	return func() { b.ReportMetric(float64(used()-before)/float64(b.N), "cpu-ns/event") }
+}
+
+func encodeAll(b *batch) {
+	var blocks []monthBlock
+	b.rows, blocks = b.events.blocks(b.rows, ignoreCopies)
+	for _, block := range blocks {
+		b.events.table.encode(block.rows)
+	}
+	b.events.slices(b.rows)
+}
+
+func benchSession(t testing.TB) *session {
+	cfg, err := Config{Brokers: []string{"-"}, Topics: []string{"t"}}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMetrics(prometheus.NewRegistry())
+	return &session{Ingest: &Ingest{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: m, progress: newProgress(m), erasures: newErasures(nil)},
+		assignment: newAssignment(nil)}
+}
+
+// BenchmarkStages tells the parts of it apart.
+func BenchmarkStages(b *testing.B) {
+	const events = 20_000
+	now := time.Now()
+	records := answerOf(usage(events, now), codecNone)
+	s := benchSession(b)
+	d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now}
+	p := &part{of: &partition{}, records: records}
+	nothing := func(int64) error { return nil }
+	stage := func(name string, do func()) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			defer reportCPU(b)()
+			for n := 0; n < b.N; n += events {
+				do()
+			}
+		})
+	}
+	stage("checksum", func() { _, _, _ = checkSet(p.records, 0) })
+	stage("records", func() { _ = d.reader.read(p, func(*schema.Record, *largeValue) error { return nil }, nothing) })
+	stage("records+decode", func() {
+		_ = d.reader.read(p, func(rec *schema.Record, _ *largeValue) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)
+	})
+	stage("records+decode+columns", func() {
+		d.batch.reset()
+		_ = d.reader.read(p, d.see, nothing)
+	})
+	var blocks []monthBlock
+	keys := append([]sortKey(nil), d.batch.events.keys...)
+	stage("sort", func() {
+		copy(d.batch.events.keys, keys)
+		d.batch.rows, blocks = d.batch.events.blocks(d.batch.rows, ignoreCopies)
+	})
+	stage("native", func() {
+		for _, block := range blocks {
+			d.batch.events.table.encode(block.rows)
+		}
+	})
+}
