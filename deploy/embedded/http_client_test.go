@@ -130,7 +130,7 @@ func plain(row everyType) map[string]any {
 func TestClientReadsManyBlocks(t *testing.T) {
 	for name, method := range compressions {
 		t.Run(name, func(t *testing.T) {
-			rows, err := connect(t, method).Query(context.Background(), "SELECT number, toString(number) FROM numbers({n:UInt64})", clickhouse.Named("n", 200_000))
+			rows, err := connect(t, method).Query(context.Background(), "SELECT number, toString(number) FROM numbers({n:UInt64})", clickhouse.Named("n", 100_000))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestClientReadsManyBlocks(t *testing.T) {
 					t.Fatalf("row %d is %d %q, %v", want, n, s, err)
 				}
 			}
-			if rows.Err() != nil || want != 200_000 {
+			if rows.Err() != nil || want != 100_000 {
 				t.Errorf("%d rows, %v", want, rows.Err())
 			}
 		})
@@ -168,7 +168,7 @@ func TestClientFormats(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, conn, table := context.Background(), connect(t, method), table(t, "n UInt64, s String")
 			var rows strings.Builder
-			for i := range 100_000 {
+			for i := range 50_000 {
 				fmt.Fprintf(&rows, "%d,\"row %d\"\n", i, i)
 			}
 			if err := conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table, strings.NewReader(rows.String())); err != nil {
@@ -221,7 +221,7 @@ func TestClientErrors(t *testing.T) {
 			assertCode("insert", conn.InsertFormat(ctx, "CSV", "INSERT INTO scratch.nothing", strings.NewReader("1\n")), 60)
 			assertCode("rows of another type", conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table(t, "n UInt64"), strings.NewReader("x\n")), 117)
 
-			stream, err := conn.QueryFormat(ctx, "CSV", "SELECT number, sipHash64(number), throwIf(number = 300000) FROM numbers(600000)")
+			stream, err := conn.QueryFormat(ctx, "CSV", "SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -232,7 +232,7 @@ func TestClientErrors(t *testing.T) {
 				t.Error("no rows came before the failure")
 			}
 
-			rows, err := conn.Query(ctx, "SELECT number, sipHash64(number), throwIf(number = 300000) FROM numbers(600000)")
+			rows, err := conn.Query(ctx, "SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
 			for err == nil && rows.Next() {
 			}
 			if err == nil {

@@ -197,7 +197,7 @@ func TestGetIsReadOnly(t *testing.T) {
 
 // A failure after rows were sent stands behind them, between marks with the answer's tag, in whatever compression was asked for.
 func TestFailureAmongRows(t *testing.T) {
-	const text = "SELECT number, throwIf(number = 1000000), sipHash64(number) FROM numbers(2000000) FORMAT CSV"
+	const text = "SELECT number, throwIf(number = 200000), sipHash64(number) FROM numbers(400000) FORMAT CSV"
 	encodings := map[string]func(io.Reader) io.Reader{
 		"":     func(r io.Reader) io.Reader { return r },
 		"gzip": unzip(func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }),
