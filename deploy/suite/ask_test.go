@@ -23,7 +23,10 @@ type ask struct {
 	DropIn    bool // by the drop-in surface: Format is csv or json
 }
 
-func (a ask) String() string { return fmt.Sprintf("%+v", struct{ ask }{a}) }
+func (a ask) String() string {
+	type plain ask // without this method
+	return fmt.Sprintf("%+v", plain(a))
+}
 
 // answer is the file that the product gives.
 func (b *bed) answer(a ask) (status int, body []byte) {

@@ -203,8 +203,7 @@ func (b *bed) roll() *rollup.Rollup {
 func (b *bed) key(org string) string {
 	b.t.Helper()
 	if b.keys[org] == "" {
-		keys, err := export.OpenKeys(b.conn)
-		b.must(err)
+		keys := export.OpenKeys(b.conn)
 		_, key, err := keys.Create(b.t.Context(), org, "suite", 0)
 		b.must(err)
 		b.keys[org] = key
