@@ -48,7 +48,7 @@ type SliceState struct {
 
 // SliceStates reads the state of every slice that has marks and meets the filter, by org and day; with dirtyOnly, of those to recompute. now is as ReadPlan's.
 func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool, now time.Time) ([]SliceState, error) {
-	where, args := f.where()
+	where, args := f.Where()
 	having := ""
 	if dirtyOnly {
 		having = "WHERE alive AND NOT clean"
@@ -80,8 +80,8 @@ FROM %s %s ORDER BY org_id, day`, states(where), having)
 	return all, nil
 }
 
-// where is the filter in SQL, over org_id and day.
-func (f Filter) where() (sql string, args []any) {
+// Where is the filter in SQL, over org_id and day, with its parameters.
+func (f Filter) Where() (sql string, args []any) {
 	sql = "1"
 	if f.Org != "" {
 		sql, args = sql+" AND org_id = {org:String}", append(args, clickhouse.Named("org", f.Org))
