@@ -98,6 +98,6 @@ func deletedAhead(w *world) {
 func topicRecreated(w *world) {
 	topic := w.topics[0]
 	must(w.t, w.producer.resend(w.t.Context(), w.held(topic), w.topics[1]))
-	w.broker.RecreateTopic(topic, partitions)
+	w.broker.RecreateTopic(topic, partitions, "retention.ms", "-1")
 	w.producer.grown(topic, partitions)
 }

@@ -64,8 +64,9 @@ func killAnywhere(w *world) {
 		m := w.someone()
 		m.count()
 		m.kill()
-		m.ensure(w.t)
+		m.start(w.t)
 	}
+	w.heal()
 }
 
 // pause is a moment of a random length, for faults whose point is that it is random.

@@ -56,10 +56,10 @@ func (b *Broker) DeleteTopic(topic string) {
 }
 
 // RecreateTopic deletes a topic, if it is there, and creates it anew: its offsets start at 0 again.
-func (b *Broker) RecreateTopic(topic string, partitions int) {
+func (b *Broker) RecreateTopic(topic string, partitions int, settings ...string) {
 	b.t.Helper()
 	b.DeleteTopic(topic)
-	b.CreateTopic(topic, partitions)
+	b.CreateTopic(topic, partitions, settings...)
 	// A client that knew the old topic by its id would go on using that.
 	b.client = b.newClient()
 }

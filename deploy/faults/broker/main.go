@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"rollcall/deploy/embedded"
 )
@@ -36,7 +37,8 @@ func main() {
 		fail(err)
 	}
 	network := &network{}
-	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: o.Dir, Addr: o.Addr, Nodes: 3, Topics: o.Topics, Partitions: 3, Listen: network.listen})
+	const retention = 100 * 365 * 24 * time.Hour // records say that they are decades old
+	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: o.Dir, Addr: o.Addr, Nodes: 3, Topics: o.Topics, Partitions: 3, Retention: retention, Listen: network.listen})
 	if err != nil {
 		fail(err)
 	}
