@@ -33,7 +33,7 @@ func NewDecoder() *Decoder {
 // first that applies in the order of Reasons.
 func (d *Decoder) Decode(rec *Record, now time.Time, ev *Event) *Rejection {
 	if len(rec.Value) > MaxValueBytes {
-		return d.reject(TooLarge, "the value has %d bytes; at most %d are accepted, so split it or send less", len(rec.Value), MaxValueBytes)
+		return d.About(rec, d.reject(TooLarge, "the value has %d bytes; at most %d are accepted, so split it or send less", len(rec.Value), MaxValueBytes))
 	}
 	return d.decode(rec, now, ev, true)
 }
@@ -60,7 +60,7 @@ func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *R
 			err = d.full.decodeEnvelope(rec.Value)
 		}
 		if err != nil {
-			return d.malformed(rec.Value, err)
+			return d.aboutBroken(rec.Value, d.malformed(rec.Value, err))
 		}
 	}
 	if binary {

@@ -64,15 +64,6 @@ func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
 	return nil
 }
 
-// about fills in whom a rejected record speaks of, as far as it can be read.
-func (d *Decoder) about(rej *Rejection) *Rejection {
-	rej.Org, rej.User = d.fields.text(orgID), d.fields.text(userID)
-	if rej.User == "" && d.fields.text(entityKind) == "user" {
-		rej.User = d.fields.text(entityID)
-	}
-	return rej
-}
-
 // envelope judges what makes a record a CloudEvent of a known type.
 func (d *Decoder) envelope() (Type, *Rejection) {
 	f := &d.fields

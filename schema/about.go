@@ -1,0 +1,88 @@
+package schema
+
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// searched is how much of a value that is not JSON, or too large to be decoded, is looked through for names.
+const searched = 64 << 10
+
+// about fills in whom a rejected record speaks of, as far as it could be read: rejects are found and erased by it.
+func (d *Decoder) about(rej *Rejection) *Rejection {
+	f := &d.fields
+	rej.Org, rej.User = f.text(orgID), f.text(userID)
+	if rej.User == "" && f.text(entityKind) == "user" {
+		rej.User = f.text(entityID)
+	}
+	return rej
+}
+
+// About fills in whom a record speaks of that is rejected without having been decoded. Its value may be cut.
+func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
+	value := rec.Value[:min(len(rec.Value), searched)]
+	d.fields.reset()
+	if header(rec, "ce_specversion") != nil {
+		_ = d.full.decodeData(value) // what it found before the end counts
+	} else {
+		_ = d.full.decodeEnvelope(value)
+	}
+	return d.aboutBroken(value, rej)
+}
+
+// aboutBroken is about for a value that could be decoded in part: what is still unknown is searched for as text.
+func (d *Decoder) aboutBroken(value []byte, rej *Rejection) *Rejection {
+	value = value[:min(len(value), searched)]
+	f := &d.fields
+	for _, k := range []key{orgID, userID, entityKind} {
+		if f.text(k) == "" {
+			f.put(k, text, lastText(value, keyNames[k]))
+		}
+	}
+	if _, data, found := bytes.Cut(value, []byte(`"data"`)); found { // before it, "id" is the event's
+		value = data
+	}
+	if f.text(entityID) == "" {
+		f.put(entityID, text, lastText(value, keyNames[entityID]))
+	}
+	return d.about(rej)
+}
+
+// lastText finds the last "name": "text" in what may be anything. name is as in keyNames.
+func lastText(b []byte, name string) []byte {
+	quoted := []byte(`"` + name[len("data."):] + `"`)
+	for {
+		at := bytes.LastIndex(b, quoted)
+		if at < 0 {
+			return nil
+		}
+		if text := textAfter(b[at+len(quoted):]); text != nil {
+			return text
+		}
+		b = b[:at]
+	}
+}
+
+// textAfter reads : "text".
+func textAfter(b []byte) []byte {
+	const space = " \t\r\n"
+	b = bytes.TrimLeft(b, space)
+	if len(b) == 0 || b[0] != ':' {
+		return nil
+	}
+	b = bytes.TrimLeft(b[1:], space)
+	for i := 1; i < len(b) && i <= 6*maxID+1; i++ { // an escape takes 6 bytes
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			text, err := jsontext.AppendUnquote(nil, b[:i+1])
+			if err != nil {
+				return nil
+			}
+			return text
+		}
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package schema
+
+import (
+	"strings"
+	"testing"
+)
+
+// A reject has to be found when the person it names is erased, also where it is no event at all.
+func TestRejectionsNameWhomTheySpeakOf(t *testing.T) {
+	large := strings.Repeat(" ", MaxValueBytes)
+	for name, c := range map[string]struct {
+		value     string
+		binary    bool
+		org, user string
+	}{
+		"another type":                   {string(structured("x", chat(""))), false, "o", "u"},
+		"an entity":                      {string(structured(entity, user(`,"role":"x"`))), false, "o", "u"},
+		"an entity of another kind":      {string(structured(entity, `{"org_id":"o","kind":"project","id":"u","role":"x"}`)), false, "o", ""},
+		"cut after the names":            {string(structured(message, chat("")[:len(chat(""))-4])), false, "o", "u"},
+		"broken before the names":        {`{"specversion":1.,"data":{"org_id" : "o","user_id":` + "\n" + `"u"}}`, false, "o", "u"},
+		"broken entity":                  {`{"id":"e-1",,"data":{"org_id":"o","id":"u","kind":"user"}}`, false, "o", "u"},
+		"broken, names with escapes":     {`x{"org_id":"\u006f","user_id":"a\"b"}`, false, "o", `a"b`},
+		"broken, a name that is cut":     {`x{"org_id":"o","user_id":"u`, false, "o", ""},
+		"broken, the last of two counts": {`x{"org_id":"o","user_id":"a","user_id":"u","user_id":7}`, false, "o", "u"},
+		"broken binary entity":           {`{"org_id":"o","kind":"user","id":"u"`, true, "o", "u"},
+		"too large":                      {string(structured(message, chat(""))) + large, false, "o", "u"},
+		"too large and cut":              {`{"data":{"org_id":"o","kind":"user","id":"u","description":"` + large + `"}}`, false, "o", "u"},
+		"too large, binary":              {chat("") + large, true, "o", "u"},
+		"a batch":                        {`[` + string(structured(message, chat(""))) + `]`, false, "", ""},
+		"nothing":                        {``, false, "", ""},
+		"quotes only":                    {`"user_id":"`, false, "", ""},
+	} {
+		rec := &Record{Value: []byte(c.value)}
+		if c.binary {
+			rec.Headers = binaryHeaders(entity)
+		}
+		if _, rej := decodeBoth(t, rec, benchNow); rej == nil || rej.Org != c.org || rej.User != c.user {
+			t.Errorf("%s: %+v, want %q of %q", name, rej, c.user, c.org)
+		}
+	}
+}
+
+// What a record before said must not stick to the next one.
+func TestARejectionIsAboutItsOwnRecord(t *testing.T) {
+	d, ev := NewDecoder(), new(Event)
+	for _, value := range []string{string(structured(message, chat(""))), `x`, `7`, strings.Repeat(" ", MaxValueBytes+1)} {
+		if rej := d.Decode(&Record{Value: []byte(value)}, benchNow, ev); rej != nil && rej.Org+rej.User != "" {
+			t.Errorf("%.10s: %+v", value, rej)
+		}
+	}
+}
