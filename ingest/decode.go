@@ -137,7 +137,7 @@ func (d *decoder) see(rec *schema.Record, large *largeValue) error {
 
 func (d *decoder) verdict(rec *schema.Record, large *largeValue) *schema.Rejection {
 	if large != nil {
-		return rejectLarge(large)
+		return d.schema.About(rec, rejectLarge(large))
 	}
 	return d.schema.Decode(rec, d.now, &d.event)
 }
