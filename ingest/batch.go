@@ -23,6 +23,7 @@ type batch struct {
 
 	stored, erased [schema.EntityState + 1]int // records by type
 	erasedRejects  int                         // refused records that name an erased person
+	withdrawn      int                         // rejects that were stored and taken out again, for the same reason
 	rows           []uint32                    // scratch: chosen rows, in order
 }
 
@@ -36,7 +37,7 @@ func (b *batch) reset() {
 	b.rejects.reset()
 	clear(b.ends)
 	b.since, b.list, b.bytes = time.Time{}, nil, 0
-	b.stored, b.erased, b.erasedRejects = [len(b.stored)]int{}, [len(b.erased)]int{}, 0
+	b.stored, b.erased, b.erasedRejects, b.withdrawn = [len(b.stored)]int{}, [len(b.erased)]int{}, 0, 0
 }
 
 func (b *batch) len() int { return b.events.len() + b.entities.len() + b.rejects.len() }

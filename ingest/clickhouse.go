@@ -130,8 +130,8 @@ func (m *metrics) stored(b *batch) {
 		m.events.WithLabelValues(name, stored).Add(float64(b.stored[t]))
 		m.events.WithLabelValues(name, erased).Add(float64(b.erased[t]))
 	}
-	m.events.WithLabelValues(unknown, rejected).Add(float64(b.rejects.len()))
-	m.events.WithLabelValues(unknown, erased).Add(float64(b.erasedRejects))
+	m.events.WithLabelValues(unknown, rejected).Add(float64(b.rejects.len() - b.withdrawn))
+	m.events.WithLabelValues(unknown, erased).Add(float64(b.erasedRejects + b.withdrawn))
 	for row := range uint32(b.rejects.len()) {
 		m.rejects.WithLabelValues(string(b.rejects.reason.at(row))).Inc()
 	}

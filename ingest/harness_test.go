@@ -55,7 +55,7 @@ func newHarness(t testing.TB, topics ...string) *harness {
 func (h *harness) client(opts ...kgo.Opt) *kgo.Client {
 	h.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(h.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0)}, opts...)...)
+		kgo.SeedBrokers(h.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(8 << 20)}, opts...)...)
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -71,11 +71,12 @@ func (s *session) storeBatch(ctx context.Context, b *batch) error {
 		return err
 	}
 
+	s.metrics.stored(b)
+
 	// 5. The commit. After it the records are not delivered again; nothing is lost by it, since all of it is stored.
 	if err := s.commit(ctx, b); err != nil {
 		return err
 	}
-	s.metrics.stored(b)
 	s.progress.stored(b.ends)
 	s.log.Debug("batch stored", "batch", b.number, "rows", b.len(), "slices", len(slices), "took", time.Since(started))
 	return nil
@@ -152,6 +153,7 @@ func (s *session) insertRejects(ctx context.Context, b *batch) error {
 		if err := s.deleteReject(ctx, b.rejects, row); err != nil {
 			return fmt.Errorf("erase a reject: %w", err)
 		}
+		b.withdrawn++
 	}
 	return nil
 }
