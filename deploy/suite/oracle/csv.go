@@ -78,8 +78,11 @@ func (t Table) DiffCSV(file []byte, delimiter byte) error {
 			}
 		}
 	}
-	if len(got)-1 != len(t.Rows) {
-		return fmt.Errorf("want %d rows, got %d", len(t.Rows), len(got)-1)
+	if rows := len(got) - 1; rows < len(t.Rows) {
+		return fmt.Errorf("want %d rows, got %d; missing is %q", len(t.Rows), rows, t.csvRow(rows))
+	}
+	if rows := len(got) - 1; rows > len(t.Rows) {
+		return fmt.Errorf("want %d rows, got %d; too many is %q", len(t.Rows), rows, got[rows])
 	}
 	return nil
 }
