@@ -58,7 +58,8 @@ func (w *world) compare(exports int, breaking bool) {
 			w.fail("%+v: status %d: %s", q, status, body)
 		}
 		if err := want.DiffCSV(body, ','); err != nil {
-			w.fail("%+v: %v", q, err)
+			_, body, _ := w.answer(q)
+			w.fail("%+v: %v\nasked again: %v", q, err, want.DiffCSV(body, ','))
 		}
 		w.exports++
 	}
