@@ -1,0 +1,195 @@
+package export
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"rollcall/export/query"
+	"rollcall/schema"
+)
+
+func TestExport(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday().Add(time.Hour), nil)
+	f.event("acme", yesterday().Add(2*time.Hour), map[string]any{"user_id": "bob"})
+	f.event("acme", yesterday().Add(3*time.Hour), map[string]any{"user_id": "bob"})
+	_, key := f.key("acme")
+	a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
+	records, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	if err != nil || len(records) != 3 || records[0][3] != "user_id" || records[1][3] != "bob" || records[2][3] != "ada" {
+		t.Fatalf("rows %q, %v", records, err)
+	}
+	columns, err := query.Columns(query.Request{Org: "acme", Type: query.Users, Settings: schema.DefaultSettings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range columns {
+		if records[0][i] != c.Name {
+			t.Errorf("column %d is %s, want %s", i, records[0][i], c.Name)
+		}
+	}
+	for encoding, open := range map[string]func(io.Reader) (io.Reader, error){
+		"gzip": func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+		"zstd": func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) },
+	} {
+		packed := f.want(f.get("/v1/exports/users?"+lastDays(), key, "Accept-Encoding", encoding), 200)
+		if got := packed.Header.Get("Content-Encoding"); got != encoding {
+			t.Errorf("Content-Encoding %q, want %q", got, encoding)
+		}
+		r, err := open(strings.NewReader(packed.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(r); err != nil || string(text) != a.body {
+			t.Errorf("%s: another body than without: %v", encoding, err)
+		}
+		if packed.Header.Get("ETag") != a.Header.Get("ETag") {
+			t.Errorf("%s: another ETag", encoding)
+		}
+	}
+	bom := f.want(f.get("/v1/exports/users?bom=true&"+lastDays(), key), 200)
+	if bom.body != "\ufeff"+a.body {
+		t.Error("bom=true does not add exactly the mark")
+	}
+}
+
+// Every type and format answers, also without a row.
+func TestEveryTypeAndFormat(t *testing.T) {
+	f := newFixture(t)
+	f.settings("acme", "Acme", yesterday(), true, true, true, false)
+	f.settings("void", "Void", yesterday(), true, true, true, false)
+	for _, typ := range []string{"message", "action", "token", "workflow_run"} {
+		f.event("acme", yesterday().Add(time.Hour), map[string]any{
+			"type": typ, "assistant_id": "a1", "project_id": "p1", "workflow_id": "w1", "channel": map[bool]string{true: "assistant"}[typ == "message"],
+			"action": map[bool]string{true: "web_search"}[typ == "action"], "api_key_id": "k1", "status": map[bool]string{true: "succeeded"}[typ == "workflow_run"],
+		})
+	}
+	for org, rows := range map[string]int{"acme": 1, "void": 0} {
+		_, key := f.key(org)
+		for _, typ := range query.Types() {
+			formats := []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet}
+			if typ != query.Users { // the formats are the same for all types
+				formats = formats[:1]
+			}
+			for _, format := range formats {
+				a := f.get("/v1/exports/"+string(typ)+"?format="+string(format)+"&"+lastDays(), key)
+				if a.StatusCode != 200 {
+					t.Errorf("%s %s %s: %d %s\n%s", org, typ, format, a.StatusCode, a.body, f.log)
+					continue
+				}
+				switch format {
+				case query.CSV:
+					if records, err := csv.NewReader(strings.NewReader(a.body)).ReadAll(); err != nil || len(records) != rows+1 {
+						t.Errorf("%s %s %s: %q, %v", org, typ, format, a.body, err)
+					}
+				case query.NDJSON:
+					if strings.Count(a.body, "\n") != rows || rows == 1 && !json.Valid([]byte(a.body)) {
+						t.Errorf("%s %s %s: %q", org, typ, format, a.body)
+					}
+				case query.JSON:
+					var all []map[string]any
+					if err := json.Unmarshal([]byte(a.body), &all); err != nil || len(all) != rows {
+						t.Errorf("%s %s %s: %q, %v", org, typ, format, a.body, err)
+					}
+				case query.Parquet:
+					if !strings.HasPrefix(a.body, "PAR1") || !strings.HasSuffix(a.body, "PAR1") {
+						t.Errorf("%s %s %s: not parquet", org, typ, format)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The audit tells how many rows went out, where that can be told.
+func TestAuditRowCounts(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday().Add(time.Hour), map[string]any{"user_id": "a \"quoted\"\nuser"})
+	f.event("acme", yesterday().Add(time.Hour), map[string]any{"user_id": "{\"}"})
+	_, key := f.key("acme")
+	for _, format := range []string{"csv", "ndjson", "json"} {
+		f.want(f.get("/v1/exports/users?format="+format+"&"+lastDays(), key), 200)
+		if row := f.auditOf("acme", format); row.Outcome != "complete" || row.Rows == nil || *row.Rows != 2 {
+			t.Errorf("%s: audit %+v", format, row)
+		}
+	}
+	f.want(f.get("/v1/exports/users?format=parquet&"+lastDays(), key), 200)
+	if row := f.auditOf("acme", "parquet"); row.Outcome != "complete" || row.Rows != nil {
+		t.Errorf("parquet: audit %+v", row)
+	}
+}
+
+type auditRecord struct {
+	Outcome    string    `ch:"outcome"`
+	Status     uint16    `ch:"status"`
+	Bytes      uint64    `ch:"bytes"`
+	Rows       *uint64   `ch:"rows"`
+	Credential string    `ch:"credential"`
+	KeyID      string    `ch:"key_id"`
+	KeyName    string    `ch:"key_name"`
+	DataType   string    `ch:"data_type"`
+	Request    string    `ch:"request"`
+	Start      time.Time `ch:"period_start"`
+	End        time.Time `ch:"period_end"`
+}
+
+// auditOf is the last row of the workspace in a format.
+func (f *fixture) auditOf(org, format string) auditRecord {
+	f.Helper()
+	var rows []auditRecord
+	f.until("an audit row that has ended", func() bool {
+		rows = nil
+		err := f.conn.Select(context.Background(), &rows, `SELECT outcome, status, bytes, rows, toString(credential) AS credential, key_id, key_name, data_type, request, period_start, period_end
+FROM export_audit FINAL WHERE org_id = $1 AND format = $2 ORDER BY request_id DESC LIMIT 1`, org, format)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return len(rows) == 1 && rows[0].Outcome != "started"
+	})
+	return rows[0]
+}
+
+func TestHead(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday().Add(time.Hour), nil)
+	_, key := f.key("acme")
+	path := "/v1/exports/users?" + lastDays()
+	get, head := f.want(f.get(path, key), 200), f.want(f.do(http.MethodHead, path, key, ""), 200)
+	if head.body != "" {
+		t.Errorf("HEAD has a body: %q", head.body)
+	}
+	for _, name := range []string{"ETag", "Content-Type", "Content-Disposition", "Cache-Control", "Vary", "X-Content-Type-Options"} {
+		if head.Header.Get(name) == "" || head.Header.Get(name) != get.Header.Get(name) {
+			t.Errorf("%s: HEAD %q, GET %q", name, head.Header.Get(name), get.Header.Get(name))
+		}
+	}
+	wrong := f.want(f.do(http.MethodHead, "/v1/exports/users", key, ""), 400)
+	if wrong.body != "" {
+		t.Errorf("HEAD has a body: %q", wrong.body)
+	}
+}
+
+func TestCompleteThrough(t *testing.T) {
+	f := newFixture(t)
+	_, key := f.key("acme")
+	path := "/v1/exports/users?" + lastDays()
+	if got := f.want(f.get(path, key), 200).Header.Get("Rollcall-Complete-Through"); got != "" {
+		t.Errorf("before anything was stored: %q", got)
+	}
+	f.insert("progress",
+		map[string]any{"topic": "t", "partition": 0, "through": "2026-11-01 10:00:00.500", "end_offset": 5, "gone": 0},
+		map[string]any{"topic": "t", "partition": 1, "through": "2026-11-01 10:00:01.000", "end_offset": 5, "gone": 0},
+		map[string]any{"topic": "t", "partition": 2, "through": "2025-01-01 00:00:00.000", "end_offset": 5, "gone": 1})
+	if got := f.want(f.get(path, key), 200).Header.Get("Rollcall-Complete-Through"); got != "2026-11-01T10:00:00.500Z" {
+		t.Errorf("Rollcall-Complete-Through %q: not the smallest of the partitions that are there", got)
+	}
+}
