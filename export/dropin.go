@@ -120,7 +120,7 @@ func (e *Export) dropInLink(w http.ResponseWriter, r *http.Request, x *exchange)
 		Success bool `json:"success"`
 		Data    link `json:"data"`
 	}{true, link{
-		FilePath:    fmt.Sprintf("%s-usage/%s/%s", j.request.Type, j.request.Org, j.fileName()),
+		FilePath:    "users-usage/" + j.request.Org + "/" + j.fileName(), // whatever the type
 		DownloadURL: e.publicURL(r) + e.links.sign(newLink(j, x.who.KeyID, x.started.Add(linkLife))),
 		DataType:    j.request.Type.Underscored(),
 		RecordCount: count,

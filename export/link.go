@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,7 +20,7 @@ import (
 
 const (
 	linkLife   = 15 * time.Minute
-	linkPrefix = "/export/files/"
+	linkPrefix = "/export/files/users-usage/"
 )
 
 // A link is what a download link says.
@@ -68,8 +67,7 @@ func (s linkSigner) sign(l link) string {
 		panic(err) // texts and numbers
 	}
 	j := l.job(time.Time{})
-	path := fmt.Sprintf("%s%s-usage/%s/%s", linkPrefix, l.Type, url.PathEscape(l.Org), j.fileName())
-	address := path + "?request=" + base64.RawURLEncoding.EncodeToString(text)
+	address := linkPrefix + url.PathEscape(l.Org) + "/" + j.fileName() + "?request=" + base64.RawURLEncoding.EncodeToString(text)
 	return address + signatureParam + s.signature(address)
 }
 
