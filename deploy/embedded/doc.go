@@ -10,7 +10,8 @@
 // StartEngine loads ClickHouse as a library (libchdb, fetched by install.sh, never part of the binary) and answers ClickHouse's HTTP interface for it.
 // One process holds one engine, one engine one directory. Acknowledged inserts survive SIGKILL of the process; they
 // are not forced to disk, so a power failure may take the last ones. The engine asks nobody for a password,
-// can read what this user can read (table function file), and so refuses to listen on other than loopback addresses.
+// can read what this user can read (table function file), and so refuses to listen on other than loopback addresses,
+// and to answer browsers' pages of other sites.
 //
 // Like a ClickHouse server it takes: GET (which is readonly) and POST on /, /ping; the statement in the parameter query, in the body, or begun in the one
 // and ended in the other; INSERTs with their rows in the body, in any format, of any size; database, default_format, query_id and param_* parameters,

@@ -172,7 +172,21 @@ func (e *Engine) release() {
 // killPeriod is how often a query that must end is told so: it may not have been listed the first time.
 const killPeriod = 50 * time.Millisecond
 
-// kill ends the query with this id, unless finished is closed first.
+// killOn ends the query with this id when ctx is done, unless finished is closed first. The caller closes finished, then calls wait: until then a session may
+// be open.
+func (e *Engine) killOn(ctx context.Context, queryID string, finished <-chan struct{}) (wait func()) {
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ctx.Done():
+			e.kill(queryID, finished)
+		case <-finished:
+		}
+	})
+	return watch.Wait
+}
+
+// kill tells the query with this id to end until finished is closed.
 func (e *Engine) kill(queryID string, finished <-chan struct{}) {
 	s, err := e.lib.open(e.args...)
 	if err != nil {

@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"time"
 )
 
 // ServeHTTP answers as ClickHouse's HTTP interface does; doc.go says how far.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if fromAnotherSite(r) {
+		http.Error(w, "The embedded engine answers programs on this machine, not other sites' pages", http.StatusForbidden)
+		return
+	}
 	switch r.URL.Path {
 	case "/ping", "/replicas_status":
 		fmt.Fprint(w, "Ok.\n")
@@ -41,6 +45,20 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := answer.finish(); err != nil {
 		e.log.Debug("embedded engine: an answer was not delivered", "err", err)
 	}
+}
+
+// fromAnotherSite tells whether a page of some site makes a browser on this machine ask. Such pages reach loopback addresses, under a name of their own too,
+// and the engine has no password to stop them.
+func fromAnotherSite(r *http.Request) bool {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	return origin != "" && origin != "http://"+r.Host
 }
 
 func asException(err error) *exception {
@@ -117,8 +135,9 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 		defer in.Close()
 		_, used, queryErr = s.query(sql, format, q.params)
 	}()
-	kill := sync.OnceFunc(func() { go e.kill(q.id, finished) })
-	defer context.AfterFunc(ctx, kill)()
+	ctx, kill := context.WithCancel(ctx)
+	defer kill()
+	defer e.killOn(ctx, q.id, finished)()
 
 	answer.format(format)
 	err = answer.rows(out, q.revision, format)
@@ -162,8 +181,7 @@ func (e *Engine) insertRows(s *session, q *request, stmt statement, answer *answ
 // execute runs a statement that gives no rows, or few. Like a server, it runs on if the client goes away; only Close ends it.
 func (e *Engine) execute(s *session, q *request, stmt statement, answer *answer) error {
 	finished := make(chan struct{})
-	stop := context.AfterFunc(e.closing, func() { e.kill(q.id, finished) })
-	defer stop()
+	defer e.killOn(e.closing, q.id, finished)()
 	defer close(finished)
 	body, used, err := s.query(stmt.sql, q.format, q.params)
 	if err != nil {

@@ -195,6 +195,41 @@ func TestGetIsReadOnly(t *testing.T) {
 	}
 }
 
+// A page in a browser on this machine must not reach the engine, neither directly nor under a name that leads to a loopback address.
+func TestPagesOfOtherSitesAreRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		host, origin string
+		status       int
+	}{
+		"a program":           {status: http.StatusOK},
+		"a program, by name":  {host: "localhost:8123", status: http.StatusOK},
+		"a program, over v6":  {host: "[::1]:8123", status: http.StatusOK},
+		"the engine's own":    {host: "127.0.0.1", origin: "http://127.0.0.1", status: http.StatusOK},
+		"another site's page": {origin: "https://example.com", status: http.StatusForbidden},
+		"a local file's page": {origin: "null", status: http.StatusForbidden},
+		"a rebound name":      {host: "example.com:8123", status: http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request, err := http.NewRequest(http.MethodPost, enginetest.Shared(t).URL, strings.NewReader("SELECT 1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = test.host
+			if test.origin != "" {
+				request.Header.Set("Origin", test.origin)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != test.status {
+				t.Errorf("got %s, want %d", response.Status, test.status)
+			}
+		})
+	}
+}
+
 // A failure after rows were sent stands behind them, between marks with the answer's tag, in whatever compression was asked for.
 func TestFailureAmongRows(t *testing.T) {
 	const text = "SELECT number, throwIf(number = 200000), sipHash64(number) FROM numbers(400000) FORMAT CSV"
