@@ -1,0 +1,100 @@
+package ingest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// certificates are for a broker on 127.0.0.1 and a client, signed by an authority of their own.
+func certificates(t *testing.T) (server, client *tls.Config) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	pair := []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+	return &tls.Config{Certificates: pair, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}, &tls.Config{Certificates: pair, RootCAs: pool}
+}
+
+// Ingest joins its group, fetches and commits over TLS with a client certificate and over each SASL mechanism; with a wrong password it does not.
+func TestTLSAndSASL(t *testing.T) {
+	server, client := certificates(t)
+	for _, c := range []struct {
+		name, mechanism, kfake, password string
+		tls                              bool
+		joins                            bool
+	}{
+		{"mTLS", "none", "", "", true, true},
+		{"plain", "plain", "PLAIN", "right", false, true},
+		{"scram-sha-256", "scram-sha-256", "SCRAM-SHA-256", "right", false, true},
+		{"scram-sha-512 over mTLS", "scram-sha-512", "SCRAM-SHA-512", "right", true, true},
+		{"plain with a wrong password", "plain", "PLAIN", "wrong", false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			options := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "usage.messages")}
+			h := newHarness(t, "usage.messages")
+			if c.tls {
+				options = append(options, kfake.TLS(server))
+				h.config.TLS = client
+			}
+			if c.kfake != "" {
+				options = append(options, kfake.EnableSASL(), kfake.Superuser(c.kfake, "rollcall", "right"))
+			}
+			cluster, err := kfake.NewCluster(options...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(cluster.Close)
+			h.config.Brokers = cluster.ListenAddrs()
+			if h.config.SASL, err = SASL(c.mechanism, "rollcall", c.password); err != nil {
+				t.Fatal(err)
+			}
+			m := h.start()
+			if !c.joins {
+				h.eventually("it is refused", func() bool { return m.metric("retries_total", "step=fetch") >= 3 })
+				if m.ingest.Ready(t.Context()) == nil {
+					t.Error("it is ready nevertheless")
+				}
+				return
+			}
+			w := &kafka.Writer{Addr: kafka.TCP(h.config.Brokers...), Topic: "usage.messages", BatchTimeout: time.Millisecond,
+				Transport: &kafka.Transport{TLS: h.config.TLS, SASL: h.config.SASL}}
+			t.Cleanup(func() { w.Close() })
+			if err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte(message("a", "ann", time.Now()))}); err != nil {
+				t.Fatal(err)
+			}
+			h.stored(1)
+			h.eventually("no lag", func() bool { return m.ingest.Ready(t.Context()) == nil && m.metric("lag_records") == 0 })
+		})
+	}
+}
+
+func TestUnknownSASLMechanism(t *testing.T) {
+	if _, err := SASL("kerberos", "u", "p"); err == nil {
+		t.Error("an unknown mechanism was accepted")
+	}
+}
