@@ -1,0 +1,267 @@
+package rollup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
+
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+// Forget erases one person of one org: their events, what they are called, the rejects that name them and the mentions of them as an owner. When it returns nil,
+// only schema.PersonHash of them stays (and in the log, for every event that went, its key: a hash that says nothing of the person). Exports lose the person's
+// rows and their part in sums with the first step; nothing else changes.
+//
+// It may be killed at any step and run again: each step looks for what is left. It may run beside ingest, workers and exports: an export that meets the deletion
+// fails by its guard and plans again. The events erased are those from before the call and those already stored; what the person does later is theirs again.
+func (r *Rollup) Forget(ctx context.Context, secret []byte, org, user string, progress func(done, total int)) error {
+	if len(secret) == 0 || org == "" || user == "" {
+		return errors.New("to forget a person takes the service's secret, an org and a user id")
+	}
+	p := &person{Rollup: r, org: org, user: user, hash: schema.PersonHash(secret, org, user)}
+	steps := []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"list the person as erased", p.list},         // from here on ingest drops the person's events, and catches those it holds
+		{"find the person's days", p.findSlices},      //
+		{"write tombstones", p.bury},                  // from here on the log is without them, and a replay loses
+		{"mark the days", p.mark},                     // from here on no older generation is read
+		{"recompute the days", p.recompute},           // not needed for exactness: the days would be read from the log
+		{"mark generations dead", p.retire},           // those with the person's rows
+		{"delete rows", p.delete},                     //
+		{"look whether all is gone", p.check},         //
+		{"note that the erasure is done", p.noteDone}, //
+	}
+	for i, step := range steps {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("forget a person of %s: %s: %w", org, step.name, err)
+		}
+		if progress != nil {
+			progress(i+1, len(steps))
+		}
+	}
+	return nil
+}
+
+// A person is one erasure under way.
+type person struct {
+	*Rollup
+	org, user string
+	hash      [32]byte
+	erasedAt  time.Time
+	slices    []tables.Slice
+	old       []string // the generations that name the person and cannot cover the marks to come
+}
+
+func (p *person) exec(ctx context.Context, query string) error {
+	return p.conn.Exec(ctx, query, p.args()...)
+}
+
+func (p *person) args() []any {
+	return []any{
+		clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("hash", fmt.Sprintf("%x", p.hash)),
+		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())), clickhouse.Named("old", append([]string{}, p.old...)),
+	}
+}
+
+const (
+	theirs   = "org_id = {org:String} AND user_id = {user:String}"
+	theirOwn = "org_id = {org:String} AND kind = 'user' AND entity_id = {user:String}"
+	owned    = "org_id = {org:String} AND kind != 'user' AND owner_id = {user:String}"
+
+	// A reject names a person in what could be read of it, or as a quoted text in a record of the org (or of an org that could not be read).
+	naming = `org_id IN ({org:String}, '') AND (user_id = {user:String} OR position(value, concat('"', {user:String}, '"')) > 0 OR key = {user:String}
+	OR arrayExists(h -> position(h.2, {user:String}) > 0, headers))`
+
+	erasedMillis = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
+)
+
+// redacted is the version of an entity event whose owner was erased: above every content hash, and not that of a tombstone.
+const redacted = schema.Erased - 1
+
+// list puts the person on the erasure list. Producers' clocks may be ahead: what is stored already is from before the erasure.
+func (p *person) list(ctx context.Context) error {
+	var newest time.Time
+	err := p.conn.QueryRow(ctx, `SELECT max(at) FROM (SELECT max(time) AS at FROM events WHERE `+theirs+` UNION ALL SELECT max(time) FROM entities WHERE `+theirOwn+`)`, p.args()...).Scan(&newest)
+	if err != nil {
+		return err
+	}
+	p.erasedAt = p.now().UTC().Truncate(time.Millisecond)
+	if !newest.Before(p.erasedAt) {
+		p.erasedAt = newest.Add(time.Millisecond)
+	}
+	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) SELECT {org:String}, unhex({hash:String}), "+erasedMillis+", toDateTime64(0, 3, 'UTC'), now64(3)")
+}
+
+// findSlices finds every day on which any copy of an event or any generation of the rollups names the person, and these generations.
+func (p *person) findSlices(ctx context.Context) error {
+	query := "SELECT DISTINCT day, toUUID('" + uuid.Nil.String() + "') AS generation FROM events WHERE " + theirs
+	for _, d := range tables.Dailies() {
+		query += " UNION DISTINCT SELECT DISTINCT day, generation FROM " + d.Table + " WHERE " + theirs
+	}
+	var rows []struct {
+		Day        time.Time `ch:"day"`
+		Generation uuid.UUID `ch:"generation"`
+	}
+	if err := p.conn.Select(ctx, &rows, query, p.args()...); err != nil {
+		return err
+	}
+	seen := map[schema.Day]bool{}
+	for _, row := range rows {
+		if day := schema.DayOf(row.Day); !seen[day] {
+			seen[day], p.slices = true, append(p.slices, tables.Slice{Org: p.org, Day: day})
+		}
+		if row.Generation != uuid.Nil {
+			p.old = append(p.old, row.Generation.String())
+		}
+	}
+	return nil
+}
+
+// bury writes a tombstone for each event that is the person's (of copies that name two persons, the one that holds decides), and redacts them as an owner.
+func (p *person) bury(ctx context.Context) error {
+	for _, statement := range []string{
+		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time) SELECT org_id, day, type, event_id, toUInt64(%d), time FROM events FINAL
+WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, uint64(schema.Erased), theirs, erasedMillis),
+		fmt.Sprintf(`INSERT INTO entities (org_id, day, event_id, version, kind, time) SELECT org_id, day, event_id, toUInt64(%d), kind, time FROM entities FINAL
+WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, uint64(schema.Erased), theirOwn, erasedMillis),
+		fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (toUInt64(%d) AS version, '' AS owner_id) FROM
+(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0)`, uint64(redacted), owned),
+	} {
+		if err := p.exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mark says that the days changed, as a writer of its own.
+func (p *person) mark(ctx context.Context) error {
+	if len(p.slices) == 0 {
+		return nil
+	}
+	insert, err := p.conn.PrepareBatch(ctx, "INSERT INTO marks (org_id, day, writer, seq)")
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	writer := uuid.New()
+	for _, s := range p.slices {
+		if err := insert.Append(s.Org, s.Day.Time(), writer, uint64(1)); err != nil {
+			return err
+		}
+	}
+	return insert.Send()
+}
+
+// recompute gives the days new generations; one whose log moves meanwhile stays for the worker.
+func (p *person) recompute(ctx context.Context) error {
+	all, err := tables.SliceStates(ctx, p.conn, Filter{Org: p.org}, true, p.now())
+	if err != nil {
+		return err
+	}
+	days := map[schema.Day]bool{}
+	for _, s := range p.slices {
+		days[s.Day] = true
+	}
+	var touched []tables.SliceState
+	for _, s := range all {
+		if days[s.Day] {
+			touched = append(touched, s)
+		}
+	}
+	_, err = p.recomputeAll(ctx, touched, nil)
+	return err
+}
+
+// retire marks the generations dead that name the person: all of the days but the new ones.
+func (p *person) retire(ctx context.Context) error { return p.markDead(ctx, Filter{Org: p.org}) }
+
+// delete removes the rows from the disk. The tombstones stay: they name nobody, and a batch that was under way may still bring an event they stand against.
+func (p *person) delete(ctx context.Context) error {
+	for table, rows := range p.rows() {
+		if err := p.mutate(ctx, table, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows says for each table which rows are the person's. Those of an event from after the erasure (a person who came back) are not, nor generations begun since
+// the marks, which hold nothing else. A recompute that was under way leaves rows without a manifest: nobody reads them, and Clean removes them.
+func (p *person) rows() map[string]string {
+	before := " AND time < " + erasedMillis
+	rows := map[string]string{
+		"events":   theirs + before,
+		"entities": "((" + theirOwn + before + ") OR (" + owned + "))",
+		"rejects":  naming + " AND rejected_at < " + erasedMillis,
+	}
+	for _, d := range tables.Dailies() {
+		rows[d.Table] = theirs + " AND generation IN {old:Array(UUID)}"
+	}
+	return rows
+}
+
+// check looks for rows that came after the deletion, by a batch that was under way: ingest takes them out of the exports, but they would stay.
+func (p *person) check(ctx context.Context) error {
+	for range 5 {
+		left := map[string]string{}
+		for table, rows := range p.rows() {
+			var n uint64
+			if err := p.conn.QueryRow(ctx, "SELECT count() FROM "+table+" WHERE "+rows, p.args()...).Scan(&n); err != nil {
+				return err
+			}
+			if n > 0 {
+				left[table] = rows
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		if err := p.bury(ctx); err != nil {
+			return err
+		}
+		for table, rows := range left {
+			if err := p.mutate(ctx, table, rows); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.New("rows of the person keep coming; run it again when their events have stopped")
+}
+
+func (p *person) noteDone(ctx context.Context) error {
+	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) SELECT {org:String}, unhex({hash:String}), "+erasedMillis+", now64(3), now64(3)")
+}
+
+// mutate deletes rows by rewriting the parts that hold them, and waits for that: a large log takes minutes.
+func (p *person) mutate(ctx context.Context, table, rows string) error {
+	if err := p.exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+rows+" SETTINGS mutations_sync = 0"); err != nil {
+		return fmt.Errorf("delete from %s: %w", table, err)
+	}
+	for {
+		var running uint64
+		var reason string
+		err := p.conn.QueryRow(ctx, `SELECT count(), any(latest_fail_reason) FROM system.mutations
+WHERE database = currentDatabase() AND table = {table:String} AND NOT is_done`, clickhouse.Named("table", table)).Scan(&running, &reason)
+		switch {
+		case err != nil:
+			return fmt.Errorf("wait for the deletion from %s: %w", table, err)
+		case running == 0:
+			return nil
+		case reason != "":
+			return fmt.Errorf("delete from %s: %s", table, reason)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

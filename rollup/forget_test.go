@@ -1,0 +1,169 @@
+package rollup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+// A population is what the erasure tests start from: three persons on several days, rolled up twice, with conflicting copies, entities and rejects.
+func population(db *database) {
+	var events []event
+	for d := range schema.Day(4) {
+		for i := range 12 {
+			for _, typ := range []string{"message", "action", "token", "workflow_run"} {
+				events = append(events, event{org: "acme", day: db.today - 3 - d*20, typ: typ, id: i}, event{org: "globex", day: db.today - 3 - d*20, typ: typ, id: i})
+			}
+		}
+	}
+	db.ingest(events...)
+	db.once()
+	// Copies that name two persons: u0's loses on 100, and wins on 101.
+	db.ingest(event{org: "acme", day: db.today - 3, id: 100, user: "u0", version: 10}, event{org: "acme", day: db.today - 3, id: 100, user: "u1", version: 20},
+		event{org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20}, event{org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10})
+	db.once()
+	entity := func(org, id, kind, entity, name, owner string) {
+		db.exec(`INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, owner_id)
+			SELECT {org:String}, '2026-01-05', {id:String}, 40, {kind:String}, {entity:String}, '2026-01-05 10:00:00', 'crm', {id:String}, {name:String}, concat({entity:String}, '@x.org'), {owner:String}`,
+			clickhouse.Named("org", org), clickhouse.Named("id", id), clickhouse.Named("kind", kind), clickhouse.Named("entity", entity), clickhouse.Named("name", name), clickhouse.Named("owner", owner))
+	}
+	for _, org := range []string{"acme", "globex"} {
+		for n := range 3 {
+			entity(org, fmt.Sprintf("e-%d", n), "user", fmt.Sprintf("u%d", n), "Name", "")
+			entity(org, fmt.Sprintf("a-%d", n), "assistant", fmt.Sprintf("a%d", n), "Assistant", fmt.Sprintf("u%d", n))
+		}
+	}
+	for n, r := range []struct{ org, user, value string }{
+		{"acme", "u0", "{}"}, {"acme", "", `{"data":{"user_id":"u0"}`}, {"", "", `{"owner_id":"u0"`}, {"acme", "u1", "{}"}, {"acme", "", `{"user_id":"u01"}`}, {"globex", "u0", `"u0"`},
+	} {
+		db.exec(`INSERT INTO rejects (topic, partition, offset, value_sha256, rejected_at, record_time, reason, org_id, user_id, value)
+			SELECT 't', 0, {n:Int64}, '', now64(3) - toIntervalSecond(5), now64(3), 'missing_field', {org:String}, {user:String}, {value:String}`,
+			clickhouse.Named("n", n), clickhouse.Named("org", r.org), clickhouse.Named("user", r.user), clickhouse.Named("value", r.value))
+	}
+}
+
+// others is everything of everybody but u0 of acme, by what exports read: table → digest.
+func others(db *database) map[string]string {
+	db.Helper()
+	all := map[string]string{}
+	for _, org := range []string{"acme", "globex"} {
+		for _, d := range tables.Dailies() {
+			var text string
+			query := "SELECT hex(SHA256(toString(groupArray(t)))) FROM (SELECT (org_id, day, " + d.KeyNames() + ", " + strings.ReplaceAll(d.Names, "conversations", "finalizeAggregation(conversations)") + ") AS t FROM (" +
+				d.FromLog("org_id = '"+org+"'") + ") WHERE NOT (org_id = 'acme' AND user_id = 'u0') ORDER BY org_id, day, " + d.KeyNames() + ")"
+			if err := db.conn.QueryRow(db.ctx, query).Scan(&text); err != nil {
+				db.Fatal(err)
+			}
+			all[org+" "+d.Table] = text
+		}
+	}
+	for _, query := range []string{
+		"SELECT toString(groupArray((org_id, kind, entity_id, name, email, if(org_id = 'acme' AND owner_id = 'u0', '', owner_id)))) FROM (SELECT * FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND NOT (org_id = 'acme' AND kind = 'user' AND entity_id = 'u0') ORDER BY org_id, kind, entity_id)",
+		"SELECT toString(groupArray(offset)) FROM (SELECT offset FROM rejects FINAL WHERE offset IN (3, 4, 5) ORDER BY offset)",
+	} {
+		var text string
+		if err := db.conn.QueryRow(db.ctx, query).Scan(&text); err != nil {
+			db.Fatal(err)
+		}
+		all[query[:40]] = text
+	}
+	return all
+}
+
+func unchanged(t *testing.T, before, after map[string]string) {
+	t.Helper()
+	for table := range before {
+		if before[table] != after[table] {
+			t.Errorf("others changed in %s: from %.900s to %.900s", table, before[table], after[table])
+		}
+	}
+}
+
+// gone fails the test if u0 of acme is left in any table, in any copy or generation.
+func gone(db *database) {
+	db.Helper()
+	for _, query := range []string{
+		"SELECT count() FROM events WHERE org_id = 'acme' AND user_id = 'u0'",
+		"SELECT count() FROM message_daily WHERE org_id = 'acme' AND user_id = 'u0'", "SELECT count() FROM action_daily WHERE org_id = 'acme' AND user_id = 'u0'",
+		"SELECT count() FROM token_daily WHERE org_id = 'acme' AND user_id = 'u0'", "SELECT count() FROM workflow_daily WHERE org_id = 'acme' AND user_id = 'u0'",
+		"SELECT count() FROM entities WHERE org_id = 'acme' AND (entity_id = 'u0' OR owner_id = 'u0' OR email = 'u0@x.org')",
+		"SELECT count() FROM rejects WHERE offset IN (0, 1, 2)",
+	} {
+		if n := db.count(query); n != 0 {
+			db.Errorf("%d rows: %s", n, query)
+		}
+	}
+}
+
+func TestForgetRemovesOnePersonAndNothingElse(t *testing.T) {
+	db := newDatabase(t)
+	population(db)
+	before := others(db)
+	all, _ := db.messages("acme", db.today-100, db.today)
+	if err := db.Forget(db.ctx, []byte("secret"), "acme", "u0", nil); err != nil {
+		t.Fatal(err)
+	}
+	gone(db)
+	unchanged(t, before, others(db))
+	// 4 days of 4 messages, and the event whose copy of u0 won.
+	if n, plan := db.messages("acme", db.today-100, db.today); n != all-17 || len(plan.Live) != 0 {
+		t.Errorf("%d messages of %d, live %v", n, all, plan.Live)
+	}
+	replayed := event{org: "acme", day: db.today - 3, id: 3, user: "u0"}
+	db.ingest(replayed) // by an ingest that does not know of the erasure yet
+	if n, _ := db.messages("acme", db.today-100, db.today); n != all-17 {
+		t.Errorf("a replay brought %d messages back", n-(all-17))
+	}
+	hash := schema.PersonHash([]byte("secret"), "acme", "u0")
+	if n := db.count("SELECT count() FROM erasures FINAL WHERE org_id = 'acme' AND user_hash = unhex({h:String}) AND done_at > erased_at - 5", clickhouse.Named("h", fmt.Sprintf("%x", hash))); n != 1 {
+		t.Errorf("%d finished erasures, want 1", n)
+	}
+	compared, err := db.Verify(db.ctx, Filter{}, func(d Difference) { t.Errorf("%+v", d) }, nil)
+	if err != nil || compared == 0 {
+		t.Errorf("verify: %d compared, %v", compared, err)
+	}
+}
+
+func TestForgetKilledAtEveryStepGoesOn(t *testing.T) {
+	for step := 1; step <= 8; step++ {
+		t.Run(fmt.Sprintf("after step %d", step), func(t *testing.T) {
+			t.Parallel()
+			db := newDatabase(t)
+			population(db)
+			before := others(db)
+			ctx, cancel := context.WithCancel(db.ctx)
+			err := db.Forget(ctx, []byte("secret"), "acme", "u0", func(done, _ int) {
+				if done == step {
+					cancel()
+				}
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("killed: %v", err)
+			}
+			if err := db.another().Forget(db.ctx, []byte("secret"), "acme", "u0", nil); err != nil {
+				t.Fatal(err)
+			}
+			gone(db)
+			unchanged(t, before, others(db))
+		})
+	}
+}
+
+func TestForgetRefuses(t *testing.T) {
+	db := newDatabase(t)
+	for name, args := range map[string][3]string{"no secret": {"", "acme", "u0"}, "no org": {"s", "", "u0"}, "no user": {"s", "acme", ""}} {
+		if err := db.Forget(db.ctx, []byte(args[0]), args[1], args[2], nil); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if n := db.count("SELECT count() FROM erasures"); n != 0 {
+		t.Errorf("%d erasures were listed", n)
+	}
+}
