@@ -16,9 +16,9 @@ type batch struct {
 	entities *entities
 	rejects  *rejects
 
-	ends  map[*partition]int64 // all records below are in this batch, in one before it, or are not events
-	since time.Time            // when its first record was taken
-	list  *erasureList         // what its first record was held against
+	ends  map[*partition]position // all records below are in this batch, in one before it, or are not events
+	since time.Time               // when its first record was taken
+	list  *erasureList            // what its first record was held against
 	bytes int
 
 	stored, erased [schema.EntityState + 1]int // records by type
@@ -28,7 +28,7 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	return &batch{events: newEvents(), entities: newEntities(), rejects: newRejects(), ends: map[*partition]int64{}}
+	return &batch{events: newEvents(), entities: newEntities(), rejects: newRejects(), ends: map[*partition]position{}}
 }
 
 func (b *batch) reset() {

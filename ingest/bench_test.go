@@ -54,7 +54,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 				if _, _, err := checkSet(p.records, 0); err != nil {
 					b.Fatal(err)
 				}
-				if err := d.reader.read(p, d.see, func(next int64) error { return d.reached(p.of, next) }); err != nil {
+				if err := d.reader.read(p, d.see, func(int64) error { return d.reached(p.of) }); err != nil {
 					b.Fatal(err)
 				}
 				if d.batch.events.len() != events {

@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"rollcall/schema"
+	"rollcall/schema/tables"
 )
 
 // errRefused says that ClickHouse will never take a statement as it is: ingest stops, and says why, rather than skipping a batch.
@@ -52,7 +53,7 @@ func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context
 			return fmt.Errorf("%w: %w", errRefused, err)
 		case ctx.Err() != nil:
 			return fmt.Errorf("given up: %w", errors.Join(ctx.Err(), err))
-		case errors.Is(err, errNoSecret):
+		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema):
 			return err
 		}
 		i.metrics.retries.WithLabelValues(string(at)).Inc()

@@ -67,19 +67,19 @@ func (d *decoder) take(a *answer) {
 	d.now = time.Now()
 	for i := range a.parts {
 		p := &a.parts[i]
-		if p.jumped {
-			p.of.decoded = p.from
-			d.reached(p.of, p.from)
-			d.progress.jumped(p.of.slot, p.from)
+		if p.jumps > p.of.decoded.jumps {
+			p.of.decoded = position{p.from, p.jumps}
+			d.progress.jumped(p.of.slot, p.of.decoded)
+			_ = d.reached(p.of)
 		}
-		if p.from != p.of.decoded { // what comes before it could not be read, and is fetched again
+		if p.from != p.of.decoded.offset { // what comes before it could not be read, and is fetched again
 			d.assignment.rewind(p.of, p.of.decoded)
 			continue
 		}
 		d.progress.ends(p.of.slot, a.sent, p.end)
 		err := d.reader.read(p, d.see, func(next int64) error {
-			p.of.decoded = next
-			return d.reached(p.of, next)
+			p.of.decoded.offset = next
+			return d.reached(p.of)
 		})
 		switch {
 		case err != nil && d.storing.Err() == nil:
@@ -99,16 +99,16 @@ func (d *decoder) unread(p *part, err error) {
 	if errors.Is(err, errCorrupt) {
 		level = slog.LevelError
 	}
-	d.log.Log(context.Background(), level, "record batch not read; fetching it again", "partition", p.of.slot, "offset", p.of.decoded, "error", err)
+	d.log.Log(context.Background(), level, "record batch not read; fetching it again", "partition", p.of.slot, "offset", p.of.decoded.offset, "error", err)
 }
 
-// reached notes that all records below an offset are in the batch, and hands it over if it is full.
-func (d *decoder) reached(p *partition, next int64) error {
+// reached notes that all records below what was decoded are in the batch, and hands it over if it is full.
+func (d *decoder) reached(p *partition) error {
 	if d.batch.since.IsZero() {
 		d.batch.since = d.now
 		d.batch.list = d.erasures.list()
 	}
-	d.batch.ends[p] = next
+	d.batch.ends[p] = p.decoded
 	if d.batch.full(&d.cfg) {
 		return d.handOver()
 	}

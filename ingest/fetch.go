@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -65,6 +66,9 @@ func (f *fetcher) run(ctx context.Context) {
 }
 
 func (f *fetcher) fetch(ctx context.Context, a *answer) error {
+	if cap(a.body) > 2*f.cfg.FetchBytes { // it held one very large record batch
+		a.body = nil
+	}
 	f.request.broker, f.request.wait, f.request.bytes, f.request.answer = f.broker, f.cfg.FetchWait, f.cfg.FetchBytes, a
 	if _, err := f.cluster.ask(ctx, f.request, f.cfg.FetchWait); err != nil {
 		f.request = &fetchRequest{} // the connection may still be working on the other one
@@ -132,6 +136,8 @@ func (f *fetcher) outOfRange(ctx context.Context, p *part) error {
 		f.gap(p.of, p.from, first, first-p.from, gapDeleted)
 	case p.from > end:
 		f.gap(p.of, p.from, first, max(1, f.assignment.seenEnd(p.of)-p.from), gapRemade)
+	default:
+		return fmt.Errorf("%w, though the log has %d to %d", kafka.OffsetOutOfRange, first, end)
 	}
 	return nil
 }

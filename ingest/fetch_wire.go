@@ -136,7 +136,7 @@ type part struct {
 	of      *partition
 	from    int64 // the offset that was asked for
 	next    int64 // the offset after its last whole batch
-	jumped  bool  // from is not where the last part ended: a gap was seen
+	jumps   int   // of the partition before it
 	problem int16 // a Kafka error code, or 0
 	end     int64 // the high watermark; −1 if unknown
 	start   int64 // the log's start; −1 if unknown

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -22,9 +23,9 @@ func (i *Ingest) join(ctx context.Context, known *layout) error {
 	if err != nil {
 		return err
 	}
-	defer group.Close()
+	defer i.leave(group)
 	defer context.AfterFunc(ctx, func() { group.Close() })() // ends the generation: its session stores what it has, then the member leaves
-	for {
+	for failures := 0; ; {
 		generation, err := group.Next(ctx)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, kafka.ErrGroupClosed):
@@ -32,11 +33,31 @@ func (i *Ingest) join(ctx context.Context, known *layout) error {
 		case err != nil:
 			i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
 			i.log.Warn("not in the group; joining again", "group", i.cfg.Group, "error", err)
+			failures++
+			_ = sleep(ctx, delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
+		failures = 0
 		if err := i.serve(generation, known); err != nil && !errors.Is(err, errGeneration) {
 			return err
 		}
+	}
+}
+
+// leaveTime is granted for leaving, after the session has ended.
+const leaveTime = 3 * time.Second
+
+// leave gives the member's partitions back. A broker that does not answer a join keeps Close waiting: then the group finds out by itself.
+func (i *Ingest) leave(group *kafka.ConsumerGroup) {
+	left := make(chan struct{})
+	go func() {
+		group.Close()
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-time.After(leaveTime):
+		i.log.Warn("the group was not left in time; its other members wait for the session timeout", "group", i.cfg.Group)
 	}
 }
 
@@ -78,12 +99,15 @@ func (i *Ingest) resume(ctx context.Context, assignments map[string][]kafka.Part
 					return nil, err
 				}
 			}
-			p.decoded = p.next
+			p.decoded = position{offset: p.next}
 			partitions = append(partitions, p)
 		}
 	}
 	return partitions, nil
 }
+
+// startTries is how often a partition is asked for its bounds before the topics are looked at again: it may be gone.
+const startTries = 5
 
 // start has a partition without a committed offset begin at the start of its log. If some of it was stored before (offsets expire, and go with a deleted
 // topic), what is missing since then is a gap.
@@ -100,8 +124,11 @@ func (i *Ingest) start(ctx context.Context, p *partition) error {
 			}
 			return nil
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return errGeneration
+		case failures == startTries:
+			return fmt.Errorf("%w: %w", errTopics, err)
 		}
 		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
 		i.log.Warn("the start of a partition is not known; asking again", "partition", p.slot, "error", err)

@@ -70,7 +70,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 		if err == nil {
 			err = i.join(ctx, known)
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, errTopics) {
+		if err != nil && !errors.Is(err, errTopics) && ctx.Err() == nil {
 			return fmt.Errorf("ingest: %w", err)
 		}
 	}

@@ -11,16 +11,22 @@ import (
 // A partition is one that this member was assigned, for one generation.
 type partition struct {
 	slot
-	decoded int64 // all below is in a batch; the decoder's own
+	decoded position // all below is in a batch; the decoder's own
 
 	// What follows belongs to assignment.mu.
 	next     int64     // what to fetch next
-	jumped   bool      // next is not where the last answer ended: a gap was seen
+	jumps    int       // so many gaps were seen: next is not where an earlier answer ended
 	end      int64     // the highest end of the log that was seen
 	leader   int32     // −1: none
 	pause    time.Time // not to be fetched before
 	failures int       // in a row
 	lost     bool      // its topic is gone: what is left of it is not committed
+}
+
+// A position is an offset, and the number of jumps before it: after a topic was made anew, an offset of the old one means nothing.
+type position struct {
+	offset int64
+	jumps  int
 }
 
 // An assignment is the partitions of one generation and where to go on in each.
@@ -95,16 +101,18 @@ func (a *assignment) advance(p *part) bool {
 		return false
 	}
 	of.next = p.next
-	p.jumped, of.jumped = of.jumped, false
+	p.jumps = of.jumps
 	of.end = max(of.end, p.end)
 	return true
 }
 
-// rewind has a partition fetched again from an offset.
-func (a *assignment) rewind(p *partition, to int64) {
+// rewind has a partition fetched again from a position, unless it jumped since.
+func (a *assignment) rewind(p *partition, to position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p.next = to
+	if p.jumps == to.jumps {
+		p.next = to.offset
+	}
 }
 
 // jump goes on at an offset that does not follow on the last one. Nothing happens if the partition moved meanwhile.
@@ -114,7 +122,8 @@ func (a *assignment) jump(p *partition, from, to int64) bool {
 	if p.next != from {
 		return false
 	}
-	p.next, p.jumped, p.end = to, true, 0
+	p.next, p.end = to, 0
+	p.jumps++
 	return true
 }
 
@@ -140,10 +149,11 @@ func (a *assignment) lose(p *partition) {
 	p.lost = true
 }
 
-func (a *assignment) isLost(p *partition) bool {
+// stands says whether a position may be committed: its topic is there, and is the one it was read from.
+func (a *assignment) stands(p *partition, at position) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return p.lost
+	return !p.lost && p.jumps == at.jumps
 }
 
 // seenEnd is the highest end of a partition's log that was seen.

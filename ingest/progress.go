@@ -39,7 +39,7 @@ type progress struct {
 
 // A track is one partition of this member.
 type track struct {
-	stored         int64
+	stored         position
 	waiting, newer pair // the next to be reached; the last one seen, which follows
 	reached        pair
 }
@@ -62,7 +62,7 @@ func (p *progress) assign(partitions []*partition) {
 	p.mine = map[slot]*track{}
 	p.metrics.lag.Reset()
 	for _, of := range partitions {
-		p.mine[of.slot] = &track{stored: of.next}
+		p.mine[of.slot] = &track{stored: of.decoded}
 	}
 }
 
@@ -80,11 +80,11 @@ func (p *progress) ends(s slot, at time.Time, end int64) {
 }
 
 // stored notes that all records below the offsets are stored.
-func (p *progress) stored(ends map[*partition]int64) {
+func (p *progress) stored(ends map[*partition]position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for of, end := range ends {
-		if t := p.mine[of.slot]; t != nil {
+		if t := p.mine[of.slot]; t != nil && t.stored.jumps == end.jumps {
 			t.stored = end
 			t.catchUp()
 			p.showLag(of.slot, t)
@@ -93,7 +93,7 @@ func (p *progress) stored(ends map[*partition]int64) {
 }
 
 // jumped notes that a partition goes on elsewhere: what was seen of its end is void.
-func (p *progress) jumped(s slot, to int64) {
+func (p *progress) jumped(s slot, to position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mine[s] != nil {
@@ -105,9 +105,9 @@ func (t *track) catchUp() {
 	if t.waiting.at.IsZero() {
 		t.waiting = t.newer
 	}
-	if !t.waiting.at.IsZero() && t.stored >= t.waiting.end {
+	if !t.waiting.at.IsZero() && t.stored.offset >= t.waiting.end {
 		t.reached, t.waiting = t.waiting, pair{}
-		if t.stored >= t.newer.end {
+		if t.stored.offset >= t.newer.end {
 			t.reached = t.newer
 		} else {
 			t.waiting = t.newer
@@ -116,7 +116,7 @@ func (t *track) catchUp() {
 }
 
 func (p *progress) showLag(s slot, t *track) {
-	p.metrics.lag.With(prometheus.Labels{"topic": s.topic, "partition": s.number()}).Set(float64(max(0, t.newer.end-t.stored)))
+	p.metrics.lag.With(prometheus.Labels{"topic": s.topic, "partition": s.number()}).Set(float64(max(0, t.newer.end-t.stored.offset)))
 }
 
 // load takes over what the table holds.

@@ -31,14 +31,18 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 		{"nothing was seen", func() {}, 0, 0},
 		{"the end is ahead of what is stored", func() { p.ends(s, seconds(10), 100) }, 0, 0},
 		{"a newer end does not replace the one that is waited for", func() { p.ends(s, seconds(11), 150) }, 0, 0},
-		{"some is stored", func() { p.stored(map[*partition]int64{of: 99}) }, 0, 0},
-		{"the first end is reached", func() { p.stored(map[*partition]int64{of: 120}) }, 10, 100},
-		{"the second end is reached", func() { p.stored(map[*partition]int64{of: 150}) }, 11, 150},
+		{"some is stored", func() { p.stored(map[*partition]position{of: {offset: 99}}) }, 0, 0},
+		{"the first end is reached", func() { p.stored(map[*partition]position{of: {offset: 120}}) }, 10, 100},
+		{"the second end is reached", func() { p.stored(map[*partition]position{of: {offset: 150}}) }, 11, 150},
 		{"idle: the end stands, time goes on", func() { p.ends(s, seconds(20), 150) }, 20, 150},
 		{"and on", func() { p.ends(s, seconds(30), 150) }, 30, 150},
 		{"an end behind what is stored (a lagging answer) is fine", func() { p.ends(s, seconds(31), 149) }, 31, 149},
 		{"never beyond the last layout", func() { p.ends(s, seconds(2000), 150) }, 1000, 150},
 		{"until there is a newer one", func() { p.covers(&layout{asked: seconds(1999), leaders: map[slot]int32{s: 0}}) }, 1999, 150},
+		{"the topic is made anew", func() { p.jumped(s, position{0, 1}) }, 0, 0},
+		{"its end is ahead of what is stored", func() { p.ends(s, seconds(40), 3) }, 0, 0},
+		{"a batch of the old topic says nothing of the new one", func() { p.stored(map[*partition]position{of: {offset: 160}}) }, 0, 0},
+		{"the new one is stored", func() { p.stored(map[*partition]position{of: {offset: 3, jumps: 1}}) }, 40, 3},
 	} {
 		step.do()
 		row, published := p.take()[s]

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // What ends a session without being a failure.
@@ -54,16 +52,19 @@ func (s *session) run(ctx context.Context) error {
 	parts.Go(func() { s.lead(fetching) })
 	parts.Go(func() { s.decode(fetching, storing) })
 	err := s.store(storing)
+	if storing.Err() != nil {
+		err = nil // the batch in hand is left to redelivery
+	}
 	stop(err)
 	parts.Wait()
 	s.fetchers.Wait()
-	if err == nil {
-		err = context.Cause(fetching)
-	}
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, kafka.ErrGenerationEnded)) {
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
 		return nil
 	}
-	return err
+	return context.Cause(fetching)
 }
 
 // lead keeps a fetcher running for each broker that leads a partition, and ends the session when the topics change.

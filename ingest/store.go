@@ -165,13 +165,13 @@ const commitTries = 5
 func (s *session) commit(ctx context.Context, b *batch) error {
 	offsets := map[string]map[int]int64{}
 	for p, end := range b.ends {
-		if s.assignment.isLost(p) {
+		if !s.assignment.stands(p, end) {
 			continue
 		}
 		if offsets[p.topic] == nil {
 			offsets[p.topic] = map[int]int64{}
 		}
-		offsets[p.topic][int(p.id)] = end
+		offsets[p.topic][int(p.id)] = end.offset
 	}
 	for failures := 1; ; failures++ {
 		err := s.committer.CommitOffsets(offsets)
