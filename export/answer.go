@@ -20,7 +20,7 @@ import (
 type job struct {
 	request query.Request // Settings and PseudonymKey are filled in when it is planned
 	bom     bool
-	frame   func(io.Writer) frame // around the engine's rows; nil: as they come
+	frame   func(io.Writer) frame // around the engine's rows, as an answer to POST, without a tag; nil: the rows are a file of their own
 }
 
 // fileName is what a browser saves the export as: users-usage-2026-10-01-2026-10-31.csv.
@@ -52,7 +52,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, attempt > maxPlans)
+		p, err := e.plan(ctx, &j, attempt > maxPlans || j.frame != nil)
 		if err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ var errMoved = fmt.Errorf("the workspace's entities changed while its export beg
 
 // stale errors are worth another plan.
 func stale(err error) bool {
-	return err == errMoved || query.Stale(err) || tables.Stale(err) || tables.StaleVersion(err)
+	return err == errMoved || tables.Stale(err) || tables.StaleVersion(err)
 }
 
 // A begun statement has passed its guards: head are the first bytes of its rows.
@@ -195,8 +195,13 @@ func (j job) header(h http.Header, tag string, through time.Time) {
 	h.Set("Content-Type", contentTypes[j.request.Format])
 	h.Set("Cache-Control", "private, no-cache") // kept by the client alone, and only used after asking whether the tag still holds
 	h.Set("Vary", "Accept-Encoding, Authorization, Cookie")
-	h.Set("Content-Disposition", `attachment; filename="`+j.fileName()+`"`)
-	h.Del("ETag")
+	if j.frame != nil {
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "no-store")
+	} else {
+		h.Set("Content-Disposition", `attachment; filename="`+j.fileName()+`"`)
+	}
+	h.Del("ETag") // of an attempt before
 	if tag != "" {
 		h.Set("ETag", tag)
 	}

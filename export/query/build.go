@@ -22,20 +22,39 @@ var sqls = template.Must(template.New("").Funcs(template.FuncMap{"ratio": ratio}
 
 // A shape is how a type's rows are made.
 type shape struct {
-	sql   string   // the template
-	kinds []string // of entities that it reads
-	ID    string   // the log's column that carries the entity
-	Kind  string   // the entity's kind, and the channel of its messages
-	order string   // what comes first in the order, before id and group; columns of the SQL's result
+	sql   string         // the template
+	kinds []string       // of entities that it reads
+	ID    string         // the log's column that carries the entity
+	Kind  string         // the entity's kind, and the channel of its messages
+	reads []tables.Daily // the usage that it reads
+	order string         // of the rows: columns of the SQL's result
 }
 
 var shapes = map[Type]shape{
-	Users:      {sql: "users.sql", kinds: []string{"user"}, ID: "user_id", Kind: "user", order: "r.messages_total_rank, r.user_id, r.grouped"},
-	Assistants: {sql: "places.sql", kinds: []string{"assistant", "user"}, ID: "assistant_id", Kind: "assistant", order: "r.messages DESC, r.id, r.grouped"},
-	Projects:   {sql: "places.sql", kinds: []string{"project", "user"}, ID: "project_id", Kind: "project", order: "r.messages DESC, r.id, r.grouped"},
-	Workflows:  {sql: "workflows.sql", kinds: []string{"workflow", "user"}, ID: "workflow_id", Kind: "workflow", order: "r.runs DESC, r.id"},
-	Models:     {sql: "models.sql", order: "r.requests DESC, r.name, r.provider, r.bring_your_keys, r.grouped"},
-	APIKeys:    {sql: "apikeys.sql", kinds: []string{"api_key"}, ID: "api_key_id", Kind: "api_key", order: "r.requests DESC, r.id, r.grouped"},
+	Users: {
+		sql: "users.sql", kinds: []string{"user"}, ID: "user_id", Kind: "user", reads: tables.Dailies(),
+		order: "r.messages_total_rank, r.user_id, r.grouped",
+	},
+	Assistants: {
+		sql: "places.sql", kinds: []string{"assistant", "user"}, ID: "assistant_id", Kind: "assistant", reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
+		order: "r.messages DESC, r.id, r.grouped",
+	},
+	Projects: {
+		sql: "places.sql", kinds: []string{"project", "user"}, ID: "project_id", Kind: "project", reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
+		order: "r.messages DESC, r.id",
+	},
+	Workflows: {
+		sql: "workflows.sql", kinds: []string{"workflow", "user"}, ID: "workflow_id", Kind: "workflow", reads: tables.Dailies(),
+		order: "r.runs DESC, r.id",
+	},
+	Models: {
+		sql: "models.sql", reads: []tables.Daily{tables.Tokens},
+		order: "r.requests DESC, r.name, r.provider, r.bring_your_keys, r.grouped",
+	},
+	APIKeys: {
+		sql: "apikeys.sql", kinds: []string{"api_key"}, ID: "api_key_id", Kind: "api_key", reads: []tables.Daily{tables.Messages, tables.Tokens},
+		order: "r.requests DESC, r.id, r.grouped",
+	},
 }
 
 // choices are what a template chooses by.
@@ -99,7 +118,7 @@ func ratio(dividend, divisor string, digits int) string {
 // rowsSQL is the WITH clauses and the SELECT that make the request's rows, as plain values.
 func (r Request) rowsSQL() (string, shape, error) {
 	s := shapes[r.Type]
-	parts := []string{"WITH " + sources()}
+	parts := []string{"WITH " + sources(s.reads)}
 	for _, kind := range s.kinds {
 		text, err := execute("entities.sql", kind)
 		if err != nil {
@@ -129,15 +148,15 @@ func rowsOf(r Request, rows string, s shape) (string, error) {
 	for i, c := range columns {
 		cells[i] = fmt.Sprintf("%s AS %s", r.cell(c), c.Name)
 	}
-	sql := fmt.Sprintf("SELECT\n    %s\nFROM (\n%s\n) AS r\nWHERE %s\nORDER BY %s", strings.Join(cells, ",\n    "), rows, r.guards(), s.order)
+	sql := fmt.Sprintf("SELECT\n    %s\nFROM (\n%s\n) AS r\nWHERE %s\nORDER BY %s", strings.Join(cells, ",\n    "), rows, r.guards(s.reads), s.order)
 	if r.Limit > 0 {
 		sql += "\nLIMIT " + strconv.Itoa(r.Limit)
 	}
 	return sql, nil
 }
 
-func countOf(r Request, rows string, _ shape) (string, error) {
-	return fmt.Sprintf("SELECT count() FROM (\n%s\n) AS r\nWHERE %s", rows, r.guards()), nil
+func countOf(r Request, rows string, s shape) (string, error) {
+	return fmt.Sprintf("SELECT count() FROM (\n%s\n) AS r\nWHERE %s", rows, r.guards(s.reads)), nil
 }
 
 func build(r Request, plan tables.Plan, selecting func(Request, string, shape) (string, error)) (Statement, error) {
@@ -160,9 +179,8 @@ func build(r Request, plan tables.Plan, selecting func(Request, string, shape) (
 func (r Request) params(plan tables.Plan) clickhouse.Parameters {
 	p := plan.Params()
 	from, to, edges := r.Period.whole()
-	p["org"] = tables.EscapeParam(r.Org)
 	p["whole_from"], p["whole_to"] = from.String(), to.String()
-	p["edge_days"] = days(edges)
+	p["edge_days"], p["edge_version"] = days(edges), plan.VersionOf(edges...)
 	p["from"], p["to"] = millis(r.Period.From), millis(r.Period.To)
 	p["at"] = millis(r.attributesAt())
 	p["start"], p["end"] = r.Period.Start, r.Period.End

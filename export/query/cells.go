@@ -15,7 +15,7 @@ func (r Request) cell(c Column) string {
 	case "period_end":
 		v = "toDate32({end:String})"
 	case "org_id":
-		v = "{org:String}"
+		v = "{plan_org:String}"
 	}
 	if r.Format == CSV || r.Format == "" {
 		return csvCell(c.Kind, v)
@@ -25,10 +25,10 @@ func (r Request) cell(c Column) string {
 		return fmt.Sprintf("toString(%s)", v)
 	case Integer:
 		return fmt.Sprintf("toUInt64(%s)", v)
-	case Ratio:
-		return fmt.Sprintf("toDecimal128(%s, 2)", v)
-	case Rate:
-		return fmt.Sprintf("toDecimal128(%s, 4)", v)
+	case Ratio, Rate:
+		if r.Format == Parquet {
+			return fmt.Sprintf("toFloat64(%s)", v) // what its readers calculate with
+		}
 	case Bool:
 		return fmt.Sprintf("CAST(%s, 'Bool')", v)
 	}

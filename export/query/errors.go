@@ -3,7 +3,6 @@ package query
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -21,13 +20,6 @@ func bad(param, format string, args ...any) error {
 
 // ErrWorkflowsOff refuses the export workflows to a workspace whose settings do not have them (403).
 var ErrWorkflowsOff = errors.New("workflows are switched off for this workspace; its administrator can switch them on in the workspace's settings")
-
-// staleMarker is what the guards of a statement throw.
-const staleMarker = "rollcall: stale plan"
-
-// Stale tells whether a statement failed because its plan no longer held when it ran: plan again and run it anew. The engine says so before the first byte.
-// The marker's words are our own, thrown by our guard: the one place where an error is told by its text, since the engine sends nothing else.
-func Stale(err error) bool { return err != nil && strings.Contains(err.Error(), staleMarker) }
 
 // clip shortens what a user sent for showing it back.
 func clip(s string) string {

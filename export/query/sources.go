@@ -8,12 +8,15 @@ import (
 	"rollcall/schema/tables"
 )
 
+// edgeDays are the slices that the period covers in part.
+const edgeDays = "org_id = {plan_org:String} AND day IN {edge_days:Array(Date)}"
+
 // source is the usage of the period out of one kind of event, in the shape of its rollup: whole days from the rollup or from the log as the plan says, partial
 // days from the log to the millisecond. The three are disjoint: by slice, and by day.
 func source(d tables.Daily) string {
 	const (
 		wholeDays = " AND day BETWEEN {whole_from:Date} AND {whole_to:Date}"
-		edges     = "org_id = {org:String} AND day IN {edge_days:Array(Date)} AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})"
+		edges     = edgeDays + " AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})"
 	)
 	arms := []string{d.Rolled(tables.RolledWhere + wholeDays), d.FromLog(tables.LiveWhere + wholeDays), d.FromLog(edges)}
 	for i, arm := range arms {
@@ -23,13 +26,13 @@ func source(d tables.Daily) string {
 }
 
 // sources are the WITH clauses that a type's SQL may read.
-func sources() string {
+func sources(reads []tables.Daily) string {
+	names := map[string]string{
+		tables.Messages.Table: "messages", tables.Actions.Table: "actions", tables.Tokens.Table: "tokens", tables.Workflows.Table: "workflow_runs",
+	}
 	var all []string
-	for _, s := range []struct {
-		name string
-		of   tables.Daily
-	}{{"messages", tables.Messages}, {"actions", tables.Actions}, {"tokens", tables.Tokens}, {"workflow_runs", tables.Workflows}} {
-		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", s.name, source(s.of)))
+	for _, d := range reads {
+		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", names[d.Table], source(d)))
 	}
 	return strings.Join(all, ",\n")
 }
@@ -53,14 +56,15 @@ func (p Period) whole() (from, to schema.Day, edges []schema.Day) {
 
 const dayMillis = 86_400_000
 
-// guards are what the statement's WHERE asks for: that all rows the plan counts on are there and, unless any version will do, that the log still is the planned one.
-func (r Request) guards() string {
+// guards fail the statement if the plan no longer holds: if rows it counts on are gone or, unless any version will do, if the log has moved on. They are one
+// scalar subquery, so that they are asked even where there is no row to keep.
+func (r Request) guards(reads []tables.Daily) string {
 	var all []string
-	for _, d := range tables.Dailies() {
-		all = append(all, d.Guard()+" = 0")
+	for _, d := range reads {
+		all = append(all, d.Guard())
 	}
 	if !r.AnyVersion {
-		all = append(all, tables.LiveGuard()+" = 0")
+		all = append(all, tables.LiveGuard(), tables.VersionGuard(edgeDays, "{edge_version:UInt256}"))
 	}
-	return strings.Join(all, "\n  AND ")
+	return "(SELECT " + strings.Join(all, "\n  + ") + ") = 0"
 }

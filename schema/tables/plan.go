@@ -27,6 +27,19 @@ type Plan struct {
 	Live        []schema.Day      // slices that are read from the log: by LiveWhere
 	LiveVersion string            // decimal UInt256: the sum of SliceVersion over the live slices; 0 where there are none
 	Versions    string            // digest over (day, version) of all slices: equal as long as the log is, rolled up or not
+
+	versions map[schema.Day]*big.Int
+}
+
+// VersionOf is the sum of the versions that the plan saw of some days' slices, as a decimal UInt256: for VersionGuard.
+func (p Plan) VersionOf(days ...schema.Day) string {
+	sum := new(big.Int)
+	for _, day := range days {
+		if v := p.versions[day]; v != nil {
+			sum.Add(sum, v)
+		}
+	}
+	return sum.String()
 }
 
 // Conditions for Daily.Rolled and Daily.FromLog that follow a plan; their parameters are those of Plan.Params.
@@ -43,8 +56,11 @@ func (d Daily) Guard() string {
 
 // LiveGuard is a scalar expression that is 0 while the live slices are what the plan's LiveVersion and Versions say, and fails the statement with an error
 // that StaleVersion knows when they moved. The rows read are exact either way; only a tag made of Versions would be that of other data.
-func LiveGuard() string {
-	return fmt.Sprintf("throwIf((SELECT %s FROM events FINAL WHERE %s) != {plan_live_version:UInt256}, '%s')", SliceVersion, LiveWhere, staleVersion)
+func LiveGuard() string { return VersionGuard(LiveWhere, "{plan_live_version:UInt256}") }
+
+// VersionGuard is the same for the slices that meet where and the sum of their versions.
+func VersionGuard(where, version string) string {
+	return fmt.Sprintf("throwIf((SELECT %s FROM events FINAL WHERE %s) != %s, '%s')", SliceVersion, where, version, staleVersion)
 }
 
 const (
@@ -109,12 +125,13 @@ ORDER BY day`, states(where), SliceVersion, where)
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan the slices of %s from %s to %s: %w", org, from, to, err)
 	}
-	plan := Plan{Org: org, From: from, To: to, Rows: map[string]uint64{}}
+	plan := Plan{Org: org, From: from, To: to, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{}}
 	live, digest := new(big.Int), sha256.New()
 	fmt.Fprintf(digest, "revision %d\n", Revision)
 	for _, s := range slices {
 		day := schema.DayOf(s.Day)
 		fmt.Fprintf(digest, "%s %s\n", day, &s.Version)
+		plan.versions[day] = &s.Version
 		if !s.Clean {
 			plan.Live = append(plan.Live, day)
 			live.Add(live, &s.Version)
