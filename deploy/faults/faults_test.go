@@ -18,6 +18,7 @@ var (
 // TestAlone has each fault strike alone, in one world.
 func TestAlone(t *testing.T) {
 	w := newWorld(t, 1)
+	defer w.close()
 	for _, f := range slices.Concat(ingestFaults, brokerFaults, engineFaults) {
 		w.strike(*events/4, f)
 		w.heal()
