@@ -1,2 +1,38 @@
-// Package ingest carries events from Kafka into the log.
+// Package ingest carries events from Kafka into ClickHouse: usage into the log (table events), descriptions into the attribute history (entities), refused
+// records into rejects, and which slices changed into marks.
+//
+//	Kafka ──fetch──► answers ──decode──► batch ──store──► 1 log, entities  2 erasures again  3 marks  4 rejects  5 commit
+//
+// # What it promises
+//
+// Every record that a group member was given is, before its offset is committed, in exactly one of these states: its event is in the log or in the history;
+// it is a reject, kept whole; it was an erased person's, and is counted. Nothing is dropped to go on, and nothing that is stored depends on who stored it, in
+// which order, in which batches or how often: the log is a set (schema/tables/migrations/0001_events.sql). So
+//
+//   - redelivery, replays, retried inserts, copies through other partitions or topics and members that only believe they are still in the group add nothing;
+//   - a kill at any moment loses nothing: what was not committed is delivered again;
+//   - records of aborted transactions and control records are not events; the holes that they and compaction leave are passed over;
+//   - a record batch whose checksum is wrong, or that cannot be read, is fetched again until it can; its partition waits, the others go on;
+//   - what ClickHouse refuses for a while is repeated, with growing pauses, for as long as it takes; what it refuses for good ends Run with the reason;
+//   - records that were gone before they could be read are counted (rollcall_ingest_gap_records_total), logged as errors, and only then passed over;
+//   - memory is bounded by Config, however large the backlog and whatever producers send: a record batch of any size inflates into a bounded buffer;
+//   - `progress` never says more than is true: everything below end_offset, which was the partition's end at `through`, is stored. Open transactions count as
+//     not stored; a partition that was just created holds the watermark from its first moment.
+//
+// # Where the promise ends
+//
+//   - Kafka's retention must outlast an outage of ingest or ClickHouse. What Kafka deleted is lost; it is counted, not recovered.
+//   - A topic that is deleted takes its unread records with it. If it is made anew, the new one is read from its start and the break is counted as one record
+//     at least, since nobody can say what was lost. Brokers delete a group's offsets with the topic; if it is made anew and outgrows the old position in the
+//     second between two fetches, and the broker never says that it was unknown, that cannot be told from the old one.
+//   - Producers that use acks=0 or acks=1 can lose records before anyone can read them.
+//   - ClickHouse must keep what it acknowledged. With replicas, use insert quorums or read from the replica that took the write (DESIGN §7).
+//   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017); older segments stop their partition with an error.
+//   - Duplicates and conflicts are counted within a batch only; across batches the table settles them without telling.
+//
+// # Freshness and cost
+//
+// A batch is stored as soon as the one before it is, and when it is BatchAge old or full; a record is in the log about BatchAge after it was produced. Under
+// load batches grow, inserts become fewer, and fetching waits when both batches are taken. One process decodes on one core and stores beside it; more processes
+// in the same group share the partitions.
 package ingest
