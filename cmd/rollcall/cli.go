@@ -24,6 +24,7 @@ type commands struct {
 	Rejects  rejectsCommand  `cmd:"" help:"List or replay the records that were rejected."`
 	Verify   verifyCommand   `cmd:"" help:"Compare the rollups with the event log."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Recompute rollups from the event log."`
+	Forget   forgetCommand   `cmd:"" help:"Erase a person: usage, attributes and rejects."`
 	Config   configCommand   `cmd:"" help:"Check the settings and what they point to."`
 
 	Log logFlags `embed:""`
