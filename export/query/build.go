@@ -115,19 +115,27 @@ func ratio(dividend, divisor string, digits int) string {
 	return fmt.Sprintf("toDecimal128(if(%[2]s = 0, 0, intDiv(2 * %[3]s * toUInt256(%[1]s) + %[2]s, 2 * toUInt256(%[2]s))), %[4]d) / %[3]s", dividend, divisor, one, digits)
 }
 
-// rowsSQL is the WITH clauses and the SELECT that make the request's rows, as plain values.
-func (r Request) rowsSQL() (string, shape, error) {
-	s := shapes[r.Type]
-	parts := []string{"WITH " + sources(s.reads)}
-	for _, kind := range s.kinds {
+// A draft is a statement in the making.
+type draft struct {
+	Request
+	shape
+	reading
+	rows string // the WITH clauses and the SELECT that make the rows, as plain values
+}
+
+func newDraft(r Request, plan tables.Plan) (draft, error) {
+	d := draft{Request: r, shape: shapes[r.Type], reading: newReading(r.Period, plan)}
+	parts := []string{"WITH " + d.sources(d.reads)}
+	for _, kind := range d.kinds {
 		text, err := execute("entities.sql", kind)
 		if err != nil {
-			return "", s, err
+			return d, err
 		}
 		parts = append(parts, text)
 	}
-	text, err := execute(s.sql, choices{s, r})
-	return strings.Join(append(parts, text), ",\n"), s, err
+	text, err := execute(d.sql, choices{d.shape, r})
+	d.rows = strings.Join(append(parts, text), ",\n")
+	return d, err
 }
 
 func execute(name string, with any) (string, error) {
@@ -138,54 +146,39 @@ func execute(name string, with any) (string, error) {
 	return strings.TrimSpace(b.String()), nil
 }
 
-// rowsOf selects the request's columns in its format, countOf the number of rows.
-func rowsOf(r Request, rows string, s shape) (string, error) {
-	columns, err := Columns(r)
+// selected are the request's columns in its format, in the order of the export.
+func (d draft) selected() (string, error) {
+	columns, err := Columns(d.Request)
 	if err != nil {
 		return "", err
 	}
 	cells := make([]string, len(columns))
 	for i, c := range columns {
-		cells[i] = fmt.Sprintf("%s AS %s", r.cell(c), c.Name)
+		cells[i] = fmt.Sprintf("%s AS %s", d.cell(c), c.Name)
 	}
-	sql := fmt.Sprintf("SELECT\n    %s\nFROM (\n%s\n) AS r\nWHERE %s\nORDER BY %s", strings.Join(cells, ",\n    "), rows, r.guards(s.reads), s.order)
-	if r.Limit > 0 {
-		sql += "\nLIMIT " + strconv.Itoa(r.Limit)
+	sql := fmt.Sprintf("SELECT\n    %s\n%s\nORDER BY %s", strings.Join(cells, ",\n    "), d.from(), d.order)
+	if d.Limit > 0 {
+		sql += "\nLIMIT " + strconv.Itoa(d.Limit)
 	}
 	return sql, nil
 }
 
-func countOf(r Request, rows string, s shape) (string, error) {
-	return fmt.Sprintf("SELECT count() FROM (\n%s\n) AS r\nWHERE %s", rows, r.guards(s.reads)), nil
+// from is the FROM clause with the guarded rows.
+func (d draft) from() string {
+	return fmt.Sprintf("FROM (\n%s\n) AS r\nWHERE %s", d.rows, d.guards(d.reads, d.AnyVersion))
 }
 
-func build(r Request, plan tables.Plan, selecting func(Request, string, shape) (string, error)) (Statement, error) {
-	if err := r.check(); err != nil {
-		return Statement{}, err
-	}
-	rows, s, err := r.rowsSQL()
-	if err != nil {
-		return Statement{}, err
-	}
-	sql, err := selecting(r, rows, s)
-	if err != nil {
-		return Statement{}, err
-	}
-	format, settings := r.engineFormat()
-	return Statement{SQL: sql, Format: format, Params: r.params(plan), Settings: settings}, nil
-}
-
-// params are all values of a statement.
-func (r Request) params(plan tables.Plan) clickhouse.Parameters {
-	p := plan.Params()
-	from, to, edges := r.Period.whole()
+// params are all values of the statement.
+func (d draft) params() clickhouse.Parameters {
+	p := d.plan.Params()
+	from, to, _ := d.Period.whole()
 	p["whole_from"], p["whole_to"] = from.String(), to.String()
-	p["edge_days"], p["edge_version"] = days(edges), plan.VersionOf(edges...)
-	p["from"], p["to"] = millis(r.Period.From), millis(r.Period.To)
-	p["at"] = millis(r.attributesAt())
-	p["start"], p["end"] = r.Period.Start, r.Period.End
-	if r.Settings.Pseudonymize {
-		p["pseudonym_key"] = hex.EncodeToString(r.PseudonymKey[:])
+	p["log_days"], p["log_version"] = days(d.logDays), d.plan.VersionOf(d.logDays...)
+	p["from"], p["to"] = millis(d.Period.From), millis(d.Period.To)
+	p["at"] = millis(d.attributesAt())
+	p["start"], p["end"] = d.Period.Start, d.Period.End
+	if d.Settings.Pseudonymize {
+		p["pseudonym_key"] = hex.EncodeToString(d.PseudonymKey[:])
 	}
 	return p
 }

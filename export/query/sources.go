@@ -2,23 +2,47 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollcall/schema"
 	"rollcall/schema/tables"
 )
 
-// edgeDays are the slices that the period covers in part.
-const edgeDays = "org_id = {plan_org:String} AND day IN {edge_days:Array(Date)}"
+// A reading says where a statement reads the period's usage. Rollups and log are disjoint: by slice.
+type reading struct {
+	plan    tables.Plan
+	logDays []schema.Day // whole days that are not rolled up, and days that the period covers in part
+}
 
-// source is the usage of the period out of one kind of event, in the shape of its rollup: whole days from the rollup or from the log as the plan says, partial
-// days from the log to the millisecond. The three are disjoint: by slice, and by day.
-func source(d tables.Daily) string {
-	const (
-		wholeDays = " AND day BETWEEN {whole_from:Date} AND {whole_to:Date}"
-		edges     = edgeDays + " AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})"
-	)
-	arms := []string{d.Rolled(tables.RolledWhere + wholeDays), d.FromLog(tables.LiveWhere + wholeDays), d.FromLog(edges)}
+// A statement only has the arms it needs: the engine takes as long to understand a statement as to answer a small one.
+const (
+	fromRollups = tables.RolledWhere + " AND day BETWEEN {whole_from:Date} AND {whole_to:Date}"
+	logDays     = "org_id = {plan_org:String} AND day IN {log_days:Array(Date)}"
+	fromLog     = logDays + " AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})"
+)
+
+func newReading(p Period, plan tables.Plan) reading {
+	from, to, days := p.whole()
+	for _, day := range plan.Live {
+		if day >= from && day <= to {
+			days = append(days, day)
+		}
+	}
+	slices.Sort(days)
+	return reading{plan: plan, logDays: days}
+}
+
+// source is the usage of the period out of one kind of event, in the shape of its rollup: whole days from the rollup or from the log, as the plan says, partial
+// days from the log to the millisecond.
+func (r reading) source(d tables.Daily) string {
+	var arms []string
+	if len(r.plan.Generations) > 0 || len(r.logDays) == 0 {
+		arms = append(arms, d.Rolled(fromRollups))
+	}
+	if len(r.logDays) > 0 {
+		arms = append(arms, d.FromLog(fromLog))
+	}
 	for i, arm := range arms {
 		arms[i] = fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", d.KeyNames(), d.Names, arm)
 	}
@@ -26,15 +50,30 @@ func source(d tables.Daily) string {
 }
 
 // sources are the WITH clauses that a type's SQL may read.
-func sources(reads []tables.Daily) string {
+func (r reading) sources(reads []tables.Daily) string {
 	names := map[string]string{
 		tables.Messages.Table: "messages", tables.Actions.Table: "actions", tables.Tokens.Table: "tokens", tables.Workflows.Table: "workflow_runs",
 	}
 	var all []string
 	for _, d := range reads {
-		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", names[d.Table], source(d)))
+		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", names[d.Table], r.source(d)))
 	}
 	return strings.Join(all, ",\n")
+}
+
+// guards fail the statement if the plan no longer holds: if rows it counts on are gone or, unless any version will do, if the days that are read from the log
+// have moved on. They are one scalar subquery, so that they are asked even where there is no row to keep.
+func (r reading) guards(reads []tables.Daily, anyVersion bool) string {
+	all := []string{"0"}
+	if len(r.plan.Generations) > 0 {
+		for _, d := range reads {
+			all = append(all, d.Guard())
+		}
+	}
+	if len(r.logDays) > 0 && !anyVersion {
+		all = append(all, tables.VersionGuard(logDays, "{log_version:UInt256}"))
+	}
+	return "(SELECT " + strings.Join(all, "\n  + ") + ") = 0"
 }
 
 // whole are the period's whole UTC days, both inclusive; if there are none, from is after to. edges are the days it covers in part.
@@ -55,16 +94,3 @@ func (p Period) whole() (from, to schema.Day, edges []schema.Day) {
 }
 
 const dayMillis = 86_400_000
-
-// guards fail the statement if the plan no longer holds: if rows it counts on are gone or, unless any version will do, if the log has moved on. They are one
-// scalar subquery, so that they are asked even where there is no row to keep.
-func (r Request) guards(reads []tables.Daily) string {
-	var all []string
-	for _, d := range reads {
-		all = append(all, d.Guard())
-	}
-	if !r.AnyVersion {
-		all = append(all, tables.LiveGuard(), tables.VersionGuard(edgeDays, "{edge_version:UInt256}"))
-	}
-	return "(SELECT " + strings.Join(all, "\n  + ") + ") = 0"
-}

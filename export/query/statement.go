@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"rollcall/schema/tables"
 )
 
@@ -21,7 +22,31 @@ func (s Statement) Context(ctx context.Context) context.Context {
 }
 
 // Build makes the statement that answers the request by the plan, which must span Period.Days. It fails with *BadRequest or ErrWorkflowsOff.
-func Build(r Request, plan tables.Plan) (Statement, error) { return build(r, plan, rowsOf) }
+func Build(r Request, plan tables.Plan) (Statement, error) {
+	if err := r.check(); err != nil {
+		return Statement{}, err
+	}
+	d, err := newDraft(r, plan)
+	if err != nil {
+		return Statement{}, err
+	}
+	sql, err := d.selected()
+	if err != nil {
+		return Statement{}, err
+	}
+	format, settings := r.engineFormat()
+	return Statement{SQL: sql, Format: format, Params: d.params(), Settings: settings}, nil
+}
 
 // Count makes the statement for the number of rows that Build's has: one row, one UInt64.
-func Count(r Request, plan tables.Plan) (Statement, error) { return build(r, plan, countOf) }
+func Count(r Request, plan tables.Plan) (Statement, error) {
+	if err := r.check(); err != nil {
+		return Statement{}, err
+	}
+	d, err := newDraft(r, plan)
+	if err != nil {
+		return Statement{}, err
+	}
+	_, settings := r.engineFormat()
+	return Statement{SQL: "SELECT count()\n" + d.from(), Params: d.params(), Settings: settings}, nil
+}
