@@ -15,10 +15,25 @@ run: engine ## start the whole of Rollcall on embedded parts, with live sample d
 test: engine ## run the tests: embedded broker, embedded ClickHouse
 	$(GO) test $(RACE) $(TEST_FLAGS) ./...
 
+test-kafka: engine ## the integration suite, and the broker's own tests, against Apache Kafka (needs Java and Maven)
+	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 ./deploy/kafkatest ./deploy/suite
+
+test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-for 1h -seed 7' for longer, or one seed again
+	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)
+
+test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
+	$(GO) test -tags browser $(TEST_FLAGS) -count=1 ./export/web/...
+
+screenshots: engine ## pictures of the analytics page, in dist/screenshots
+	$(GO) test -tags browser -count=1 -run Screenshots ./export/web/... -screenshots $(CURDIR)/dist/screenshots
+
+test-containers: ## the integration suite against Kafka and ClickHouse server images, where Docker runs
+	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/suite
+
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags realkafka,browser,containers,faults ./...
+	$(GO) vet -tags browser,containers,faults ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 
