@@ -3,11 +3,10 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/google/uuid"
 
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -37,85 +36,119 @@ func (r *Rollup) Verify(ctx context.Context, f Filter, report func(Difference), 
 	if err != nil {
 		return 0, err
 	}
-	for i, s := range states {
+	months := map[int][]tables.SliceState{}
+	for _, s := range states {
 		if s.Clean {
+			months[month(s.Day)] = append(months[month(s.Day)], s)
 			compared++
-			if err := r.verifySlice(ctx, s, report); err != nil {
-				return compared, err
-			}
 		}
-		if progress != nil {
-			progress(i+1, len(states))
+	}
+	done := 0
+	for _, m := range slices.Sorted(maps.Keys(months)) {
+		for batch := range slices.Chunk(months[m], r.cfg.BatchSlices) {
+			if err := r.verifyBatch(ctx, batch, report); err != nil {
+				return done, err
+			}
+			if done += len(batch); progress != nil {
+				progress(done, compared)
+			}
 		}
 	}
 	return compared, nil
 }
 
-// verifySlice reports the slice's differences once they are sure not to be those of a slice that moves.
-func (r *Rollup) verifySlice(ctx context.Context, s tables.SliceState, report func(Difference)) error {
-	var found []Difference
-	for attempt := range verifyAttempts {
-		var err error
-		if found, err = r.differences(ctx, s); err != nil || len(found) == 0 {
+// verifyBatch reports the differences of clean slices of one month once they are sure not to be those of a slice that moves.
+func (r *Rollup) verifyBatch(ctx context.Context, batch []tables.SliceState, report func(Difference)) error {
+	for attempt := 1; len(batch) > 0; attempt++ {
+		found, err := r.differences(ctx, batch)
+		if err != nil || len(found) == 0 {
 			return err
 		}
-		now, err := tables.SliceStates(ctx, r.conn, Filter{Org: s.Org, From: s.Day, To: s.Day}, false, r.now())
-		if err != nil {
+		suspects := map[tables.Slice]bool{}
+		for _, d := range found {
+			suspects[tables.Slice{Org: d.Org, Day: d.Day}] = true
+		}
+		if batch, err = r.stillClean(ctx, suspects); err != nil {
 			return err
 		}
-		if len(now) == 0 || !now[0].Clean {
-			return nil // marked meanwhile: exports read the log
-		}
-		s = now[0]
-		if attempt == verifyAttempts-1 {
-			break
+		if attempt == verifyAttempts {
+			clean := map[tables.Slice]bool{}
+			for _, s := range batch {
+				clean[s.Slice] = true
+			}
+			for _, d := range found {
+				if clean[tables.Slice{Org: d.Org, Day: d.Day}] {
+					report(d)
+				}
+			}
+			return nil
 		}
 		// Log rows come before their mark, by one answer of the engine.
 		select {
-		case <-time.After(time.Duration(attempt+1) * 500 * time.Millisecond):
+		case <-time.After(time.Duration(attempt) * 300 * time.Millisecond):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	for _, d := range found {
-		report(d)
-	}
 	return nil
 }
 
-// differences compares one generation with the log, table by table, and its manifest's version with the log's.
-func (r *Rollup) differences(ctx context.Context, s tables.SliceState) (found []Difference, err error) {
-	args := []any{clickhouse.Named("org", s.Org), clickhouse.Named("day", s.Day.String()), clickhouse.Named("generation", s.Generation.String())}
+// stillClean reads the suspects' states again and leaves out those that were marked meanwhile: exports read them from the log.
+func (r *Rollup) stillClean(ctx context.Context, suspects map[tables.Slice]bool) (clean []tables.SliceState, err error) {
+	var first, last schema.Day
+	for s := range suspects {
+		if first == 0 || s.Day < first {
+			first = s.Day
+		}
+		last = max(last, s.Day)
+	}
+	states, err := tables.SliceStates(ctx, r.conn, Filter{From: first, To: last}, false, r.now())
+	for _, s := range states {
+		if s.Clean && suspects[s.Slice] {
+			clean = append(clean, s)
+		}
+	}
+	return clean, err
+}
+
+// differences compares generations with the log, table by table, and where all rows agree their manifests' versions with the log's.
+func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (found []Difference, err error) {
+	b := &attempt{}
+	for _, s := range batch {
+		b.slices, b.generations = append(b.slices, s.Slice), append(b.generations, s.Generation)
+	}
+	differ := map[tables.Slice]bool{}
 	for _, d := range tables.Dailies() {
 		var rows []struct {
-			Key    string `ch:"row_key"`
-			Rolled string `ch:"rolled"`
-			Log    string `ch:"log"`
+			Org    string    `ch:"org_id"`
+			Day    time.Time `ch:"day"`
+			Key    string    `ch:"row_key"`
+			Rolled string    `ch:"rolled"`
+			Log    string    `ch:"log"`
 		}
-		if err := r.conn.Select(ctx, &rows, comparison(d), args...); err != nil {
-			return nil, fmt.Errorf("verify %s of %s %s: %w", d.Table, s.Org, s.Day, err)
+		if err := r.conn.Select(ctx, &rows, comparison(d), b.args()...); err != nil {
+			return nil, fmt.Errorf("verify %d slices of %s: %w", len(batch), d.Table, err)
 		}
 		for _, row := range rows {
-			found = append(found, Difference{s.Org, s.Day, d.Table, row.Key, row.Rolled, row.Log})
+			day := schema.DayOf(row.Day)
+			differ[tables.Slice{Org: row.Org, Day: day}] = true
+			found = append(found, Difference{row.Org, day, d.Table, row.Key, row.Rolled, row.Log})
 		}
 	}
-	if len(found) > 0 {
-		return found, nil
-	}
-	b := &attempt{slices: []tables.Slice{s.Slice}, generations: []uuid.UUID{s.Generation}}
 	log, err := r.readVersions(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	if log[0].version.Cmp(&s.Version) != 0 {
-		return []Difference{{s.Org, s.Day, "slices", "version", s.Version.String(), log[0].version.String()}}, nil
+	for i, s := range batch {
+		if log[i].version.Cmp(&s.Version) != 0 && !differ[s.Slice] {
+			found = append(found, Difference{s.Org, s.Day, "slices", "version", s.Version.String(), log[i].version.String()})
+		}
 	}
-	return nil, nil
+	return found, nil
 }
 
-// comparison is the query for the rows in which a generation of one slice and the log differ. Sets are compared by their sizes and their union's.
+// comparison is the query for the rows in which an attempt's generations and the log differ. Sets are compared by their sizes and their union's.
 func comparison(d tables.Daily) string {
-	const slice = "org_id = {org:String} AND day = {day:Date}"
 	var measures, shown, same []string
 	for _, m := range strings.Split(d.Names, ",") {
 		m = strings.TrimSpace(m)
@@ -140,11 +173,11 @@ func comparison(d tables.Daily) string {
 		k = strings.TrimSpace(k)
 		keys = append(keys, fmt.Sprintf("concat('%s=', toString(%s))", k, k))
 	}
-	return fmt.Sprintf(`SELECT arrayStringConcat([%s], ' ') AS row_key,
+	return fmt.Sprintf(`SELECT org_id, day, arrayStringConcat([%s], ' ') AS row_key,
 	if(countIf(side = 0) = 0, '', arrayStringConcat([%s], ' ')) AS rolled, if(countIf(side = 1) = 0, '', arrayStringConcat([%s], ' ')) AS log
 FROM (SELECT 0 AS side, * FROM (%s) UNION ALL SELECT 1 AS side, * FROM (%s))
-GROUP BY %s
+GROUP BY org_id, day, %s
 HAVING NOT (countIf(side = 0) = 1 AND countIf(side = 1) = 1 AND %s)
-ORDER BY row_key`, strings.Join(keys, ", "), strings.Join(rolled, ", "), strings.Join(log, ", "),
-		d.Rolled(slice+" AND generation = {generation:UUID}"), d.FromLog(slice), d.KeyNames(), strings.Join(same, " AND "))
+ORDER BY org_id, day, row_key`, strings.Join(keys, ", "), strings.Join(rolled, ", "), strings.Join(log, ", "),
+		d.Rolled(inBatch+" AND generation IN {generations:Array(UUID)}"), d.FromLog(inBatch), d.KeyNames(), strings.Join(same, " AND "))
 }
