@@ -44,7 +44,7 @@ func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *R
 	scanned := false
 	if mayScan {
 		d.fields.reset()
-		d.scanner.b, d.scanner.at = rec.Value, 0
+		d.scanner.b = rec.Value
 		if binary {
 			scanned = d.scanner.scanData()
 		} else {
@@ -86,7 +86,7 @@ func header(rec *Record, name string) []byte {
 
 // putHeaders takes the envelope from ce_* headers (binary mode).
 func (f *fields) putHeaders(rec *Record) {
-	f.envelope = true
+	f.envelope, f.headers = true, true
 	for i := range rec.Headers {
 		h := &rec.Headers[i]
 		if len(h.Key) > 3 && string(h.Key[:3]) == "ce_" {

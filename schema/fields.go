@@ -22,9 +22,11 @@ type field struct {
 // fields are all known keys of one record, as the scanner or the full decoder found them; which rules hold is judged afterwards.
 type fields struct {
 	value    [keyCount]field
-	seen     uint64 // bit k: value[k] belongs to this record
+	seen     uint64 // bit k: value[k] belongs to this record and is not absent
 	batch    bool   // the value is an array, or says that it is a batch
 	envelope bool   // the value is an object (structured mode), or the headers are the envelope (binary mode)
+	headers  bool   // the envelope is from headers
+	encoded  bool   // there is a data_base64, whatever it holds
 	data     kindOf
 	settings kindOf
 }
@@ -35,15 +37,20 @@ const (
 )
 
 func (f *fields) reset() {
-	f.seen, f.batch, f.envelope, f.data, f.settings = 0, false, false, absent, absent
+	f.seen, f.batch, f.envelope, f.headers, f.encoded, f.data, f.settings = 0, false, false, false, false, absent, absent
 }
 
 // put sets a key; the last of repeated keys counts.
 func (f *fields) put(k key, kind kindOf, bytes []byte) {
-	if kind == text && len(bytes) == 0 {
-		kind = absent
+	if k == dataBase64 {
+		f.encoded = true
 	}
-	f.value[k] = field{bytes, kind}
+	if kind == text && len(bytes) == 0 || kind == absent {
+		f.seen &^= 1 << k
+		return
+	}
+	v := &f.value[k]
+	v.bytes, v.kind = bytes, kind
 	f.seen |= 1 << k
 }
 
@@ -57,6 +64,9 @@ func (f *fields) startSettings(kind kindOf) {
 	f.seen &^= settingsKeys
 	f.settings = kind
 }
+
+// has says whether a key is there and is neither null nor "".
+func (f *fields) has(k key) bool { return f.seen>>k&1 == 1 }
 
 func (f *fields) get(k key) field {
 	if f.seen>>k&1 == 0 {

@@ -37,7 +37,7 @@ func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
 		return d.about(rej)
 	}
 	*ev = Event{Type: typ}
-	ev.ID, ev.Source = j.limited(envelopeID, maxEventID), j.limited(source, maxSource)
+	ev.ID, ev.Source = j.attribute(envelopeID, maxEventID), j.attribute(source, maxSource)
 	at, timeKnown := j.time()
 	switch f.data {
 	case object:
@@ -72,7 +72,7 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 		return 0, d.reject(NotCloudEvent, "the value is a batch; send each event as a record of its own")
 	case !f.envelope:
 		return 0, d.reject(NotCloudEvent, "the value is not an object; send a CloudEvents envelope, or its attributes in ce_* headers")
-	case f.seen>>dataBase64&1 == 1:
+	case f.encoded:
 		return 0, d.reject(NotCloudEvent, "data_base64 is not supported; send data as a JSON object")
 	}
 	if version := f.get(specversion); version.kind != text || string(version.bytes) != "1.0" {
@@ -150,27 +150,39 @@ func (j *judge) time() (at Millis, ok bool) {
 
 // limited is an optional text of at most limit bytes.
 func (j *judge) limited(k key, limit int) []byte {
-	v := j.f.get(k)
-	switch {
-	case v.kind == absent:
+	if !j.f.has(k) {
 		return nil
-	case v.kind != text:
-		j.wrong("%s is not a text", keyNames[k])
-	case len(v.bytes) > limit:
-		j.wrong("%s has %d bytes; at most %d are accepted", keyNames[k], len(v.bytes), limit)
-	case k < orgID && !utf8.Valid(v.bytes): // from a header; JSON was checked as a whole
-		j.wrong("%s is not valid UTF-8", keyNames[k])
-	default:
+	}
+	v := &j.f.value[k]
+	if v.kind == text && len(v.bytes) <= limit {
 		return v.bytes
 	}
+	j.unlimited(k, v, limit)
 	return nil
 }
 
+func (j *judge) unlimited(k key, v *field, limit int) {
+	if v.kind != text {
+		j.wrong("%s is not a text", keyNames[k])
+		return
+	}
+	j.wrong("%s has %d bytes; at most %d are accepted", keyNames[k], len(v.bytes), limit)
+}
+
 func (j *judge) require(k key, limit int) []byte {
-	if j.f.get(k).kind == absent {
+	if !j.f.has(k) {
 		j.miss("%s is missing", keyNames[k])
 	}
 	return j.limited(k, limit)
+}
+
+// attribute is a text of the envelope. From a header it may be anything; JSON was checked as a whole.
+func (j *judge) attribute(k key, limit int) []byte {
+	v := j.limited(k, limit)
+	if j.f.headers && !utf8.Valid(v) {
+		j.wrong("%s is not valid UTF-8", keyNames[k])
+	}
+	return v
 }
 
 // oneOf is a required text out of a closed set.
@@ -213,7 +225,7 @@ func (j *judge) count(k key) uint32 {
 }
 
 func (j *judge) requireCount(k key) uint32 {
-	if j.f.get(k).kind == absent {
+	if !j.f.has(k) {
 		j.miss("%s is missing", keyNames[k])
 	}
 	return j.count(k)
