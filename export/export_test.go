@@ -149,7 +149,7 @@ func (f *fixture) auditOf(org, format string) auditRecord {
 	f.until("an audit row that has ended", func() bool {
 		rows = nil
 		err := f.conn.Select(context.Background(), &rows, `SELECT outcome, status, bytes, rows, toString(credential) AS credential, key_id, key_name, data_type, request, period_start, period_end
-FROM export_audit FINAL WHERE org_id = $1 AND format = $2 ORDER BY request_id DESC LIMIT 1`, org, format)
+FROM export_audit FINAL WHERE org_id = $1 AND format = $2 ORDER BY started_at DESC LIMIT 1`, org, format)
 		if err != nil {
 			f.Fatal(err)
 		}
