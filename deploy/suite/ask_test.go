@@ -139,7 +139,7 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 		if r.IntN(3) == 0 {
 			a.From, a.To = "", ""
 			a.Range = []string{"this_month", "last_month", "this_week", "last_week"}[r.IntN(4)]
-			a.WeekMonday = r.IntN(2) == 0
+			a.WeekMonday = strings.HasSuffix(a.Range, "week") && r.IntN(2) == 0
 		}
 		return
 	}

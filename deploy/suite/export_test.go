@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	events   = flag.Int("events", 4000, "how many random events")
-	requests = flag.Int("requests", 3, "random requests per workspace, data type and grouping in each state of the rollups")
+	events   = flag.Int("events", 3000, "how many random events")
+	requests = flag.Int("requests", 1, "random requests per workspace, data type and grouping in each state of the rollups")
 )
 
 // The whole promise: whatever arrives in whatever order, every export is what the oracle computes, wherever its days are read from.
@@ -195,7 +195,7 @@ func (b *bed) checkDropIn(a ask, want oracle.Table, status int, body []byte) err
 	if err := json.Unmarshal(envelope.Data, &file); err != nil {
 		return err
 	}
-	if file.DataType != dataType || file.RecordCount != len(want.Rows) || !strings.HasPrefix(file.FilePath, "users-usage/"+a.Org+"/") {
+	if file.DataType != dataType || file.RecordCount != len(want.Rows) || !strings.HasPrefix(file.FilePath, a.Type+"-usage/"+a.Org+"/") {
 		return fmt.Errorf("%s for %d rows", envelope.Data, len(want.Rows))
 	}
 	status, csv := b.call("", http.MethodGet, file.DownloadURL, nil)

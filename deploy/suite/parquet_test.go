@@ -97,10 +97,11 @@ func leaf(column *parquet.Column, v parquet.Value) (string, error) {
 	if logical := column.Type().LogicalType(); logical != nil {
 		switch kind := logical.Value.(type) {
 		case *format.DecimalType:
-			if kind.Precision != 38 || kind.Scale != 9 {
-				return "", fmt.Errorf("a Decimal(%d, %d)", kind.Precision, kind.Scale)
+			if strings.Contains(strings.Join(column.Path(), "."), "cost_usd") && (kind.Precision != 38 || kind.Scale != 9) {
+				return "", fmt.Errorf("a cost is a Decimal(%d, %d)", kind.Precision, kind.Scale)
 			}
-			return new(big.Rat).SetFrac(new(big.Int).SetBytes(v.ByteArray()), big.NewInt(1e9)).FloatString(9), nil
+			unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(kind.Scale)), nil)
+			return new(big.Rat).SetFrac(new(big.Int).SetBytes(v.ByteArray()), unit).FloatString(int(kind.Scale)), nil
 		case *format.DateType:
 			return jsonText(time.Unix(int64(v.Int32())*86400, 0).UTC().Format(time.DateOnly)), nil
 		case *format.StringType:
