@@ -1,22 +1,17 @@
 -- facts: usage that carries an API key.
 facts AS (
-    SELECT api_key_id AS id, {{.GroupModel}} AS grouped, 1 AS used,
+    SELECT api_key_id AS id, {{.GroupModel}} AS grouped,
         requests AS reqs, prompt_tokens AS prompt, completion_tokens AS completion, cached_prompt_tokens AS cached, cache_creation_tokens AS creation, cost_usd AS cost
     FROM tokens
     UNION ALL
-    SELECT api_key_id, {{.GroupModel}}, 1, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM messages
-    {{- if .Inactive}}
-    UNION ALL
-    SELECT entity_id, '', 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM api_key_entities WHERE listed
-    {{- end}}
+    SELECT api_key_id, {{.GroupModel}}, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM messages
 ),
 usage AS (
-    SELECT id, grouped, max(used) AS active, sum(reqs) AS requests, {{.TokenSums}},
+    SELECT id, grouped, 1 AS active, sum(reqs) AS requests, {{.TokenSums}},
         sum_cached_prompt_tokens AS cached_prompt_tokens, sum_cache_creation_tokens AS cache_creation_tokens
     FROM facts
     WHERE id != ''
     GROUP BY id, grouped
 )
-SELECT rows.*, rows.id AS api_key_id, grouped AS model, e.name AS api_key_name
-FROM ({{.ListedOnce}}) AS rows
-LEFT JOIN api_key_entities AS e ON e.entity_id = rows.id
+SELECT usage.*, {{.Entity}} AS api_key_id, grouped AS model, e.name AS api_key_name
+FROM {{.Usage}}

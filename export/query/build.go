@@ -37,15 +37,15 @@ var shapes = map[Type]shape{
 	},
 	Assistants: {
 		sql: "places.sql", kinds: []string{"assistant", "user"}, ID: "assistant_id", Kind: "assistant", reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
-		order: "r.messages DESC, r.id, r.grouped",
+		order: "r.messages DESC, r.assistant_id, r.grouped",
 	},
 	Projects: {
 		sql: "places.sql", kinds: []string{"project", "user"}, ID: "project_id", Kind: "project", reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
-		order: "r.messages DESC, r.id",
+		order: "r.messages DESC, r.project_id",
 	},
 	Workflows: {
 		sql: "workflows.sql", kinds: []string{"workflow", "user"}, ID: "workflow_id", Kind: "workflow", reads: tables.Dailies(),
-		order: "r.runs DESC, r.id",
+		order: "r.runs DESC, r.workflow_id",
 	},
 	Models: {
 		sql: "models.sql", reads: []tables.Daily{tables.Tokens},
@@ -53,7 +53,7 @@ var shapes = map[Type]shape{
 	},
 	APIKeys: {
 		sql: "apikeys.sql", kinds: []string{"api_key"}, ID: "api_key_id", Kind: "api_key", reads: []tables.Daily{tables.Messages, tables.Tokens},
-		order: "r.requests DESC, r.id, r.grouped",
+		order: "r.requests DESC, r.api_key_id, r.grouped",
 	},
 }
 
@@ -62,9 +62,6 @@ type choices struct {
 	shape
 	Request
 }
-
-// Inactive: known entities without usage are listed.
-func (c choices) Inactive() bool { return !c.WithoutInactive }
 
 // GroupModel is the group of a usage event, GroupToken that of a model's request.
 func (c choices) GroupModel() string {
@@ -84,13 +81,21 @@ func (c choices) GroupToken() string {
 	return "''"
 }
 
-// ListedOnce are the rows of usage; an entity that is only listed has one without group, and one that has usage in any group has none for being listed.
-func (c choices) ListedOnce() string {
-	if c.GroupBy == "" || c.WithoutInactive {
-		return "SELECT * FROM usage"
+// Usage joins the rows of usage with what their entities, and the entities' owners, are called; entities that are only listed get a row of their own.
+func (c choices) Usage() string {
+	join, owner := "FULL", ""
+	where := "\nWHERE usage.active OR e.listed"
+	if c.WithoutInactive {
+		join, where = "LEFT", ""
 	}
-	return "SELECT * FROM (SELECT *, max(active) OVER (PARTITION BY id) AS any_active FROM usage) WHERE active = any_active"
+	if len(c.kinds) > 1 {
+		owner = "\nLEFT JOIN user_entities AS owner ON owner.entity_id = e.owner_id"
+	}
+	return fmt.Sprintf("usage %s JOIN %s_entities AS e ON e.entity_id = usage.id%s%s", join, c.Kind, owner, where)
 }
+
+// Entity is the id of a row of Usage.
+func (choices) Entity() string { return "if(usage.active, usage.id, e.entity_id)" }
 
 // Person is how a user's id is shown.
 func (c choices) Person(id string) string {

@@ -1,28 +1,30 @@
 -- What was said of things of one kind, per moment. Events are in the order of (time, source, id): of several of one time the greatest (source, id) holds.
--- attributes: of the last description of that moment; deleted: whether the last event of that moment ends the entity.
+-- attributes: of the last description of that moment; ended: whether the last event of that moment deletes the entity.
 {{.}}_moments AS (
     SELECT entity_id, time,
-        countIf(NOT e.deleted) > 0 AS described,
-        argMaxIf((name, email, toString(role), joined_at, description, url, owner_id), (source, id), NOT e.deleted) AS attributes,
-        argMax(e.deleted, (source, id)) AS deleted
-    FROM entities AS e FINAL
+        countIf(NOT deleted) > 0 AS described,
+        argMaxIf((name, email, toString(role), joined_at, description, url, owner_id), (source, id), NOT deleted) AS attributes,
+        argMax(deleted, (source, id)) AS ended
+    FROM entities FINAL
     WHERE org_id = {plan_org:String} AND kind = '{{.}}' AND bitAnd(version, 1) = 0
     GROUP BY entity_id, time
 ),
 -- One row per entity: its attributes at {at}, or the earliest known ones; and whether it is listed without usage.
 {{.}}_entities AS (
-    SELECT entity_id,
-        if(countIf(described AND time <= at) > 0, argMaxIf(attributes, time, described AND time <= at), argMinIf(attributes, time, described)) AS shown,
-        shown.1 AS name, shown.2 AS email, shown.3 AS role, shown.4 AS joined_at, shown.5 AS description, shown.6 AS url, shown.7 AS owner_id,
-        argMaxIf(deleted, time, time <= period_from) AND countIf(described AND time > period_from AND time < period_to) = 0 AS gone,
+    SELECT entity_id, shown.1 AS name, shown.2 AS email, shown.3 AS role, shown.4 AS joined_at, shown.5 AS description, shown.6 AS url, shown.7 AS owner_id,
         {{- if eq . "user"}}
-        NOT gone AND if(isNull(joined_at), min(time) < period_to, assumeNotNull(joined_at) <= {end:Date32}) AS listed
+        NOT gone AND if(isNull(shown.4), first_event < fromUnixTimestamp64Milli({to:Int64}), assumeNotNull(shown.4) <= {end:Date32}) AS listed
         {{- else}}
-        NOT gone AND countIf(described AND time < period_to) > 0 AS listed
+        NOT gone AND described_before AS listed
         {{- end}}
     FROM (
-        SELECT *, fromUnixTimestamp64Milli({at:Int64}) AS at, fromUnixTimestamp64Milli({from:Int64}) AS period_from, fromUnixTimestamp64Milli({to:Int64}) AS period_to
+        SELECT entity_id,
+            argMaxIf(attributes, (time <= fromUnixTimestamp64Milli({at:Int64}), if(time <= fromUnixTimestamp64Milli({at:Int64}), 1, -1) * toUnixTimestamp64Milli(time)), described) AS shown,
+            min(time) AS first_event,
+            countIf(described AND time < fromUnixTimestamp64Milli({to:Int64})) > 0 AS described_before,
+            argMaxIf(ended, time, time <= fromUnixTimestamp64Milli({from:Int64}))
+                AND countIf(described AND time > fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})) = 0 AS gone
         FROM {{.}}_moments
+        GROUP BY entity_id
     )
-    GROUP BY entity_id, at, period_from, period_to
 )

@@ -1,22 +1,17 @@
 -- Assistants and projects. facts: usage that carries their id; of the messages, those of their own channel are counted.
 facts AS (
-    SELECT {{.ID}} AS id, {{.GroupModel}} AS grouped, user_id AS person, 1 AS used, channel = '{{.Kind}}' AS counted, messages AS n, conversations AS talks,
+    SELECT {{.ID}} AS id, {{.GroupModel}} AS grouped, user_id AS person, channel = '{{.Kind}}' AS counted, messages AS n, conversations AS talks,
         0 AS reqs, 0 AS prompt, 0 AS completion, 0 AS cached, 0 AS creation, toDecimal128(0, 9) AS cost, 0 AS prompt_min, 0 AS prompt_max, 0 AS completion_min, 0 AS completion_max
     FROM messages
     UNION ALL
-    SELECT {{.ID}}, {{.GroupModel}}, user_id, 1, 0, 0, {{.NoTalks}}, 0, 0, 0, 0, 0, toDecimal128(0, 9), 0, 0, 0, 0 FROM actions
+    SELECT {{.ID}}, {{.GroupModel}}, user_id, 0, 0, {{.NoTalks}}, 0, 0, 0, 0, 0, toDecimal128(0, 9), 0, 0, 0, 0 FROM actions
     UNION ALL
-    SELECT {{.ID}}, {{.GroupModel}}, user_id, 1, 0, 0, {{.NoTalks}}, requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd,
+    SELECT {{.ID}}, {{.GroupModel}}, user_id, 0, 0, {{.NoTalks}}, requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd,
         prompt_tokens_min, prompt_tokens_max, completion_tokens_min, completion_tokens_max
     FROM tokens
-    {{- if .Inactive}}
-    UNION ALL
-    SELECT entity_id, '', '', 0, 0, 0, {{.NoTalks}}, 0, 0, 0, 0, 0, toDecimal128(0, 9), 0, 0, 0, 0 FROM {{.Kind}}_entities WHERE listed
-    {{- end}}
 ),
 usage AS (
-    SELECT id, grouped,
-        max(used) AS active,
+    SELECT id, grouped, 1 AS active,
         sumIf(n, counted) AS messages,
         uniqExactIf(person, counted) AS unique_users,
         uniqExactIf(person, person != '') AS active_users,
@@ -34,8 +29,6 @@ usage AS (
     WHERE id != ''
     GROUP BY id, grouped
 )
-SELECT rows.*, rows.id AS {{.ID}}, grouped AS model, e.name AS {{.Kind}}_name, e.description AS {{.Kind}}_description, e.url AS {{.Kind}}_url,
+SELECT usage.*, {{.Entity}} AS {{.ID}}, grouped AS model, e.name AS {{.Kind}}_name, e.description AS {{.Kind}}_description, e.url AS {{.Kind}}_url,
     {{.Person "e.owner_id"}} AS {{.Kind}}_owner_id, owner.email AS {{.Kind}}_owner_email
-FROM ({{.ListedOnce}}) AS rows
-LEFT JOIN {{.Kind}}_entities AS e ON e.entity_id = rows.id
-LEFT JOIN user_entities AS owner ON owner.entity_id = e.owner_id
+FROM {{.Usage}}

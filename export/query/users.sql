@@ -15,17 +15,12 @@ facts AS (
         SELECT user_id, {{.GroupModel}}, 'token', toString(model), requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd FROM tokens
         UNION ALL
         SELECT user_id, '', 'run', '', runs, 0, 0, 0, 0, toDecimal128(0, 9) FROM workflow_runs
-        {{- if .Inactive}}
-        UNION ALL
-        SELECT entity_id, '', 'listed', '', 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM user_entities WHERE listed
-        {{- end}}
     )
     WHERE id != ''
     GROUP BY id, grouped, dimension, key
 ),
 usage AS (
-    SELECT id, grouped,
-        countIf(dimension != 'listed') > 0 AS active,
+    SELECT id, grouped, 1 AS active,
         sumIf(n, dimension IN ('chat', 'assistant', 'project', 'other')) AS messages_total,
         sumIf(n, dimension = 'chat') AS messages_chat,
         sumIf(n, dimension = 'assistant') AS messages_assistants,
@@ -46,12 +41,12 @@ usage AS (
     GROUP BY id, grouped
 ),
 rows AS (
-    SELECT *,
-        rank() OVER (PARTITION BY grouped ORDER BY messages_total DESC) AS messages_total_rank,
-        rank() OVER (PARTITION BY grouped ORDER BY messages_chat DESC) AS messages_chat_rank,
-        rank() OVER (PARTITION BY grouped ORDER BY messages_assistants DESC) AS messages_assistants_rank,
-        rank() OVER (PARTITION BY grouped ORDER BY messages_projects DESC) AS messages_projects_rank
-    FROM ({{.ListedOnce}})
+    SELECT usage.* EXCEPT id, {{.Entity}} AS id, e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at
+    FROM {{.Usage}}
 )
-SELECT rows.*, {{.Person "rows.id"}} AS user_id, grouped AS model, e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at
-FROM rows LEFT JOIN user_entities AS e ON e.entity_id = rows.id
+SELECT rows.*, {{.Person "rows.id"}} AS user_id, grouped AS model,
+    rank() OVER (PARTITION BY grouped ORDER BY messages_total DESC) AS messages_total_rank,
+    rank() OVER (PARTITION BY grouped ORDER BY messages_chat DESC) AS messages_chat_rank,
+    rank() OVER (PARTITION BY grouped ORDER BY messages_assistants DESC) AS messages_assistants_rank,
+    rank() OVER (PARTITION BY grouped ORDER BY messages_projects DESC) AS messages_projects_rank
+FROM rows

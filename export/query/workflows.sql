@@ -1,23 +1,18 @@
 -- facts: the runs, and other usage that carries a workflow's id.
 facts AS (
-    SELECT workflow_id AS id, '' AS grouped, user_id AS person, 1 AS used, runs AS n, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause,
+    SELECT workflow_id AS id, '' AS grouped, user_id AS person, runs AS n, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause,
         duration_bucket AS bucket, duration_ms_sum AS took, duration_ms_max AS longest,
         0 AS reqs, 0 AS prompt, 0 AS completion, 0 AS cached, 0 AS creation, toDecimal128(0, 9) AS cost
     FROM workflow_runs
     UNION ALL
-    SELECT workflow_id, '', '', 1, 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM messages
+    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM messages
     UNION ALL
-    SELECT workflow_id, '', '', 1, 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM actions
+    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM actions
     UNION ALL
-    SELECT workflow_id, '', '', 1, 0, '', '', '', 0, 0, 0, requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd FROM tokens
-    {{- if .Inactive}}
-    UNION ALL
-    SELECT entity_id, '', '', 0, 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM workflow_entities WHERE listed
-    {{- end}}
+    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd FROM tokens
 ),
 usage AS (
-    SELECT id, grouped,
-        max(used) AS active,
+    SELECT id, grouped, 1 AS active,
         sum(n) AS runs,
         sumIf(n, ended = 'succeeded') AS runs_succeeded,
         sumIf(n, ended = 'failed') AS runs_failed,
@@ -40,7 +35,5 @@ usage AS (
     WHERE id != ''
     GROUP BY id, grouped
 )
-SELECT rows.*, rows.id AS workflow_id, e.name AS workflow_name, {{.Person "e.owner_id"}} AS workflow_owner_id, owner.email AS workflow_owner_email
-FROM ({{.ListedOnce}}) AS rows
-LEFT JOIN workflow_entities AS e ON e.entity_id = rows.id
-LEFT JOIN user_entities AS owner ON owner.entity_id = e.owner_id
+SELECT usage.*, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Person "e.owner_id"}} AS workflow_owner_id, owner.email AS workflow_owner_email
+FROM {{.Usage}}
