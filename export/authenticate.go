@@ -37,8 +37,10 @@ type Authenticator interface {
 var errNoCredential = errors.New("no credential")
 
 // authenticate gives who asks, or the failure to answer with.
-func (e *Export) authenticate(r *http.Request) (Principal, error) {
-	for _, a := range e.auth {
+func (e *Export) authenticate(r *http.Request) (Principal, error) { return authenticateBy(r, e.auth) }
+
+func authenticateBy(r *http.Request, auth []Authenticator) (Principal, error) {
+	for _, a := range auth {
 		p, err := a.Authenticate(r)
 		switch {
 		case errors.Is(err, errNoCredential):
@@ -47,12 +49,17 @@ func (e *Export) authenticate(r *http.Request) (Principal, error) {
 			return Principal{}, unauthorized()
 		case err != nil:
 			return Principal{}, err
-		case !slices.Contains(p.Scopes, ScopeExport):
-			return p, &failure{status: http.StatusForbidden, detail: "This API key may not export usage; use one with the scope " + ScopeExport + "."}
 		}
-		return p, nil
+		return p, checkScope(p)
 	}
 	return Principal{}, unauthorized()
+}
+
+func checkScope(p Principal) error {
+	if !slices.Contains(p.Scopes, ScopeExport) {
+		return &failure{status: http.StatusForbidden, detail: "This API key may not export usage; use one with the scope " + ScopeExport + "."}
+	}
+	return nil
 }
 
 // unauthorized is the same for a missing, malformed, unknown, wrong, revoked and expired key.

@@ -17,7 +17,7 @@ type exchange struct {
 	id      uuid.UUID
 	started time.Time
 	who     Principal
-	what    string // the export's type, catalogue, or "" as long as it is not known
+	what    string // the export's type, catalogue, summary, preview, history, or "" as long as it is not known
 	format  query.Format
 	period  query.Period
 	request string // for the audit: method, path and query

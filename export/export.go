@@ -63,11 +63,14 @@ type Export struct {
 	log     *slog.Logger
 	metrics *metrics
 	keys    *Keys
-	auth    []Authenticator
+	auth    []Authenticator // of clients; session is for the page alone
+	session session
 	rate    *rateLimit
 	slots   *slots
 	audit   *audit
 	links   linkSigner
+
+	bodyTimeout time.Duration // of a request's body
 }
 
 // New is inert: it checks the configuration and talks to nobody.
@@ -75,6 +78,9 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if ch.MaxConns == 0 {
+		ch.MaxConns = 128 // each download holds one
 	}
 	conn, err := tables.Open(ch)
 	if err != nil {
@@ -87,8 +93,11 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		slots: newSlots(cfg.MaxConcurrentPerOrg),
 		audit: &audit{conn: conn, log: log},
 		links: newLinkSigner(cfg.Secret),
+
+		bodyTimeout: 10 * time.Second,
 	}
 	e.auth = []Authenticator{bearer{e.keys, cfg.Now}}
+	e.session = newSession(cfg, e.keys)
 	return e, nil
 }
 

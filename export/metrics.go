@@ -5,8 +5,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// metrics are those of SPEC.md §5. type is an export's type, catalogue, or none where the request names no type there is; format is one of the four, or none;
-// status is the answer's HTTP status (499: the client went before it).
+// metrics are those of SPEC.md §5. type is an export's type, catalogue, summary, preview or history (the page's), or none where the request names no type there is;
+// format is one of the four, or none; status is the answer's HTTP status (499: the client went before it).
 type metrics struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec

@@ -7,19 +7,18 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"rollcall/export/query"
-	"rollcall/export/web"
 )
 
 // routes are all there are (SPEC.md §3); openapi.yaml describes those that clients call.
 func (e *Export) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(identify, harden, limitBody)
+	r.Use(identify, harden, e.limitBody)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 
-	r.Get("/v1/exports", e.data(e.authenticate, writeProblem, e.catalogue))
-	r.Get("/v1/exports/{type}", e.data(e.authenticate, writeProblem, e.download))
-	r.Head("/v1/exports/{type}", e.data(e.authenticate, writeProblem, e.download))
+	r.Get("/v1/exports", e.data(e.authenticatePage, writeProblem, e.catalogue))
+	r.Get("/v1/exports/{type}", e.data(e.authenticatePage, writeProblem, e.download))
+	r.Head("/v1/exports/{type}", e.data(e.authenticatePage, writeProblem, e.download))
 
 	r.Post("/export/{type}", e.data(e.authenticate, writeDropInError, e.dropInLink))
 	r.Post("/export/{type}/csv", e.data(e.authenticate, writeDropInError, e.dropInLink))
@@ -33,12 +32,6 @@ func (e *Export) routes() http.Handler {
 
 	e.page(r)
 	return r
-}
-
-// page mounts the analytics page and what only it calls.
-func (e *Export) page(r chi.Router) {
-	r.Get("/", web.Page().ServeHTTP)
-	r.Get("/app/*", web.Assets().ServeHTTP)
 }
 
 // download answers GET and HEAD /v1/exports/{type}.

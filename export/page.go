@@ -1,0 +1,122 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/go-chi/chi/v5"
+
+	"rollcall/export/query"
+	"rollcall/export/web"
+)
+
+// page mounts the analytics page and what only it calls: nothing here is a promise to clients.
+func (e *Export) page(r chi.Router) {
+	r.Get("/", web.Page().ServeHTTP)
+	r.Get("/app/*", web.Assets().ServeHTTP)
+	r.Post("/app/session", e.signIn)
+	r.Delete("/app/session", e.signOut)
+	r.Get("/app/summary", e.data(e.authenticatePage, writeProblem, e.summary))
+	r.Get("/app/preview/{type}", e.data(e.authenticatePage, writeProblem, e.preview))
+	r.Get("/app/history", e.data(e.authenticatePage, writeProblem, e.history))
+}
+
+const previewRows = 10
+
+// preview answers the first rows of an export, cell by cell as its CSV would show them.
+func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	x.what, x.format = "preview", query.JSON
+	t, err := query.ParseType(chi.URLParam(r, "type"))
+	if err != nil {
+		return notAnExport(err)
+	}
+	params, err := parseExportParams(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	j, err := params.job(t, x.who.Org, x.started)
+	if err != nil {
+		return err
+	}
+	j.request.Format, j.request.Delimiter, j.request.Limit = query.CSV, ',', previewRows
+	x.period = j.request.Period
+	if err := e.open(r, x); err != nil {
+		return err
+	}
+	records, err := e.firstRows(r.Context(), j)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, "application/json", http.StatusOK, struct {
+		Columns []string   `json:"columns"`
+		Rows    [][]string `json:"rows"`
+	}{records[0], records[1:]})
+	return nil
+}
+
+// firstRows gives the header and the rows of a limited job.
+func (e *Export) firstRows(ctx context.Context, j job) ([][]string, error) {
+	for attempt := 1; ; attempt++ {
+		p, err := e.plan(ctx, &j, true)
+		if err != nil {
+			return nil, err
+		}
+		b, err := e.begin(ctx, j.request, p)
+		if stale(err) && attempt < maxPlans {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer b.close()
+		records, err := csv.NewReader(io.MultiReader(bytes.NewReader(b.buf[:b.n]), b.rows)).ReadAll()
+		if err != nil || len(records) == 0 {
+			return nil, fmt.Errorf("read the first rows: %w", err)
+		}
+		return records, nil
+	}
+}
+
+const historyRows = 20
+
+// A pastExport is one line of the workspace's history.
+type pastExport struct {
+	Started time.Time `json:"started_at" ch:"started_at"`
+	Type    string    `json:"type" ch:"data_type"`
+	Format  string    `json:"format" ch:"format"`
+	From    *string   `json:"from" ch:"period_from"` // null: refused before its period was read
+	To      *string   `json:"to" ch:"period_to"`
+	By      string    `json:"by" ch:"by"`
+	Via     string    `json:"via" ch:"via"` // key, session, link
+	Bytes   uint64    `json:"bytes" ch:"bytes"`
+	Rows    *uint64   `json:"rows" ch:"rows"`
+	Outcome string    `json:"outcome" ch:"outcome"`
+}
+
+// history answers the workspace's last exports, newest first.
+func (e *Export) history(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	x.what, x.format = "history", query.JSON
+	if err := e.open(r, x); err != nil {
+		return err
+	}
+	past := []pastExport{}
+	err := e.conn.Select(r.Context(), &past, fmt.Sprintf(`SELECT started_at, data_type, format, bytes, rows, outcome, toString(credential) AS via,
+	if(key_name = '', key_id, key_name) AS by,
+	if(period_start = toDate32(0), NULL, toString(period_start)) AS period_from, if(period_end = toDate32(0), NULL, toString(period_end)) AS period_to
+FROM export_audit FINAL
+WHERE org_id = {org:String} AND data_type IN ('users', 'assistants', 'workflows', 'projects', 'models', 'api-keys')
+ORDER BY started_at DESC, request_id DESC LIMIT %d`, historyRows), clickhouse.Named("org", x.who.Org))
+	if err != nil {
+		return fmt.Errorf("read the history: %w", err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, "application/json", http.StatusOK, past)
+	return nil
+}
