@@ -1,0 +1,109 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/export"
+	"rollcall/ingest"
+	"rollcall/rollup"
+	"rollcall/schema/tables"
+)
+
+var update = flag.Bool("update", false, "write deploy/METRICS.md from the source")
+
+// A describer keeps what the stages register.
+type describer struct {
+	prometheus.Registerer
+	found map[string]string // name → the page's line
+}
+
+var described = regexp.MustCompile(`fqName: "([^"]+)", help: "((?:[^"\\]|\\.)*)", .*variableLabels: \{([^}]*)\}`)
+
+func (d describer) Register(c prometheus.Collector) error {
+	descriptions := make(chan *prometheus.Desc, 64)
+	c.Describe(descriptions)
+	close(descriptions)
+	for description := range descriptions {
+		m := described.FindStringSubmatch(description.String())
+		d.found[m[1]] = fmt.Sprintf("| `%s` | %s | %s |", m[1], strings.ReplaceAll(m[3], ",", ", "), m[2])
+	}
+	return nil
+}
+
+func (d describer) MustRegister(cs ...prometheus.Collector) {
+	for _, c := range cs {
+		d.Register(c)
+	}
+}
+
+// metrics are those that the three stages register.
+func metrics(t *testing.T) map[string]string {
+	t.Helper()
+	d := describer{found: map[string]string{}}
+	ch, log := tables.Options{URL: "http://127.0.0.1:1/rollcall"}, slog.New(slog.DiscardHandler)
+	_, err1 := ingest.New(ingest.Config{Brokers: []string{"127.0.0.1:1"}, Topics: []string{"t"}}, ch, log, d)
+	_, err2 := rollup.New(rollup.Config{}, ch, log, d)
+	_, err3 := export.New(export.Config{Secret: make([]byte, 32)}, ch, log, d)
+	for _, err := range []error{err1, err2, err3} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d.found
+}
+
+// Every metric that a rule or a panel names exists.
+func TestRulesAndPanelsNameMetricsThatExist(t *testing.T) {
+	found := metrics(t)
+	for _, file := range []string{"prometheus/alerts.yaml", "prometheus/alerts_test.yaml", "grafana/rollcall.json"} {
+		text, err := os.ReadFile("../../deploy/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`rollcall_[a-z_]+`).FindAllString(string(text), -1) {
+			base := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
+			if found[name] == "" && found[base] == "" {
+				t.Errorf("%s names %s, which no stage has", file, name)
+			}
+		}
+	}
+}
+
+// The page of metrics is made from the source, and so are the names of the specification.
+func TestMetricsPage(t *testing.T) {
+	found := metrics(t)
+	var lines []string
+	for _, line := range found {
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
+	page := "# Metrics\n\nOn `--admin-addr` of each stage, at `/metrics`, besides those of Go and the process. Made from the source by `go test ./cmd/rollcall -run MetricsPage -update`.\n\n" +
+		"| metric | labels | meaning |\n|---|---|---|\n" + strings.Join(lines, "\n") + "\n"
+	const file = "../../deploy/METRICS.md"
+	if *update {
+		if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != page {
+		t.Errorf("deploy/METRICS.md is not what the source says; run this test with -update")
+	}
+	for _, name := range []string{
+		"ingest_events_total", "ingest_rejects_total", "ingest_conflicts_total", "ingest_duplicates_total", "ingest_batches_total", "ingest_batch_rows", "ingest_flush_seconds",
+		"ingest_retries_total", "ingest_lag_records", "ingest_gap_records_total", "ingest_complete_through_seconds", "rollup_dirty_slices", "rollup_dirty_age_seconds",
+		"rollup_slices_total", "rollup_slice_seconds", "rollup_rows_read_total", "export_requests_total", "export_seconds", "export_first_byte_seconds", "export_bytes_total", "export_aborts_total",
+	} {
+		if found["rollcall_"+name] == "" {
+			t.Errorf("rollcall_%s is promised, but no stage has it", name)
+		}
+	}
+}
