@@ -50,17 +50,7 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 			panic(p)
 		}
 	}()
-	parser, err := kong.New(&c,
-		kong.Name("rollcall"),
-		kong.Description("Rollcall turns the usage events of an AI workspace product into exact usage exports.\n\n"+
-			"Every flag is also an environment variable: --kafka-brokers is ROLLCALL_KAFKA_BROKERS. Secrets are best given by file or environment; a flag shows in the process list."),
-		kong.UsageOnError(),
-		kong.Writers(std.out, std.err),
-		kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.DefaultEnvars("ROLLCALL"),
-		kong.TypeMapper(typeOf[days](), daysMapper),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Summary: true}),
-	)
+	parser, err := newParser(&c, std)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +65,21 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 		parsed.BindTo(ctx, (*context.Context)(nil))
 		return parsed.Run(std, c.Log.logger(std.err))
 	}, nil
+}
+
+// newParser knows the commands; everything that is said about a setting is said in its tags.
+func newParser(c *commands, std streams) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("rollcall"),
+		kong.Description("Rollcall turns the usage events of an AI workspace product into exact usage exports.\n\n"+
+			"Every flag is also an environment variable: --kafka-brokers is ROLLCALL_KAFKA_BROKERS. Secrets are best given by file or environment; a flag shows in the process list."),
+		kong.UsageOnError(),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.DefaultEnvars("ROLLCALL"),
+		kong.TypeMapper(typeOf[days](), daysMapper),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Summary: true}),
+	)
 }
 
 type exit int

@@ -30,4 +30,3 @@ func (c *forgetCommand) Run(ctx context.Context, std streams, log *slog.Logger) 
 	report.done()
 	return err
 }
-
