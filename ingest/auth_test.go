@@ -56,7 +56,8 @@ func TestTLSAndSASL(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			options := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "usage.messages")}
-			h := newHarness(t, "usage.messages")
+			h := newDatabase(t)
+			h.connect([]string{"usage.messages"}, "127.0.0.1:0")
 			if c.tls {
 				options = append(options, kfake.TLS(server))
 				h.config.TLS = client

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"rollcall/deploy/embedded"
 )
 
 // The process dies between every two steps of a batch, and in the middle of each. The next one finds everything redelivered that was not committed, and in the end
@@ -57,10 +59,10 @@ func TestCrashBetweenSteps(t *testing.T) {
 
 // The process dies after the rejects: the commit never arrives.
 func TestCrashAtTheCommit(t *testing.T) {
-	h := newHarness(t, "usage.messages")
+	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}})
 	var reached, revived atomic.Bool
-	h.broker.Cluster().ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
-		h.broker.Cluster().KeepControl()
+	broker.Cluster().ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.Cluster().KeepControl()
 		reached.Store(true)
 		return nil, errors.New("the connection is cut"), !revived.Load()
 	})

@@ -78,7 +78,7 @@ func TestErasureRacesABatch(t *testing.T) {
 	if err := m.stop(); err != nil {
 		t.Fatal(err)
 	}
-	h.config.Group = "again"
+	h.config.Group += "-again"
 	h.start()
 	h.eventually("all committed again", func() bool { return h.committed("usage.messages", 0) == 3 })
 	if n := h.count("SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0 AND user_id = 'ann'"); n != 0 {

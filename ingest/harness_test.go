@@ -9,19 +9,21 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"rollcall/deploy/embedded"
 	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/kafkatest"
 	"rollcall/schema/tables"
 )
 
-// A harness is a broker and a database of its own.
+// A harness is a database of its own and a broker: the tests' one (kafkatest), or one that the test breaks itself.
 type harness struct {
 	testing.TB
-	broker   *embedded.Broker
+	kafka    *kafkatest.Broker
 	tables   tables.Options
 	conn     driver.Conn
 	producer *kgo.Client
@@ -30,32 +32,53 @@ type harness struct {
 
 var testSecret = []byte("0123456789abcdef0123456789abcdef")
 
+// newHarness is on the tests' broker: the embedded one, or Apache Kafka.
 func newHarness(t testing.TB, topics ...string) *harness {
 	t.Helper()
-	h := &harness{TB: t, tables: enginetest.Database(t)}
-	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Topics: topics, Partitions: 2})
+	h := newDatabase(t)
+	h.kafka = kafkatest.Open(t, topics...)
+	h.connect(topics, h.kafka.Addr)
+	return h
+}
+
+// newEmbedded is on an embedded broker whose inside the test can reach.
+func newEmbedded(t testing.TB, o embedded.BrokerOptions) (*harness, *embedded.Broker) {
+	t.Helper()
+	h := newDatabase(t)
+	broker, err := embedded.StartBroker(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(broker.Close)
-	h.broker = broker
+	h.connect(o.Topics, broker.Addr())
+	return h, broker
+}
+
+func newDatabase(t testing.TB) *harness {
+	t.Helper()
+	h := &harness{TB: t, tables: enginetest.Database(t)}
+	var err error
 	if h.conn, err = tables.Open(h.tables); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.conn.Close() })
-	h.producer = h.client()
+	return h
+}
+
+func (h *harness) connect(topics []string, addrs ...string) {
+	h.Helper()
 	h.config = Config{
-		Brokers: []string{broker.Addr()}, Topics: topics, Secret: testSecret,
+		Brokers: addrs, Topics: topics, Secret: testSecret, Group: uuid.NewString(),
 		BatchAge: 20 * time.Millisecond, FetchWait: 50 * time.Millisecond, ProgressEvery: 50 * time.Millisecond,
 		SessionTimeout: 6 * time.Second, StopTimeout: 4 * time.Second,
 	}
-	return h
+	h.producer = h.client()
 }
 
 func (h *harness) client(opts ...kgo.Opt) *kgo.Client {
 	h.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(h.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(8 << 20)}, opts...)...)
+		kgo.SeedBrokers(h.config.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(8 << 20)}, opts...)...)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -186,12 +209,8 @@ func containsAll(has, wanted []string) bool {
 // committed is the group's offset of a partition, or −1.
 func (h *harness) committed(topic string, partition int32) int64 {
 	h.Helper()
-	group := h.config.Group
-	if group == "" {
-		group = "rollcall"
-	}
-	client := kafka.Client{Addr: kafka.TCP(h.broker.Addr())}
-	res, err := client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: {int(partition)}}})
+	client := kafka.Client{Addr: kafka.TCP(h.config.Brokers...)}
+	res, err := client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{GroupID: h.config.Group, Topics: map[string][]int{topic: {int(partition)}}})
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -5,12 +5,11 @@ import (
 	"net"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -31,7 +30,7 @@ func TestGapAtTheStart(t *testing.T) {
 	for _, id := range numbered("b", 10) {
 		h.produce("usage.messages", 0, message(id, "ann", now))
 	}
-	h.deleteRecords("usage.messages", 0, 5) // 1 … 4 are gone
+	h.kafka.DeleteRecords("usage.messages", 0, 5) // 1 … 4 are gone
 	m = h.start()
 	h.stored(1 + 6)
 	if n := m.metric("gap_records_total", "topic=usage.messages", "partition=0"); n != 4 {
@@ -52,8 +51,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	h.eventually("the watermark knows of it", func() bool {
 		return h.count("SELECT count() FROM progress FINAL WHERE topic = 'usage.messages' AND partition = 0 AND end_offset = 10") == 1
 	})
-	h.deleteTopic("usage.messages")
-	h.createTopic("usage.messages", 1)
+	h.kafka.RecreateTopic("usage.messages", 1)
 	h.producer = h.client() // the old one still believes in the old topic
 	for _, id := range numbered("b", 3) {
 		h.produce("usage.messages", 0, message(id, "ann", now))
@@ -65,14 +63,15 @@ func TestTopicMadeAnew(t *testing.T) {
 // A topic that is missing is waited for; the others are read meanwhile.
 func TestMissingTopic(t *testing.T) {
 	h := newHarness(t, "usage.messages")
-	h.config.Topics = []string{"usage.messages", "usage.later"}
+	later := "usage.later." + uuid.NewString()
+	h.config.Topics = []string{"usage.messages", later}
 	now := time.Now()
 	h.produce("usage.messages", 0, message("a", "ann", now))
 	h.start()
 	h.stored(1)
-	h.createTopic("usage.later", 2)
+	h.kafka.CreateTopic(later, 2)
 	h.producer = h.client()
-	h.produce("usage.later", 1, message("b", "ann", now))
+	h.produce(later, 1, message("b", "ann", now))
 	h.stored(2)
 }
 
@@ -84,9 +83,9 @@ func TestTwoMembers(t *testing.T) {
 	h.eventually("the first is ready", func() bool { return one.ingest.Ready(context.Background()) == nil })
 	two := h.start()
 	both := func() bool {
-		return one.ingest.progress.owned() == 1 && two.ingest.progress.owned() == 1
+		return one.ingest.progress.owned() == 2 && two.ingest.progress.owned() == 2
 	}
-	h.eventually("each has one partition", both)
+	h.eventually("each has half of the partitions", both)
 	for _, id := range numbered("a", 50) {
 		h.produce("usage.messages", 0, message(id, "ann", now))
 		h.produce("usage.messages", 1, message(id+"'", "ann", now))
@@ -95,7 +94,7 @@ func TestTwoMembers(t *testing.T) {
 	if err := one.stop(); err != nil {
 		t.Fatal(err)
 	}
-	h.eventually("the second has both", func() bool { return two.ingest.progress.owned() == 2 })
+	h.eventually("the second has all", func() bool { return two.ingest.progress.owned() == 4 })
 	for _, id := range numbered("b", 50) {
 		h.produce("usage.messages", 0, message(id, "ann", now))
 		h.produce("usage.messages", 1, message(id+"'", "ann", now))
@@ -114,9 +113,9 @@ func (p *progress) owned() int {
 
 // The broker refuses a commit of an older generation; ingest gives the generation up and goes on in the next one.
 func TestCommitOfAnOldGeneration(t *testing.T) {
-	h := newHarness(t, "usage.messages")
+	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}})
 	var refused atomic.Bool
-	h.broker.Cluster().ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+	broker.Cluster().ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		if refused.Swap(true) {
 			return nil, nil, false
 		}
@@ -140,14 +139,7 @@ func TestCommitOfAnOldGeneration(t *testing.T) {
 
 // Leaders move, and brokers say so only when asked.
 func TestLeaderMoves(t *testing.T) {
-	h := newHarness(t, "usage.messages")
-	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1, Nodes: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	h.broker, h.config.Brokers = broker, []string{broker.Addr()}
-	h.producer = h.client()
+	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1, Nodes: 3})
 	h.start()
 	for turn, id := range numbered("a", 9) {
 		h.produce("usage.messages", 0, message(id, "ann", time.Now()))
@@ -186,16 +178,9 @@ func (l flippingListener) Accept() (net.Conn, error) {
 
 // A corrupt batch is fetched again, not stored and not stepped over.
 func TestCorruptBatchIsFetchedAgain(t *testing.T) {
-	h := newHarness(t, "usage.messages")
 	var armed atomic.Bool
-	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1,
+	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1,
 		Listen: func(l net.Listener) net.Listener { return flippingListener{l, &armed} }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	h.broker, h.config.Brokers = broker, []string{broker.Addr()}
-	h.producer = h.client()
 	h.produce("usage.messages", 0, message("a", "ann", time.Now()), message("flip-me", "ann", time.Now()), message("c", "ann", time.Now()))
 	armed.Store(true)
 	m := h.start()
@@ -243,11 +228,7 @@ func TestClickHouseAwayBoundsMemory(t *testing.T) {
 	h.stored(records)
 }
 
-var heapMu sync.Mutex
-
 func heap() int64 {
-	heapMu.Lock()
-	defer heapMu.Unlock()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -271,35 +252,5 @@ func TestStopStoresWhatWasFetched(t *testing.T) {
 	h.stored(1)
 	if o := h.committed("usage.messages", 0); o != 1 {
 		t.Errorf("offset %d is committed, not 1", o)
-	}
-}
-
-func (h *harness) deleteRecords(topic string, partition int32, before int64) {
-	h.Helper()
-	req := kmsg.NewDeleteRecordsRequest()
-	t, p := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
-	p.Partition, p.Offset = partition, before
-	t.Topic, t.Partitions = topic, append(t.Partitions, p)
-	req.Topics = append(req.Topics, t)
-	if _, err := req.RequestWith(context.Background(), h.producer); err != nil {
-		h.Fatal(err)
-	}
-}
-
-func (h *harness) deleteTopic(topic string) {
-	h.Helper()
-	client := kafka.Client{Addr: kafka.TCP(h.broker.Addr())}
-	if _, err := client.DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: []string{topic}}); err != nil {
-		h.Fatal(err)
-	}
-}
-
-func (h *harness) createTopic(topic string, partitions int) {
-	h.Helper()
-	client := kafka.Client{Addr: kafka.TCP(h.broker.Addr())}
-	_, err := client.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{
-		Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}}})
-	if err != nil {
-		h.Fatal(err)
 	}
 }

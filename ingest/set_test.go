@@ -13,26 +13,28 @@ func TestDuplicatesAndConflicts(t *testing.T) {
 	now := time.Now()
 	first, second, third := message("a", "ann", now), message("a", "bob", now), message("b", "ann", now)
 	var winners []uint64
-	for _, order := range [][]string{{first, second, first, third, third}, {third, second, second, first, third}} {
-		h := newHarness(t, "usage.messages")
-		h.config.BatchAge = time.Second // all in one batch
-		records := make([]*kgo.Record, len(order))
-		for i, v := range order {
-			records[i] = &kgo.Record{Topic: "usage.messages", Value: []byte(v)}
-		}
-		h.send(records...)
-		m := h.start()
-		h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 5 })
-		if n := h.count("SELECT count() FROM events"); n != 2 {
-			t.Errorf("%d rows, not 2: copies within a batch are left out", n)
-		}
-		if conflicts, duplicates := m.metric("conflicts_total", "type=message"), m.metric("duplicates_total", "type=message"); conflicts != 1 || duplicates != 2 {
-			t.Errorf("%v conflicts and %v duplicates, not 1 and 2", conflicts, duplicates)
-		}
-		if n := m.metric("events_total", "outcome=stored"); n != 5 {
-			t.Errorf("%v records stored, not 5", n)
-		}
-		winners = append(winners, h.count("SELECT max(version) FROM events FINAL WHERE id = 'a'"))
+	for name, order := range map[string][]string{"one order": {first, second, first, third, third}, "another": {third, second, second, first, third}} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, "usage.messages")
+			h.config.BatchAge = time.Second // all in one batch
+			records := make([]*kgo.Record, len(order))
+			for i, v := range order {
+				records[i] = &kgo.Record{Topic: "usage.messages", Value: []byte(v)}
+			}
+			h.send(records...)
+			m := h.start()
+			h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 5 })
+			if n := h.count("SELECT count() FROM events"); n != 2 {
+				t.Errorf("%d rows, not 2: copies within a batch are left out", n)
+			}
+			if conflicts, duplicates := m.metric("conflicts_total", "type=message"), m.metric("duplicates_total", "type=message"); conflicts != 1 || duplicates != 2 {
+				t.Errorf("%v conflicts and %v duplicates, not 1 and 2", conflicts, duplicates)
+			}
+			if n := m.metric("events_total", "outcome=stored"); n != 5 {
+				t.Errorf("%v records stored, not 5", n)
+			}
+			winners = append(winners, h.count("SELECT max(version) FROM events FINAL WHERE id = 'a'"))
+		})
 	}
 	if winners[0] != winners[1] {
 		t.Errorf("the order of arrival decides: versions %v", winners)
@@ -51,7 +53,7 @@ func TestRedeliveryChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := h.count("SELECT sum(version) FROM events FINAL")
-	h.config.Group = "again"
+	h.config.Group += "-again"
 	m = h.start()
 	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 50 })
 	if after := h.count("SELECT sum(version) FROM events FINAL"); after != before {
