@@ -33,16 +33,13 @@ func harden(next http.Handler) http.Handler {
 	})
 }
 
-const (
-	maxBodyBytes = 64 << 10
-	bodyTimeout  = 10 * time.Second
-)
+const maxBodyBytes = 64 << 10
 
 // limitBody bounds what a request's body may hold and how long it may take.
-func limitBody(next http.Handler) http.Handler {
+func (e *Export) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.bodyTimeout))
 			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 		}
 		next.ServeHTTP(w, r)
