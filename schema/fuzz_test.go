@@ -7,15 +7,16 @@ import (
 
 // FuzzDecode holds the scanner and the full decoder to the same verdict and the same event, whatever the input, in both content modes.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(benchMessage), false)
+	f.Add([]byte(benchMessage), structuredMode)
 	for _, value := range seeds {
-		f.Add([]byte(value), false)
-		f.Add([]byte(value), true)
+		for mode := range len(fuzzTypes) + 1 {
+			f.Add([]byte(value), byte(mode))
+		}
 	}
-	f.Fuzz(func(t *testing.T, value []byte, binary bool) {
+	f.Fuzz(func(t *testing.T, value []byte, mode byte) {
 		rec := &Record{Value: value}
-		if binary {
-			rec.Headers = binaryHeaders("usage.token.v1")
+		if mode %= byte(len(fuzzTypes) + 1); mode != structuredMode {
+			rec.Headers = binaryHeaders(fuzzTypes[mode-1])
 		}
 		var scanned, full Event
 		one, two := NewDecoder(), NewDecoder()
@@ -28,6 +29,10 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+const structuredMode = byte(0) // other modes are binary, of one of the types
+
+var fuzzTypes = []string{message, "usage.action.v1", token, workflow, entity}
 
 // normal makes events comparable: an absent text is nil or empty.
 func normal(ev Event) Event {
