@@ -52,8 +52,8 @@ func Summarize(r Request, plan tables.Plan, top int) (Statement, error) {
 		}
 		return missing
 	}
-	rows.SQL = fmt.Sprintf(`SELECT sum(n_rows) AS entities, sum(n) AS counted, sum(n_actions) AS actions, sum(n_tokens) AS tokens, toString(sum(n_cost)) AS cost,
-	groupArraySorted(%d)((-toInt64(n), shown_id, shown_name)) AS first_ones,
+	rows.SQL = fmt.Sprintf(`WITH groupArraySorted(%d)((-toInt64(n), shown_id, shown_name)) AS first_ones
+SELECT sum(n_rows) AS entities, sum(n) AS counted, sum(n_actions) AS actions, sum(n_tokens) AS tokens, toString(sum(n_cost)) AS cost,
 	first_ones.2 AS ids, first_ones.3 AS names, arrayMap(x -> toUInt64(-x), first_ones.1) AS counts
 FROM (
 	SELECT %s AS shown_id, %s AS shown_name, count() AS n_rows, sum(%s) AS n, sum(toUInt64(%s)) AS n_actions, sum(%s + %s) AS n_tokens, sum(%s) AS n_cost
