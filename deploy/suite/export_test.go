@@ -108,7 +108,7 @@ func (b *bed) compare(r *rand.Rand) {
 
 // random is a request without workspace, type and grouping.
 func random(r *rand.Rand, now time.Time) ask {
-	a := ask{Query: oracle.Query{Secret: secret}, DropIn: r.IntN(3) == 0}
+	a := ask{DropIn: r.IntN(3) == 0}
 	a.period(r, now)
 	if a.DropIn {
 		a.Format = []string{"csv", "json"}[r.IntN(2)]
@@ -125,7 +125,7 @@ func random(r *rand.Rand, now time.Time) ask {
 
 // check asks and holds the answer against the oracle's; the error says where they differ.
 func (b *bed) check(a ask) error {
-	a.Now = time.Now()
+	a.Now, a.Secret = time.Now(), secret
 	want, err := b.oracle.Export(a.Query)
 	b.must(err)
 	status, body := b.answer(a)
@@ -195,7 +195,7 @@ func (b *bed) checkDropIn(a ask, want oracle.Table, status int, body []byte) err
 	if err := json.Unmarshal(envelope.Data, &file); err != nil {
 		return err
 	}
-	if file.DataType != dataType || file.RecordCount != len(want.Rows) || !strings.HasPrefix(file.FilePath, a.Type+"-usage/"+a.Org+"/") {
+	if file.DataType != dataType || file.RecordCount != len(want.Rows) || !strings.HasPrefix(file.FilePath, "users-usage/"+a.Org+"/") {
 		return fmt.Errorf("%s for %d rows", envelope.Data, len(want.Rows))
 	}
 	status, csv := b.call("", http.MethodGet, file.DownloadURL, nil)

@@ -37,7 +37,7 @@ func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 	}
 	for _, org := range traffic.Orgs() {
 		for _, dataType := range dataTypes {
-			a := ask{Query: oracle.Query{Secret: secret, Org: org, Type: dataType, From: first.Format(time.DateOnly), To: first.Format(time.DateOnly)}}
+			a := ask{Query: oracle.Query{Org: org, Type: dataType, From: first.Format(time.DateOnly), To: first.Format(time.DateOnly)}}
 			if err := b.check(a); err != nil {
 				t.Errorf("%s: %v", a, err)
 			}
