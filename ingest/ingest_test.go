@@ -37,7 +37,10 @@ func TestEventsReachTheLog(t *testing.T) {
 		{"events_total", []string{"outcome=rejected"}, 1},
 		{"rejects_total", []string{"reason=malformed_json"}, 1},
 		{"gap_records_total", nil, 0},
-		{"retries_total", nil, 0},
+		{"retries_total", []string{"step=log"}, 0},
+		{"retries_total", []string{"step=marks"}, 0},
+		{"retries_total", []string{"step=rejects"}, 0},
+		{"retries_total", []string{"step=commit"}, 0},
 	} {
 		if got := m.metric(want.name, want.labels...); got != want.value {
 			t.Errorf("%s%v = %v, not %v", want.name, want.labels, got, want.value)

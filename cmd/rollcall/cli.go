@@ -27,6 +27,8 @@ type commands struct {
 	Forget   forgetCommand   `cmd:"" help:"Erase a person: usage, attributes and rejects."`
 	Config   configCommand   `cmd:"" help:"Check the settings and what they point to."`
 
+	Embedded embeddedCommand `cmd:"" hidden:"" help:"One embedded part alone, in a process of its own."`
+
 	Log logFlags `embed:""`
 }
 
