@@ -5,7 +5,7 @@ import "rollcall/schema"
 // entities are rows of the attribute history, schema/tables/migrations/0004_entities.sql.
 type entities struct {
 	table
-	keys []sortKey
+	sorter
 
 	org      words
 	day      numbers[schema.Day]
@@ -46,8 +46,6 @@ func newEntities() *entities {
 	return e
 }
 
-func (e *entities) len() int { return len(e.keys) }
-
 func (e *entities) reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]
@@ -55,7 +53,7 @@ func (e *entities) reset() {
 
 // add copies one entity event; nothing of ev is kept.
 func (e *entities) add(ev *schema.Event) {
-	e.keys = append(e.keys, eventKey(ev, len(e.keys)))
+	e.append(ev)
 	e.org.add(ev.Org)
 	e.day.add(ev.Day)
 	e.eventID.add(ev.EventID[:])
@@ -88,14 +86,13 @@ func (e *entities) add(ev *schema.Event) {
 	e.pseudonymize.add(oneIf(settings.Pseudonymize))
 }
 
-// sorted brings the rows into the table's order and leaves out copies, see sortRows. The table has no partitions: all rows are one block.
+// sorted brings the rows into the table's order and leaves out copies, see sorter. The table has no partitions: all rows are one block.
 func (e *entities) sorted(rows []uint32, twice func(row uint32, conflict bool)) []uint32 {
 	ranks := e.org.ranks()
-	for i := range e.keys {
-		row := e.keys[i].row
-		e.keys[i].high = uint64(ranks[e.org.rows[row]])<<32 | uint64(uint32(e.day.values[row]))
+	for row := range e.keys {
+		e.keys[row].high = uint64(ranks[e.org.rows[row]])<<32 | uint64(uint32(e.day.values[row]))
 	}
-	return sortRows(e.keys, rows[:0], twice)
+	return e.sort(rows[:0], twice)
 }
 
 // maybeDays are dates that may be missing: Nullable(Date32).

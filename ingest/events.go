@@ -1,15 +1,11 @@
 package ingest
 
-import (
-	"encoding/binary"
-
-	"rollcall/schema"
-)
+import "rollcall/schema"
 
 // events are rows of the log, schema/tables/migrations/0001_events.sql.
 type events struct {
 	table
-	keys []sortKey
+	sorter
 
 	org     words
 	day     numbers[uint16]
@@ -59,8 +55,6 @@ func newEvents() *events {
 	return e
 }
 
-func (e *events) len() int { return len(e.keys) }
-
 func (e *events) reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]
@@ -68,7 +62,7 @@ func (e *events) reset() {
 
 // add copies one event; nothing of ev is kept.
 func (e *events) add(ev *schema.Event) {
-	e.keys = append(e.keys, eventKey(ev, len(e.keys)))
+	e.append(ev)
 	e.org.add(ev.Org)
 	e.day.add(uint16(ev.Day))
 	e.typ.add(ev.Type)
@@ -103,42 +97,6 @@ func (e *events) add(ev *schema.Event) {
 	e.errorType.add(ev.ErrorType)
 	e.trigger.add(ev.Trigger)
 	e.duration.add(ev.DurationMS)
-}
-
-// A monthBlock is the sorted rows of one month of the log, so that one insert is one part and either there or not.
-type monthBlock struct {
-	month uint16
-	rows  []uint32
-}
-
-// blocks sorts the rows as the log does, leaves out copies and cuts at the months. twice is told of each copy left out, see sortRows.
-func (e *events) blocks(rows []uint32, twice func(row uint32, conflict bool)) ([]uint32, []monthBlock) {
-	var m months
-	ranks := e.org.ranks()
-	for i := range e.keys {
-		row := e.keys[i].row
-		day := schema.Day(e.day.values[row])
-		e.keys[i].high = uint64(m.of(day))<<48 | uint64(ranks[e.org.rows[row]])<<24 | uint64(uint16(day))<<8 | uint64(e.typ.values[row])
-	}
-	rows = sortRows(e.keys, rows[:0], twice)
-
-	var blocks []monthBlock
-	from := 0
-	for i := range rows {
-		if i+1 == len(rows) || m.of(schema.Day(e.day.values[rows[i]])) != m.of(schema.Day(e.day.values[rows[i+1]])) {
-			blocks = append(blocks, monthBlock{m.of(schema.Day(e.day.values[rows[i]])), rows[from : i+1]})
-			from = i + 1
-		}
-	}
-	return rows, blocks
-}
-
-func eventKey(ev *schema.Event, row int) sortKey {
-	return sortKey{
-		id:     [2]uint64{binary.BigEndian.Uint64(ev.EventID[:8]), binary.BigEndian.Uint64(ev.EventID[8:])},
-		row:    uint32(row),
-		winner: ev.Version,
-	}
 }
 
 func oneIf(v bool) uint8 {

@@ -1,0 +1,50 @@
+package ingest
+
+import (
+	"time"
+
+	"rollcall/schema"
+)
+
+// A monthBlock is the sorted rows of one month of the log, so that one insert is one part and either there or not.
+type monthBlock struct {
+	month uint16
+	rows  []uint32
+}
+
+// blocks sorts the rows as the log does, leaves out copies and cuts at the months. twice is told of each copy left out, see sorter.
+func (e *events) blocks(rows []uint32, twice func(row uint32, conflict bool)) ([]uint32, []monthBlock) {
+	var m months
+	ranks := e.org.ranks()
+	for row := range e.keys {
+		day := schema.Day(e.day.values[row])
+		e.keys[row].high = uint64(m.of(day))<<48 | uint64(ranks[e.org.rows[row]])<<24 | uint64(uint16(day))<<8 | uint64(e.typ.values[row])
+	}
+	rows = e.sort(rows[:0], twice)
+
+	var blocks []monthBlock
+	from := 0
+	for i := range rows {
+		if i+1 == len(rows) || m.of(schema.Day(e.day.values[rows[i]])) != m.of(schema.Day(e.day.values[rows[i+1]])) {
+			blocks = append(blocks, monthBlock{m.of(schema.Day(e.day.values[rows[i]])), rows[from : i+1]})
+			from = i + 1
+		}
+	}
+	return rows, blocks
+}
+
+// months numbers the calendar month of a day, remembering the last one.
+type months struct {
+	from, to schema.Day // [from, to) is the month below
+	month    uint16
+}
+
+func (m *months) of(d schema.Day) uint16 {
+	if d < m.from || d >= m.to {
+		year, month, _ := d.Time().Date()
+		m.from = schema.DayOf(time.Date(year, month, 1, 0, 0, 0, 0, time.UTC))
+		m.to = schema.DayOf(time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC))
+		m.month = uint16(year*12 + int(month) - 1)
+	}
+	return m.month
+}
