@@ -1,0 +1,220 @@
+package export
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+func TestTooManyRequests(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.RatePerMinute = 3 })
+	f.event("acme", yesterday(), nil)
+	_, key := f.key("acme")
+	_, second := f.key("acme")
+	link := f.makeLink(key, "users")
+	f.want(f.get("/v1/exports/teams", key), 404) // counts, too
+	f.want(f.get(link, ""), 200)                 // a link counts for its key
+	a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 429)
+	if wait, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {
+		t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
+	}
+	if !strings.Contains(a.body, "3 requests") || a.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s", a.body)
+	}
+	f.want(f.get(link, ""), 429)
+	if a := f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 429); !strings.HasPrefix(a.body, `{"error":"Too Many Requests","message":"`) {
+		t.Errorf("drop-in: %s", a.body)
+	}
+	f.want(f.get("/v1/exports/users?"+lastDays(), second), 200)
+}
+
+// Every request with a valid credential leaves its row: who, what, which period, how it ended.
+func TestAudit(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday(), nil)
+	id, key := f.key("acme")
+	path := "/v1/exports/users?" + lastDays()
+	first := f.want(f.get(path, key), 200)
+	row := f.auditOf("acme", "csv")
+	if row.Outcome != "complete" || row.Status != 200 || row.Bytes != uint64(len(first.body)) || *row.Rows != 1 || row.Credential != "key" || row.KeyID != id ||
+		row.KeyName != "acme's key" || row.DataType != "users" || row.Request != "GET "+path || !row.Start.Equal(yesterday()) || !row.End.Equal(yesterday().AddDate(0, 0, 1)) {
+		t.Errorf("audit %+v", row)
+	}
+	f.want(f.get(path, key, "If-None-Match", first.Header.Get("ETag")), 304)
+	if row := f.auditOf("acme", "csv"); row.Outcome != "not_modified" || row.Status != 304 || row.Bytes != 0 {
+		t.Errorf("not modified: audit %+v", row)
+	}
+	f.want(f.get("/v1/exports/workflows?"+lastDays(), key), 403)
+	if row := f.auditOf("acme", "csv"); row.Outcome != "refused" || row.Status != 403 || row.DataType != "workflows" {
+		t.Errorf("refused: audit %+v", row)
+	}
+	f.want(f.get("/v1/exports/users?range=never", key), 400)
+	if row := f.auditOf("acme", ""); row.Outcome != "refused" || row.Status != 400 || row.Start.Unix() != 0 {
+		t.Errorf("refused before it was read: audit %+v", row)
+	}
+	f.want(f.get(path, "rc_wrong"), 401)
+	var rows, open uint64
+	if err := f.conn.QueryRow(t.Context(), "SELECT count(), countIf(outcome = 'started') FROM export_audit FINAL").Scan(&rows, &open); err != nil || rows != 4 || open != 0 {
+		t.Errorf("%d rows, %d of them open, %v; want 4 and 0: one for each request with a valid key", rows, open, err)
+	}
+	if text := f.log.String(); strings.Contains(text, key) || strings.Contains(text, "acme's key") || strings.Contains(text, "ada") || !strings.Contains(text, id) {
+		t.Errorf("the log names what it must not, or not the key's id:\n%s", text)
+	}
+}
+
+// Without its audit row, no data goes out.
+func TestNoAuditNoData(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday(), nil)
+	_, key := f.key("acme")
+	if err := f.conn.Exec(t.Context(), "RENAME TABLE export_audit TO elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/v1/exports/users?" + lastDays(), "/v1/exports"} {
+		if a := f.want(f.get(path, key), 500); strings.Contains(a.body, "ada") || !strings.Contains(a.body, a.Header.Get("Rollcall-Request-Id")) || strings.Contains(a.body, "export_audit") {
+			t.Errorf("%s", a.body)
+		}
+	}
+}
+
+// While Run runs, ends are written together; when it stops, none is lost.
+func TestAuditRun(t *testing.T) {
+	f := newFixture(t)
+	_, key := f.key("acme")
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error)
+	go func() { stopped <- f.service.Run(ctx) }()
+	for range 5 {
+		f.want(f.get("/v1/exports/teams", key), 404)
+	}
+	stop()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	f.want(f.get("/v1/exports/teams", key), 404)
+	var rows uint64
+	if err := f.conn.QueryRow(t.Context(), "SELECT count() FROM export_audit FINAL WHERE outcome = 'refused'").Scan(&rows); err != nil || rows != 6 {
+		t.Errorf("%d rows, %v; want 6", rows, err)
+	}
+}
+
+// A plan that never holds, since rows of its generation are missing, is refused and not answered short; once the manifest is dead, the log is read.
+func TestStalePlan(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday(), nil)
+	generation := uuid.NewString()
+	manifest := map[string]any{
+		"org_id": "acme", "day": yesterday().Format(time.DateOnly), "generation": generation, "revision": 1, "covered": map[string]any{writer: f.marks}, "version": "3", "message_rows": 1,
+	}
+	f.insert("slices", manifest)
+	_, key := f.key("acme")
+	path := "/v1/exports/users?" + lastDays()
+	a := f.want(f.get(path, key), 503)
+	if a.Header.Get("Retry-After") != "1" || a.Header.Get("ETag") != "" || a.Header.Get("Content-Disposition") != "" {
+		t.Errorf("header %v", a.Header)
+	}
+	if row := f.auditOf("acme", "csv"); row.Outcome != "failed" || row.Bytes != 0 {
+		t.Errorf("audit %+v", row)
+	}
+	manifest["dead"] = 1
+	f.insert("slices", manifest)
+	f.want(f.get(path, key), 200)
+}
+
+// While events keep coming, exports are answered, and their counts only grow.
+func TestExportsWhileEventsArrive(t *testing.T) {
+	f := newFixture(t)
+	_, key := f.key("acme")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			f.event("acme", yesterday(), nil)
+		}
+	}()
+	last := 0
+	for range 4 {
+		a := f.want(f.get("/v1/exports/users?format=ndjson&"+lastDays(), key), 200)
+		_, after, _ := strings.Cut(a.body, `"messages_total":`)
+		text, _, _ := strings.Cut(after, ",")
+		n, _ := strconv.Atoi(text)
+		if n < last {
+			t.Errorf("%d messages after %d", n, last)
+		}
+		last = n
+	}
+	stop()
+	<-done
+}
+
+func TestMetrics(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday(), nil)
+	_, key := f.key("acme")
+	a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
+	f.want(f.get("/v1/exports/anything-at-all", key), 404)
+	f.want(f.get("/v1/exports/users", ""), 401)
+	for series, want := range map[string]float64{
+		"rollcall_export_requests_total csv 200 users": 1, "rollcall_export_requests_total none 404 none": 1, "rollcall_export_requests_total none 401 none": 1,
+		"rollcall_export_bytes_total csv users": float64(len(a.body)), "rollcall_export_seconds csv users": 1, "rollcall_export_first_byte_seconds csv users": 1,
+	} {
+		if got := f.metric(series); got != want {
+			t.Errorf("%s: %v, want %v", series, got, want)
+		}
+	}
+}
+
+// metric is the value of a counter, or the number of a histogram's observations; the series is its name and its labels' values in the order of their names.
+func (f *fixture) metric(series string) float64 {
+	f.Helper()
+	families, err := f.reg.Gather()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			name := family.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			if name == series {
+				return m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return 0
+}
+
+func TestNotReady(t *testing.T) {
+	f := newFixture(t)
+	if err := f.conn.Exec(t.Context(), "DROP TABLE migrations SYNC"); err != nil {
+		t.Fatal(err)
+	}
+	a := f.want(f.get("/readyz", ""), 503)
+	if !strings.Contains(a.body, "not ready") || f.service.Ready(t.Context()) == nil {
+		t.Errorf("%s", a.body)
+	}
+	f.want(f.get("/healthz", ""), 200)
+}
+
+func TestConfig(t *testing.T) {
+	secret := []byte("a secret for tests only")
+	for name, cfg := range map[string]Config{
+		"no secret":                    {},
+		"a short secret":               {Secret: secret[:8]},
+		"a public URL without scheme":  {Secret: secret, PublicURL: "usage.example.com"},
+		"a public URL with a query":    {Secret: secret, PublicURL: "https://usage.example.com?x=1"},
+		"a negative rate":              {Secret: secret, RatePerMinute: -1},
+		"a negative number of exports": {Secret: secret, MaxConcurrentPerOrg: -1},
+	} {
+		if _, err := cfg.withDefaults(); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
