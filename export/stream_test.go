@@ -1,0 +1,323 @@
+package export
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	gometrics "runtime/metrics"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"rollcall/deploy/embedded/enginetest"
+)
+
+// crowd stores one message of each of so many users, whose ids have 5 characters and 32 times width.
+func (f *fixture) crowd(org string, users, width int) {
+	f.Helper()
+	err := f.conn.Exec(context.Background(), fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, model)
+SELECT '%s', toDate('%s'), 'message', toFixedString(leftPad(toString(number), 16, '0'), 16), number * 2, toDateTime64('%s 01:00:00', 3), concat('user-', arrayStringConcat(arrayMap(i -> lower(hex(sipHash128(number, i))), range(%d)))), 'chat', 'm'
+FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(time.DateOnly), width, users))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.mark(org, yesterday())
+}
+
+// crowdSize users of width 6 make an export of 45 MB: far more than all buffers between the engine and a client.
+const crowdSize = 150_000
+
+// begin sends a request and returns once the answer's header is there.
+func (f *fixture) begin(ctx context.Context, path, key string, header ...string) *http.Response {
+	f.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.server.URL+path, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Accept-Encoding", "identity")
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != 200 {
+		text, _ := io.ReadAll(response.Body)
+		f.Fatalf("status %d: %s", response.StatusCode, text)
+	}
+	return response
+}
+
+// running is the number of statements that make an export's rows at this moment.
+func (f *fixture) running() (n uint64) {
+	f.Helper()
+	err := f.conn.QueryRow(context.Background(), "SELECT count() FROM system.processes WHERE current_database = currentDatabase() AND query LIKE '%messages_total_rank%' AND query NOT LIKE '%system.processes%'").Scan(&n)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return n
+}
+
+// A query that is killed in the middle, or an engine that goes, cuts the answer so that every client can tell, whatever the encoding.
+func TestCutStreamNeverLooksWhole(t *testing.T) {
+	options := enginetest.Database(t)
+	engine, err := url.Parse(options.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := newWire(t, engine.Host)
+	engine.Host = wire.addr
+	options.URL = engine.String()
+	f := newFixtureOn(t, options)
+	f.crowd("acme", 400_000, 1) // the engine makes blocks of 65,536 rows, and a kill comes between two
+	_, key := f.key("acme")
+	cuts := map[string]func(){
+		"the query is killed": func() {
+			err := f.conn.Exec(context.Background(), "KILL QUERY WHERE current_database = currentDatabase() AND query LIKE '%messages_total_rank%' AND query NOT LIKE '%system.processes%' ASYNC")
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the engine goes": wire.cut,
+	}
+	whole := map[string]func(io.Reader) (int64, error){
+		"identity": func(r io.Reader) (int64, error) { return io.Copy(io.Discard, r) },
+		"gzip": func(r io.Reader) (int64, error) {
+			z, err := gzip.NewReader(r)
+			if err != nil {
+				return 0, err
+			}
+			return io.Copy(io.Discard, z)
+		},
+		"zstd": func(r io.Reader) (int64, error) {
+			z, err := zstd.NewReader(r)
+			if err != nil {
+				return 0, err
+			}
+			defer z.Close()
+			return io.Copy(io.Discard, z)
+		},
+	}
+	for name, cut := range cuts {
+		for encoding, read := range whole {
+			t.Run(name+"/"+encoding, func(t *testing.T) {
+				format := "csv"
+				if name == "the query is killed" {
+					format = "json" // of csv, the engine has all blocks before it has written them, and ends in order; json's error must not become a part of the array
+				}
+				response := f.begin(t.Context(), "/v1/exports/users?format="+format+"&"+lastDays(), key, "Accept-Encoding", encoding)
+				head := make([]byte, 1<<10)
+				if _, err := io.ReadFull(response.Body, head); err != nil {
+					t.Fatal(err)
+				}
+				cut()
+				n, err := read(io.MultiReader(strings.NewReader(string(head)), response.Body))
+				if err == nil {
+					t.Errorf("%d bytes look whole", n)
+				}
+				if n == 0 {
+					t.Error("cut before the first byte: the test shows nothing")
+				}
+				if row := f.auditOf("acme", format); row.Outcome != "aborted" || row.Bytes == 0 {
+					t.Errorf("audit %+v", row)
+				}
+			})
+		}
+	}
+}
+
+// A wire passes bytes between the service and the engine, and can be cut.
+type wire struct {
+	addr  string
+	conns chan net.Conn
+}
+
+func newWire(t *testing.T, engine string) *wire {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	w := &wire{addr: listener.Addr().String(), conns: make(chan net.Conn, 1000)}
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", engine)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			w.conns <- far
+			go func() { io.Copy(far, near); far.Close() }()
+			go func() { io.Copy(near, far); near.Close() }()
+		}
+	}()
+	return w
+}
+
+// cut breaks all connections.
+func (w *wire) cut() {
+	for {
+		select {
+		case c := <-w.conns:
+			c.Close()
+		default:
+			return
+		}
+	}
+}
+
+// When the client goes, its query ends, its slot is free, and the audit says so.
+func TestClientGoes(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.MaxConcurrentPerOrg = 1; c.StallTimeout = time.Second })
+	f.crowd("acme", crowdSize, 6)
+	_, key := f.key("acme")
+	path := "/v1/exports/users?format=ndjson&" + lastDays()
+	t.Run("it closes the connection", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		response := f.begin(ctx, path, key)
+		if _, err := io.ReadFull(response.Body, make([]byte, 1<<10)); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		f.aborted("acme")
+	})
+	t.Run("it takes nothing", func(t *testing.T) {
+		conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", path, key)
+		if _, err := io.ReadFull(conn, make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		f.aborted("acme")
+	})
+	t.Run("the workspace's only slot is taken", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f.begin(ctx, path, key)
+		a := f.want(f.get(path, key), 503)
+		if a.Header.Get("Retry-After") != "5" || !strings.Contains(a.body, "try again") {
+			t.Errorf("Retry-After %q: %s", a.Header.Get("Retry-After"), a.body)
+		}
+		a = f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 503)
+		if !strings.HasPrefix(a.body, `{"error":"Service Unavailable","message":`) {
+			t.Errorf("drop-in: %s", a.body)
+		}
+		_, other := f.key("other")
+		f.want(f.get(path, other), 200)
+		cancel()
+		f.aborted("acme")
+		f.want(f.get("/v1/exports/models?"+lastDays(), key), 200)
+	})
+}
+
+func (f *fixture) aborted(org string) {
+	f.Helper()
+	f.until("the query ends", func() bool { return f.running() == 0 })
+	f.until("the audit says aborted", func() bool { return f.auditOf(org, "ndjson").Outcome == "aborted" })
+}
+
+// What the service holds does not grow with the answer.
+func TestMemoryIsFlat(t *testing.T) {
+	f := newFixture(t)
+	f.crowd("small", 1000, 6)
+	f.crowd("large", crowdSize, 6)
+	peak := func(org string) (held uint64, size int64) {
+		_, key := f.key(org)
+		response := f.begin(t.Context(), "/v1/exports/users?"+lastDays(), key, "Accept-Encoding", "gzip")
+		z, err := gzip.NewReader(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			n, err := io.CopyN(io.Discard, z, 2<<20)
+			size += n
+			runtime.GC()
+			live := []gometrics.Sample{{Name: "/gc/heap/live:bytes"}}
+			gometrics.Read(live)
+			held = max(held, live[0].Value.Uint64())
+			if err == io.EOF {
+				return held, size
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	peak("small") // what the first answer leaves behind
+	small, smallSize := peak("small")
+	large, largeSize := peak("large")
+	t.Logf("%d bytes: %d held; %d bytes: %d held", smallSize, small, largeSize, large)
+	if largeSize < 100*smallSize || largeSize < 10<<20 {
+		t.Fatalf("the large answer has only %d bytes", largeSize)
+	}
+	if large > small+1<<20 {
+		t.Errorf("%d bytes held for an answer of %d, %d for one of %d", large, largeSize, small, smallSize)
+	}
+}
+
+// A client that sends its body byte by byte, or not at all, is answered 400 in time; one of HTTP/1.0, which could not tell a cut answer, 505.
+func TestWireLimits(t *testing.T) {
+	f := newFixture(t)
+	f.service.bodyTimeout = 100 * time.Millisecond
+	_, key := f.key("acme")
+	for name, want := range map[string]struct{ send, status string }{
+		"a body that does not come": {"POST /export/users HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: Bearer " + key + "\r\n\r\n{", "400"},
+		"HTTP/1.0":                  {"GET /v1/exports/users?range=this_month HTTP/1.0\r\nAuthorization: Bearer " + key + "\r\n\r\n", "505"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			io.WriteString(conn, want.send)
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			if err != nil || !strings.Contains(line, want.status) {
+				t.Errorf("%q, %v; want %s", line, err, want.status)
+			}
+		})
+	}
+}
+
+// A server's read timeout is about the request; a download may take longer.
+func TestDownloadOutlivesReadTimeout(t *testing.T) {
+	f := newFixture(t)
+	f.crowd("acme", crowdSize, 6)
+	_, key := f.key("acme")
+	server := &http.Server{Handler: f.service.Handler(), ReadTimeout: 5 * time.Second}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(listener)
+	defer server.Close()
+	f.server.URL = "http://" + listener.Addr().String()
+	started := time.Now()
+	response := f.begin(t.Context(), "/v1/exports/users?"+lastDays(), key)
+	if _, err := io.CopyN(io.Discard, response.Body, 1<<10); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(started.Add(6 * time.Second))) // it is time itself that is tested
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		t.Errorf("cut after %v: %v", time.Since(started), err)
+	}
+}
