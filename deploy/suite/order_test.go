@@ -49,18 +49,16 @@ func TestAReplayChangesNothing(t *testing.T) {
 	_, err := b.roll().Once(t.Context())
 	b.must(err)
 	b.sameFiles(before)
-	for range 2 {
-		rand.New(rand.NewPCG(*seed, 2)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-		b.send(records)
-		b.ingest(nil)
-		b.sameFiles(before)
-	}
+	rand.New(rand.NewPCG(*seed, 2)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+	b.send(records)
+	b.ingest(nil)
+	b.sameFiles(before)
 	_, err = b.roll().Once(t.Context())
 	b.must(err)
 	b.sameFiles(before)
 }
 
-// files are one file of each data type, grouping and workspace, over the whole year.
+// files are one file of each data type and workspace, and of each grouping of one of them, over most of the year.
 func (b *bed) files() map[string][]byte {
 	b.t.Helper()
 	all := map[string][]byte{}
@@ -68,6 +66,9 @@ func (b *bed) files() map[string][]byte {
 		for dataType, groups := range groupings {
 			if dataType == "workflows" && (org == traffic.Private || org == traffic.Plain) {
 				continue
+			}
+			if org != traffic.Full {
+				groups = groups[:1]
 			}
 			for _, group := range groups {
 				a := ask{Query: oracle.Query{Org: org, Type: dataType, GroupBy: group, From: b.now.AddDate(0, -11, 0).Format("2006-01-02"), To: b.now.AddDate(0, 0, 2).Format("2006-01-02")}}
