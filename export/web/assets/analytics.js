@@ -12,6 +12,7 @@ export function analytics(element, catalogue, ended) {
   fill(element, h("h1", {}, t("title")), picker.element, results);
 
   async function load(query) {
+    if (query === null) return; // dates that cannot be shown: the picker says why
     const mine = ++shown;
     results.setAttribute("aria-busy", "true");
     if (!results.hasChildNodes()) fill(results, skeleton());
@@ -63,7 +64,7 @@ function figure({ name, value, previous }, before) {
 function perDay(days) {
   const plot = h("div", { class: "plot", "aria-hidden": "true" });
   const table = h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("day")), h("th", { scope: "col", class: "number" }, t("messages")))),
-    h("tbody", {}, days.map((d) => h("tr", {}, h("td", {}, date(d.date)), h("td", { class: "number" }, number(d.messages))))));
+    h("tbody", {}, days.map((d) => h("tr", {}, h("td", {}, date(d.date)), h("td", { class: "number", "data-messages": d.messages }, number(d.messages))))));
   requestAnimationFrame(() => chart(plot, days));
   return h("section", { class: "card" }, h("h2", {}, t("perDay")), plot, h("details", {}, h("summary", {}, t("table")), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("perDay") }, table)));
 }

@@ -38,7 +38,7 @@ export function exportDialog(catalogue, ended) {
     curl = h("code", {});
     status = h("p", { class: "status", role: "status" });
     generate = h("button", { class: "primary", type: "button", id: "generate", onclick: download }, t("generate", "CSV"));
-    cancel = h("button", { type: "button", hidden: true, onclick: () => running?.abort() }, t("cancel"));
+    cancel = h("button", { type: "button", id: "cancel", hidden: true, onclick: () => running?.abort() }, t("cancel"));
     recent = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("recent") });
     return [
       h("div", { class: "row spread" }, h("h2", { id: "export-title" }, t("exportTitle")),
@@ -85,6 +85,8 @@ export function exportDialog(catalogue, ended) {
   let asked = 0;
   async function refresh() {
     const mine = ++asked;
+    generate.disabled = running !== null || picker.query() === null;
+    if (picker.query() === null) return;
     const address = new URL(api.exportPath(chosenType(), query()), document.baseURI).href;
     curl.textContent = `curl -fOJ -H "Authorization: Bearer $ROLLCALL_KEY" '${address}'`;
     status.textContent = "";
@@ -130,9 +132,9 @@ export function exportDialog(catalogue, ended) {
       else say(t("cut"), true);
     } finally {
       running = null;
-      generate.disabled = false;
+      generate.disabled = picker.query() === null;
       cancel.hidden = true;
-      showHistory();
+      if (element.isConnected) showHistory();
     }
   }
 
@@ -162,7 +164,7 @@ export function exportDialog(catalogue, ended) {
       fill(recent, entries.length === 0 ? h("p", { class: "hint" }, t("noRecent")) :
         h("table", {}, h("thead", {}, h("tr", {}, ["when", "what", "period", "who", "size", "outcome"].map((c) => h("th", { scope: "col" }, t(c))))),
           h("tbody", {}, entries.map((e) => h("tr", {},
-            h("td", {}, moment(e.started_at)), h("td", {}, `${t("types")[e.type]?.[0] ?? e.type} (${e.format})`), h("td", {}, dates(e.from, e.to)),
+            h("td", {}, moment(e.started_at)), h("td", {}, `${t("types")[e.type]?.[0] ?? e.type} (${e.format})`), h("td", {}, e.from ? dates(e.from, e.to) : "–"),
             h("td", {}, e.by), h("td", { class: "number" }, bytes(e.bytes)), h("td", {}, t("outcomes")[e.outcome] ?? e.outcome))))));
     } catch (e) {
       if (!ended(e)) fill(recent, h("p", { class: "error" }, e.message));

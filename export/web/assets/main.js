@@ -62,8 +62,8 @@ function workspaceView(catalogue) {
       h("span", { class: "workspace" }, catalogue.org_name || catalogue.org_id),
       h("span", { class: "grow" }),
       languageSwitch(() => workspaceView(catalogue)),
-      h("button", { onclick: leave }, t("signOut")),
-      h("button", { class: "primary", id: "export", onclick: () => dialog.open(view.period()) }, t("export"))),
+      h("button", { id: "sign-out", onclick: leave }, t("signOut")),
+      h("button", { class: "primary", id: "export", onclick: () => dialog.open(view.period() ?? "range=this_month") }, t("export"))),
     content, dialog.element,
     h("footer", {}, h("span", { id: "complete-through" }, through), h("a", { href: "openapi.yaml" }, "OpenAPI")));
   const view = analytics(content, catalogue, ended);

@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { t, dates, date } from "./words.js";
 
 /**
- * periodPicker makes the choice. changed is called with the query ("range=last_month" or "from=…&to=…") at each valid choice.
+ * periodPicker makes the choice. changed is called with the query ("range=last_month" or "from=…&to=…") at each choice, null while the dates are not valid.
  * Each page has several pickers, so prefix keeps their ids apart.
  */
 export function periodPicker(prefix, catalogue, initial, changed) {
@@ -19,12 +19,17 @@ export function periodPicker(prefix, catalogue, initial, changed) {
 
   const choose = (next) => { query = next; error.textContent = ""; changed(query); };
   const chooseDates = () => {
-    to.min = from.value || catalogue.earliest;
-    for (const input of [from, to]) {
-      if (!input.value || !input.checkValidity()) {
-        error.textContent = input.validationMessage || t("earliest", date(catalogue.earliest));
-        return;
-      }
+    const wrong = !from.value || !to.value ? t("bothDates")
+      : from.value < catalogue.earliest ? t("earliest", date(catalogue.earliest))
+      : from.value > today ? t("notAfterToday")
+      : to.value < from.value ? t("endsBefore") : "";
+    from.setAttribute("aria-invalid", String(wrong !== "" && wrong !== t("endsBefore")));
+    to.setAttribute("aria-invalid", String(wrong === t("endsBefore")));
+    if (wrong) {
+      query = null;
+      error.textContent = wrong;
+      changed(null);
+      return;
     }
     choose(new URLSearchParams({ from: from.value, to: to.value }).toString());
   };

@@ -17,7 +17,7 @@ const words = {
     streaming: (size) => `Receiving… ${size}`, done: (name, size) => `${name} (${size}) is in your downloads.`, cancelled: "Cancelled. Nothing was saved.",
     cut: "The download broke off, so nothing was saved. Try again; if it happens twice, ask your operator to look at the export service.",
     recent: "Recent exports", noRecent: "No exports yet.", when: "When", what: "What", who: "By", size: "Size", outcome: "Outcome", between: (a, b) => `from ${a} to ${b}`,
-    earliest: (d) => `Data can be exported from ${d} on.`, skip: "Skip to content",
+    earliest: (d) => `Data can be exported from ${d} on.`, bothDates: "Choose both dates.", notAfterToday: "The first day must not be after today.", endsBefore: "The last day must not be before the first.", skip: "Skip to content",
     outcomes: { started: "running", complete: "complete", not_modified: "unchanged", refused: "refused", failed: "failed", aborted: "cancelled" },
     types: {
       users: ["Users", "One row per user: messages, ranks, assistants, projects, models, actions"],
@@ -44,7 +44,7 @@ const words = {
     streaming: (size) => `Wird empfangen… ${size}`, done: (name, size) => `${name} (${size}) liegt in Ihren Downloads.`, cancelled: "Abgebrochen. Nichts wurde gespeichert.",
     cut: "Der Download brach ab, darum wurde nichts gespeichert. Versuchen Sie es noch einmal; geschieht es zweimal, lassen Sie den Export-Dienst ansehen.",
     recent: "Letzte Exporte", noRecent: "Noch keine Exporte.", when: "Wann", what: "Was", who: "Von", size: "Größe", outcome: "Ergebnis", between: (a, b) => `vom ${a} bis ${b}`,
-    earliest: (d) => `Daten können ab dem ${d} exportiert werden.`, skip: "Zum Inhalt",
+    earliest: (d) => `Daten können ab dem ${d} exportiert werden.`, bothDates: "Wählen Sie beide Tage.", notAfterToday: "Der erste Tag darf nicht nach heute liegen.", endsBefore: "Der letzte Tag darf nicht vor dem ersten liegen.", skip: "Zum Inhalt",
     outcomes: { started: "läuft", complete: "vollständig", not_modified: "unverändert", refused: "abgelehnt", failed: "fehlgeschlagen", aborted: "abgebrochen" },
     types: {
       users: ["Personen", "Eine Zeile je Person: Nachrichten, Ränge, Assistenten, Projekte, Modelle, Aktionen"],

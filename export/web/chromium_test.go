@@ -1,0 +1,208 @@
+//go:build browser
+
+package web_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a test waits for what the page should show.
+const patience = 90 * time.Second
+
+// startChromium starts a browser with an empty profile.
+func startChromium(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Fatal("these tests need Chromium, and there is none on the PATH; on Debian: apt-get install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.Flag("force-color-profile", "srgb"))
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatalf("%s does not start: %v", path, err)
+	}
+	return ctx
+}
+
+// A tab is a page in a browser of its own. What its console complains about, and what it asks of other origins, fails the test.
+type tab struct {
+	*testing.T
+	ctx       context.Context
+	downloads string
+
+	mu       sync.Mutex
+	origin   string
+	expected []string // complaints that belong to the test
+}
+
+func newTab(t *testing.T, origin, language string, width int64) *tab {
+	t.Helper()
+	ctx := startChromium(t)
+	p := &tab{T: t, ctx: ctx, downloads: t.TempDir(), origin: origin}
+	p.expect("401") // how the page learns that there is no session
+	chromedp.ListenTarget(ctx, p.watch)
+	if err := chromedp.Run(ctx,
+		network.Enable(), log.Enable(), runtime.Enable(),
+		emulation.SetUserAgentOverride("test").WithAcceptLanguage(language),
+		emulation.SetDeviceMetricsOverride(width, 900, 1, width < 600),
+		browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(p.downloads),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *tab) watch(event any) {
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		url := e.Request.URL
+		if !strings.HasPrefix(url, p.origin+"/") && !strings.HasPrefix(url, "blob:"+p.origin) && !strings.HasPrefix(url, "data:") && url != "about:blank" {
+			p.Errorf("the page asks another origin: %s", url)
+		}
+	case *runtime.EventExceptionThrown:
+		p.complain(e.ExceptionDetails.Error())
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.LevelError {
+			p.complain(e.Entry.Text + " " + e.Entry.URL)
+		}
+	}
+}
+
+func (p *tab) complain(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, known := range p.expected {
+		if strings.Contains(text, known) {
+			return
+		}
+	}
+	p.Errorf("the page's console: %s", text)
+}
+
+func (p *tab) expect(complaint string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = append(p.expected, complaint)
+}
+
+func (p *tab) run(actions ...chromedp.Action) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		p.Fatalf("%v; the page shows:\n%s", err, p.text("body"))
+	}
+}
+
+// eval gives the value of a JavaScript expression.
+func eval[T any](p *tab, expression string) (value T) {
+	p.Helper()
+	p.run(chromedp.Evaluate(expression, &value))
+	return value
+}
+
+// until polls an expression until it is true.
+func (p *tab) until(expression string) {
+	p.Helper()
+	for deadline := time.Now().Add(patience); !eval[bool](p, expression); {
+		if time.Now().After(deadline) {
+			p.Fatalf("not within %s: %s; the page shows:\n%s", patience, expression, p.text("body"))
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks
+	}
+}
+
+// text is what an element shows, "" if it is not there.
+func (p *tab) text(selector string) (text string) {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	_ = chromedp.Run(ctx, chromedp.Evaluate("document.querySelector(`"+selector+"`)?.innerText ?? ''", &text))
+	return text
+}
+
+func (p *tab) click(selector string) {
+	p.Helper()
+	p.run(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+}
+
+// set gives a field its value, as picking a date or an option does.
+func (p *tab) set(selector, value string) {
+	p.Helper()
+	p.run(chromedp.Evaluate("{const e = document.querySelector(`"+selector+"`); e.value = `"+value+"`; e.dispatchEvent(new Event('change', {bubbles: true})); 0}", nil))
+}
+
+// signIn opens the page, proves itself, and waits for the figures.
+func (p *tab) signIn(key string) {
+	p.Helper()
+	p.run(chromedp.Navigate(p.origin+"/"), chromedp.SendKeys("#key", key+"\r", chromedp.ByQuery))
+	p.settled()
+}
+
+// settled waits until the analytics are drawn.
+func (p *tab) settled() {
+	p.Helper()
+	p.until("document.querySelector('.results')?.getAttribute('aria-busy') === 'false'")
+}
+
+// openDialog waits for the preview, too.
+func (p *tab) openDialog() {
+	p.Helper()
+	p.click("#export")
+	p.previewed()
+}
+
+func (p *tab) previewed() {
+	p.Helper()
+	p.until("document.querySelector('dialog[open] .preview')?.getAttribute('aria-busy') === 'false'")
+}
+
+// downloaded waits for the only file in the tab's folder, and takes it from there.
+func (p *tab) downloaded() (name, content string) {
+	p.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		files, err := os.ReadDir(p.downloads)
+		if err != nil {
+			p.Fatal(err)
+		}
+		if len(files) != 1 || strings.HasSuffix(files[0].Name(), ".crdownload") || strings.HasPrefix(files[0].Name(), ".") {
+			continue
+		}
+		path := filepath.Join(p.downloads, files[0].Name())
+		text, err := os.ReadFile(path)
+		if err != nil || len(text) == 0 {
+			continue
+		}
+		if err := os.Remove(path); err != nil {
+			p.Fatal(err)
+		}
+		return files[0].Name(), string(text)
+	}
+	p.Fatalf("no file was saved; the page shows:\n%s", p.text("body"))
+	return "", ""
+}

@@ -1,0 +1,325 @@
+//go:build browser
+
+package web_test
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const (
+	english = "en-GB"
+	german  = "de-DE"
+	desk    = 1280
+	phone   = 360
+)
+
+var everything = row{"byok": true, "workflows": true}
+
+func TestSignInAndFigures(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme Ltd", 40, everything)
+	_, key := s.key("acme")
+	p := newTab(t, s.server.URL, english, desk)
+	p.run(chromedp.Navigate(p.origin+"/"), chromedp.SendKeys("#key", key[:len(key)-1]+"!\r", chromedp.ByQuery))
+	p.until("document.querySelector('#key-error').innerText.includes('not valid')")
+	p.signIn(key)
+	if eval[bool](p, "document.cookie.includes('session') || document.documentElement.outerHTML.includes(`"+key+"`) || Object.values(localStorage).join().includes(`"+key+"`)") {
+		t.Error("the key or the session is within reach of the page")
+	}
+	for _, period := range []string{"this_month", "last_month", "this_week", "last_week"} {
+		p.click("input[name=page-range][value=" + period + "]")
+		p.settled()
+		p.checkFigures(s, key, "range="+period)
+	}
+	if p.text("header .workspace") != "Acme Ltd" || !strings.Contains(p.text("footer"), "complete through") {
+		t.Errorf("header %q, footer %q", p.text("header"), p.text("footer"))
+	}
+	p.run(chromedp.Reload())
+	p.settled() // the session is still there
+	p.click("#sign-out")
+	p.run(chromedp.WaitVisible("#key", chromedp.ByQuery), chromedp.Reload(), chromedp.WaitVisible("#key", chromedp.ByQuery))
+}
+
+// checkFigures holds what is shown against the files of the same period.
+func (p *tab) checkFigures(s *service, key, period string) {
+	p.Helper()
+	users, models := s.sheet(key, "users?include_inactive=false&"+period), s.sheet(key, "models?"+period)
+	want := map[string]float64{
+		"messages": users.sum("messages_total"), "active_users": users.rows(), "actions": users.sum("action_messages"),
+		"assistants": s.sheet(key, "assistants?include_inactive=false&"+period).rows(), "projects": s.sheet(key, "projects?include_inactive=false&"+period).rows(),
+		"tokens": models.sum("sum_prompt_tokens") + models.sum("sum_completion_tokens"), "cost_usd": models.sum("total_cost_usd"),
+	}
+	shown := eval[map[string]string](p, "Object.fromEntries([...document.querySelectorAll('[data-figure]')].map(e => [e.dataset.figure, e.querySelector('.value').dataset.value]))")
+	for name, sum := range want {
+		if got, err := strconv.ParseFloat(shown[name], 64); err != nil || math.Abs(got-sum) > 1e-6 || sum == 0 {
+			p.Errorf("%s: %s is shown as %q, the files say %v", period, name, shown[name], sum)
+		}
+	}
+	if days := eval[float64](p, "[...document.querySelectorAll('[data-messages]')].reduce((sum, e) => sum + Number(e.dataset.messages), 0)"); days != want["messages"] {
+		p.Errorf("%s: the days have %v messages, the files %v", period, days, want["messages"])
+	}
+	if first := eval[string](p, "document.querySelector('[data-top=users] li .name').innerText"); first != users[1][4] {
+		p.Errorf("%s: the first of the users is %q, in the file %q", period, first, users[1][4])
+	}
+	if !eval[bool](p, "document.querySelector('.plot canvas')?.width > 100") {
+		p.Errorf("%s: no chart", period)
+	}
+}
+
+func TestExportsAreTheServicesFiles(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 40, everything)
+	_, key := s.key("acme")
+	p := newTab(t, s.server.URL, german, desk) // the files are the same in every language
+	p.signIn(key)
+	p.openDialog()
+	now := time.Now().UTC()
+	custom := "from=" + now.AddDate(0, 0, -12).Format(time.DateOnly) + "&to=" + now.AddDate(0, 0, -3).Format(time.DateOnly)
+	for i, name := range []string{"users", "assistants", "workflows", "projects", "models", "api-keys"} {
+		p.click("input[name=type][value=" + name + "]")
+		period := []string{"range=this_month", "range=last_month", "range=this_week", "range=last_week", custom}[i%5]
+		if named, ok := strings.CutPrefix(period, "range="); ok {
+			p.click("input[name=dialog-range][value=" + named + "]")
+		} else {
+			p.click("input[name=dialog-range][value=custom]")
+			p.set("#dialog-from", now.AddDate(0, 0, -12).Format(time.DateOnly))
+			p.set("#dialog-to", now.AddDate(0, 0, -3).Format(time.DateOnly))
+		}
+		p.previewed()
+		p.click("#generate")
+		file, content := p.downloaded()
+		if want := s.file(key, name+"?"+period); content != want {
+			t.Errorf("%s %s: the file of %d bytes is not the service's of %d", name, period, len(content), len(want))
+		}
+		if !strings.HasPrefix(file, name+"-usage-20") || !strings.HasSuffix(file, ".csv") {
+			t.Errorf("the file is called %s", file)
+		}
+		p.until("document.querySelector('.status').innerText.includes(`" + file + "`)")
+	}
+	p.run(chromedp.Evaluate("document.querySelectorAll('dialog details').forEach(d => { d.open = true })", nil))
+	p.set("#format", "ndjson")
+	p.set("#group", "model")
+	p.previewed()
+	p.click("#generate")
+	if _, content := p.downloaded(); content != s.file(key, "api-keys?format=ndjson&group_by=model&range=this_month") {
+		t.Error("NDJSON, grouped: not the service's file")
+	}
+	p.until("document.querySelectorAll('#recent tbody tr').length >= 7")
+	if curl := p.text(".curl code"); !strings.Contains(curl, p.origin+"/v1/exports/api-keys?range=this_month&group_by=model&format=ndjson") {
+		t.Errorf("curl line: %s", curl)
+	}
+}
+
+func TestCustomRangeLimits(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 5, everything)
+	_, key := s.key("acme")
+	p := newTab(t, s.server.URL, english, desk)
+	p.signIn(key)
+	p.openDialog()
+	p.click("input[name=dialog-range][value=custom]")
+	today := time.Now().UTC()
+	for name, dates := range map[string][2]string{
+		"before the earliest": {today.AddDate(-1, 0, -1).Format(time.DateOnly), today.Format(time.DateOnly)},
+		"after today":         {today.AddDate(0, 0, 1).Format(time.DateOnly), today.AddDate(0, 0, 2).Format(time.DateOnly)},
+		"ends before it is":   {today.Format(time.DateOnly), today.AddDate(0, 0, -1).Format(time.DateOnly)},
+	} {
+		p.set("#dialog-to", dates[1])
+		p.set("#dialog-from", dates[0])
+		p.set("#dialog-to", dates[1])
+		if p.text("dialog .custom .error") == "" || !eval[bool](p, "document.querySelector('#generate').disabled") {
+			t.Errorf("%s: no error, or the file can still be asked for", name)
+		}
+	}
+	p.set("#dialog-from", today.AddDate(-1, 0, 0).Format(time.DateOnly))
+	p.set("#dialog-to", today.Format(time.DateOnly))
+	p.previewed()
+	if text := p.text("dialog .custom .error"); text != "" || eval[bool](p, "document.querySelector('#generate').disabled") {
+		t.Errorf("the whole of the exportable time is refused: %q", text)
+	}
+}
+
+func TestPrivateWorkspaceShowsNobody(t *testing.T) {
+	s := newService(t)
+	s.workspace("private", "Private", 5, row{"user_level_data": false})
+	_, key := s.key("private")
+	p := newTab(t, s.server.URL, english, desk)
+	p.signIn(key)
+	p.openDialog()
+	page := eval[string](p, "document.documentElement.outerHTML")
+	for _, first := range people {
+		if strings.Contains(page, first+" Example") || strings.Contains(page, strings.ToLower(first)+"@") {
+			t.Errorf("the page shows %s", first)
+		}
+	}
+	if eval[bool](p, "!!document.querySelector('input[name=type][value=workflows], [data-figure=cost_usd], [data-figure=tokens]')") {
+		t.Error("the page shows workflows, tokens or cost to a workspace that has them off")
+	}
+	p.click("#generate")
+	if _, content := p.downloaded(); content != s.file(key, "users?range=this_month") || strings.Contains(content, "email") {
+		t.Error("not the service's file")
+	}
+}
+
+func TestEmptyWorkspace(t *testing.T) {
+	s := newService(t)
+	_, key := s.key("void")
+	p := newTab(t, s.server.URL, english, desk)
+	p.signIn(key)
+	if !strings.Contains(p.text(".results"), "No usage in this period") || !strings.Contains(p.text("footer"), "No data has arrived") {
+		t.Errorf("the page shows %q", p.text("body"))
+	}
+	p.openDialog()
+	p.click("#generate")
+	if _, content := p.downloaded(); content != s.file(key, "users?range=this_month") {
+		t.Error("not the service's file")
+	}
+}
+
+func TestSessionEnds(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 5, everything)
+	id, key := s.key("acme")
+	p := newTab(t, s.server.URL, english, desk)
+	p.signIn(key)
+	p.openDialog()
+	s.ahead.Store(int64(12*time.Hour + time.Minute))
+	p.click("#generate")
+	p.until("document.querySelector('#key-error')?.innerText.includes('session has ended')")
+	s.ahead.Store(0)
+	p.signIn(key)
+	if err := s.keys.Revoke(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	s.ahead.Store(0)
+	for deadline := time.Now().Add(patience); p.text("#key-error") == ""; { // the service looks at a key again after a second
+		if time.Now().After(deadline) {
+			t.Fatal("the session outlives its key")
+		}
+		p.run(chromedp.Evaluate("[...document.querySelectorAll('input[name=page-range]:not(:checked)')].at(0)?.click()", nil))
+		p.until("document.querySelector('#key') || document.querySelector('.results')?.getAttribute('aria-busy') === 'false'")
+	}
+}
+
+func TestFailuresOfTheService(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 5, everything)
+	_, key := s.key("acme")
+	p := newTab(t, s.server.URL, english, desk)
+	p.signIn(key)
+	p.openDialog()
+	p.expect("ERR_INCOMPLETE_CHUNKED_ENCODING")
+	p.expect("503")
+	cut := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Disposition", `attachment; filename="users.csv"`)
+		for range 1000 {
+			fmt.Fprintln(w, "period_start,period_end,org_id")
+		}
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	s.broken.Store(&cut)
+	p.click("#generate")
+	p.until("document.querySelector('.status.error')?.innerText.includes('broke off')")
+	refused := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, `{"detail":"The database is away."}`)
+	})
+	s.broken.Store(&refused)
+	p.click("#generate")
+	p.until("document.querySelector('.status.error')?.innerText.includes('The database is away.')")
+	release := make(chan struct{})
+	endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "period_start,period_end,org_id")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		close(release)
+	})
+	s.broken.Store(&endless)
+	p.click("#generate")
+	p.until("document.querySelector('.status').innerText.includes('Receiving')")
+	p.click("#cancel")
+	p.until("document.querySelector('.status').innerText.includes('Cancelled')")
+	<-release // the service was told
+	if files, _ := os.ReadDir(p.downloads); len(files) != 0 {
+		t.Errorf("a part was saved: %v", files)
+	}
+	s.broken.Store(nil)
+	p.click("#generate")
+	if _, content := p.downloaded(); content != s.file(key, "users?range=this_month") {
+		t.Error("not the service's file")
+	}
+}
+
+func TestLanguages(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 5, everything)
+	_, key := s.key("acme")
+	p := newTab(t, s.server.URL, german, desk)
+	p.signIn(key)
+	shows := func(selector, text string) {
+		t.Helper()
+		p.until("document.querySelector(`" + selector + "`)?.innerText.includes(`" + text + "`)")
+	}
+	shows("[data-figure=messages] h2", "Nachrichten")
+	shows("#export", "Exportieren")
+	if eval[string](p, "document.documentElement.lang") != "de" {
+		t.Error("the page does not say that it is German")
+	}
+	p.set("header select", "en")
+	shows("[data-figure=messages] h2", "Messages")
+	p.run(chromedp.Reload())
+	shows("#export", "Export")
+	if got := eval[string](p, "document.documentElement.lang"); got != "en" {
+		t.Errorf("the choice is forgotten: %s", got)
+	}
+}
+
+// From the first key to the file without a pointer.
+func TestKeyboard(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 40, everything)
+	_, key := s.key("acme")
+	p := newTab(t, s.server.URL, english, desk)
+	p.run(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#key", chromedp.ByQuery), chromedp.KeyEvent(key), chromedp.KeyEvent(kb.Enter))
+	p.settled()
+	tabTo := func(selector string) {
+		t.Helper()
+		for range 60 {
+			if eval[bool](p, "document.activeElement.matches(`"+selector+"`)") {
+				if !eval[bool](p, "{const e = document.activeElement, shown = (e.closest('.choice') ?? e); const s = getComputedStyle(shown); s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2}") {
+					t.Errorf("%s does not show that it has the focus", selector)
+				}
+				return
+			}
+			p.run(chromedp.KeyEvent(kb.Tab))
+		}
+		t.Fatalf("the keyboard does not reach %s", selector)
+	}
+	tabTo("#export")
+	p.run(chromedp.KeyEvent(kb.Enter))
+	p.previewed()
+	tabTo("input[name=type]")
+	p.run(chromedp.KeyEvent(kb.ArrowDown))
+	tabTo("input[name=dialog-range]")
+	p.run(chromedp.KeyEvent(kb.ArrowDown))
+	p.previewed()
+	tabTo("#generate")
+	p.run(chromedp.KeyEvent(kb.Enter))
+	if name, content := p.downloaded(); content != s.file(key, "assistants?range=last_month") {
+		t.Errorf("%s is not the service's file", name)
+	}
+	p.run(chromedp.KeyEvent(kb.Escape))
+	p.until("!document.querySelector('dialog').open && document.activeElement.id === 'export'")
+}

@@ -1,0 +1,153 @@
+//go:build browser
+
+package web_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// axe is axe-core's script, which npm fetches once, in the version that the lock pins.
+var axe = sync.OnceValues(func() (string, error) {
+	const path = "testdata/axe/node_modules/axe-core/axe.min.js"
+	if _, err := os.Stat(path); err != nil {
+		install := exec.Command("npm", "ci")
+		install.Dir, install.Stderr = "testdata/axe", os.Stderr
+		if err := install.Run(); err != nil {
+			return "", err
+		}
+	}
+	text, err := os.ReadFile(path)
+	return string(text), err
+})
+
+type violation struct {
+	ID, Help string
+	Nodes    []struct{ HTML, FailureSummary string }
+}
+
+// accessible fails the test for every rule of WCAG 2.2 A and AA that the page breaks as it is shown.
+func (p *tab) accessible(view string) {
+	p.Helper()
+	script, err := axe()
+	if err != nil {
+		p.Fatalf("axe-core is not there, and `npm ci` in export/web/testdata/axe does not fetch it: %v", err)
+	}
+	var found []violation
+	p.run(chromedp.Evaluate(script+"\n;0", nil), chromedp.Evaluate(`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`, &found,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	for _, v := range found {
+		for _, n := range v.Nodes {
+			p.Errorf("%s: %s: %s\n%s\n%s", view, v.ID, v.Help, n.HTML, n.FailureSummary)
+		}
+	}
+}
+
+// fits fails the test if the page is wider than its window.
+func (p *tab) fits(view string) {
+	p.Helper()
+	if wide := eval[int](p, "Math.max(document.documentElement.scrollWidth, document.querySelector('dialog[open]')?.scrollWidth ?? 0) - innerWidth"); wide > 0 {
+		p.Errorf("%s: the page is %d px wider than its window: %s", view, wide,
+			eval[string](p, "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll')).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).join('\\n')"))
+	}
+}
+
+func (p *tab) scheme(name string) {
+	p.Helper()
+	p.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
+}
+
+func TestAccessible(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 20, everything)
+	_, key := s.key("acme")
+	for _, width := range []int64{desk, phone} {
+		p := newTab(t, s.server.URL, english, width)
+		for _, scheme := range []string{"light", "dark"} {
+			p.scheme(scheme)
+			p.run(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#key", chromedp.ByQuery))
+			p.accessible("sign-in, " + scheme)
+			p.fits("sign-in")
+			p.run(chromedp.SendKeys("#key", "wrong\r", chromedp.ByQuery))
+			p.until("document.querySelector('#key-error').innerText !== ''")
+			p.accessible("wrong key, " + scheme)
+			p.signIn(key)
+			p.accessible("analytics, " + scheme)
+			p.fits("analytics")
+			p.openDialog()
+			p.run(chromedp.Evaluate("document.querySelectorAll('dialog details').forEach(d => { d.open = true })", nil))
+			p.click("input[name=dialog-range][value=custom]")
+			p.previewed()
+			p.accessible("dialog, " + scheme)
+			p.fits("dialog")
+			p.run(chromedp.Evaluate("document.querySelector('dialog').close()", nil))
+			p.click("#sign-out")
+			p.run(chromedp.WaitVisible("#key", chromedp.ByQuery))
+		}
+	}
+}
+
+var screenshots = flag.String("screenshots", "", "the folder where TestScreenshots leaves its pictures; none are kept without it")
+
+// TestScreenshots takes the pictures that people look at.
+func TestScreenshots(t *testing.T) {
+	dir := *screenshots
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := newService(t)
+	s.workspace("acme", "Acme Ltd", 75, everything)
+	s.workspace("private", "Private", 40, row{"user_level_data": false})
+	_, key := s.key("acme")
+	_, private := s.key("private")
+	_, void := s.key("void")
+	for _, look := range []struct {
+		name, language, scheme, key string
+		width                       int64
+	}{
+		{"desk-light", english, "light", key, 1280},
+		{"desk-dark", german, "dark", key, 1280},
+		{"phone-light", german, "light", key, phone},
+		{"wide-light", english, "light", key, 2560},
+		{"private-light", english, "light", private, 1280},
+		{"empty-light", english, "light", void, 1280},
+	} {
+		p := newTab(t, s.server.URL, look.language, look.width)
+		p.scheme(look.scheme)
+		shoot := func(view string) {
+			t.Helper()
+			var png []byte
+			p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+				png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(view == "analytics").Do(ctx)
+				return err
+			}))
+			if err := os.WriteFile(filepath.Join(dir, look.name+"-"+view+".png"), png, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if len(png) < 4000 || !strings.HasPrefix(string(png), "\x89PNG") {
+				t.Errorf("%s-%s: not a picture", look.name, view)
+			}
+		}
+		p.run(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#key", chromedp.ByQuery))
+		shoot("sign-in")
+		p.signIn(look.key)
+		p.until("!!document.querySelector('.plot canvas, .empty')")
+		shoot("analytics")
+		p.openDialog()
+		shoot("dialog")
+	}
+}

@@ -1,0 +1,215 @@
+//go:build browser
+
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/deploy/embedded/enginetest"
+	"rollcall/export"
+	"rollcall/schema/tables"
+)
+
+// A service is the real one on a database of its own, with some workspaces in it.
+type service struct {
+	*testing.T
+	conn   driver.Conn
+	keys   *export.Keys
+	server *httptest.Server
+	ahead  atomic.Int64                     // nanoseconds that its clock is ahead
+	broken atomic.Pointer[http.HandlerFunc] // answers /v1/exports/{type} instead, if set
+	rows   int
+}
+
+func newService(t *testing.T) *service {
+	t.Helper()
+	options := enginetest.Database(t)
+	conn, err := tables.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	s := &service{T: t, conn: conn, keys: export.OpenKeys(conn)}
+	e, err := export.New(export.Config{
+		Secret: []byte("a secret for tests only"), RatePerMinute: 100_000, Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) },
+	}, options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := e.Handler()
+	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if broken := s.broken.Load(); broken != nil && strings.HasPrefix(r.URL.Path, "/v1/exports/") {
+			(*broken)(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.server.Close)
+	return s
+}
+
+func (s *service) key(org string) (id, key string) {
+	s.Helper()
+	id, key, err := s.keys.Create(context.Background(), org, "Admins", 0)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return id, key
+}
+
+// A row is one event or entity event as the tables keep it.
+type row map[string]any
+
+func (s *service) insert(table string, rows []row) {
+	s.Helper()
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	for _, r := range rows {
+		if err := encoder.Encode(r); err != nil {
+			s.Fatal(err)
+		}
+	}
+	if err := s.conn.InsertFormat(context.Background(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *service) row(org string, at time.Time, columns row) row {
+	s.rows++
+	r := row{
+		"org_id": org, "day": at.UTC().Format(time.DateOnly), "event_id": fmt.Sprintf("%016d", s.rows), "version": 2 * s.rows,
+		"time": at.UTC().Format("2006-01-02 15:04:05.000"), "source": "test", "id": strconv.Itoa(s.rows),
+	}
+	for name, value := range columns {
+		r[name] = value
+	}
+	return r
+}
+
+var people = strings.Fields("Amara Bruno Chiara Dilan Emre Freya Goran Hanna Ines Jonas Kofi Lena Mateo Nadia Oskar Priya Quirin Rosa Sven Tamar Ulla Viktor Wanda Yuki")
+
+// workspace stores a workspace with its entities and so many days of usage that end today.
+func (s *service) workspace(org, name string, days int, settings row) {
+	s.Helper()
+	random := rand.New(rand.NewPCG(7, uint64(len(org))))
+	began := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -days)
+	about := row{"kind": "workspace", "entity_id": org, "name": name, "has_settings": true, "user_level_data": true, "byok": false, "workflows": false, "pseudonymize": false}
+	for k, v := range settings {
+		about[k] = v
+	}
+	entities := []row{s.row(org, began, about)}
+	for i, first := range people {
+		entities = append(entities, s.row(org, began, row{"kind": "user", "entity_id": fmt.Sprintf("u%02d", i), "name": first + " Example", "email": strings.ToLower(first) + "@example.com", "role": "member"}))
+	}
+	for i, title := range []string{"Contract review", "Meeting notes", "Support replies", "Köln office guide", "SQL tutor", "Release notes"} {
+		entities = append(entities, s.row(org, began, row{"kind": "assistant", "entity_id": fmt.Sprintf("a%d", i), "name": title, "owner_id": "u01"}),
+			s.row(org, began, row{"kind": "project", "entity_id": fmt.Sprintf("p%d", i), "name": "Project " + title, "owner_id": "u02"}))
+	}
+	entities = append(entities, s.row(org, began, row{"kind": "workflow", "entity_id": "w1", "name": "Invoice intake"}), s.row(org, began, row{"kind": "api_key", "entity_id": "k1", "name": "Nightly job"}))
+	s.insert("entities", entities)
+	if days == 0 {
+		return
+	}
+	var events, marks []row
+	for day := range days + 1 {
+		at := began.AddDate(0, 0, day)
+		count := 20 + day/2 + random.IntN(20)
+		if at.Weekday() == time.Saturday || at.Weekday() == time.Sunday {
+			count /= 5
+		}
+		for range count {
+			events = append(events, s.usage(org, at.Add(time.Duration(random.IntN(3600))*time.Second), random)...)
+		}
+		marks = append(marks, row{"org_id": org, "day": at.Format(time.DateOnly), "writer": uuid.Nil, "seq": 1})
+	}
+	s.insert("events", events)
+	s.insert("marks", marks)
+	s.insert("progress", []row{{"topic": "usage." + org, "partition": 0, "through": time.Now().UTC().Format("2006-01-02 15:04:05.000"), "end_offset": len(events), "gone": 0}})
+}
+
+// usage is a message, the request it makes, and now and then an action or a workflow's run.
+func (s *service) usage(org string, at time.Time, random *rand.Rand) []row {
+	user := fmt.Sprintf("u%02d", random.IntN(1+random.IntN(len(people))))
+	model := []string{"gpt-5", "claude-sonnet", "mistral-large", "llama-4"}[random.IntN(1+random.IntN(4))]
+	message := row{"type": "message", "user_id": user, "channel": "chat", "model": model, "conversation_id": strconv.Itoa(s.rows / 5)}
+	switch random.IntN(4) {
+	case 1:
+		message["channel"], message["assistant_id"] = "assistant", fmt.Sprintf("a%d", random.IntN(1+random.IntN(6)))
+	case 2:
+		message["channel"], message["project_id"] = "project", fmt.Sprintf("p%d", random.IntN(1+random.IntN(6)))
+	}
+	all := []row{message, {"type": "token", "user_id": user, "api_key_id": "k1", "model": model, "provider": "provider", "byok": true, "prompt_tokens": random.IntN(4000), "completion_tokens": random.IntN(900),
+		"cost_usd": fmt.Sprintf("0.%06d", random.IntN(40000))}}
+	if random.IntN(3) == 0 {
+		all = append(all, row{"type": "action", "user_id": user, "action": []string{"canvas", "web_search"}[random.IntN(2)], "model": model})
+	}
+	if random.IntN(20) == 0 {
+		all = append(all, row{"type": "workflow_run", "workflow_id": "w1", "run_id": strconv.Itoa(s.rows), "status": "succeeded", "duration_ms": random.IntN(9000), "trigger": "schedule"})
+	}
+	for i, r := range all {
+		all[i] = s.row(org, at, r)
+	}
+	return all
+}
+
+// file is what the API answers for a path under v1/exports/.
+func (s *service) file(key, path string) string {
+	s.Helper()
+	request, err := http.NewRequest(http.MethodGet, s.server.URL+"/v1/exports/"+path, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		s.Fatalf("%s: %d %s %v", path, response.StatusCode, text, err)
+	}
+	return string(text)
+}
+
+// A sheet is a CSV file as a spreadsheet reads it.
+type sheet [][]string
+
+func (s *service) sheet(key, path string) sheet {
+	s.Helper()
+	records, err := csv.NewReader(strings.NewReader(s.file(key, path))).ReadAll()
+	if err != nil {
+		s.Fatal(err)
+	}
+	return records
+}
+
+func (s sheet) rows() float64 { return float64(len(s) - 1) }
+
+func (s sheet) sum(column string) (sum float64) {
+	at := slices.Index(s[0], column)
+	for _, r := range s[1:] {
+		n, _ := strconv.ParseFloat(r[at], 64)
+		sum += n
+	}
+	return sum
+}
