@@ -1,0 +1,56 @@
+package rollup
+
+import "testing"
+
+// The casts are small, so that every interleaving can be visited; each broken design has one that shows it.
+var (
+	a1, a2 = modelEvent{0, 1}, modelEvent{0, 2}
+	b1, b2 = modelEvent{1, 1}, modelEvent{1, 2}
+
+	conflicts = cast{batches: [2][][]modelEvent{{{a1, b1}, {b2}}, {{a2}}}, runs: [2]uint8{1, 1}}
+	crashes   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {{a2}}}, crashes: [2]bool{true, true}, runs: [2]uint8{1, 1}}
+	cleaning  = cast{batches: [2][][]modelEvent{{{a1}, {b1}}, {}}, runs: [2]uint8{2, 1}, cleaner: true}
+	erasure   = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true}
+)
+
+func TestNoInterleavingReadsWrong(t *testing.T) {
+	for name, c := range map[string]cast{"conflicting copies": conflicts, "crashes and redelivery": crashes, "cleaning": cleaning, "erasure": erasure} {
+		states, wrong := run(design{}, c)
+		t.Logf("%s: %d states", name, states)
+		if wrong != "" {
+			t.Errorf("%s: %s", name, wrong)
+		}
+		if states == modelLimit {
+			t.Errorf("%s: more than %d states: not all were visited", name, states)
+		}
+		if states < 10_000 {
+			t.Errorf("%s: only %d states: the cast does nothing", name, states)
+		}
+	}
+}
+
+func TestEachBrokenDesignIsFoundBroken(t *testing.T) {
+	for name, broken := range map[string]struct {
+		design
+		cast
+	}{
+		"rows keyed by the content's version":          {design{versionIsGeneration: true}, conflicts},
+		"marks read after the log":                     {design{marksAfterLog: true}, conflicts},
+		"marks cleared by a worker that did not read":  {design{clearsMarks: true}, conflicts},
+		"a row count for the slice's version":          {design{countIsVersion: true}, conflicts},
+		"rows that replace rows":                       {design{rowsReplaceRows: true}, conflicts},
+		"no second version read":                       {design{noSecondVersion: true}, conflicts},
+		"no guard against the cleaner":                 {design{noGuard: true}, cleaning},
+		"ingest marks before the log has the rows":     {design{marksBeforeLog: true}, conflicts},
+		"ingest commits before it marks":               {design{commitsBeforeMarks: true}, crashes},
+		"ingest reads the erasure list once":           {design{listReadOnce: true}, erasure},
+		"ingest drops an erased event without a trace": {design{dropsInSilence: true}, erasure},
+	} {
+		states, wrong := run(broken.design, broken.cast)
+		if wrong == "" {
+			t.Errorf("%s: not found broken in %d states", name, states)
+			continue
+		}
+		t.Logf("%s, after %d states: %s", name, states, wrong)
+	}
+}

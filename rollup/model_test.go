@@ -1,0 +1,448 @@
+package rollup
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The protocol as an explicit-state model: one slice, two identities (A in the first rollup table, B in the second), everybody who writes or reads, one step at a
+// time in every order. A read is wrong if it is not one state that the log had, if it counts an event twice, or if it misses what was acknowledged before it began.
+//
+// Versions of an identity: 0 none, 1 and 2 two copies of different content, 3 the tombstone. The log is a set under FINAL: it keeps the highest.
+
+const (
+	modelGenerations = 3
+	modelWriters     = 5 // two ingesters, each of them after a crash, the eraser
+	tombstone        = 3
+	live             = 255 // instead of a generation
+	modelLimit       = 2_000_000
+)
+
+type world struct {
+	log    [2]uint8
+	seen   uint16 // the states the log had
+	acked  [2]uint8
+	marks  [modelWriters]uint8
+	listed bool // A's person is on the erasure list
+	eraser uint8
+	ingest [2]ingester
+	worker [2]worker
+	reader reader
+	slots  [modelGenerations]slot
+}
+
+type ingester struct {
+	at, batch, writer uint8
+	knew              bool  // the erasure list named A's person when the batch was read
+	zombie            uint8 // 1 + the batch of an insert that may still arrive after its sender died
+}
+
+type worker struct {
+	at, runs, slot, before uint8
+	covered                [modelWriters]uint8
+}
+
+type reader struct {
+	planned bool
+	slot    uint8
+	acked   [2]uint8
+}
+
+// A slot is one generation: its rows per table, as numbers of rows that count version 1 and 2, and its manifest.
+type slot struct {
+	used, committed, dead bool
+	key                   uint8
+	rows                  [2][2]uint8
+	version               uint8
+	counts                [2]uint8
+	covered               [modelWriters]uint8
+}
+
+// A design is the protocol, or one of the ways in which it is known to break.
+type design struct {
+	versionIsGeneration bool // rollup rows keyed by the content's version
+	marksAfterLog       bool
+	clearsMarks         bool // a worker removes the marks of the slice it has rolled up, whoever set them
+	countIsVersion      bool
+	rowsReplaceRows     bool // rows carry a version each and replace those of their key; there are no generations
+	noSecondVersion     bool
+	noGuard             bool
+	marksBeforeLog      bool // ingest
+	commitsBeforeMarks  bool // ingest
+	listReadOnce        bool // ingest does not read the erasure list again after its insert
+	dropsInSilence      bool // ingest writes no tombstone for an event that it drops as erased
+}
+
+// A cast is who takes part, and what each ingester was given: batches of events, as identity and version.
+type cast struct {
+	batches [2][][]modelEvent
+	crashes [2]bool
+	runs    [2]uint8
+	cleaner bool
+	eraser  bool
+}
+
+type modelEvent struct{ id, version uint8 }
+
+type model struct {
+	design
+	cast
+	visited map[world]struct{}
+	path    []string
+}
+
+func (m *model) version(w *world) uint8 {
+	if m.countIsVersion {
+		return min(w.log[0], 1) + min(w.log[1], 1)
+	}
+	return w.log[0] + 4*w.log[1]
+}
+
+func (w *world) insert(e modelEvent) {
+	w.log[e.id] = max(w.log[e.id], e.version)
+	w.seen |= 1 << (w.log[0] + 4*w.log[1])
+}
+
+// explore visits every world that can follow w and returns the first wrong read, with the steps to it.
+func (m *model) explore(w world) string {
+	if _, ok := m.visited[w]; ok || len(m.visited) >= modelLimit {
+		return ""
+	}
+	m.visited[w] = struct{}{}
+	wrong, quiet := "", true
+	step := func(name string, do func(w *world) string) {
+		if wrong != "" {
+			return
+		}
+		next := w
+		problem := do(&next)
+		m.path = append(m.path, name)
+		if problem != "" {
+			wrong = strings.Join(m.path, ", ") + ": " + problem
+		} else {
+			wrong = m.explore(next)
+		}
+		m.path = m.path[:len(m.path)-1]
+	}
+	for i := range w.ingest {
+		quiet = !m.ingestSteps(&w, i, step) && quiet
+	}
+	for i := range w.worker {
+		m.workerSteps(&w, i, step)
+	}
+	quiet = !m.eraserSteps(&w, step) && quiet
+	if m.cleaner {
+		m.cleanerSteps(&w, step)
+	}
+	m.readerSteps(&w, step)
+	if wrong == "" && quiet && w.listed && w.log[0] != 0 && w.log[0] != tombstone {
+		return strings.Join(m.path, ", ") + ": the erased person's event stays in the log"
+	}
+	return wrong
+}
+
+// ingestSteps: 0 read the list, 1 insert, 2 read the list again, 3 mark, 4 commit. It returns whether anything is left to do.
+func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) string)) bool {
+	in := w.ingest[i]
+	name := func(s string) string { return fmt.Sprintf("ingest %d %s", i, s) }
+	if in.zombie > 0 {
+		step(name("dead: insert arrives"), func(w *world) string {
+			for _, e := range m.batches[i][in.zombie-1] {
+				w.insert(e)
+			}
+			w.ingest[i].zombie = 0
+			return ""
+		})
+	}
+	if int(in.batch) == len(m.batches[i]) {
+		return in.zombie > 0
+	}
+	batch := m.batches[i][in.batch]
+	insert := func(w *world) {
+		for _, e := range batch {
+			if e.id == 0 && in.knew {
+				if m.dropsInSilence {
+					continue
+				}
+				e.version = tombstone
+			}
+			w.insert(e)
+		}
+	}
+	mark := func(w *world) { w.marks[in.writer] = in.batch + 1 }
+	acknowledge := func(w *world) {
+		for _, e := range batch {
+			switch {
+			case e.id == 0 && in.knew:
+				continue
+			case e.id == 0 && m.eraser && w.log[0] == tombstone:
+				e.version = tombstone
+			}
+			w.acked[e.id] = max(w.acked[e.id], e.version)
+		}
+	}
+	at := in.at
+	if !m.eraser && at == 0 { // nothing to read
+		at = 1
+	}
+	switch at {
+	case 0:
+		step(name("reads"), func(w *world) string { w.ingest[i].at, w.ingest[i].knew = 1, w.listed; return "" })
+	case 1:
+		if m.marksBeforeLog {
+			step(name("marks"), func(w *world) string { mark(w); w.ingest[i].at = 3; return "" })
+		} else {
+			step(name("inserts"), func(w *world) string {
+				insert(w)
+				if w.ingest[i].at = 2; !m.eraser {
+					w.ingest[i].at = 3
+				}
+				return ""
+			})
+		}
+	case 2:
+		step(name("reads the list again"), func(w *world) string {
+			if w.listed && !in.knew && !m.listReadOnce {
+				for _, e := range batch {
+					if e.id == 0 {
+						w.insert(modelEvent{0, tombstone})
+					}
+				}
+			}
+			w.ingest[i].at = 3
+			return ""
+		})
+	case 3, 4:
+		act := "marks"
+		if (at == 3) != !m.commitsBeforeMarks {
+			act = "commits"
+		}
+		step(name(act), func(w *world) string {
+			w.ingest[i].at++
+			switch {
+			case m.marksBeforeLog && at == 3:
+				insert(w)
+			case at == 3 && m.commitsBeforeMarks:
+			case act == "marks":
+				mark(w)
+			}
+			if at == 3 {
+				acknowledge(w)
+			}
+			if at == 4 || !m.crashes[i] && !m.commitsBeforeMarks { // without a crash the commit is nobody's business
+				w.ingest[i].at, w.ingest[i].batch = 0, in.batch+1
+			}
+			return ""
+		})
+	}
+	if m.crashes[i] && at > 0 && int(in.writer) == i {
+		step(name("dies"), func(w *world) string {
+			next := ingester{batch: in.batch, writer: in.writer + 2}
+			if at == 1 && !in.knew {
+				next.zombie = in.batch + 1
+			}
+			if m.commitsBeforeMarks && in.at == 4 { // committed, not marked
+				next.batch++
+			}
+			w.ingest[i] = next
+			return ""
+		})
+	}
+	return true
+}
+
+// workerSteps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e) manifest. A worker that dies is one that takes no further step.
+func (m *model) workerSteps(w *world, i int, step func(string, func(*world) string)) {
+	wk := w.worker[i]
+	name := func(s string) string { return fmt.Sprintf("worker %d %s", i, s) }
+	switch wk.at {
+	case 0:
+		if wk.runs == m.runs[i] {
+			return
+		}
+		step(name("(a) reads marks"), func(w *world) string {
+			w.worker[i].at, w.worker[i].runs = 1, wk.runs+1
+			w.worker[i].covered = w.marks
+			return ""
+		})
+	case 1:
+		step(name("(b) reads the version"), func(w *world) string {
+			key := uint8(1 + i + 2*int(wk.runs)) // unique
+			if m.versionIsGeneration {
+				key = m.version(w)
+			}
+			if m.rowsReplaceRows {
+				key = 0
+			}
+			for s := range w.slots {
+				if !w.slots[s].used || w.slots[s].key == key {
+					w.slots[s].used, w.slots[s].key = true, key
+					w.worker[i].slot, w.worker[i].before, w.worker[i].at = uint8(s), m.version(w), 2
+					return ""
+				}
+			}
+			w.worker[i].runs, w.worker[i].at = m.runs[i], 0 // no room in the model
+			return ""
+		})
+	case 2, 3:
+		step(name(fmt.Sprintf("(c) writes table %d", wk.at-2)), func(w *world) string {
+			t := wk.at - 2
+			rows := &w.slots[wk.slot].rows[t]
+			if v := w.log[t]; v == 1 || v == 2 {
+				rows[v-1]++
+				if m.rowsReplaceRows {
+					rows[v-1] = 1
+				}
+			}
+			w.worker[i].at++
+			return ""
+		})
+	case 4:
+		step(name("(d) reads the version again"), func(w *world) string {
+			if w.worker[i].at = 5; !m.noSecondVersion && m.version(w) != wk.before {
+				w.worker[i] = worker{runs: wk.runs}
+				if !m.versionIsGeneration && !m.rowsReplaceRows { // nobody will look at them again
+					w.slots[wk.slot] = slot{used: true, key: w.slots[wk.slot].key}
+				}
+			}
+			return ""
+		})
+	case 5:
+		step(name("(e) writes the manifest"), func(w *world) string {
+			s := &w.slots[wk.slot]
+			s.committed, s.version, s.covered = true, wk.before, wk.covered
+			if m.marksAfterLog {
+				s.covered = w.marks
+			}
+			for t := range s.rows {
+				s.counts[t] = s.rows[t][0] + s.rows[t][1]
+			}
+			if m.clearsMarks {
+				w.marks = [modelWriters]uint8{}
+				s.covered = [modelWriters]uint8{}
+			}
+			w.worker[i] = worker{runs: wk.runs}
+			return ""
+		})
+	}
+}
+
+// best is the slot that a plan made now reads, or live.
+func (w *world) best() uint8 {
+	best := uint8(live)
+	for s := range w.slots {
+		if m := w.slots[s]; m.committed && !m.dead && covers(m.covered, w.marks) && (best == live || m.version > w.slots[best].version) {
+			best = uint8(s)
+		}
+	}
+	return best
+}
+
+func covers(covered, marks [modelWriters]uint8) bool {
+	for i := range marks {
+		if covered[i] < marks[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *model) cleanerSteps(w *world, step func(string, func(*world) string)) {
+	best := w.best()
+	for s := range w.slots {
+		switch g := w.slots[s]; {
+		case g.committed && !g.dead && uint8(s) != best:
+			step(fmt.Sprintf("cleaner marks %d dead", s), func(w *world) string { w.slots[s].dead = true; return "" })
+		case g.dead:
+			for t := range g.rows {
+				if g.rows[t] != [2]uint8{} {
+					step(fmt.Sprintf("cleaner removes %d from table %d", s, t), func(w *world) string { w.slots[s].rows[t] = [2]uint8{}; return "" })
+				}
+			}
+		}
+	}
+}
+
+// eraserSteps: 0 list, 1 tombstone, 2 mark. It returns whether anything is left to do.
+func (m *model) eraserSteps(w *world, step func(string, func(*world) string)) bool {
+	if !m.eraser || w.eraser == 3 {
+		return false
+	}
+	step(fmt.Sprintf("eraser step %d", w.eraser), func(w *world) string {
+		switch w.eraser {
+		case 0:
+			w.listed = true
+		case 1:
+			if w.log[0] != 0 {
+				w.insert(modelEvent{0, tombstone})
+			}
+		case 2:
+			w.marks[modelWriters-1] = 1
+			if w.log[0] == tombstone {
+				w.acked[0] = tombstone
+			}
+		}
+		w.eraser++
+		return ""
+	})
+	return true
+}
+
+// readerSteps: plan, then read by it in one snapshot; a guard that fails leads back to the plan.
+func (m *model) readerSteps(w *world, step func(string, func(*world) string)) {
+	if w.reader.planned {
+		step("reader reads", func(w *world) string {
+			r := w.reader
+			w.reader = reader{}
+			return m.read(w, r)
+		})
+		return
+	}
+	step("reader plans", func(w *world) string {
+		r := reader{planned: true, slot: w.best(), acked: w.acked}
+		if m.cleaner && r.slot != live { // what else it reads is the same later, or newer
+			w.reader = r
+			return ""
+		}
+		return m.read(w, r)
+	})
+}
+
+func (m *model) read(w *world, r reader) string {
+	if r.slot == live {
+		return w.judge(w.log, r.acked)
+	}
+	var answer [2]uint8
+	for t, rows := range w.slots[r.slot].rows {
+		if !m.noGuard && rows[0]+rows[1] != w.slots[r.slot].counts[t] {
+			return "" // fails, and plans again
+		}
+		if rows[0]+rows[1] > 1 {
+			return "an event counts twice"
+		}
+		answer[t] = rows[0] + 2*rows[1]
+	}
+	return w.judge(answer, r.acked)
+}
+
+// judge holds an answer against every state the log had, from what was acknowledged on.
+func (w *world) judge(answer, acked [2]uint8) string {
+	shown := func(v uint8) uint8 { return v % tombstone }
+	for a := acked[0]; a <= tombstone; a++ {
+		for b := acked[1]; b <= tombstone; b++ {
+			if w.seen&(1<<(a+4*b)) != 0 && shown(a) == shown(answer[0]) && shown(b) == shown(answer[1]) {
+				return ""
+			}
+		}
+	}
+	return fmt.Sprintf("the answer %v is no state of the log since %v was acknowledged", answer, acked)
+}
+
+// run explores everything that can happen to a cast under a design.
+func run(d design, c cast) (states int, wrong string) {
+	m := &model{design: d, cast: c, visited: map[world]struct{}{}}
+	w := world{seen: 1}
+	w.ingest[1].writer = 1
+	wrong = m.explore(w)
+	return len(m.visited), wrong
+}
