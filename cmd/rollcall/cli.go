@@ -27,6 +27,7 @@ type commands struct {
 	Forget   forgetCommand   `cmd:"" help:"Erase a person: usage, attributes and rejects."`
 	Config   configCommand   `cmd:"" help:"Check the settings and what they point to."`
 
+	Bench    benchCommand    `cmd:"" help:"Measure ingest and export on this machine."`
 	Embedded embeddedCommand `cmd:"" hidden:"" help:"One embedded part alone, in a process of its own."`
 
 	Log logFlags `embed:""`

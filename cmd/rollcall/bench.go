@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"rollcall/deploy/bench"
+)
+
+type benchCommand struct {
+	Ingest benchIngestCommand `cmd:"" help:"From Kafka to the log: events per second, CPU and memory, with embedded parts in processes of their own."`
+	Export benchExportCommand `cmd:"" help:"Each data type over twelve months: from rollups, from the log, and by the bare engine."`
+}
+
+type benchIngestCommand struct {
+	Events     int  `help:"Events to produce before the clock starts." default:"1000000"`
+	Partitions int  `help:"Partitions of each topic." default:"4"`
+	Baselines  bool `help:"Measure the plainer ways in the same run: ClickHouse's Kafka engine with a materialized view, and a kafka-go Reader with encoding/json, row by row."`
+	JSON       bool `name:"json" help:"Print the figures as JSON."`
+}
+
+func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	results, err := bench.Ingest(ctx, bench.IngestOptions{Events: c.Events, Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(std.out).Encode(results)
+	}
+	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "way\tevents/s\tMB/s\tclient µs/event\tengine µs/event\tallocs/event\tclient peak MB\tengine peak MB\trollcall is\t")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.3f\t%d\t%d\t%.1f×\t\n", r.Way, r.EventsPerSecond, r.MBPerSecond, r.ClientCPUMicros, r.EngineCPUMicros, r.AllocationsPerItem,
+			r.ClientPeakBytes>>20, r.EnginePeakBytes>>20, results[0].EventsPerSecond/r.EventsPerSecond)
+	}
+	return w.Flush()
+}
+
+type benchExportCommand struct {
+	Events int  `help:"Events of the workspace, over a year." default:"10000000"`
+	Users  int  `help:"Users that they are of." default:"1000"`
+	Repeat int  `help:"How often each export runs; the median counts." default:"5"`
+	JSON   bool `name:"json" help:"Print the figures as JSON."`
+}
+
+func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	results, err := bench.Export(ctx, bench.ExportOptions{Events: c.Events, Users: c.Users, Repeat: max(1, c.Repeat), Dir: dir, Progress: std.err})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(std.out).Encode(results)
+	}
+	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "type\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Type, float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,220 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/export"
+	"rollcall/export/query"
+	"rollcall/rollup"
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+// ExportOptions are those of `bench export`.
+type ExportOptions struct {
+	Events   int // of one workspace, over a year
+	Users    int // that they are of
+	Repeat   int // how often each export runs; the median counts
+	Dir      string
+	Progress io.Writer
+}
+
+// An ExportResult is one data type over twelve months. Seconds are medians.
+type ExportResult struct {
+	Type        string  `json:"type"`
+	Bytes       int64   `json:"bytes"`
+	FirstByte   float64 `json:"first_byte_seconds"` // through the service, from rollups
+	Service     float64 `json:"service_seconds"`    // through the service, from rollups
+	BareEngine  float64 `json:"bare_engine_seconds"`
+	FromLog     float64 `json:"from_log_seconds"` // through the service, before anything was rolled up
+	OverEngine  float64 `json:"service_over_engine"`
+	LogOverRoll float64 `json:"log_over_rollups"`
+}
+
+// benchOrg is the workspace whose exports are measured.
+const benchOrg = "org-bench"
+
+// An exportRun is the service over an engine of its own, with a year of one workspace in it.
+type exportRun struct {
+	ExportOptions
+	engine  *process
+	conn    driver.Conn
+	options tables.Options
+	server  *httptest.Server
+	key     string
+	period  query.Period
+}
+
+// Export measures every data type over the last twelve months.
+func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err error) {
+	r := &exportRun{ExportOptions: o}
+	defer os.RemoveAll(o.Dir)
+	if r.engine, err = start(ctx, "engine", "--data-dir", o.Dir, "--clickhouse-addr", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	defer r.engine.stop()
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer r.conn.Close()
+	defer r.server.Close()
+	for _, t := range query.Types() {
+		_, fromLog, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t) })
+		if err != nil {
+			return nil, fmt.Errorf("%s from the log: %w", t, err)
+		}
+		results = append(results, ExportResult{Type: string(t), FromLog: fromLog.Seconds()})
+	}
+	if err := r.roll(ctx); err != nil {
+		return nil, err
+	}
+	for i, t := range query.Types() {
+		first, service, n, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t) })
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t, err)
+		}
+		_, bare, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.bare(ctx, t) })
+		if err != nil {
+			return nil, fmt.Errorf("%s by the bare engine: %w", t, err)
+		}
+		x := &results[i]
+		x.Bytes, x.FirstByte, x.Service, x.BareEngine = n, first.Seconds(), service.Seconds(), bare.Seconds()
+		x.OverEngine, x.LogOverRoll = x.Service/x.BareEngine, x.FromLog/x.Service
+	}
+	return results, nil
+}
+
+// settings of the workspace: every column is there.
+const settings = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, has_settings, user_level_data, byok, workflows)
+	VALUES ({org:String}, '2020-01-01', '0000000000000000', 2, 'workspace', {org:String}, '2020-01-01 00:00:00', 'bench', 'w', 'Bench', 1, 1, 1, 1)`
+
+// year fills the log in the engine itself: the shape of the sample's events, without the way through Kafka.
+const year = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id, conversation_id, api_key_id,
+	model, client, provider, byok, prompt_tokens, completion_tokens, cached_prompt_tokens, cost_usd, run_id, status, trigger, duration_ms)
+SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', number % 20 < 10, 'action', number % 20 < 19, 'token', 'workflow_run') AS type,
+	reinterpretAsFixedString(sipHash128(number)) AS event_id, bitAnd(sipHash64(number, 1), 18446744073709551614) AS version,
+	toDateTime64({first:Int64} + intDiv(number * {span:Int64}, {events:UInt64}), 3, 'UTC') AS time, '/bench', toString(number),
+	concat('user-', toString(toUInt64(pow(sipHash64(number, 2) / 18446744073709551616., 2) * {users:UInt64}))) AS user_id,
+	multiIf(type != 'message', '', number % 3 = 0, 'assistant', number % 3 = 1, 'project', 'chat') AS channel, if(type = 'action', concat('action-', toString(number % 12)), '') AS action,
+	if(channel = 'assistant', concat('asst-', toString(sipHash64(number, 3) % 200)), '') AS assistant_id, if(channel = 'project', concat('proj-', toString(sipHash64(number, 4) % 100)), '') AS project_id,
+	if(type = 'workflow_run', concat('flow-', toString(number % 40)), '') AS workflow_id, concat('conv-', toString(intDiv(number, 6))), if(type = 'token' AND number % 10 = 0, concat('key-', toString(number % 7)), '') AS api_key_id,
+	if(type = 'workflow_run', '', concat('model-', toString(sipHash64(number, 5) % 8))) AS model, ['web', 'mobile', 'slack', 'api'][1 + number % 4] AS client, if(type = 'token', 'azure', ''), type = 'token',
+	if(type = 'token', number % 3000, 0), if(type = 'token', number % 900, 0), if(type = 'token', number % 700, 0), if(type = 'token', number % 977, 0) / 100000,
+	if(type = 'workflow_run', toString(number), ''), if(type = 'workflow_run', ['succeeded', 'failed'][1 + (number % 9 = 0)], ''), if(type = 'workflow_run', 'schedule', ''), if(type = 'workflow_run', number % 60000, 0)
+FROM numbers({events:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
+
+func (r *exportRun) prepare(ctx context.Context) (err error) {
+	now := time.Now()
+	from := schema.Earliest(schema.DayOf(now.UTC()))
+	if r.period, err = query.ParsePeriod(query.PeriodRequest{From: from.String(), To: schema.DayOf(now.UTC()).String()}, now); err != nil {
+		return err
+	}
+	r.options = tables.Options{URL: r.engine.addr + "/bench"}
+	if _, err := tables.Migrate(ctx, r.options); err != nil {
+		return err
+	}
+	if r.conn, err = tables.Open(r.options); err != nil {
+		return err
+	}
+	named := []any{clickhouse.Named("org", benchOrg), clickhouse.Named("first", int64(r.period.From)/1000), clickhouse.Named("span", now.Unix()-int64(r.period.From)/1000),
+		clickhouse.Named("events", r.Events), clickhouse.Named("users", r.Users)}
+	started := time.Now()
+	for _, statement := range []string{settings, year, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, generateUUIDv4(1), 1 FROM events"} {
+		if err := r.conn.Exec(ctx, statement, named...); err != nil {
+			return fmt.Errorf("fill the log: %w", err)
+		}
+	}
+	fmt.Fprintf(r.Progress, "%d events of %d users in the log after %s\n", r.Events, r.Users, time.Since(started).Round(time.Second))
+	e, err := export.New(export.Config{Secret: make([]byte, 32)}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	r.server = httptest.NewServer(e.Handler())
+	_, r.key, err = export.OpenKeys(r.conn).Create(ctx, benchOrg, "bench", 0)
+	return err
+}
+
+func (r *exportRun) roll(ctx context.Context) error {
+	started := time.Now()
+	worker, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	slices, err := worker.Once(ctx)
+	took := time.Since(started)
+	fmt.Fprintf(r.Progress, "%d slices recomputed in %s: %.1f M log rows/s\n", slices, took.Round(time.Millisecond), float64(r.Events)/took.Seconds()/1e6)
+	return err
+}
+
+// service asks for an export as a client does.
+func (r *exportRun) service(ctx context.Context, t query.Type) (first, total time.Duration, n int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, r.period.Start, r.period.End), nil)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+r.key)
+	started := time.Now()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer res.Body.Close()
+	return drain(started, res.Body, res.StatusCode)
+}
+
+// bare runs the same SQL in the engine, without the service.
+func (r *exportRun) bare(ctx context.Context, t query.Type) (first, total time.Duration, n int64, err error) {
+	from, to := r.period.Days()
+	plan, err := tables.ReadPlan(ctx, r.conn, benchOrg, from, to, time.Now())
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	s, err := query.Build(query.Request{Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: r.period, AsOf: time.Now()}, plan)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	started := time.Now()
+	body, err := r.conn.QueryFormat(s.Context(ctx), s.Format, s.SQL)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer body.Close()
+	return drain(started, body, http.StatusOK)
+}
+
+func drain(started time.Time, body io.Reader, status int) (first, total time.Duration, n int64, err error) {
+	head := make([]byte, 1)
+	if _, err := io.ReadFull(body, head); err != nil {
+		return 0, 0, 0, err
+	}
+	first = time.Since(started)
+	n, err = io.Copy(io.Discard, body)
+	if status != http.StatusOK {
+		err = fmt.Errorf("answered %d", status)
+	}
+	return first, time.Since(started), n + 1, err
+}
+
+// repeat gives the medians.
+func (r *exportRun) repeat(run func() (time.Duration, time.Duration, int64, error)) (first, total time.Duration, n int64, err error) {
+	var firsts, totals []time.Duration
+	for range r.Repeat {
+		f, t, size, err := run()
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		firsts, totals, n = append(firsts, f), append(totals, t), size
+	}
+	return median(firsts), median(totals), n, nil
+}

@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"rollcall/deploy/sample"
+	"rollcall/ingest"
+	"rollcall/schema/tables"
+)
+
+// IngestOptions are those of `bench ingest`.
+type IngestOptions struct {
+	Events     int    // records produced
+	Partitions int    // of each of the five topics
+	Baselines  bool   // measure the plainer ways, too
+	Dir        string // where broker and engine keep their data meanwhile
+	Progress   io.Writer
+}
+
+// An IngestResult is one way from Kafka to the log.
+type IngestResult struct {
+	Way                string  `json:"way"`
+	Seconds            float64 `json:"seconds"`
+	EventsPerSecond    float64 `json:"events_per_second"`
+	MBPerSecond        float64 `json:"mb_per_second"` // of record values
+	ClientCPUMicros    float64 `json:"client_cpu_us_per_event"`
+	EngineCPUMicros    float64 `json:"engine_cpu_us_per_event"`
+	AllocationsPerItem float64 `json:"allocations_per_event"`
+	ClientPeakBytes    int64   `json:"client_peak_bytes"` // resident, of the whole bench process
+	EnginePeakBytes    int64   `json:"engine_peak_bytes"`
+	Rows               uint64  `json:"rows"` // events in the log, each once
+}
+
+// An ingestRun is what all ways have in common.
+type ingestRun struct {
+	IngestOptions
+	broker, engine  *process
+	distinct, bytes int
+}
+
+// Ingest measures Rollcall and, if asked, the baselines, all with the same records.
+func Ingest(ctx context.Context, o IngestOptions) (results []IngestResult, err error) {
+	r := &ingestRun{IngestOptions: o}
+	r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions", fmt.Sprint(o.Partitions))
+	if err != nil {
+		return nil, err
+	}
+	defer r.broker.stop()
+	if err := r.produce(ctx); err != nil {
+		return nil, fmt.Errorf("produce: %w", err)
+	}
+	ways := []struct {
+		name string
+		run  func(context.Context, tables.Options) error
+	}{{"rollcall", r.rollcall}}
+	if o.Baselines {
+		ways = append(ways, struct {
+			name string
+			run  func(context.Context, tables.Options) error
+		}{"reader", r.reader}, struct {
+			name string
+			run  func(context.Context, tables.Options) error
+		}{"engine", r.kafkaEngine})
+	}
+	for _, way := range ways {
+		result, err := r.measure(ctx, way.name, way.run)
+		if err != nil {
+			return results, fmt.Errorf("%s: %w", way.name, err)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+func (r *ingestRun) produce(ctx context.Context) error {
+	started := time.Now()
+	all := func(yield func(sample.Record) bool) {
+		n := 0
+		for record, isNew := range records(r.Events, time.Now()) {
+			if n++; n%100_000 == 0 {
+				fmt.Fprintf(r.Progress, "%d of %d events produced\n", n, r.Events)
+			}
+			if isNew && record.Topic != "usage.entities" {
+				r.distinct++
+			}
+			r.bytes += len(record.Value)
+			if !yield(record) {
+				return
+			}
+		}
+	}
+	produced, err := sample.Produce(ctx, []string{r.broker.addr}, nil, iter.Seq[sample.Record](all))
+	fmt.Fprintf(r.Progress, "%d events, %d MB, %d different ones for the log, produced in %s\n", produced, r.bytes>>20, r.distinct, time.Since(started).Round(time.Second))
+	return err
+}
+
+// measure runs one way into an engine and a database of its own.
+func (r *ingestRun) measure(ctx context.Context, way string, run func(context.Context, tables.Options) error) (IngestResult, error) {
+	dir := r.Dir + "/" + way
+	defer os.RemoveAll(dir)
+	engine, err := start(ctx, "engine", "--data-dir", dir, "--clickhouse-addr", "127.0.0.1:0")
+	if err != nil {
+		return IngestResult{}, err
+	}
+	defer engine.stop()
+	r.engine = engine
+	o := tables.Options{URL: engine.addr + "/bench"}
+	if _, err := tables.Migrate(ctx, o); err != nil {
+		return IngestResult{}, err
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	started, own, others := time.Now(), ownCPU(), engine.cpu()
+	if err := run(ctx, o); err != nil {
+		return IngestResult{}, err
+	}
+	took := time.Since(started)
+	own, others = ownCPU()-own, engine.cpu()-others
+	runtime.ReadMemStats(&after)
+	rows, err := countLog(ctx, o)
+	if err == nil && way == "rollcall" && rows != uint64(r.distinct) {
+		err = fmt.Errorf("the log has %d events; %d were produced", rows, r.distinct)
+	}
+	n := float64(r.Events)
+	return IngestResult{
+		Way: way, Seconds: took.Seconds(), EventsPerSecond: n / took.Seconds(), MBPerSecond: float64(r.bytes) / 1e6 / took.Seconds(),
+		ClientCPUMicros: float64(own.Nanoseconds()) / 1e3 / n, EngineCPUMicros: float64(others.Nanoseconds()) / 1e3 / n,
+		AllocationsPerItem: float64(after.Mallocs-before.Mallocs) / n, ClientPeakBytes: peak(os.Getpid()), EnginePeakBytes: engine.peak(), Rows: rows,
+	}, err
+}
+
+func countLog(ctx context.Context, o tables.Options) (rows uint64, err error) {
+	conn, err := tables.Open(o)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	return rows, conn.QueryRow(ctx, "SELECT count() FROM events FINAL").Scan(&rows)
+}
+
+// rollcall runs the ingest stage until everything is committed: by then it is in the log and marked.
+func (r *ingestRun) rollcall(ctx context.Context, o tables.Options) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	const group = "bench-rollcall"
+	stage, err := ingest.New(ingest.Config{Brokers: []string{r.broker.addr}, Topics: sample.Topics(), Group: group}, o, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stage.Run(ctx) }()
+	for {
+		done, err := r.committed(ctx, group)
+		if err != nil {
+			return err
+		}
+		if done {
+			cancel()
+			return <-ended
+		}
+		select {
+		case err := <-ended:
+			return errors.Join(errors.New("ingest ended early"), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// committed tells whether a group's offsets are the partitions' ends.
+func (r *ingestRun) committed(ctx context.Context, group string) (bool, error) {
+	client := &kafka.Client{Addr: kafka.TCP(r.broker.addr)}
+	asked, ends := map[string][]int{}, map[string][]kafka.OffsetRequest{}
+	for _, topic := range sample.Topics() {
+		for p := range r.Partitions {
+			asked[topic] = append(asked[topic], p)
+			ends[topic] = append(ends[topic], kafka.LastOffsetOf(p))
+		}
+	}
+	last, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: ends})
+	if err != nil {
+		return false, err
+	}
+	offsets, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: asked})
+	if err != nil {
+		return false, err
+	}
+	for topic, partitions := range last.Topics {
+		committed := map[int]int64{}
+		for _, p := range offsets.Topics[topic] {
+			committed[p.Partition] = p.CommittedOffset
+		}
+		for _, p := range partitions {
+			if p.LastOffset > max(committed[p.Partition], 0) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
