@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +22,9 @@ type slot struct {
 }
 
 func (s slot) String() string { return fmt.Sprintf("%s/%d", s.topic, s.id) }
+
+// LogValue is what logs show: JSON knows nothing of String.
+func (s slot) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // number is the partition as a label.
 func (s slot) number() string { return strconv.Itoa(int(s.id)) }
@@ -39,6 +44,12 @@ func (l *layout) topics(configured []string) (present []string) {
 		}
 	}
 	return present
+}
+
+// knows says whether the brokers spoke of a topic: that it is missing, or which partitions it has.
+func (l *layout) knows(topic string) bool {
+	_, exists := l.leaders[slot{topic, 0}]
+	return exists || slices.Contains(l.missing, topic)
 }
 
 const (
