@@ -42,8 +42,15 @@ func (b *batch) reset() {
 
 func (b *batch) len() int { return b.events.len() + b.entities.len() + b.rejects.len() }
 
-// moved says whether there is anything to store or to commit.
-func (b *batch) moved() bool { return len(b.ends) > 0 }
+// moved says whether there is anything to store or to commit. Rows without an end are from a record batch whose rest could not be read.
+func (b *batch) moved() bool { return len(b.ends) > 0 || b.len() > 0 }
+
+// begin notes what is true of the batch's first record.
+func (b *batch) begin(now time.Time, list *erasureList) {
+	if b.since.IsZero() {
+		b.since, b.list = now, list
+	}
+}
 
 func (b *batch) full(c *Config) bool { return b.len() >= c.BatchRows || b.bytes >= c.BatchBytes }
 

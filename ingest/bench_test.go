@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -135,4 +136,24 @@ func BenchmarkStages(b *testing.B) {
 			d.batch.events.table.encode(block.rows)
 		}
 	})
+}
+
+// BenchmarkFreshness is the time from a record's acknowledgement by the broker until a reader finds its event in the log, with the default settings, one at a time.
+func BenchmarkFreshness(b *testing.B) {
+	h := newHarness(b, "usage.messages")
+	h.config = Config{Brokers: h.config.Brokers, Topics: h.config.Topics, Group: h.config.Group, Secret: testSecret}
+	h.produce("usage.messages", 0, message("first", "ann", time.Now()))
+	h.start()
+	h.stored(1)
+	var took []time.Duration
+	for n := 0; b.Loop(); n++ {
+		h.produce("usage.messages", int32(n%4), message(fmt.Sprint(n), "ann", time.Now()))
+		produced := time.Now()
+		for h.count("SELECT count() FROM events") != uint64(n+2) {
+		}
+		took = append(took, time.Since(produced))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "ms-median")
+	b.ReportMetric(float64(took[len(took)*99/100].Milliseconds()), "ms-p99")
 }

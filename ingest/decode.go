@@ -65,6 +65,7 @@ func (d *decoder) handOver() error {
 // take reads all parts of an answer.
 func (d *decoder) take(a *answer) {
 	d.now = time.Now()
+	d.taken.Store(d.now.Unix())
 	for i := range a.parts {
 		p := &a.parts[i]
 		if p.jumps > p.of.decoded.jumps {
@@ -72,7 +73,7 @@ func (d *decoder) take(a *answer) {
 			d.progress.jumped(p.of.slot, p.of.decoded)
 			_ = d.reached(p.of)
 		}
-		if p.from != p.of.decoded.offset { // what comes before it could not be read, and is fetched again
+		if p.of.decoded != (position{p.from, p.jumps}) { // what comes before it could not be read, and is fetched again
 			d.assignment.rewind(p.of, p.of.decoded)
 			continue
 		}
@@ -92,6 +93,9 @@ func (d *decoder) take(a *answer) {
 
 // unread has a partition fetched again from the batch that could not be read.
 func (d *decoder) unread(p *part, err error) {
+	if d.batch.full(&d.cfg) { // of rows that come again each time
+		_ = d.handOver()
+	}
 	d.assignment.rewind(p.of, p.of.decoded)
 	d.assignment.hold(p.of)
 	d.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
@@ -104,10 +108,7 @@ func (d *decoder) unread(p *part, err error) {
 
 // reached notes that all records below what was decoded are in the batch, and hands it over if it is full.
 func (d *decoder) reached(p *partition) error {
-	if d.batch.since.IsZero() {
-		d.batch.since = d.now
-		d.batch.list = d.erasures.list()
-	}
+	d.batch.begin(d.now, d.erasures.list())
 	d.batch.ends[p] = p.decoded
 	if d.batch.full(&d.cfg) {
 		return d.handOver()
@@ -117,9 +118,7 @@ func (d *decoder) reached(p *partition) error {
 
 // see is told of each record: it becomes a row of the log, of the entities or of the rejects, or is dropped because it is an erased person's.
 func (d *decoder) see(rec *schema.Record, large *largeValue) error {
-	if d.batch.list == nil {
-		d.batch.list = d.erasures.list()
-	}
+	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += rowBytes + len(rec.Key) + len(rec.Value)
 	rejection := d.verdict(rec, large)
 	switch {

@@ -139,7 +139,6 @@ type part struct {
 	jumps   int   // of the partition before it
 	problem int16 // a Kafka error code, or 0
 	end     int64 // the high watermark; −1 if unknown
-	start   int64 // the log's start; −1 if unknown
 	aborted []abortedTransaction
 	records []byte
 }
@@ -162,7 +161,7 @@ func (a *answer) parse(wants []want) error {
 		topic := w.bytes(int(w.int16()))
 		for n := w.int32(); n > 0 && !w.cut; n-- {
 			p := w.part()
-			asked := find(wants, topic, p.id)
+			asked := find(wants, len(a.parts), topic, p.id)
 			if asked == nil {
 				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, p.id)
 			}
@@ -185,7 +184,7 @@ func (w *wire) part() (p numberedPart) {
 	p.id, p.problem = w.int32(), w.int16()
 	p.end = w.int64()
 	w.int64() // the last stable offset: complete means up to the end, open transactions included
-	p.start = w.int64()
+	w.int64() // the log's start: a position before it is refused
 	for n := w.int32(); n > 0 && !w.cut; n-- {
 		p.aborted = append(p.aborted, abortedTransaction{w.int64(), w.int64()})
 	}
@@ -197,10 +196,11 @@ func (w *wire) part() (p numberedPart) {
 	return p
 }
 
-func find(wants []want, topic []byte, id int32) *want {
-	for i := range wants {
-		if wants[i].id == id && wants[i].topic == string(topic) {
-			return &wants[i]
+// find starts where brokers usually answer: in the order of the question.
+func find(wants []want, at int, topic []byte, id int32) *want {
+	for n := range wants {
+		if w := &wants[(at+n)%len(wants)]; w.id == id && w.topic == string(topic) {
+			return w
 		}
 	}
 	return nil

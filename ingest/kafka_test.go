@@ -214,7 +214,7 @@ func TestClickHouseAwayBoundsMemory(t *testing.T) {
 	for _, id := range numbered("a", records) {
 		sent = append(sent, &kgo.Record{Topic: "usage.messages", Value: []byte(message(id, "ann", time.Now(), filler))})
 	}
-	h.producer = h.client(kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(records))
+	h.producer = h.client(kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(records), kgo.ProducerBatchMaxBytes(128<<10))
 	h.send(sent...)
 	sent = nil
 
@@ -224,8 +224,10 @@ func TestClickHouseAwayBoundsMemory(t *testing.T) {
 	if grown := heap() - before; grown > 16<<20 {
 		t.Errorf("the heap grew by %d bytes while 40 MB waited", grown)
 	}
+	h.eventually("the lag is shown", func() bool { return m.metric("lag_records") == records })
 	away.Store(false)
 	h.stored(records)
+	h.eventually("no lag", func() bool { return m.metric("lag_records") == 0 })
 }
 
 func heap() int64 {

@@ -3,11 +3,8 @@ package ingest
 import (
 	"context"
 	"maps"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/schema"
 )
@@ -76,7 +73,16 @@ func (p *progress) ends(s slot, at time.Time, end int64) {
 	}
 	t.newer = pair{at, end}
 	t.catchUp()
-	p.showLag(s, t)
+	p.showLag(s, t.newer.end-t.stored.offset)
+}
+
+// sees shows the lag behind an end of which nothing else is known.
+func (p *progress) sees(s slot, end int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.mine[s]; t != nil {
+		p.showLag(s, end-t.stored.offset)
+	}
 }
 
 // stored notes that all records below the offsets are stored.
@@ -87,7 +93,7 @@ func (p *progress) stored(ends map[*partition]position) {
 		if t := p.mine[of.slot]; t != nil && t.stored.jumps == end.jumps {
 			t.stored = end
 			t.catchUp()
-			p.showLag(of.slot, t)
+			p.showLag(of.slot, t.newer.end-t.stored.offset)
 		}
 	}
 }
@@ -115,8 +121,8 @@ func (t *track) catchUp() {
 	}
 }
 
-func (p *progress) showLag(s slot, t *track) {
-	p.metrics.lag.With(prometheus.Labels{"topic": s.topic, "partition": s.number()}).Set(float64(max(0, t.newer.end-t.stored.offset)))
+func (p *progress) showLag(s slot, records int64) {
+	p.metrics.lag.WithLabelValues(s.topic, s.number()).Set(float64(max(0, records)))
 }
 
 // load takes over what the table holds.
@@ -153,7 +159,7 @@ func (p *progress) covers(l *layout) {
 		}
 	}
 	for s, row := range p.table {
-		if _, exists := l.leaders[s]; exists || row.gone || !slices.Contains(l.missing, s.topic) {
+		if _, exists := l.leaders[s]; exists || row.gone || !l.knows(s.topic) {
 			continue
 		}
 		switch since, away := p.missingAt[s]; {

@@ -94,6 +94,18 @@ func TestProgressOfGonePartitions(t *testing.T) {
 	}
 }
 
+// A topic that is made anew with fewer partitions does not hold the watermark for those that are gone.
+func TestProgressOfFewerPartitions(t *testing.T) {
+	kept, gone := slot{"t", 0}, slot{"t", 1}
+	p := newProgress(newMetrics(prometheus.NewRegistry()))
+	p.load(map[slot]progressRow{kept: {through: 5000}, gone: {through: 5000}})
+	p.covers(&layout{asked: seconds(100), leaders: map[slot]int32{kept: 0}})
+	p.covers(&layout{asked: seconds(111), leaders: map[slot]int32{kept: 0}})
+	if rows := p.take(); len(rows) != 1 || !rows[gone].gone {
+		t.Errorf("published %v", rows)
+	}
+}
+
 // The watermark advances while producers are silent, and stands still when ingest cannot store.
 func TestWatermark(t *testing.T) {
 	h := newHarness(t, "usage.messages")

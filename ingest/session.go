@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,9 @@ var (
 
 // layoutEvery is how often the brokers are asked who leads what. The watermark never passes the last answer.
 const layoutEvery = time.Second
+
+// lookAheadEvery is how old the lag may be while ClickHouse is away.
+const lookAheadEvery = 5 * time.Second
 
 // A committer stores offsets in the group, for this generation only: the brokers refuse a member of an older one.
 type committer interface {
@@ -35,6 +39,8 @@ type session struct {
 	answers    chan *answer
 	full, free chan *batch
 	stop       context.CancelCauseFunc // ends the fetching, then all
+	taken      atomic.Int64            // when the decoder last took an answer, Unix seconds
+	looked     time.Time               // when lookAhead last asked; lead's own
 	fetchers   sync.WaitGroup
 	running    map[int32]chan struct{} // a fetcher's end, by broker; lead's own
 }
@@ -45,6 +51,7 @@ func (s *session) run(ctx context.Context) error {
 	fetching, stop := context.WithCancelCause(ctx)
 	storing, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
+	s.taken.Store(time.Now().Unix())
 	defer abandon()
 	context.AfterFunc(fetching, func() { time.AfterFunc(s.cfg.StopTimeout, abandon) })
 
@@ -56,6 +63,9 @@ func (s *session) run(ctx context.Context) error {
 		err = nil // the batch in hand is left to redelivery
 	}
 	stop(err)
+	if err != nil {
+		abandon() // the next batch must not be stored after one that was not
+	}
 	parts.Wait()
 	s.fetchers.Wait()
 	switch {
@@ -85,6 +95,7 @@ func (s *session) lead(ctx context.Context) {
 			for _, broker := range s.assignment.lead(l.leaders) {
 				s.ensure(ctx, broker)
 			}
+			s.lookAhead(ctx)
 		}
 		select {
 		case <-tick.C:
@@ -108,4 +119,17 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 		defer close(end)
 		s.newFetcher(broker).run(ctx)
 	})
+}
+
+// lookAhead asks for the ends of the logs while the decoder is held up, since no answer tells them then: the lag must be seen to grow.
+func (s *session) lookAhead(ctx context.Context) {
+	if time.Since(time.Unix(s.taken.Load(), 0)) < lookAheadEvery || time.Since(s.looked) < lookAheadEvery {
+		return
+	}
+	for _, p := range s.assignment.partitions {
+		if _, end, err := s.cluster.bounds(ctx, p.slot); err == nil {
+			s.progress.sees(p.slot, end)
+		}
+	}
+	s.looked = time.Now()
 }
