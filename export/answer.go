@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -122,11 +123,11 @@ func (e *Export) pseudonymKey(org string) (key [32]byte) {
 }
 
 // errMoved says that the workspace's entities or settings changed between plan and statement, so that the tag is not that of the rows.
-var errMoved = fmt.Errorf("the workspace's entities changed while its export began")
+var errMoved = errors.New("the workspace's entities changed while its export began")
 
 // stale errors are worth another plan.
 func stale(err error) bool {
-	return err == errMoved || tables.Stale(err) || tables.StaleVersion(err)
+	return errors.Is(err, errMoved) || tables.Stale(err) || tables.StaleVersion(err)
 }
 
 // A begun statement has passed its guards: head are the first bytes of its rows.

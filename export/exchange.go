@@ -22,8 +22,7 @@ type exchange struct {
 	period  query.Period
 	request string // for the audit: method, path and query
 
-	opened    bool // the audit has its start
-	status    int  // 0: no header sent yet
+	status    int // 0: no header sent yet
 	firstByte time.Time
 	bytes     uint64 // of the body, before compression
 	rows      *uint64
@@ -43,16 +42,16 @@ func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureW
 			return
 		}
 		f := failureOf(err, x.id.String())
-		if x.status != 0 { // the client holds a part of the answer: it must not take it for the whole
-			e.end(r, x, f)
-			panic(http.ErrAbortHandler)
-		}
-		if f.status != statusClientGone {
+		if x.status == 0 && f.status != statusClientGone {
 			fail(out, f, x.id.String())
-		} else {
+			e.end(r, x, f)
+			return
+		}
+		if x.status == 0 {
 			x.status = f.status
 		}
 		e.end(r, x, f)
+		panic(http.ErrAbortHandler) // the client holds a part of the answer, or nothing: it must not take that for the whole
 	}
 }
 
@@ -85,11 +84,7 @@ func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth
 
 // open writes the audit's start. It comes before the first byte of data.
 func (e *Export) open(r *http.Request, x *exchange) error {
-	if err := e.audit.start(r.Context(), x.auditRow()); err != nil {
-		return err
-	}
-	x.opened = true
-	return nil
+	return e.audit.start(r.Context(), x.auditRow())
 }
 
 // end tells the log, the metrics and the audit. failed is nil if the answer is whole.
