@@ -16,12 +16,13 @@ type fault struct {
 // someone is one of the ingests.
 func (w *world) someone() *member { return w.ingests[w.rand.IntN(len(w.ingests))] }
 
-// await gives a trap time to spring; with little traffic it may not, and then nothing happened.
+// await gives a trap time to spring. If it does not, because what it waits for did not come by, the report says so.
 func (w *world) await(done <-chan struct{}) bool {
 	select {
 	case <-done:
 		return true
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
+		w.missed++
 		return false
 	}
 }

@@ -36,16 +36,26 @@ type process struct {
 	kills   int
 }
 
-// start runs the command. Its process ends with this one, even if this one is killed.
+// start runs the command, from any goroutine. Its process ends with this one, even if this one is killed.
 func (p *process) start(t testing.TB) {
 	t.Helper()
+	if err := p.launch(); err != nil {
+		t.Errorf("start %s: %v", p.name, err)
+	}
+}
+
+func (p *process) launch() error {
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	must(t, err)
+	if err != nil {
+		return err
+	}
 	defer log.Close()
 	cmd := exec.Command(p.command[0], p.command[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(t, launcher()(cmd.Start))
+	if err := launcher()(cmd.Start); err != nil {
+		return err
+	}
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait() // how it ended is in its log
@@ -56,6 +66,7 @@ func (p *process) start(t testing.TB) {
 	p.running, p.ended = cmd, ended
 	p.events += p.seen
 	p.seen = 0
+	return nil
 }
 
 // launcher runs starts on one thread that never ends: the system kills the children of a thread with the thread.

@@ -24,7 +24,7 @@ func (w *world) report() {
 		rejected += n
 	}
 	w.t.Logf("seed %d: %d events of %d records (%d rejected, %d duplicates and %d conflicting copies survived, %d aborted ones not counted); kills %v; at least %d records redelivered; "+
-		"%d exports compared, %d asked for in vain meanwhile; slowest recovery %v, of broker or engine %s; faults: %v",
+		"%d exports compared, %d asked for in vain meanwhile; slowest recovery %v, of broker or engine %s; faults, %d of which found nothing to strike at: %v",
 		w.seed, w.oracle.Len(), w.records, rejected, w.oracle.Repeated, conflicts, w.producer.aborted, w.kills, max(0, int(handled)-w.records),
-		w.exports, w.failed, recovery, w.slowest.Round(time.Millisecond), w.struck)
+		w.exports, w.failed, recovery, w.slowest.Round(time.Millisecond), w.missed, w.struck)
 }

@@ -46,6 +46,7 @@ type world struct {
 	oracle  *oracle.Oracle
 	records int // in the topics, at the last check
 	struck  []string
+	missed  int // of those, how many found nothing to strike at
 	exports int // compared
 	failed  int // asked for in vain, while something was broken
 	kills   map[string]int
@@ -146,19 +147,37 @@ func (w *world) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// strike produces a chunk of events while the faults happen, one after the other. It returns when all of it is acknowledged.
+// strike has the faults happen one after the other while events are produced, so many at least. It returns when all of them are acknowledged.
 func (w *world) strike(events int, faults ...fault) {
 	w.t.Helper()
-	w.chunks++
-	produced := make(chan error, 1)
-	go func() { produced <- w.producer.produce(w.t.Context(), w.seed*1000+uint64(w.chunks), events) }()
+	over, produced := make(chan struct{}), make(chan error, 1)
+	go func() { produced <- w.produceUntil(over, events) }()
 	for _, f := range faults {
 		w.struck = append(w.struck, f.name)
 		started := time.Now()
 		f.strike(w)
 		w.t.Logf("%6.1f s  %s", time.Since(started).Seconds(), f.name)
 	}
+	close(over)
 	must(w.t, <-produced)
+}
+
+const chunk = 100 // events
+
+func (w *world) produceUntil(over <-chan struct{}, events int) error {
+	for produced := 0; ; produced += chunk {
+		w.chunks++
+		if err := w.producer.produce(w.t.Context(), w.seed*1_000_000+uint64(w.chunks), chunk); err != nil {
+			return err
+		}
+		select {
+		case <-over:
+			if produced >= events {
+				return nil
+			}
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
 }
 
 // killEngine is SIGKILL of the engine, then a new start on what is left.
