@@ -40,9 +40,11 @@ func startChromium(t *testing.T) context.Context {
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
+	// chromedp says of every newer kind of event that it does not know it.
+	quiet := chromedp.WithErrorf(func(string, ...any) {})
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, cancel := chromedp.NewContext(allocator, quiet)
 	t.Cleanup(cancel)
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("%s does not start: %v", path, err)
@@ -167,7 +169,7 @@ func (p *tab) signIn(key string) {
 // settled waits until the analytics are drawn.
 func (p *tab) settled() {
 	p.Helper()
-	p.until("document.querySelector('.results')?.getAttribute('aria-busy') === 'false'")
+	p.until("document.querySelector('.results')?.getAttribute('aria-busy') === 'false' && document.getAnimations().length === 0")
 }
 
 // openDialog waits for the preview, too.
@@ -179,7 +181,7 @@ func (p *tab) openDialog() {
 
 func (p *tab) previewed() {
 	p.Helper()
-	p.until("document.querySelector('dialog[open] .preview')?.getAttribute('aria-busy') === 'false'")
+	p.until("document.querySelector('dialog[open] .preview')?.getAttribute('aria-busy') === 'false' && document.getAnimations().length === 0")
 }
 
 // downloaded waits for the only file in the tab's folder, and takes it from there.

@@ -39,6 +39,7 @@ function draw(summary) {
   const empty = summary.figures.every((f) => Number(f.value) === 0);
   return [
     h("div", { class: "figures" }, summary.figures.map((f) => figure(f, summary.previous))),
+    !empty && h("p", { class: "hint compared" }, summary.previous ? t("comparedWith", dates(summary.previous.from, summary.previous.to)) : t("notComparable")),
     empty
       ? h("div", { class: "card empty" }, h("h2", {}, t("nothing")), h("p", {}, t("nothingHint")))
       : [perDay(summary.days), h("div", { class: "tops" },
@@ -50,14 +51,13 @@ function draw(summary) {
 function figure({ name, value, previous }, before) {
   const n = Number(value), old = Number(previous);
   const text = name === "cost_usd" ? dollars(n) : number(n);
-  let change = t("notComparable"), direction = "";
+  let change = "–", direction = "";
   if (previous !== null && before) {
     direction = n > old ? "up" : n < old ? "down" : "";
     change = n === old ? t("unchanged") : old === 0 ? t("fromZero") : percent((n - old) / old);
   }
-  const title = before && previous !== null ? t("comparedWith", dates(before.from, before.to)) : undefined;
   return h("section", { class: "card figure", "data-figure": name }, h("h2", {}, t(name)), h("p", { class: "value", "data-value": value }, text),
-    h("p", { class: "change " + direction, title }, change, title && h("span", { class: "visually-hidden" }, ` ${title}`)));
+    h("p", { class: "change " + direction }, change));
 }
 
 /** perDay is the chart, with the same numbers as a table beneath. */
@@ -74,11 +74,11 @@ function chart(element, days) {
   const color = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   const options = {
-    width: element.clientWidth, height: 220, legend: { show: false }, cursor: { drag: { x: false, y: false } },
+    width: element.clientWidth, height: 220, padding: [12, 8, 0, 0], legend: { show: false }, cursor: { drag: { x: false, y: false } },
     scales: { x: { time: false, range: [-0.6, days.length - 0.4] }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, at) => at.map((i) => (days[i] ? date(days[i].date, { day: "numeric", month: "short" }) : "")), incrs: [1, 2, 5, 7, 14, 30, 60] },
-      { ...axis, size: 56, values: (_, at) => at.map(short) },
+      { ...axis, size: 28, grid: { show: false }, space: 70, values: (_, at) => at.map((i) => (days[i] ? date(days[i].date, { day: "numeric", month: "short" }) : "")), incrs: [1, 2, 5, 7, 14, 30, 60] },
+      { ...axis, size: 48, values: (_, at) => at.map(short) },
     ],
     series: [{}, { stroke: color("--accent"), fill: color("--accent"), width: 0, paths: uPlot.paths.bars({ size: [0.7, 40], radius: 0.15 }), points: { show: false } }],
   };
@@ -102,5 +102,5 @@ function top(kind, entries) {
     bar.style.width = `${(100 * e.value) / most}%`;
     return h("li", {}, h("span", { class: "name", title: e.id }, e.name || e.id), h("span", { class: "number" }, number(e.value)), h("span", { class: "track" }, bar));
   }));
-  return h("section", { class: "card", "data-top": kind }, h("h2", {}, t("top" + kind[0].toUpperCase() + kind.slice(1))), entries.length ? list : h("p", { class: "hint" }, t("none")));
+  return h("section", { class: "card", "data-top": kind }, h("div", { class: "row spread" }, h("h2", {}, t("top" + kind[0].toUpperCase() + kind.slice(1))), h("small", {}, t(kind === "models" ? "requests" : "messages"))), entries.length ? list : h("p", { class: "hint" }, t("none")));
 }

@@ -93,6 +93,7 @@ export function exportDialog(catalogue, ended) {
     const q = query();
     for (const name of ["format", "delimiter", "bom"]) q.delete(name);
     previewBox.setAttribute("aria-busy", "true");
+    if (!previewBox.hasChildNodes()) fill(previewBox, h("p", { class: "hint" }, t("loading")));
     try {
       const { columns, rows } = await api.preview(chosenType(), q);
       if (mine !== asked) return;
