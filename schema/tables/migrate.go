@@ -90,8 +90,8 @@ func Check(ctx context.Context, conn Querier) error {
 	return nil
 }
 
-// Pending lists the migrations the database does not have yet. A migration that was applied with another text, or that this binary does not know, is an error:
-// the first was edited after its release, the second means that a newer binary has been here (which an older one may keep reading: names are only ever added).
+// Pending lists the migrations the database does not have yet. A migration that was applied with another text is an error: it was edited after its release.
+// One that this binary does not know is let be: a newer binary has been here, and names are only ever added, so that old and new may run side by side.
 func Pending(ctx context.Context, conn Querier) ([]migration, error) {
 	known, err := migrations()
 	if err != nil {

@@ -64,8 +64,9 @@ func VersionGuard(where, version string) string {
 }
 
 const (
-	stalePlan    = "rollcall: stale plan"
-	staleVersion = "rollcall: stale version"
+	stale        = "rollcall: stale "
+	stalePlan    = stale + "plan"
+	staleVersion = stale + "version"
 )
 
 // Stale tells that a statement failed because its plan no longer holds: make another.
@@ -74,9 +75,13 @@ func Stale(err error) bool { return thrown(err, stalePlan) }
 // StaleVersion tells that a statement failed because its live slices moved on: make another plan, or leave LiveGuard out.
 func StaleVersion(err error) bool { return thrown(err, staleVersion) }
 
-// thrown looks into the text: over HTTP an exception in mid-answer is nothing else.
+// thrown looks into the text: over HTTP an exception in mid-answer is nothing else. It begins with the message; after it comes the expression, with every guard's.
 func thrown(err error, message string) bool {
-	return err != nil && strings.Contains(err.Error(), message)
+	if err == nil {
+		return false
+	}
+	_, text, found := strings.Cut(err.Error(), stale)
+	return found && strings.HasPrefix(stale+text, message)
 }
 
 // Params are the parameters of RolledWhere, LiveWhere and the guards.
