@@ -234,11 +234,24 @@ func (f *fixture) aborted(org string) {
 	f.until("the audit says aborted", func() bool { return f.auditOf(org, "ndjson").Outcome == "aborted" })
 }
 
-// What the service holds does not grow with the answer.
+// manyKeys stores messages of one user with so many assistants: one row with a map of all of them.
+func (f *fixture) manyKeys(org string, assistants int) {
+	f.Helper()
+	err := f.conn.Exec(context.Background(), fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, assistant_id)
+SELECT '%s', toDate('%s'), 'message', toFixedString(leftPad(toString(number), 16, '0'), 16), number * 2, toDateTime64('%s 01:00:00', 3), 'ada', 'assistant', concat('assistant-', lower(hex(sipHash128(number))))
+FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(time.DateOnly), assistants))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.mark(org, yesterday())
+}
+
+// What the service holds grows neither with the number of rows nor with the length of one.
 func TestMemoryIsFlat(t *testing.T) {
 	f := newFixture(t)
 	f.crowd("small", 1000, 6)
 	f.crowd("large", crowdSize, 6)
+	f.manyKeys("wide", 50_000)
 	peak := func(org string) (held uint64, size int64) {
 		_, key := f.key(org)
 		response := f.begin(t.Context(), "/v1/exports/users?"+lastDays(), key, "Accept-Encoding", "gzip")
@@ -264,11 +277,15 @@ func TestMemoryIsFlat(t *testing.T) {
 	peak("small") // what the first answer leaves behind
 	small, smallSize := peak("small")
 	large, largeSize := peak("large")
-	t.Logf("%d bytes: %d held; %d bytes: %d held", smallSize, small, largeSize, large)
+	wide, wideSize := peak("wide")
+	t.Logf("%d bytes: %d held; %d bytes: %d held; %d bytes in one row: %d held", smallSize, small, largeSize, large, wideSize, wide)
 	if largeSize < 100*smallSize || largeSize < 10<<20 {
 		t.Fatalf("the large answer has only %d bytes", largeSize)
 	}
-	if large > small+1<<20 {
+	if wideSize < 2<<20 || wide > small+1<<20 {
+		t.Errorf("%d bytes held for one row of %d", wide, wideSize)
+	}
+	if large > small+4<<20 { // a tenth of the answer; what is allocated while the collector runs counts as held
 		t.Errorf("%d bytes held for an answer of %d, %d for one of %d", large, largeSize, small, smallSize)
 	}
 }
