@@ -37,7 +37,11 @@ func (w *world) question() oracle.Query {
 // compare asks for so many exports and holds them against the oracle. While others break things, an answer may fail, visibly; one that is given must be right.
 func (w *world) compare(exports int, breaking bool) {
 	w.t.Helper()
-	for range exports {
+	deadline := time.Now().Add(2 * patience)
+	for wanted := w.exports + exports; w.exports < wanted; {
+		if time.Now().After(deadline) {
+			w.fail("only %d of %d exports were answered within %s", exports-(wanted-w.exports), exports, 2*patience)
+		}
 		q := w.question()
 		q.Now = time.Now()
 		want, err := w.oracle.Export(q)

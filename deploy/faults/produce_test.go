@@ -196,7 +196,7 @@ func (p *producer) odd() (records []traffic.Record) {
 	add(nil) // a tombstone
 	add([]byte{})
 	for _, size := range []int{largest, largest + 1, 2 * largest} {
-		if p.rand.IntN(3) == 0 {
+		if p.rand.IntN(20) == 0 {
 			add(p.sized(size))
 		}
 	}
