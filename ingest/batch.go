@@ -57,6 +57,17 @@ func (b *batch) full(c *Config) bool { return b.len() >= c.BatchRows || b.bytes 
 // add takes one valid event.
 func (b *batch) add(ev *schema.Event) {
 	b.stored[ev.Type]++
+	b.put(ev)
+}
+
+// bury takes one event of an erased person: a tombstone of it. Dropping it would not do: an earlier start may have stored it and died before it read the erasure
+// list again.
+func (b *batch) bury(ev *schema.Event) {
+	b.erased[ev.Type]++
+	b.put(tombstone(ev))
+}
+
+func (b *batch) put(ev *schema.Event) {
 	if ev.Type == schema.EntityState {
 		b.entities.add(ev)
 	} else {

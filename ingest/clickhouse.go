@@ -116,6 +116,24 @@ func (s *session) deleteReject(ctx context.Context, r *rejects, row uint32) erro
 	})
 }
 
+// What a batch brought of a person who was erased meanwhile. A tombstone already stands against each row; the erasure itself may have looked before they came.
+var deletePersons = []string{
+	"DELETE FROM events WHERE org_id = {org:String} AND user_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
+	"DELETE FROM entities WHERE org_id = {org:String} AND kind = 'user' AND entity_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
+}
+
+func (s *session) deletePerson(ctx context.Context, p erasedPerson, erasedAt schema.Millis) error {
+	for _, statement := range deletePersons {
+		err := s.again(ctx, stepLog, func(ctx context.Context) error {
+			return s.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(erasedAt))))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // all lists the rows in the order of arrival.
 func (r *rejects) all(rows []uint32) []uint32 {
 	rows = rows[:0]

@@ -116,7 +116,7 @@ func (d *decoder) reached(p *partition) error {
 	return nil
 }
 
-// see is told of each record: it becomes a row of the log, of the entities or of the rejects, or is dropped because it is an erased person's.
+// see is told of each record: it becomes a row of the log, of the entities or of the rejects, or, if it is an erased person's, nothing but a tombstone.
 func (d *decoder) see(rec *schema.Record, large *largeValue) error {
 	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += rowBytes + len(rec.Key) + len(rec.Value)
@@ -127,7 +127,7 @@ func (d *decoder) see(rec *schema.Record, large *largeValue) error {
 	case rejection != nil:
 		d.batch.rejects.add(rec, rejection, large, d.now)
 	case d.batch.list.has(&d.event):
-		d.batch.erased[d.event.Type]++
+		d.batch.bury(&d.event)
 	default:
 		d.batch.add(&d.event)
 	}

@@ -6,7 +6,7 @@
 // # What it promises
 //
 // Every record that a group member was given is, before its offset is committed, in exactly one of these states: its event is in the log or in the history;
-// it is a reject, kept whole; it was an erased person's, and is counted. Nothing is dropped to go on, and nothing that is stored depends on who stored it, in
+// it is a reject, kept whole; it was an erased person's, is counted, and a tombstone without content keeps its place. Nothing is dropped to go on, and nothing that is stored depends on who stored it, in
 // which order, in which batches or how often: the log is a set (schema/tables/migrations/0001_events.sql). So
 //
 //   - redelivery, replays, retried inserts, copies through other partitions or topics and members that only believe they are still in the group add nothing;

@@ -109,32 +109,48 @@ func personOfEntity(kind schema.Kind, id []byte) []byte {
 	return nil
 }
 
-// tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read: the same identity, nothing
-// of the content, and a version that no replay wins against.
-func (b *batch) tombstones(l *erasureList) (log *events, history *entities) {
-	if b.list.same(l) {
-		return nil, nil
+// tombstone strips an event to its identity, with a version that no copy wins against.
+func tombstone(ev *schema.Event) *schema.Event {
+	t := &schema.Event{Type: ev.Type, Day: ev.Day, Time: ev.Time, EventID: ev.EventID, Version: schema.Erased, Org: ev.Org}
+	if ev.Entity != nil {
+		t.Entity = &schema.Entity{Kind: ev.Entity.Kind}
 	}
-	log, history = newEvents(), newEntities()
+	return t
+}
+
+// An erasedPerson is one whose rows a batch has brought.
+type erasedPerson struct{ org, user string }
+
+// tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read.
+func (b *batch) tombstones(l *erasureList) (log *events, history *entities, persons map[erasedPerson]schema.Millis) {
+	log, history, persons = newEvents(), newEntities(), map[erasedPerson]schema.Millis{}
+	if b.list.same(l) {
+		return log, history, nil
+	}
 	for row := range uint32(b.events.len()) {
 		e := b.events
 		if l.hasPerson(e.org.at(row), e.user.at(row), e.time.values[row]) {
-			log.add(&schema.Event{
-				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
-				Version: schema.Erased, Org: e.org.at(row),
-			})
+			log.add(tombstone(&schema.Event{
+				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)), Org: e.org.at(row)}))
+			l.note(persons, e.org.at(row), e.user.at(row))
 		}
 	}
 	for row := range uint32(b.entities.len()) {
 		e := b.entities
-		if l.hasPerson(e.org.at(row), personOfEntity(e.kind.values[row], e.entityID.at(row)), e.time.values[row]) {
-			history.add(&schema.Event{
-				Type: schema.EntityState, Day: e.day.values[row], Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
-				Version: schema.Erased, Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]},
-			})
+		if user := personOfEntity(e.kind.values[row], e.entityID.at(row)); l.hasPerson(e.org.at(row), user, e.time.values[row]) {
+			history.add(tombstone(&schema.Event{Type: schema.EntityState, Day: e.day.values[row], Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
+				Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]}}))
+			l.note(persons, e.org.at(row), user)
 		}
 	}
-	return log, history
+	return log, history, persons
+}
+
+func (l *erasureList) note(persons map[erasedPerson]schema.Millis, org, user []byte) {
+	p := erasedPerson{string(org), string(user)}
+	if _, noted := persons[p]; !noted {
+		persons[p] = l.persons[p.org][schema.PersonHash(l.secret, p.org, p.user)]
+	}
 }
 
 func (l *erasureList) same(m *erasureList) bool {

@@ -102,17 +102,17 @@ func (s *session) insertEntities(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// eraseAgain puts tombstones over what persons sent who were erased while the batch was under way.
+// eraseAgain puts tombstones over what persons sent who were erased while the batch was under way, and has their rows removed.
 func (s *session) eraseAgain(ctx context.Context, b *batch) error {
 	list, err := s.readErasures(ctx)
 	if err != nil {
 		return err
 	}
-	log, history := b.tombstones(list)
-	if log == nil {
+	log, history, persons := b.tombstones(list)
+	if len(persons) == 0 {
 		return nil
 	}
-	rows, blocks := log.blocks(nil, ignoreCopies)
+	_, blocks := log.blocks(nil, ignoreCopies)
 	for _, block := range blocks {
 		if err := s.insert(ctx, stepLog, &log.table, block.rows); err != nil {
 			return fmt.Errorf("store tombstones of events: %w", err)
@@ -121,7 +121,12 @@ func (s *session) eraseAgain(ctx context.Context, b *batch) error {
 	if err := s.insert(ctx, stepLog, &history.table, history.sorted(nil, ignoreCopies)); err != nil {
 		return fmt.Errorf("store tombstones of entities: %w", err)
 	}
-	for _, row := range rows {
+	for person, erasedAt := range persons {
+		if err := s.deletePerson(ctx, person, erasedAt); err != nil {
+			return fmt.Errorf("delete an erased person's rows: %w", err)
+		}
+	}
+	for row := range log.len() {
 		b.recount(log.typ.values[row])
 	}
 	for range history.len() {
