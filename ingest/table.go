@@ -24,13 +24,6 @@ func (t *table) reset() {
 	}
 }
 
-func (t *table) size() (n int) {
-	for _, f := range t.fields {
-		n += f.size()
-	}
-	return n
-}
-
 // insert is the statement that goes before a block.
 func (t *table) insert() string {
 	names := make([]string, len(t.fields))

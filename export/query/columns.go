@@ -52,7 +52,7 @@ const (
 func present(r Request, c Column) bool {
 	switch c.When {
 	case ifPersonal:
-		return r.Settings.UserLevelData && !r.Settings.Pseudonymize
+		return r.named()
 	case ifBYOK:
 		return r.Settings.BYOK
 	case ifModel:
