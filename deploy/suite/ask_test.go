@@ -57,7 +57,19 @@ func (b *bed) call(org, method, path string, body []byte) (int, []byte) {
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	b.must(err)
+	if tag := res.Header.Get("ETag"); tag != "" && res.StatusCode == http.StatusOK {
+		b.tagged(org+" "+path+" "+tag, answer)
+	}
 	return res.StatusCode, answer
+}
+
+// tagged: different data never keeps its tag, in no test.
+func (b *bed) tagged(request string, file []byte) {
+	b.t.Helper()
+	if before, asked := b.files[request]; asked && !bytes.Equal(before, file) {
+		b.t.Errorf("seed %d: two files under one tag: %s\n%.2000s\n%.2000s", *seed, request, before, file)
+	}
+	b.files[request] = file
 }
 
 func (a ask) parameters() url.Values {

@@ -42,10 +42,11 @@ type bed struct {
 
 	server *httptest.Server
 	keys   map[string]string // workspace → key
+	files  map[string][]byte // request and ETag → what was answered
 }
 
 func newBed(t *testing.T) *bed {
-	b := &bed{t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{}}
+	b := &bed{t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{}, files: map[string][]byte{}}
 	b.broker, b.ch = backend(t, topics...)
 	conn, err := tables.Open(b.ch)
 	b.must(err)

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -36,7 +37,7 @@ func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 	}
 	_, err := second.roll().Once(t.Context())
 	second.must(err)
-	first.sameFiles(second.files())
+	first.sameFiles(second.allFiles())
 }
 
 // The same records again, to other partitions, change no byte of any file: neither where slices are read from the log nor where they are rolled up.
@@ -45,7 +46,7 @@ func TestAReplayChangesNothing(t *testing.T) {
 	records := traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events / 4, Topics: topics})
 	b.send(records)
 	b.ingest(nil)
-	before := b.files()
+	before := b.allFiles()
 	_, err := b.roll().Once(t.Context())
 	b.must(err)
 	b.sameFiles(before)
@@ -56,10 +57,17 @@ func TestAReplayChangesNothing(t *testing.T) {
 	_, err = b.roll().Once(t.Context())
 	b.must(err)
 	b.sameFiles(before)
+
+	b.send(traffic.Make(traffic.Config{Seed: *seed + 1, Now: b.now, Events: 20, Topics: topics}))
+	b.ingest(nil)
+	after := b.allFiles() // compared with the earlier ones by their tags
+	if changed := len(slices.DeleteFunc(slices.Collect(maps.Keys(after)), func(name string) bool { return bytes.Equal(after[name], before[name]) })); changed == 0 {
+		t.Error("20 new events changed no file: the tags were not put to the test")
+	}
 }
 
-// files are one file of each data type and workspace, and of each grouping of one of them, over most of the year.
-func (b *bed) files() map[string][]byte {
+// allFiles are one file of each data type and workspace, and of each grouping of one of them, over most of the year.
+func (b *bed) allFiles() map[string][]byte {
 	b.t.Helper()
 	all := map[string][]byte{}
 	for _, org := range traffic.Orgs() {
@@ -85,7 +93,7 @@ func (b *bed) files() map[string][]byte {
 
 func (b *bed) sameFiles(want map[string][]byte) {
 	b.t.Helper()
-	for name, file := range b.files() {
+	for name, file := range b.allFiles() {
 		if !bytes.Equal(file, want[name]) {
 			b.t.Errorf("seed %d: %s changed from\n%.2000s\nto\n%.2000s", *seed, name, want[name], file)
 		}
