@@ -2,13 +2,13 @@
 facts AS (
     SELECT {{.ID}} AS id, {{.GroupModel}} AS grouped, user_id AS person, channel = '{{.Kind}}' AS counted, messages AS n, conversations AS talks,
         0 AS reqs, 0 AS prompt, 0 AS completion, 0 AS cached, 0 AS creation, toDecimal128(0, 9) AS cost, 0 AS prompt_min, 0 AS prompt_max, 0 AS completion_min, 0 AS completion_max
-    FROM messages
+    FROM messages WHERE {{.ID}} != ''
     UNION ALL
-    SELECT {{.ID}}, {{.GroupModel}}, user_id, 0, 0, {{.NoTalks}}, 0, 0, 0, 0, 0, toDecimal128(0, 9), 0, 0, 0, 0 FROM actions
+    SELECT {{.ID}}, {{.GroupModel}}, user_id, 0, 0, {{.NoTalks}}, 0, 0, 0, 0, 0, toDecimal128(0, 9), 0, 0, 0, 0 FROM actions WHERE {{.ID}} != ''
     UNION ALL
     SELECT {{.ID}}, {{.GroupModel}}, user_id, 0, 0, {{.NoTalks}}, requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd,
         prompt_tokens_min, prompt_tokens_max, completion_tokens_min, completion_tokens_max
-    FROM tokens
+    FROM tokens WHERE {{.ID}} != ''
 ),
 usage AS (
     SELECT id, grouped, 1 AS active,
@@ -26,7 +26,6 @@ usage AS (
         minIf(completion_min, reqs > 0) AS min_completion_tokens,
         maxIf(completion_max, reqs > 0) AS max_completion_tokens
     FROM facts
-    WHERE id != ''
     GROUP BY id, grouped
 )
 SELECT usage.*, {{.Entity}} AS {{.ID}}, grouped AS model, e.name AS {{.Kind}}_name, e.description AS {{.Kind}}_description, e.url AS {{.Kind}}_url,

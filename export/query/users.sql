@@ -1,27 +1,33 @@
--- facts: one row per user, group, dimension and key: what is counted (n) and, of token events, what was used.
+-- facts: one row per user, group, dimension and key: what is counted (n) and, of token events, what was used. The dimensions of messages are their channels,
+-- and their models once more.
 facts AS (
-    SELECT id, grouped, dimension, key, sum(n) AS n, sum(prompt) AS prompt, sum(completion) AS completion, sum(cached) AS cached, sum(creation) AS creation, sum(cost) AS cost
-    FROM (
-        SELECT user_id AS id, {{.GroupModel}} AS grouped, d.1 AS dimension, d.2 AS key, messages AS n, 0 AS prompt, 0 AS completion, 0 AS cached, 0 AS creation, toDecimal128(0, 9) AS cost
-        FROM (
-            SELECT user_id, model, messages, arrayJoin(arrayFilter(x -> x.1 != 'model' OR x.2 != '', [
-                multiIf(channel = 'assistant', ('assistant', assistant_id), channel = 'project', ('project', project_id), channel = 'chat', ('chat', ''), ('other', '')),
-                ('model', toString(model))])) AS d
-            FROM messages
-        )
-        UNION ALL
-        SELECT user_id, {{.GroupModel}}, 'action', toString(action), messages, 0, 0, 0, 0, toDecimal128(0, 9) FROM actions
-        UNION ALL
-        SELECT user_id, {{.GroupModel}}, 'token', toString(model), requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd FROM tokens
-        UNION ALL
-        SELECT user_id, '', 'run', '', runs, 0, 0, 0, 0, toDecimal128(0, 9) FROM workflow_runs
-    )
-    WHERE id != ''
+    SELECT user_id AS id, {{.GroupModel}} AS grouped, toLowCardinality(channel) AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
+        sum(messages) AS n, 0 AS prompt, 0 AS completion, 0 AS cached, 0 AS creation, toDecimal128(0, 9) AS cost
+    FROM messages
     GROUP BY id, grouped, dimension, key
+    UNION ALL
+    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('model'), toString(model), sum(messages), 0, 0, 0, 0, toDecimal128(0, 9)
+    FROM messages
+    WHERE model != ''
+    GROUP BY user_id, grouped, model
+    UNION ALL
+    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('action'), toString(action), sum(messages), 0, 0, 0, 0, toDecimal128(0, 9)
+    FROM actions
+    GROUP BY user_id, grouped, action
+    UNION ALL
+    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('token'), toString(model),
+        sum(requests), sum(prompt_tokens), sum(completion_tokens), sum(cached_prompt_tokens), sum(cache_creation_tokens), sum(cost_usd)
+    FROM tokens
+    WHERE user_id != ''
+    GROUP BY user_id, grouped, model
+    UNION ALL
+    SELECT DISTINCT user_id, '', toLowCardinality('run'), '', 0, 0, 0, 0, 0, toDecimal128(0, 9)
+    FROM workflow_runs
+    WHERE user_id != ''
 ),
 usage AS (
     SELECT id, grouped, 1 AS active,
-        sumIf(n, dimension IN ('chat', 'assistant', 'project', 'other')) AS messages_total,
+        sumIf(n, dimension IN ('chat', 'assistant', 'project', 'workflow', 'api')) AS messages_total,
         sumIf(n, dimension = 'chat') AS messages_chat,
         sumIf(n, dimension = 'assistant') AS messages_assistants,
         countIf(dimension = 'assistant') AS assistants_messaged,

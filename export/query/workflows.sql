@@ -3,13 +3,13 @@ facts AS (
     SELECT workflow_id AS id, '' AS grouped, user_id AS person, runs AS n, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause,
         duration_bucket AS bucket, duration_ms_sum AS took, duration_ms_max AS longest,
         0 AS reqs, 0 AS prompt, 0 AS completion, 0 AS cached, 0 AS creation, toDecimal128(0, 9) AS cost
-    FROM workflow_runs
+    FROM workflow_runs WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM messages
+    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM messages WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM actions
+    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, toDecimal128(0, 9) FROM actions WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd FROM tokens
+    SELECT workflow_id, '', '', 0, '', '', '', 0, 0, 0, requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd FROM tokens WHERE workflow_id != ''
 ),
 usage AS (
     SELECT id, grouped, 1 AS active,
@@ -32,7 +32,6 @@ usage AS (
         sum(reqs) AS requests,
         {{.TokenSums}}
     FROM facts
-    WHERE id != ''
     GROUP BY id, grouped
 )
 SELECT usage.*, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Person "e.owner_id"}} AS workflow_owner_id, owner.email AS workflow_owner_email
