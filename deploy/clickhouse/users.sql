@@ -7,7 +7,7 @@ GRANT CREATE DATABASE, CREATE TABLE, ALTER TABLE, SELECT, INSERT ON rollcall.* T
 GRANT INSERT, SELECT ON rollcall.events TO rollcall_ingest;
 GRANT INSERT, SELECT ON rollcall.entities TO rollcall_ingest;
 GRANT INSERT ON rollcall.marks TO rollcall_ingest;
-GRANT INSERT, SELECT ON rollcall.rejects TO rollcall_ingest;
+GRANT INSERT, SELECT, ALTER DELETE ON rollcall.rejects TO rollcall_ingest; -- an erased person's reject is taken out again
 GRANT INSERT, SELECT ON rollcall.progress TO rollcall_ingest;
 GRANT SELECT ON rollcall.erasures TO rollcall_ingest;
 GRANT SELECT, INSERT ON rollcall.service_secret TO rollcall_ingest, rollcall_export;
