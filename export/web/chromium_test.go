@@ -132,7 +132,7 @@ func eval[T any](p *tab, expression string) (value T) {
 // until polls an expression until it is true.
 func (p *tab) until(expression string) {
 	p.Helper()
-	for deadline := time.Now().Add(patience); !eval[bool](p, expression); {
+	for deadline := time.Now().Add(patience); !eval[bool](p, "!!("+expression+")"); {
 		if time.Now().After(deadline) {
 			p.Fatalf("not within %s: %s; the page shows:\n%s", patience, expression, p.text("body"))
 		}

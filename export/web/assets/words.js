@@ -36,7 +36,7 @@ const words = {
     completeThrough: (t) => `Daten vollständig bis ${t}`, notComplete: "Es sind noch keine Daten da", loading: "Wird geladen…", retry: "Noch einmal", failed: "Das konnte nicht geladen werden.",
     messages: "Nachrichten", active_users: "Aktive Personen", assistants: "Assistenten", projects: "Projekte", actions: "Aktionen", tokens: "Tokens", cost_usd: "Kosten",
     requests: "Anfragen", comparedWith: (p) => `Änderungen gegenüber ${p}.`, unchanged: "unverändert", fromZero: "neu", notComparable: "Es gibt keinen früheren Zeitraum zum Vergleichen.",
-    perDay: "Nachrichten pro Tag", day: "Tag", table: "Als Tabelle zeigen", topUsers: "Aktivste Personen", topAssistants: "Meistgenutzte Assistenten", topProjects: "Aktivste Projekte", topModels: "Meistgenutzte Modelle",
+    perDay: "Nachrichten pro Tag", day: "Tag", table: "Als Tabelle zeigen", topUsers: "Top-Personen", topAssistants: "Top-Assistenten", topProjects: "Top-Projekte", topModels: "Top-Modelle",
     nothing: "Keine Nutzung in diesem Zeitraum", nothingHint: "Wählen Sie einen anderen Zeitraum, oder warten Sie auf die ersten Ereignisse.", none: "Keine",
     exportTitle: "Nutzungsdaten exportieren", dataType: "Datentyp", options: "Format und Optionen", format: "Format", delimiter: "Trennzeichen", comma: "Komma", semicolon: "Semikolon", tab: "Tabulator",
     bom: "Byte Order Mark (für älteres Excel)", inactive: "Auch Inaktive aufführen", groupBy: "Gruppieren nach", noGrouping: "Nicht gruppieren", preview: "Vorschau: erste Zeilen", noRows: "Keine Zeilen in diesem Zeitraum.",
