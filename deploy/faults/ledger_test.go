@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -92,24 +93,34 @@ func (w *world) held(topics ...string) (records []stored) {
 // settled waits until all that the topics hold is committed.
 func (w *world) settled() {
 	w.t.Helper()
-	eventually(w.t, "everything is committed", func() bool {
+	deadline := time.Now().Add(patience)
+	for poll := time.NewTicker(100 * time.Millisecond); ; <-poll.C {
 		for _, m := range w.ingests {
 			m.count()
 		}
-		return w.lag() == 0
-	})
-}
-
-func (w *world) lag() (records int64) {
-	w.t.Helper()
-	for _, topic := range w.topics {
-		committed := w.broker.Committed(group, topic)
-		first := w.broker.Starts(topic)
-		for p, end := range w.broker.Ends(topic) {
-			records += end - max(first[p], committed[p])
+		behind := w.behind()
+		if behind == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.fail("after %s not everything is committed: %s", patience, behind)
 		}
 	}
-	return records
+}
+
+// behind says which partitions are not committed to their ends.
+func (w *world) behind() string {
+	w.t.Helper()
+	var behind strings.Builder
+	for _, topic := range w.topics {
+		committed, first, stable := w.broker.Committed(group, topic), w.broker.Starts(topic), w.broker.Stable(topic)
+		for p, end := range w.broker.Ends(topic) {
+			if max(first[p], committed[p]) < end {
+				fmt.Fprintf(&behind, "%s/%d holds %d to %d, stable below %d, committed is %d; ", topic, p, first[p], end, stable[p], committed[p])
+			}
+		}
+	}
+	return behind.String()
 }
 
 // check holds what is stored against what the topics hold. It replaces the oracle.

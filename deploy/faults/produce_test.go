@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -114,16 +115,34 @@ func (p *producer) transaction(ctx context.Context, records []traffic.Record, co
 		err = client.EndTransaction(limited, kgo.TransactionEndTry(commit))
 	}
 	switch {
-	case !commit:
-		p.mu.Lock()
-		p.aborted += len(records)
-		p.mu.Unlock()
-		return nil
+	case err != nil && commit:
+		return errors.Join(p.endOpen(ctx), p.plain(ctx, records))
 	case err != nil:
-		return p.plain(ctx, records)
+		return p.endOpen(ctx)
+	case commit:
+		p.acknowledge(numbers)
+		return nil
 	}
-	p.acknowledge(numbers)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.aborted += len(records)
 	return nil
+}
+
+// endOpen ends a transaction that may have been left open: a producer of the same name that starts anew does.
+func (p *producer) endOpen(ctx context.Context) error {
+	client, err := p.client(kgo.TransactionalID("faults"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for poll := time.NewTicker(100 * time.Millisecond); ; <-poll.C {
+		if _, _, err = client.ProducerID(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (p *producer) acknowledge(numbers []int) {

@@ -107,12 +107,20 @@ func (b *Broker) DeleteRecords(topic string, partition int32, below int64) {
 }
 
 // Ends gives the offset after the last record of each partition of a topic, aborted records and markers included.
-func (b *Broker) Ends(topic string) []int64 { return b.offsets(topic, -1) }
+func (b *Broker) Ends(topic string) []int64 { return b.offsets(topic, -1, readUncommitted) }
+
+// Stable gives the offset below which no transaction of each partition is open: readers of committed records get no further.
+func (b *Broker) Stable(topic string) []int64 { return b.offsets(topic, -1, readCommitted) }
 
 // Starts gives the offset of the first record that each partition of a topic still has.
-func (b *Broker) Starts(topic string) []int64 { return b.offsets(topic, -2) }
+func (b *Broker) Starts(topic string) []int64 { return b.offsets(topic, -2, readUncommitted) }
 
-func (b *Broker) offsets(topic string, at int64) (offsets []int64) {
+const (
+	readUncommitted = 0
+	readCommitted   = 1
+)
+
+func (b *Broker) offsets(topic string, at int64, isolation int8) (offsets []int64) {
 	b.t.Helper()
 	b.until("offsets of "+topic, func(ctx context.Context) error {
 		count, err := b.partitions(ctx, topic)
@@ -121,6 +129,7 @@ func (b *Broker) offsets(topic string, at int64) (offsets []int64) {
 		}
 		offsets = make([]int64, count)
 		req := kmsg.NewPtrListOffsetsRequest()
+		req.IsolationLevel = isolation
 		rt := kmsg.NewListOffsetsRequestTopic()
 		rt.Topic = topic
 		for p := range offsets {
