@@ -2,8 +2,8 @@ package suite
 
 import (
 	"context"
-	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http/httptest"
@@ -134,62 +134,74 @@ func (b *bed) ingest(change func(*ingest.Config)) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- i.Run(ctx) }()
-	b.eventually("everything is committed", func() bool {
+	b.eventually(func() error {
 		select {
 		case err := <-done:
 			b.t.Fatalf("ingest ended with %v", err)
 		default:
 		}
-		return b.lag() == 0
+		return b.committed()
 	})
 	cancel()
 	b.must(<-done)
 	b.compareLog()
 }
 
-// eventually polls; the deadline is for slow machines.
-func (b *bed) eventually(what string, holds func() bool) {
+// eventually polls until there is nothing that is not yet so; the deadline is for slow machines.
+func (b *bed) eventually(notYet func() error) {
 	b.t.Helper()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for deadline := time.Now().Add(90 * time.Second); !holds(); <-poll.C {
+	for deadline := time.Now().Add(90 * time.Second); ; <-poll.C {
+		err := notYet()
+		if err == nil {
+			return
+		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("after 90 s it is still not so that %s", what)
+			b.t.Fatalf("still after 90 s: %v", err)
 		}
 	}
 }
 
-// lag is how many records ingest's group has not committed, by the broker's own account.
-func (b *bed) lag() (records int64) {
-	b.t.Helper()
+// committed is nil if ingest's group has committed all records, by the broker's own account.
+func (b *bed) committed() error {
 	client := &kafka.Client{Addr: kafka.TCP(b.broker)}
 	meta, err := client.Metadata(b.t.Context(), &kafka.MetadataRequest{Topics: topics})
-	b.must(err)
-	ends, committed := map[string][]kafka.OffsetRequest{}, map[string][]int{}
+	if err != nil {
+		return err
+	}
+	ends, partitions := map[string][]kafka.OffsetRequest{}, map[string][]int{}
 	for _, topic := range meta.Topics {
 		for _, p := range topic.Partitions {
 			ends[topic.Name] = append(ends[topic.Name], kafka.LastOffsetOf(p.ID))
-			committed[topic.Name] = append(committed[topic.Name], p.ID)
+			partitions[topic.Name] = append(partitions[topic.Name], p.ID)
 		}
 	}
 	last, err := client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{Topics: ends})
-	b.must(err)
-	got, err := client.OffsetFetch(b.t.Context(), &kafka.OffsetFetchRequest{GroupID: "rollcall", Topics: committed})
-	b.must(err)
-	if !errors.Is(got.Error, kafka.GroupIdNotFound) { // it is there once ingest has joined
-		b.must(got.Error)
+	if err != nil {
+		return err
+	}
+	got, err := client.OffsetFetch(b.t.Context(), &kafka.OffsetFetchRequest{GroupID: "rollcall", Topics: partitions})
+	if err != nil {
+		return err
+	}
+	if got.Error != nil { // among others: the group is not there before ingest has joined
+		return got.Error
+	}
+	offsets := map[string]int64{}
+	for topic, partitions := range got.Topics {
+		for _, p := range partitions {
+			offsets[fmt.Sprint(topic, p.Partition)] = p.CommittedOffset
+		}
 	}
 	for topic, partitions := range last.Topics {
 		for _, p := range partitions {
-			records += p.LastOffset
-			for _, c := range got.Topics[topic] {
-				if c.Partition == p.Partition {
-					records -= max(0, c.CommittedOffset)
-				}
+			if at := max(0, offsets[fmt.Sprint(topic, p.Partition)]); at < p.LastOffset {
+				return fmt.Errorf("%d of %d records of %s, partition %d, are committed", at, p.LastOffset, topic, p.Partition)
 			}
 		}
 	}
-	return records
+	return nil
 }
 
 // roll makes a rollup worker; with nothing to settle, a slice is rolled up at once.

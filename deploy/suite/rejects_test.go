@@ -2,6 +2,7 @@ package suite
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -145,6 +146,11 @@ func (b *bed) keptWhole(offset int64, rule brokenRule) {
 
 // awayFromMidnight waits, in the last half minute of a UTC day, for the next: dates are judged when a record is read.
 func awayFromMidnight(b *bed) time.Time {
-	b.eventually("the UTC day is not about to end", func() bool { return time.Now().Add(30*time.Second).UTC().Day() == time.Now().UTC().Day() })
+	b.eventually(func() error {
+		if now := time.Now().UTC(); now.Add(30*time.Second).Day() != now.Day() {
+			return errors.New("the UTC day is about to end")
+		}
+		return nil
+	})
 	return time.Now()
 }
