@@ -111,10 +111,40 @@ var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const xerialHead = 16
 
+// snappyRatio is more than snappy can compress: a block that claims more is made to exhaust memory.
+const snappyRatio = 32
+
+var errImplausible = errors.New("a snappy block claims to be larger than it can be")
+
 func (f *inflater) snappy(packed []byte) error {
-	f.out = f.out[:0]
+	total := 0
+	err := eachBlock(packed, func(block []byte) error {
+		size, err := s2.DecodedLen(block)
+		if err == nil && size > snappyRatio*len(block) {
+			err = errImplausible
+		}
+		total += size
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if total > f.limit {
+		return errInflated
+	}
+	f.out = grow(f.out[:0], total)
+	at := 0
+	return eachBlock(packed, func(block []byte) error {
+		out, err := s2.Decode(f.out[at:], block)
+		at += len(out)
+		return err
+	})
+}
+
+// eachBlock visits the blocks of a frame, or the one block that came without a frame.
+func eachBlock(packed []byte, visit func(block []byte) error) error {
 	if !bytes.HasPrefix(packed, xerial) {
-		return f.snappyBlock(packed)
+		return visit(packed)
 	}
 	if len(packed) < xerialHead {
 		return io.ErrUnexpectedEOF
@@ -127,25 +157,10 @@ func (f *inflater) snappy(packed []byte) error {
 		if packed = packed[4:]; size > int64(len(packed)) {
 			return io.ErrUnexpectedEOF
 		}
-		if err := f.snappyBlock(packed[:size]); err != nil {
+		if err := visit(packed[:size]); err != nil {
 			return err
 		}
 		packed = packed[size:]
 	}
 	return nil
-}
-
-// snappyBlock appends one block.
-func (f *inflater) snappyBlock(block []byte) error {
-	size, err := s2.DecodedLen(block)
-	if err != nil {
-		return err
-	}
-	at := len(f.out)
-	if at+size > f.limit {
-		return errInflated
-	}
-	f.out = grow(f.out, size)
-	_, err = s2.Decode(f.out[at:], block)
-	return err
 }

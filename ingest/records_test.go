@@ -211,6 +211,17 @@ func TestLargeBatches(t *testing.T) {
 	}
 }
 
+// A few bytes that claim to be gigabytes take no memory.
+func TestSnappyBombIsCorrupt(t *testing.T) {
+	claim := binary.AppendUvarint(nil, 1<<32-1)
+	framed := append(append(append([]byte(nil), xerial...), 0, 0, 0, 1, 0, 0, 0, 1), byte(0), 0, 0, byte(len(claim)))
+	for name, packed := range map[string][]byte{"bare": claim, "framed": append(framed, claim...)} {
+		if _, err := newInflater(1<<20).inflate(codecSnappy, packed); !errors.Is(err, errImplausible) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Whatever a broker sends, the decoder neither panics nor takes more memory than it was granted.
 func FuzzReader(f *testing.F) {
 	for codec := codecNone; codec <= codecZstd; codec++ {
