@@ -111,6 +111,9 @@ func TestCutStreamNeverLooksWhole(t *testing.T) {
 	}
 	for name, cut := range cuts {
 		for encoding, read := range whole {
+			if name == "the engine goes" && encoding != "identity" { // the encodings are told apart enough by the kills
+				continue
+			}
 			t.Run(name+"/"+encoding, func(t *testing.T) {
 				format := "csv"
 				if name == "the query is killed" {
