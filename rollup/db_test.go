@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"rollcall/deploy/embedded/enginetest"
 	"rollcall/schema"
@@ -161,4 +162,15 @@ func (db *database) messages(org string, from, to schema.Day) (uint64, tables.Pl
 		db.Fatal(err)
 	}
 	return n, plan
+}
+
+func named(name string, value any) driver.NamedValue { return clickhouse.Named(name, value) }
+
+// value is what a gauge or counter shows.
+func value(metric prometheus.Metric) float64 {
+	var m dto.Metric
+	if err := metric.Write(&m); err != nil {
+		panic(err)
+	}
+	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
 }

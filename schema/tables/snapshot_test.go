@@ -11,32 +11,36 @@ import (
 func TestOneStatementSeesOneStateOfATable(t *testing.T) {
 	db := newDatabase(t)
 	day := db.today
+	db.exec("CREATE TABLE numbered (a UInt64) ENGINE = MergeTree ORDER BY a")
 	const wait = "(SELECT toUInt64(sum(sleepEachRow(0.5))) FROM numbers(3))"
 	for name, query := range map[string]string{
-		"scalar, then read":          "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT (first, sum(1 + w)) FROM events WHERE org_id = 'acme'",
-		"scalar, then count":         "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT (first, count()) FROM events WHERE org_id = 'acme' AND prompt_tokens = w",
-		"count by the key alone":     "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT (first, count()) FROM events WHERE org_id = if(w = 0, 'acme', '')",
-		"count of all":               "WITH (SELECT sum(1 + prompt_tokens) FROM events) AS first, " + wait + " AS w SELECT (first, (SELECT count() FROM events)) FROM events WHERE prompt_tokens = w LIMIT 1",
-		"read, then scalar":          "SELECT (sum(1 + prompt_tokens), any((SELECT count() FROM events WHERE org_id = 'acme' AND prompt_tokens = " + wait + "))) FROM events WHERE org_id = 'acme'",
-		"two arms of a union, FINAL": "SELECT (min(n), max(n)) FROM (SELECT count() AS n FROM events FINAL WHERE org_id = 'acme' UNION ALL SELECT count() FROM events FINAL WHERE org_id = 'acme' AND prompt_tokens IN " + wait + ")",
+		"scalar, then read":          "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT first, sum(1 + w) FROM events WHERE org_id = 'acme'",
+		"scalar, then count":         "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT first, count() FROM events WHERE org_id = 'acme' AND prompt_tokens = w",
+		"count by the key alone":     "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT first, count() FROM events WHERE org_id = if(w = 0, 'acme', '')",
+		"count of a range of keys":   "WITH (SELECT count() FROM numbered WHERE a < 1000) AS first, " + wait + " AS w SELECT first, count() FROM numbered WHERE a < 1000 + w",
+		"count of all":               "WITH (SELECT sum(1 + prompt_tokens) FROM events) AS first, " + wait + " AS w SELECT first, (SELECT count() FROM events) FROM events WHERE prompt_tokens = w LIMIT 1",
+		"read, then scalar":          "SELECT sum(1 + prompt_tokens), any((SELECT count() FROM events WHERE org_id = 'acme' AND prompt_tokens = " + wait + ")) FROM events WHERE org_id = 'acme'",
+		"two arms of a union, FINAL": "SELECT min(n), max(n) FROM (SELECT count() AS n FROM events FINAL WHERE org_id = 'acme' UNION ALL SELECT count() FROM events FINAL WHERE org_id = 'acme' AND prompt_tokens IN " + wait + ")",
 	} {
 		for _, change := range []string{
 			"INSERT INTO events (org_id, day, type, event_id) SELECT 'acme', '" + day.String() + "', 'message', 'new'", "DELETE FROM events WHERE event_id = 'new'",
 		} {
 			db.exec("TRUNCATE TABLE events")
 			db.events("acme", day, 0, 100, 2)
+			db.exec("TRUNCATE TABLE numbered")
+			db.exec("INSERT INTO numbered SELECT number FROM numbers(100)")
+			also := "INSERT INTO numbered VALUES (999)"
 			want := 100
 			if strings.HasPrefix(change, "DELETE") {
 				db.exec("INSERT INTO events (org_id, day, type, event_id) SELECT 'acme', '" + day.String() + "', 'message', 'new'")
-				want = 101
+				db.exec(also)
+				want, also = 101, "DELETE FROM numbered WHERE a = 999"
 			}
 			got := make(chan string)
 			go func() {
-				var text string
-				if err := db.QueryRow(db.ctx, "SELECT toString(*) FROM ("+query+")").Scan(&text); err != nil {
-					text = err.Error()
-				}
-				got <- text
+				var first, second uint64
+				err := db.QueryRow(db.ctx, query).Scan(&first, &second)
+				got <- fmt.Sprint(first, second, err)
 			}()
 			for deadline := time.Now().Add(10 * time.Second); db.text("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%' AND query NOT LIKE '%system.processes%'") == "0"; {
 				if time.Now().After(deadline) {
@@ -44,7 +48,8 @@ func TestOneStatementSeesOneStateOfATable(t *testing.T) {
 				}
 			}
 			db.exec(change)
-			if text := <-got; text != fmt.Sprintf("(%d,%d)", want, want) {
+			db.exec(also)
+			if text := <-got; text != fmt.Sprint(want, want, nil) {
 				t.Errorf("%s, with %.6s meanwhile: %s, want %d twice", name, change, text, want)
 			}
 		}

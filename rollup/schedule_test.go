@@ -1,0 +1,56 @@
+package rollup
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+func TestDueKeepsWhatHasSettled(t *testing.T) {
+	now := time.Date(2026, 10, 31, 12, 0, 0, 0, time.UTC)
+	r := &Rollup{cfg: Config{}.withDefaults(), now: func() time.Time { return now }}
+	today := schema.DayOf(now)
+	generation := func(age time.Duration) (g uuid.UUID) {
+		g[6] = 0x70
+		for i, ms := 5, now.Add(-age).UnixMilli(); i >= 0; i, ms = i-1, ms>>8 {
+			g[i] = byte(ms)
+		}
+		return g
+	}
+	for name, c := range map[string]struct {
+		state tables.SliceState
+		due   bool
+	}{
+		"a past day that settled":                  {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 30 * time.Second}, true},
+		"a past day under way":                     {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 29 * time.Second}, false},
+		"a past day again":                         {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 31 * time.Second, Newest: generation(time.Second)}, true},
+		"today for the first time":                 {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: 31 * time.Second}, true},
+		"today under way":                          {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Second}, false},
+		"today, recomputed a minute ago":           {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Newest: generation(time.Minute)}, false},
+		"today, recomputed long ago":               {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Newest: generation(6 * time.Minute)}, true},
+		"tomorrow, by a clock ahead, a minute ago": {tables.SliceState{Slice: tables.Slice{Day: today + 1}, Settled: time.Minute, Newest: generation(time.Minute)}, false},
+	} {
+		if due := len(r.due([]tables.SliceState{c.state})) == 1; due != c.due {
+			t.Errorf("%s: due %v, want %v", name, due, c.due)
+		}
+	}
+}
+
+func TestBatchesAreOfOneMonthAndTodayComesLast(t *testing.T) {
+	today := schema.DayOf(time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC))
+	state := func(org string, day schema.Day, dirty time.Duration) tables.SliceState {
+		return tables.SliceState{Slice: tables.Slice{Org: org, Day: day}, Dirty: dirty}
+	}
+	got := batches([]tables.SliceState{
+		state("a", today, 9), state("a", today-1, 1), state("b", today-1, 3), state("a", today-2, 2), state("b", today-2, 4), state("c", today-2, 5),
+	}, today, 2)
+	want := [][]tables.Slice{{{Org: "c", Day: today - 2}, {Org: "b", Day: today - 2}}, {{Org: "b", Day: today - 1}, {Org: "a", Day: today - 1}}, {{Org: "a", Day: today - 2}}, {{Org: "a", Day: today}}}
+	if !slices.EqualFunc(got, want, slices.Equal[[]tables.Slice]) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
