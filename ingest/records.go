@@ -155,6 +155,11 @@ type fields struct {
 }
 
 func (f *fields) varint() int64 {
+	if len(f.b) > 0 && f.b[0] < 0x80 { // nearly all are one byte
+		v := int64(f.b[0])
+		f.b = f.b[1:]
+		return v>>1 ^ -(v & 1)
+	}
 	v, n := binary.Varint(f.b)
 	if n <= 0 {
 		f.bad, f.b = true, nil
