@@ -1,2 +1,38 @@
-// Package rollup keeps the daily rollups: it turns what is in the log into rows that exports can read quickly.
+// Package rollup keeps the daily rollups: what exports read instead of the log for every day that has come to rest.
+//
+// # What is promised
+//
+// Whatever this package does, or fails to do, no export is wrong by it. A slice (one org and UTC day) is either clean, and its rows are those of one committed
+// generation, or it is read from the log. So a worker that is slow, stopped, killed or doubled costs speed and nothing else.
+//
+// A committed generation is exactly what tables.Daily.FromLog makes of one state of the slice's log, and that state has every event whose mark the manifest
+// covers. Recompute (recompute.go) gets there without locks, in five steps whose order carries it:
+//
+//	(a) read the slice's marks: the vector that will be covered. Marks come after their rows, so the log already has all that these speak of.
+//	(b) read the version: the sum over the slice's events FINAL of version + 1. It grows strictly with every event, winning copy and tombstone.
+//	(c) write the rollup tables under a generation number that nobody else has.
+//	(d) read the version again. If it moved, the tables may be of two states: no manifest, and what was written does not exist.
+//	(e) write the manifest: the commit point.
+//
+// model_test.go visits every interleaving of small casts of writers, workers, readers, a cleaner and an eraser that follow these steps, and shows for each weaker
+// variant the steps by which it reads wrong. Go there before changing an order here.
+//
+// # Under which conditions
+//
+// The marks of a batch are written after its rows were acknowledged (package ingest). Inserts are synchronous, and a statement sees one state of each table
+// (tables.Open says so with every statement). On replicas, a worker reads the one that took the writes, or writes use a quorum. Clocks matter only for economy
+// and cleaning: they may differ by minutes.
+//
+// # Cleaning
+//
+// A generation that lost is first marked dead, so that no new plan has it; its rows go Config.DeadTime later. A reader that planned before and reads after finds its
+// rows short, fails by its guard before its first byte, and plans again. Rows without a manifest are a dead worker's once they are Config.OrphanTime old.
+//
+// # Erasure
+//
+// Forget (forget.go) lists the person, buries their events under tombstones, marks their days and deletes. What stays: schema.PersonHash in the erasure list, and the
+// tombstones: org, day, type, time, and the hash of the event's own (type, source, id), until the log's TTL. Entities that name the person as their owner keep
+// everything else and lose the owner, under a version that no replay of the old event wins against; a later event may name an owner again. Rejects go if what
+// could be read of them names the person, or if their value has the id as a quoted text. Rows that a recompute under way wrote and could not commit stay unread
+// until Clean takes them for orphans; deleted rows stay in the engine's replaced parts for its old_parts_lifetime (8 minutes).
 package rollup

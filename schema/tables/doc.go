@@ -1,5 +1,22 @@
 // Package tables is where events rest: the ClickHouse tables as numbered migrations, the connection every stage uses, and the queries that more than one
-// stage must agree on (how a rollup's rows are made from the log, what a slice's version is).
+// stage must agree on. It knows SQL and the schema package, and no stage.
 //
-// It knows SQL and the schema package, and no stage.
+// # The tables
+//
+//	events, entities   sets of events: the highest version of each identity, whatever order and repetition filled them. Read them FINAL, and leave out odd
+//	                   versions: those are tombstones.
+//	marks              which writer changed which slice (one org and UTC day), and how often: a slice's vector clock.
+//	…_daily            the rollups: rows of generations, each of one slice. A generation without a manifest does not exist for a reader.
+//	slices             the manifests: what a generation covers, how many rows it has, and whether it is dead.
+//	rejects, progress, erasures, keys, export_audit, service_secret: see their migrations.
+//
+// # What is promised
+//
+// ReadPlan and the guards: every event acknowledged before the call is counted once by a statement that reads Rolled(RolledWhere) and FromLog(LiveWhere) and has
+// Guard of each rollup table it reads. The guards fail such a statement rather than let it be short (Stale tells), and LiveGuard fails it if the live part is not
+// what Plan.Versions says (StaleVersion tells): without LiveGuard the rows are exact all the same.
+//
+// FromLog is the only place that says what a rollup is. Who changes its result raises Revision.
+//
+// Migrations may be run twice, killed half way, and by several processes at once: each statement creates what is not there. Once released, a file is never edited.
 package tables
