@@ -90,10 +90,10 @@ func (w *world) held(topics ...string) (records []stored) {
 	return records
 }
 
-// settled waits until all that the topics hold is committed.
+// settled waits until all that the topics hold is committed, as long as anything moves.
 func (w *world) settled() {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline, before := time.Now().Add(patience), ""
 	for poll := time.NewTicker(100 * time.Millisecond); ; <-poll.C {
 		for _, m := range w.ingests {
 			m.count()
@@ -102,8 +102,11 @@ func (w *world) settled() {
 		if behind == "" {
 			return
 		}
+		if behind != before {
+			deadline, before = time.Now().Add(patience), behind
+		}
 		if time.Now().After(deadline) {
-			w.fail("after %s not everything is committed: %s", patience, behind)
+			w.fail("for %s nothing moved, and not everything is committed: %s", patience, behind)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 
 func (w *world) ingest(i int) *member {
 	return w.member(fmt.Sprint("ingest-", i), "ingest", "--kafka-brokers", w.broker.addr, "--kafka-topics", strings.Join(w.topics, ","), "--secret", secret,
-		"--batch-rows", fmt.Sprint(20+w.rand.IntN(200)), "--batch-age", "50ms")
+		"--batch-rows", fmt.Sprint(50+w.rand.IntN(1500)), "--batch-age", "50ms")
 }
 
 // member makes a process that is not started yet.
@@ -162,7 +162,7 @@ func (w *world) strike(events int, faults ...fault) {
 	must(w.t, <-produced)
 }
 
-const chunk = 100 // events
+const chunk = 60 // events
 
 func (w *world) produceUntil(over <-chan struct{}, events int) error {
 	for produced := 0; ; produced += chunk {
@@ -175,7 +175,7 @@ func (w *world) produceUntil(over <-chan struct{}, events int) error {
 			if produced >= events {
 				return nil
 			}
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(time.Second): // each batch touches every month: more than that is no test but a load
 		}
 	}
 }
