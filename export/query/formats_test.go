@@ -1,0 +1,162 @@
+package query
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"rollcall/schema"
+)
+
+// csvRow gives the export's only row as it is written, after the header.
+func csvRow(t *testing.T, b *bed, r Request) string {
+	t.Helper()
+	_, row, found := strings.Cut(b.export(r), "\r\n")
+	if !found || !strings.HasSuffix(row, "\r\n") {
+		t.Fatalf("no row that ends with CRLF: %q", row)
+	}
+	return strings.TrimSuffix(row, "\r\n")
+}
+
+func TestCSVKeepsSpreadsheetsFromRunningTexts(t *testing.T) {
+	for text, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\ttab": "'\ttab", "\rreturn": "'\rreturn",
+		"plain": "plain", " =1": " =1", "'=1": "'=1", "a=1": "a=1", "\nline": "\nline", `quo"te`: `quo""te`, `\N`: `\N`, "ünïcode": "ünïcode", "％": "％",
+	} {
+		b := newBed(t, token(text, "2026-10-05T00:00:00", "user_id", "u"))
+		want := `"2026-10-01","2026-10-31","acme","` + want + `","","false",1`
+		if got := csvRow(t, b, request(Models)); got != want {
+			t.Errorf("%q: want %q, got %q", text, want, got)
+		}
+		r := request(Models)
+		r.Format = NDJSON
+		var row struct{ Name string }
+		if err := json.Unmarshal([]byte(b.export(r)), &row); err != nil || row.Name != text {
+			t.Errorf("ndjson: want %q as it is, got %q (%v)", text, row.Name, err)
+		}
+	}
+}
+
+func TestCSVMapsEscapeWhatJSONDemandsAndNothingElse(t *testing.T) {
+	b := newBed(t)
+	keys := map[string]string{
+		"a/b": `a/b`, `q"q`: `q\"q`, `b\b`: `b\\b`, "l\nl": `l\nl`, "c\x01c": `c\u0001c`, "é😀": "é😀", "\u2028": "\u2028", "x\u2029": "x\u2029", `\u2028`: `\\u2028`, `\` + "\u2028": `\\` + "\u2028", "\x7f": "\x7f", "<&>": "<&>",
+	}
+	var events []fields
+	var members []string
+	for key, escaped := range keys {
+		events = append(events, fields{"type": "action", "user_id": "u", "action": key, "time": "2026-10-05T00:00:00"})
+		members = append(members, key+"\x00"+escaped)
+	}
+	slices.Sort(members) // by the key's bytes
+	for i, m := range members {
+		_, escaped, _ := strings.Cut(m, "\x00")
+		members[i] = `"` + escaped + `":1`
+	}
+	b.add(events...)
+	want := "{" + strings.Join(members, ",") + "}"
+	row := csvRow(t, b, request(Users))
+	got := strings.ReplaceAll(row[strings.LastIndex(row, `,"{`)+2:len(row)-1], `""`, `"`)
+	if got != want {
+		t.Errorf("want\n%s\ngot\n%s", want, got)
+	}
+}
+
+func TestFormatsCarryTheSameColumnsWithTheirOwnTypes(t *testing.T) {
+	b := newBed(t, fromFile(t, "testdata/october.ndjson")...)
+	r := request(Users)
+	r.Settings.BYOK, r.WithoutInactive = true, true
+	r.Format = NDJSON
+	first, _, _ := strings.Cut(b.export(r), "\n")
+	const want = `{"period_start":"2026-10-01","period_end":"2026-10-31","org_id":"acme","user_id":"ada","name":"Ada Lovelace","email":"ada@acme.test","role":"admin","joined_at":"2026-01-05",` +
+		`"messages_total":4,"messages_total_rank":1,"messages_chat":2,"messages_chat_rank":1,"messages_assistants":2,"messages_assistants_rank":1,"assistants_messaged":1,"assistants_to_messages":{"a-1":2},` +
+		`"messages_projects":0,"messages_projects_rank":2,"projects_messaged":0,"projects_to_messages":{},"model_to_messages_total":{"claude":2,"gpt":2},"action_messages":3,"action_messaged":2,` +
+		`"action_to_messages":{"Jira_Search for issues":1,"canvas":2},"requests":3,"sum_prompt_tokens":101,"sum_completion_tokens":22,"sum_cached_prompt_tokens":43,"sum_cache_creation_tokens":4,` +
+		`"no_cache_tokens":58,"total_cost_usd":0.100000001,"model_to_tokens":{"claude":0,"gpt":123},"model_to_cost_usd":{"claude":0,"gpt":0.100000001}}`
+	if first != want {
+		t.Errorf("ndjson: want\n%s\ngot\n%s", want, first)
+	}
+	r.Format = JSON
+	var array []map[string]any
+	if err := json.Unmarshal([]byte(b.export(r)), &array); err != nil || len(array) != 5 || array[1]["joined_at"] != nil {
+		t.Errorf("json: %v, %v", err, array)
+	}
+	r.Period = mustPeriod("2026-06-01", "2026-06-01", "")
+	if err := json.Unmarshal([]byte(b.export(r)), &array); err != nil || len(array) != 0 {
+		t.Errorf("json of no rows: %v, %v", err, array)
+	}
+	r.Format, r.Delimiter = CSV, ';'
+	if header := b.export(r); !strings.HasPrefix(header, `"period_start";"period_end";`) || strings.Count(header, "\r\n") != 1 {
+		t.Errorf("csv of no rows is its header: %q", header)
+	}
+}
+
+func TestParquetHasDatesDecimalsMapsAndNulls(t *testing.T) {
+	want := map[string]string{
+		"period_start": "Date32", "org_id": "String", "joined_at": "Nullable(Date32)", "messages_total": "UInt64", "messages_total_rank": "UInt64",
+		"assistants_to_messages": "Map(String, UInt64)", "total_cost_usd": "Decimal(38, 9)", "model_to_cost_usd": "Map(String, Decimal(38, 9))",
+	}
+	b := newBed(t, fromFile(t, "testdata/october.ndjson")...)
+	r := request(Users)
+	r.Settings.BYOK, r.Format = true, Parquet
+	if file := b.export(r); !strings.HasPrefix(file, "PAR1") || !strings.HasSuffix(file, "PAR1") {
+		t.Fatal("not a Parquet file")
+	}
+	// The types the engine is asked to write; the suite reads the file with a Parquet library.
+	s, err := Build(r, b.plan(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var columns []struct{ Name, Type string }
+	rows, err := b.conn.Query(s.Context(context.Background()), "DESCRIBE ("+s.SQL+")")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, kind, a, c, d, e, f string
+		if err := rows.Scan(&name, &kind, &a, &c, &d, &e, &f); err != nil {
+			t.Fatal(err)
+		}
+		columns = append(columns, struct{ Name, Type string }{name, kind})
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, c := range columns {
+		if kind, asked := want[c.Name]; asked {
+			seen++
+			if c.Type != kind {
+				t.Errorf("%s is a %s, not a %s", c.Name, c.Type, kind)
+			}
+		}
+	}
+	if seen != len(want) {
+		t.Errorf("%d of %d columns are there: %v", seen, len(want), columns)
+	}
+}
+
+// What a user sends is never in the statement's text.
+func TestNoTextOfAUserIsInTheSQL(t *testing.T) {
+	const nasty = `o' OR 1=1 -- \' {x:String}`
+	b := newBed(t, with(message("u", "2026-10-05T00:00:00"), []string{"org_id", nasty}))
+	r := request(Users)
+	r.Org, r.Settings = nasty, schema.Settings{UserLevelData: true, Workflows: true, BYOK: true}
+	for _, of := range Types() {
+		r.Type = of
+		s, err := Build(r, b.plan(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(s.SQL, nasty) || strings.Contains(s.SQL, "2026") {
+			t.Errorf("%s: %s", of, s.SQL)
+		}
+	}
+	r.Type = Users
+	if got := b.columns(r, "user_id", "messages_total"); !slices.Equal(got, []string{"u|1"}) {
+		t.Errorf("got %v", got)
+	}
+}
