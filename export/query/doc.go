@@ -8,9 +8,9 @@
 //   - the partial days at either end of a period that does not start or end at midnight UTC: from the log, to the millisecond,
 //
 // joins them with UNION ALL, aggregates, and ranks last. The same statement checks that the plan still held when it read, and fails before its first byte if
-// not (ErrStale): the caller plans again.
+// not (tables.Stale, tables.StaleVersion): the caller plans again.
 //
-// Each type has its column list (users.go, …) and its SQL (users.sql, …); sources.go says where usage is read from, entities.go what things are called.
-// The SQL yields plain values under the columns' names; render.go turns them into the cells of the format. Whatever a user sent goes into a statement as a query
-// parameter, never as SQL text.
+// Each type has its column list (users.go, …) and its SQL (users.sql, …); sources.go says where usage is read from, entities.sql
+// what things are called. The SQL yields plain values under the columns' names; cells.go turns them into the cells of the format. Whatever a user sent goes into a
+// statement as a query parameter, never as SQL text.
 package query
