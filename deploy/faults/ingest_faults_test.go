@@ -48,6 +48,10 @@ func killAt(table string, after bool) func(*world) {
 // killAtCommit kills the ingests when a commit has arrived at the broker, which takes it or not.
 func killAtCommit(taken bool) func(*world) {
 	return func(w *world) {
+		select {
+		case <-w.broker.commits: // of an earlier fault that waited in vain
+		default:
+		}
 		w.broker.do(command{Do: "hold commit", Applied: taken})
 		if w.await(w.broker.commits) {
 			for _, m := range w.ingests {
