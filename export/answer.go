@@ -90,7 +90,9 @@ type planned struct {
 }
 
 // plan reads the workspace's state and makes the plan; the job's request gets the settings. With anyVersion, the answer has no tag.
-func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (planned, error) {
+func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (_ planned, err error) {
+	ctx, endTrace := e.traceStep(ctx, "plan")
+	defer endTrace(&err)
 	space, err := e.readWorkspace(ctx, j.request.Org, j.request.AsOf)
 	if err != nil {
 		return planned{}, err
@@ -140,7 +142,9 @@ type begun struct {
 
 // begin runs the statement until its first bytes. A tagged one must have met the state that its tag was made of: the engine reads one state of each table, later
 // than the first look at the entities and before the second.
-func (e *Export) begin(ctx context.Context, request query.Request, p planned) (*begun, error) {
+func (e *Export) begin(ctx context.Context, request query.Request, p planned) (_ *begun, err error) {
+	ctx, endTrace := e.traceStep(ctx, "query to the first bytes")
+	defer endTrace(&err)
 	statement, err := query.Build(request, p.plan)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"rollcall/export/query"
 )
@@ -26,6 +27,7 @@ type exchange struct {
 	firstByte time.Time
 	bytes     uint64 // of the body, before compression
 	rows      *uint64
+	span      trace.Span
 }
 
 // A dataHandler answers a request for data: who asks is known and within limits. An error before the header is sent becomes an answer, one after it aborts.
@@ -35,6 +37,7 @@ type dataHandler func(w http.ResponseWriter, r *http.Request, x *exchange) error
 func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureWriter, handle dataHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{id: requestID(r), started: e.cfg.Now(), request: r.Method + " " + r.URL.RequestURI()}
+		r = e.trace(r, x)
 		out := &countingWriter{ResponseWriter: w, x: x}
 		err := e.admit(out, r, x, auth, handle)
 		if err == nil {
@@ -90,6 +93,7 @@ func (e *Export) open(r *http.Request, x *exchange) error {
 // end tells the log, the metrics and the audit. failed is nil if the answer is whole.
 func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 	outcome := x.outcome(failed)
+	x.endTrace(outcome)
 	kind, format := x.labels()
 	e.metrics.requests.WithLabelValues(kind, format, strconv.Itoa(x.status)).Inc()
 	e.metrics.seconds.WithLabelValues(kind, format).Observe(e.cfg.Now().Sub(x.started).Seconds())
@@ -103,6 +107,9 @@ func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 	// No key, no path or query: they may hold a signature, and names.
 	log := e.log.With("request_id", x.id, "org", x.who.Org, "key_id", x.who.KeyID, "method", r.Method, "type", kind, "format", format,
 		"status", x.status, "outcome", outcome, "bytes", x.bytes)
+	if id := x.span.SpanContext().TraceID(); id.IsValid() {
+		log = log.With("trace_id", id)
+	}
 	switch {
 	case outcome == outcomeFailed || outcome == outcomeAborted && failed.status != statusClientGone:
 		log.Error("export failed", "error", failed.err)

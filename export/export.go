@@ -12,18 +12,21 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"rollcall/schema/tables"
 )
 
 // Config is what the service can be told. Only Secret is required.
 type Config struct {
-	PublicURL           string        // what download links start with, like https://usage.example.com; default: the scheme and host of the request
-	Secret              []byte        // signs download links, keys pseudonyms; the same in every process, at least 16 bytes
-	RatePerMinute       int           // requests per key within any minute of this process; default 500
-	MaxConcurrentPerOrg int           // exports of one workspace that this process answers at a time; default 8
-	StallTimeout        time.Duration // a client that takes nothing of its download for so long is dropped; default 1 min
-	SpillBytes          uint64        // memory of one aggregation or sort in the engine, before it goes on on disk; default: the engine's setting
+	PublicURL           string               // what download links start with, like https://usage.example.com; default: the scheme and host of the request
+	Secret              []byte               // signs download links, keys pseudonyms; the same in every process, at least 16 bytes
+	RatePerMinute       int                  // requests per key within any minute of this process; default 500
+	MaxConcurrentPerOrg int                  // exports of one workspace that this process answers at a time; default 8
+	StallTimeout        time.Duration        // a client that takes nothing of its download for so long is dropped; default 1 min
+	SpillBytes          uint64               // memory of one aggregation or sort in the engine, before it goes on on disk; default: the engine's setting
+	Traces              trace.TracerProvider // where the spans of requests go; nil: none are made
 	Now                 func() time.Time
 }
 
@@ -50,6 +53,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.StallTimeout == 0 {
 		c.StallTimeout = time.Minute
 	}
+	if c.Traces == nil {
+		c.Traces = noop.NewTracerProvider()
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -62,6 +68,7 @@ type Export struct {
 	conn    driver.Conn
 	log     *slog.Logger
 	metrics *metrics
+	tracer  trace.Tracer
 	keys    *Keys
 	auth    []Authenticator // of clients; session is for the page alone
 	session session
@@ -87,7 +94,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		return nil, err
 	}
 	e := &Export{
-		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg),
+		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg), tracer: cfg.Traces.Tracer("rollcall/export"),
 		keys:  OpenKeys(conn),
 		rate:  newRateLimit(cfg.RatePerMinute),
 		slots: newSlots(cfg.MaxConcurrentPerOrg),

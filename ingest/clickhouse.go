@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"go.opentelemetry.io/otel/attribute"
 
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -68,11 +69,13 @@ func (s *session) insert(ctx context.Context, at step, t *table, rows []uint32) 
 		return nil
 	}
 	block, started := t.encode(rows), time.Now()
+	ctx, span := s.traceStep(ctx, "insert "+t.name, attribute.Int("rollcall.rows", len(rows)), attribute.Int("rollcall.bytes", len(block)))
 	err := s.again(ctx, at, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.InsertTimeout)
 		defer cancel()
 		return s.conn.InsertFormat(ctx, "Native", t.insert(), bytes.NewReader(block))
 	})
+	end(span, err)
 	if err != nil {
 		return err
 	}

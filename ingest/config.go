@@ -9,6 +9,8 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are required; zero takes the default.
@@ -36,6 +38,8 @@ type Config struct {
 	ErasuresEvery  time.Duration // how old the list of erased persons may be while nothing is stored; default 10 s
 
 	Secret []byte // keys the hashes of erased persons; without it, ingest stops where there are erasures
+
+	Traces trace.TracerProvider // where the spans of batches go; nil: none are made
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -51,6 +55,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Group == "" {
 		c.Group = "rollcall"
+	}
+	if c.Traces == nil {
+		c.Traces = noop.NewTracerProvider()
 	}
 	def(&c.BatchRows, 200_000)
 	def(&c.BatchBytes, 64<<20)

@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"rollcall/schema/tables"
 )
@@ -20,6 +21,7 @@ type Ingest struct {
 	cfg     Config
 	log     *slog.Logger
 	metrics *metrics
+	tracer  trace.Tracer
 	cluster *cluster
 	conn    driver.Conn
 
@@ -47,7 +49,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	}
 	m := newMetrics(reg)
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, cluster: newCluster(cfg), conn: conn,
+		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), cluster: newCluster(cfg), conn: conn,
 		writer: uuid.New(), marks: newMarks(), progress: newProgress(m), erasures: newErasures(cfg.Secret),
 	}, nil
 }

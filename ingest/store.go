@@ -38,15 +38,17 @@ func (s *session) store(ctx context.Context) error {
 
 // storeBatch makes one batch durable, then commits it. A crash between two steps means redelivery, and each step may be repeated without changing anything.
 // It is the only place that writes events or commits offsets; the order of its steps is what makes exports exact (DESIGN §2).
-func (s *session) storeBatch(ctx context.Context, b *batch) error {
+func (s *session) storeBatch(ctx context.Context, b *batch) (err error) {
 	s.batches++
 	b.number = s.batches
 	started := time.Now()
+	var slices []markedSlice
+	ctx, endTrace := s.traceBatch(ctx, b)
+	defer func() { endTrace(len(slices), err) }()
 
 	// 1. The log and the attribute history. After it the rows are there: one block per month, each either whole or not at all; a repeated block adds rows
 	//    that are equal to those that are there, and the log is a set.
-	slices, err := s.insertEvents(ctx, b)
-	if err != nil {
+	if slices, err = s.insertEvents(ctx, b); err != nil {
 		return err
 	}
 	if err := s.insertEntities(ctx, b); err != nil {
@@ -167,7 +169,9 @@ func (s *session) insertRejects(ctx context.Context, b *batch) error {
 const commitTries = 5
 
 // commit stores the offsets in the group. The brokers refuse it if the group has gone on without this member: then the batch comes again to someone else.
-func (s *session) commit(ctx context.Context, b *batch) error {
+func (s *session) commit(ctx context.Context, b *batch) (err error) {
+	ctx, span := s.traceStep(ctx, "commit")
+	defer func() { end(span, err) }()
 	offsets := map[string]map[int]int64{}
 	for p, end := range b.ends {
 		if !s.assignment.stands(p, end) {

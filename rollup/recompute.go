@@ -42,6 +42,8 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 	start := time.Now()
 	b := newAttempt(batch)
 	defer func() { r.metrics.recomputed(b, committed, err, time.Since(start)) }()
+	ctx, endTrace := r.traceRecompute(ctx, b)
+	defer func() { endTrace(committed, err) }()
 
 	// (a) The marks first: what is covered is in the log when it is read.
 	if err := r.readMarks(ctx, b); err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"rollcall/schema/tables"
 )
@@ -32,6 +34,8 @@ type Config struct {
 	// OrphanTime is the age at which rollup rows without a manifest are taken for those of a worker that died. Default 6 h. A recompute that takes longer
 	// than half of it gives up.
 	OrphanTime time.Duration
+	// Traces is where the spans of recomputes go. Nil: none are made.
+	Traces trace.TracerProvider
 }
 
 func (c Config) withDefaults() Config {
@@ -45,6 +49,9 @@ func (c Config) withDefaults() Config {
 		if *d.value == 0 {
 			*d.value = d.is
 		}
+	}
+	if c.Traces == nil {
+		c.Traces = noop.NewTracerProvider()
 	}
 	if c.BatchSlices == 0 {
 		c.BatchSlices = 256
@@ -61,6 +68,7 @@ type Rollup struct {
 	conn    driver.Conn
 	log     *slog.Logger
 	metrics *metrics
+	tracer  trace.Tracer
 	now     func() time.Time
 }
 
@@ -70,7 +78,8 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
-	return &Rollup{cfg: cfg.withDefaults(), conn: conn, log: log, metrics: newMetrics(reg), now: time.Now}, nil
+	cfg = cfg.withDefaults()
+	return &Rollup{cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg), tracer: cfg.Traces.Tracer("rollcall/rollup"), now: time.Now}, nil
 }
 
 // Close ends the connections. Run closes nothing, so that the commands can be used after it.

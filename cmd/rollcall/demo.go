@@ -44,7 +44,10 @@ func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) er
 	if _, err := tables.Migrate(ctx, tables.Options{URL: clickhouse.ClickhouseURL}); err != nil {
 		return err
 	}
-	s := newService(log)
+	s, err := newService(ctx, "demo", c.traceFlags, log)
+	if err != nil {
+		return err
+	}
 	if err := c.addStages(ctx, s, clickhouse); err != nil {
 		return err
 	}

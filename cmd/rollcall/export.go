@@ -22,7 +22,10 @@ type exportCommand struct {
 }
 
 func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
-	s := newService(log)
+	s, err := newService(ctx, "export", c.traceFlags, log)
+	if err != nil {
+		return err
+	}
 	if err := c.addTo(ctx, s); err != nil {
 		return err
 	}
@@ -39,7 +42,9 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
-	e, err := export.New(export.Config{PublicURL: c.PublicURL, Secret: secret, RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg}, o, s.log, s.reg)
+	e, err := export.New(export.Config{
+		PublicURL: c.PublicURL, Secret: secret, RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg, Traces: s.traces,
+	}, o, s.log, s.reg)
 	if err != nil {
 		return settingsError{err}
 	}

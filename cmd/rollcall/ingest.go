@@ -37,7 +37,10 @@ type ingestCommand struct {
 }
 
 func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {
-	s := newService(log)
+	s, err := newService(ctx, "ingest", c.traceFlags, log)
+	if err != nil {
+		return err
+	}
 	i, err := c.build(ctx, s)
 	if err != nil {
 		return err
@@ -58,6 +61,7 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 	}
 	config.Topics, config.Group = c.KafkaTopics, c.KafkaGroup
 	config.BatchRows, config.BatchBytes, config.BatchAge = c.BatchRows, c.BatchBytes, c.BatchAge
+	config.Traces = s.traces
 	if config.Secret, err = c.secret(ctx, o); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,10 @@ type rollupCommand struct {
 }
 
 func (c *rollupCommand) Run(ctx context.Context, log *slog.Logger) error {
-	s := newService(log)
+	s, err := newService(ctx, "rollup", c.traceFlags, log)
+	if err != nil {
+		return err
+	}
 	r, err := c.build(ctx, s)
 	if err != nil {
 		return err
@@ -33,7 +36,7 @@ func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, 
 	if err != nil {
 		return nil, err
 	}
-	return rollup.New(rollup.Config{SettleTime: c.SettleTime}, o, s.log, s.reg)
+	return rollup.New(rollup.Config{SettleTime: c.SettleTime, Traces: s.traces}, o, s.log, s.reg)
 }
 
 // sliceFlags choose slices.

@@ -18,7 +18,8 @@ import (
 
 // adminFlags are those of every long-running command.
 type adminFlags struct {
-	AdminAddr string `help:"Where /metrics, /healthz, /readyz and /debug/pprof are served; not for the public." default:"127.0.0.1:9464"`
+	traceFlags `embed:""`
+	AdminAddr  string `help:"Where /metrics, /healthz, /readyz and /debug/pprof are served; not for the public." default:"127.0.0.1:9464"`
 }
 
 // A part is one long-running piece of the process. Run blocks until ctx is cancelled, which is not an error.
@@ -32,16 +33,19 @@ const stopGrace = 15 * time.Second
 
 // A service is the parts of one process, their metrics and their admin address.
 type service struct {
-	log   *slog.Logger
-	reg   *prometheus.Registry
-	parts map[string]part
-	group oklog.Group
+	log    *slog.Logger
+	reg    *prometheus.Registry
+	traces traces
+	parts  map[string]part
+	group  oklog.Group
 }
 
-func newService(log *slog.Logger) *service {
+func newService(ctx context.Context, stage string, f traceFlags, log *slog.Logger) (*service, error) {
 	s := &service{log: log, reg: prometheus.NewRegistry(), parts: map[string]part{}}
 	s.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return s
+	var err error
+	s.traces, err = f.open(ctx, stage, log)
+	return s, err
 }
 
 // add makes p run with the others: the first part to stop stops all, and run waits for each.
@@ -96,6 +100,7 @@ func (s *service) run(ctx context.Context, adminAddr string) error {
 	defer overdue.Stop()
 	s.log.Info("started", "admin", adminAddr)
 	err := s.group.Run()
+	s.traces.close()
 	s.log.Info("stopped")
 	return err
 }
