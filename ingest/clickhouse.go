@@ -110,25 +110,25 @@ func (s *session) refreshErasures(ctx context.Context) {
 // idleTimeout bounds what is done between batches, and may be left undone.
 const idleTimeout = 2 * time.Second
 
-const deleteReject = "DELETE FROM rejects WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
+const deleteReject = " WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
 
 func (s *session) deleteReject(ctx context.Context, r *rejects, row uint32) error {
 	return s.again(ctx, stepRejects, func(ctx context.Context) error {
-		return s.conn.Exec(ctx, deleteReject, clickhouse.Named("topic", string(r.topic.at(row))),
+		return s.conn.Exec(ctx, s.clickhouse.DeleteFrom("rejects")+deleteReject, clickhouse.Named("topic", string(r.topic.at(row))),
 			clickhouse.Named("partition", fmt.Sprint(r.partition.values[row])), clickhouse.Named("offset", fmt.Sprint(r.offset.values[row])))
 	})
 }
 
 // What a batch brought of a person who was erased meanwhile. A tombstone already stands against each row; the erasure itself may have looked before they came.
-var deletePersons = []string{
-	"DELETE FROM events WHERE org_id = {org:String} AND user_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
-	"DELETE FROM entities WHERE org_id = {org:String} AND kind = 'user' AND entity_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
+var deletePersons = map[string]string{
+	"events":   " WHERE org_id = {org:String} AND user_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
+	"entities": " WHERE org_id = {org:String} AND kind = 'user' AND entity_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
 }
 
 func (s *session) deletePerson(ctx context.Context, p erasedPerson, erasedAt schema.Millis) error {
-	for _, statement := range deletePersons {
+	for table, where := range deletePersons {
 		err := s.again(ctx, stepLog, func(ctx context.Context) error {
-			return s.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(erasedAt))))
+			return s.conn.Exec(ctx, s.clickhouse.DeleteFrom(table)+where, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(erasedAt))))
 		})
 		if err != nil {
 			return err

@@ -25,6 +25,8 @@ type Ingest struct {
 	cluster *cluster
 	conn    driver.Conn
 
+	clickhouse tables.Options
+
 	writer   uuid.UUID // of this start, for the marks
 	sequence uint64    // of the last mark
 	batches  uint64    // so many were begun
@@ -49,7 +51,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	}
 	m := newMetrics(reg)
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), cluster: newCluster(cfg), conn: conn,
+		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), cluster: newCluster(cfg), conn: conn, clickhouse: ch,
 		writer: uuid.New(), marks: newMarks(), progress: newProgress(m), erasures: newErasures(cfg.Secret),
 	}, nil
 }

@@ -51,6 +51,8 @@ type clickhouseFlags struct {
 	ClickhouseCAFile       string `name:"clickhouse-ca-file" help:"PEM certificates that sign the server's, where the system does not know them." type:"path" placeholder:"FILE"`
 	ClickhouseCertFile     string `help:"PEM client certificate, where the server asks for one." type:"path" placeholder:"FILE"`
 	ClickhouseKeyFile      string `help:"PEM key of the client certificate." type:"path" placeholder:"FILE"`
+	Cluster                string `help:"Name of the ClickHouse cluster over whose shards the tables are spread; every command says the same. Without it, one server holds them." placeholder:"NAME"`
+	ClusterReplicas        int    `help:"Replicas of each shard of the cluster: an insert counts as stored when all of them have it." default:"2"`
 }
 
 func (f clickhouseFlags) options() (tables.Options, error) {
@@ -62,7 +64,7 @@ func (f clickhouseFlags) options() (tables.Options, error) {
 	if err != nil {
 		return tables.Options{}, badSetting("--clickhouse-*-file: %w", err)
 	}
-	o := tables.Options{URL: f.ClickhouseURL, Password: password, TLS: conf}
+	o := tables.Options{URL: f.ClickhouseURL, Password: password, TLS: conf, Cluster: f.Cluster, Replicas: f.ClusterReplicas}
 	conn, err := tables.Open(o) // does not connect: it judges the URL
 	if err != nil {
 		return tables.Options{}, badSetting("--clickhouse-url: %w", err)

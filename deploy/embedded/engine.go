@@ -17,6 +17,7 @@ type EngineOptions struct {
 	Dir       string       // its data; made if missing, held by one process at a time
 	Addr      string       // a loopback address; default 127.0.0.1:0, any free port
 	Library   string       // path of libchdb; default FindEngine()
+	Config    string       // a ClickHouse configuration file, for what has no option here: tests describe clusters by it
 	MaxMemory int64        // bytes that all its queries may take together; default: half of the machine's memory
 	Log       *slog.Logger // default slog.Default()
 }
@@ -134,7 +135,11 @@ func serverSettings(o EngineOptions) []string {
 	if o.MaxMemory > 0 {
 		memory = fmt.Sprintf("--max_server_memory_usage=%d", o.MaxMemory)
 	}
-	return []string{memory, fmt.Sprintf("--mark_cache_size=%d", 256<<20)}
+	settings := []string{memory, fmt.Sprintf("--mark_cache_size=%d", 256<<20)}
+	if o.Config != "" {
+		settings = append(settings, "--config-file="+o.Config)
+	}
+	return settings
 }
 
 // URL is where the engine answers, without a database: http://127.0.0.1:8123.

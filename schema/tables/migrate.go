@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 //go:embed migrations/*.sql
@@ -31,7 +32,16 @@ type migration struct {
 // Migrate creates the database and its tables, or brings them to this binary's schema, and returns the names of the migrations it applied. Each statement
 // may be run twice, so a migration that was killed half way is simply run again; a second call changes nothing.
 func Migrate(ctx context.Context, o Options) (applied []string, err error) {
-	if err := createDatabase(ctx, o); err != nil {
+	c, err := o.cluster()
+	if err != nil {
+		return nil, err
+	}
+	if c != nil {
+		if _, database, _ := o.address(); database != c.database {
+			return nil, fmt.Errorf("name the cluster's database, %s; the migration makes %s as well", c.database, c.local())
+		}
+	}
+	if err := createDatabase(ctx, o, c); err != nil {
 		return nil, err
 	}
 	conn, err := Open(o)
@@ -39,26 +49,55 @@ func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 		return nil, err
 	}
 	defer conn.Close()
-	if err := conn.Exec(ctx, ledger); err != nil {
-		return nil, fmt.Errorf("create the migrations table: %w", err)
+	if err := createLedger(ctx, conn, c); err != nil {
+		return nil, err
 	}
 	pending, err := Pending(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range pending {
-		for _, statement := range m.statements {
+		statements, err := m.on(c)
+		if err != nil {
+			return applied, err
+		}
+		for _, statement := range statements {
 			if err := conn.Exec(ctx, statement); err != nil {
 				return applied, fmt.Errorf("migration %s: %w", m.name, err)
 			}
 		}
-		if err := conn.Exec(ctx, "INSERT INTO migrations (name, checksum) VALUES ({name:String}, {sum:String})",
+		if err := conn.Exec(ctx, "INSERT INTO "+ledgerName(c)+" (name, checksum) VALUES ({name:String}, {sum:String})",
 			clickhouse.Named("name", m.name), clickhouse.Named("sum", m.checksum)); err != nil {
 			return applied, fmt.Errorf("record migration %s: %w", m.name, err)
 		}
 		applied = append(applied, m.name)
 	}
 	return applied, nil
+}
+
+// createLedger makes the table of migrations, and on a cluster refuses one whose layout is no longer that of the first time.
+func createLedger(ctx context.Context, conn driver.Conn, c *cluster) error {
+	statements := []string{ledger}
+	if c != nil {
+		statements = append(c.ledger(), c.keepLayout())
+	}
+	for _, statement := range statements {
+		if err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("create the migrations table: %w", err)
+		}
+	}
+	if c != nil {
+		return checkLayout(ctx, conn)
+	}
+	return nil
+}
+
+// ledgerName is where migrations are recorded.
+func ledgerName(c *cluster) string {
+	if c != nil {
+		return c.local() + ".migrations"
+	}
+	return "migrations"
 }
 
 // A Querier is the part of a connection that Pending needs.
@@ -73,11 +112,12 @@ var ErrSchema = errors.New("the database's schema is not this binary's")
 func Check(ctx context.Context, conn Querier) error {
 	var tables []struct {
 		Name string `ch:"name"`
+		node
 	}
-	if err := conn.Select(ctx, &tables, "SELECT name FROM system.tables WHERE database = currentDatabase() AND name = 'migrations'"); err != nil {
+	if err := conn.Select(ctx, &tables, "SELECT name, "+describe+" FROM system.tables WHERE database = currentDatabase() AND name IN ('migrations', 'events') ORDER BY name"); err != nil {
 		return fmt.Errorf("look for the migrations table: %w", err)
 	}
-	if len(tables) == 0 {
+	if len(tables) == 0 || tables[len(tables)-1].Name != "migrations" {
 		return fmt.Errorf("%w: it has no tables yet; run `rollcall migrate`", ErrSchema)
 	}
 	pending, err := Pending(ctx, conn)
@@ -87,7 +127,7 @@ func Check(ctx context.Context, conn Querier) error {
 	if len(pending) > 0 {
 		return fmt.Errorf("%w: %s is missing; run `rollcall migrate`", ErrSchema, pending[0].name)
 	}
-	return nil
+	return tables[0].node.check(ctx, conn) // of events, which the migrations made
 }
 
 // Pending lists the migrations the database does not have yet. A migration that was applied with another text is an error: it was edited after its release.
@@ -154,7 +194,7 @@ func statements(text string) (all []string) {
 }
 
 // createDatabase makes the database itself, through the server's default one.
-func createDatabase(ctx context.Context, o Options) error {
+func createDatabase(ctx context.Context, o Options, c *cluster) error {
 	opt, err := o.client()
 	if err != nil {
 		return err
@@ -166,6 +206,14 @@ func createDatabase(ctx context.Context, o Options) error {
 		return err
 	}
 	defer conn.Close()
+	if c != nil {
+		for _, statement := range c.databases() {
+			if err := conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("create the databases of cluster %s: %w", c.name, err)
+			}
+		}
+		return nil
+	}
 	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {name:Identifier}", clickhouse.Named("name", name)); err != nil {
 		return fmt.Errorf("create database %s: %w", name, err)
 	}

@@ -3,6 +3,7 @@ package tables
 import (
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ type Options struct {
 	TLS      *tls.Config   // for https; nil takes the system's
 	MaxConns int           // at most this many connections; default 16
 	Timeout  time.Duration // of one answer's first byte; default 5 min
+
+	Cluster  string // its name in the servers' remote_servers; "" is one server
+	Replicas int    // with Cluster: of each shard; an insert is acknowledged when so many have it
 }
 
 // settings are those on which exactness rests; defaults moved in 2025–26, so each is said with every statement.
@@ -42,14 +46,30 @@ func Open(o Options) (driver.Conn, error) {
 	return clickhouse.Open(opt)
 }
 
-func (o Options) client() (*clickhouse.Options, error) {
-	u, err := url.Parse(o.URL)
+// address is the URL, judged, and the database that it names.
+func (o Options) address() (u *url.URL, database string, err error) {
+	u, err = url.Parse(o.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" {
-		return nil, fmt.Errorf("the ClickHouse URL must look like http://user@host:8123/rollcall (https for TLS)")
+		return nil, "", fmt.Errorf("the ClickHouse URL must look like http://user@host:8123/rollcall (https for TLS)")
 	}
-	database := strings.Trim(u.Path, "/")
+	database = strings.Trim(u.Path, "/")
 	if database == "" || strings.Contains(database, "/") {
-		return nil, fmt.Errorf("the ClickHouse URL must end with a database, like http://user@host:8123/rollcall")
+		return nil, "", fmt.Errorf("the ClickHouse URL must end with a database, like http://user@host:8123/rollcall")
+	}
+	return u, database, nil
+}
+
+func (o Options) client() (*clickhouse.Options, error) {
+	u, database, err := o.address()
+	if err != nil {
+		return nil, err
+	}
+	with := settings
+	if c, err := o.cluster(); err != nil {
+		return nil, err
+	} else if c != nil {
+		with = clusterSettings(o.Replicas)
+		maps.Copy(with, settings)
 	}
 	password, _ := u.User.Password()
 	if o.Password != "" {
@@ -63,7 +83,7 @@ func (o Options) client() (*clickhouse.Options, error) {
 		Protocol:     clickhouse.HTTP,
 		Addr:         []string{u.Host},
 		Auth:         clickhouse.Auth{Database: database, Username: user, Password: password},
-		Settings:     settings,
+		Settings:     with,
 		MaxOpenConns: max(o.MaxConns, 16),
 		MaxIdleConns: max(o.MaxConns, 16),
 		ReadTimeout:  o.Timeout,

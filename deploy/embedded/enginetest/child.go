@@ -44,7 +44,7 @@ func child(text string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{
-		Dir: o.Options.Dir, Addr: o.Options.Addr, MaxMemory: o.Options.MaxMemory,
+		Dir: o.Options.Dir, Addr: o.Options.Addr, MaxMemory: o.Options.MaxMemory, Config: o.Options.Config,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Dir       string // its data; kept. Required
 	Addr      string // default 127.0.0.1:0
+	Config    string // path of a ClickHouse configuration file
 	MaxMemory int64  // bytes for all queries together; default half of the machine's
 }
 

@@ -1,0 +1,192 @@
+package tables_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
+
+	"rollcall/deploy/embedded/enginetest"
+	"rollcall/schema"
+	"rollcall/schema/tables"
+)
+
+var update = flag.Bool("update", false, "write testdata/cluster.sql")
+
+var onCluster = tables.Options{URL: "http://ch:8123/rollcall", Cluster: enginetest.ClusterName, Replicas: 2}
+
+func clusterStatements(t *testing.T) (cluster, one []string) {
+	t.Helper()
+	cluster, err1 := tables.Statements(onCluster)
+	one, err2 := tables.Statements(tables.Options{URL: onCluster.URL})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return cluster, one
+}
+
+// All of a cluster's DDL, to be read.
+func TestClusterStatements(t *testing.T) {
+	cluster, _ := clusterStatements(t)
+	got := strings.Join(cluster, ";\n\n") + ";\n"
+	const golden = "testdata/cluster.sql"
+	if *update {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(golden, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(golden); err != nil || string(want) != got {
+		t.Errorf("%s is not what the migrations make for a cluster; look at the difference after -update (%v)", golden, err)
+	}
+}
+
+// A shard's own tables are one server's but for where they are, ON CLUSTER and replication: what is left without these is the same to the letter. All else a
+// cluster has is its databases, and one table over each of the shard's.
+func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
+	cluster, one := clusterStatements(t)
+	over := regexp.MustCompile("^CREATE TABLE IF NOT EXISTS rollcall\\.(\\w+) ON CLUSTER `prod` AS rollcall_local\\.(\\w+)\nENGINE = (Distributed\\('prod', 'rollcall_local', '(\\w+)', cityHash64\\([\\w, ]+\\)\\)|Merge\\('rollcall_local', '\\^(\\w+)\\$'\\))$")
+	var own []string
+	seen := map[string]bool{}
+	for _, s := range cluster {
+		if strings.HasPrefix(s, "CREATE DATABASE ") {
+			continue
+		}
+		if m := over.FindStringSubmatch(s); m != nil {
+			if m[1] != m[2] || m[1] != m[4]+m[5] || seen[m[1]] {
+				t.Errorf("not over the table of its name, or twice: %s", s)
+			}
+			seen[m[1]] = true
+			continue
+		}
+		s = strings.Replace(enginetest.WithoutKeeper(s), "rollcall_local.", "", 1)
+		own = append(own, strings.Replace(s, "MergeTree()", "MergeTree", 1))
+	}
+	if a, b := strings.Join(own, "\n\n"), strings.Join(one, "\n\n"); a != b {
+		t.Errorf("a shard's tables without replication:\n%s\n\nare not one server's:\n%s", a, b)
+	}
+	if len(seen) != len(own) {
+		t.Errorf("%d tables over %d", len(seen), len(own))
+	}
+}
+
+// The engine parses every statement of a cluster, and creates the tables but for ON CLUSTER: replicated ones too, with the keeper's paths that were meant.
+func TestEngineTakesClusterStatements(t *testing.T) {
+	o := enginetest.Cluster(t)
+	conn, err := tables.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx := context.Background()
+	cluster, _ := clusterStatements(t)
+	more := []string{onCluster.DeleteFrom("events") + " WHERE org_id = 'acme'", onCluster.DeleteFrom("rejects") + " WHERE offset = 1"}
+	for _, s := range append(cluster, more...) {
+		var formatted string
+		if err := conn.QueryRow(ctx, "SELECT formatQuery({s:String})", clickhouse.Named("s", s)).Scan(&formatted); err != nil || !strings.Contains(formatted, "ON CLUSTER prod") {
+			t.Errorf("%s\nis read as %s (%v)", s, formatted, err)
+		}
+	}
+	for _, s := range more {
+		if err := conn.Exec(ctx, s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+// A workspace's rows lie on one shard, and are read there alone: a second look, at the other shard of a test cluster, would count them twice.
+func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
+	o := enginetest.Cluster(t)
+	conn, err := tables.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := tables.Check(context.Background(), conn); err != nil {
+		t.Errorf("check: %v", err)
+	}
+	db := &database{TB: t, Conn: conn, options: o, ctx: context.Background()}
+	now := time.Now().UTC()
+	day, writer := schema.DayOf(now)-2, uuid.New()
+	for _, org := range []string{"acme", "globex", "initech", "hooli"} { // on both shards
+		db.events(org, day, 0, 5, 2)
+		db.events(org, day+1, 0, 3, 2)
+		db.events(org, day+1, 0, 3, 2)
+		db.mark(org, day, writer, 1)
+		db.mark(org, day+1, writer, 1)
+		db.manifest(org, day, manifest{covered: map[uuid.UUID]uint64{writer: 1}, version: 15, rows: 4})
+	}
+	if shards := db.text("SELECT uniqExact(cityHash64(org_id) % 2) FROM events"); shards != "2" {
+		t.Fatalf("the workspaces are on %s shards", shards)
+	}
+	for _, org := range []string{"acme", "globex", "initech", "hooli"} {
+		plan, err := tables.ReadPlan(db.ctx, db, org, day, day+2, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plan.Generations) != 1 || len(plan.Live) != 1 || plan.Live[0] != day+1 || plan.LiveVersion != "9" || plan.Rows["message_daily"] != 4 {
+			t.Errorf("the plan of %s: %+v", org, plan)
+		}
+		var messages uint64
+		query := fmt.Sprintf("SELECT sum(messages) FROM (SELECT messages FROM (%s) UNION ALL SELECT messages FROM (%s)) WHERE (SELECT %s + %s) = 0",
+			tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard(), tables.LiveGuard())
+		if err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(plan.Params())), query).Scan(&messages); err != nil || messages != 7 {
+			t.Errorf("%s has %d messages, want 4 rolled up and 3 of the log (%v)", org, messages, err)
+		}
+	}
+}
+
+// Who speaks to a cluster as to one server, or the other way, is stopped; so is everybody when the shards are no longer those of the first day.
+func TestCheckOfACluster(t *testing.T) {
+	o := enginetest.Cluster(t)
+	check := func(o tables.Options, says string) {
+		t.Helper()
+		conn, err := tables.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := tables.Check(context.Background(), conn); says == "" && err != nil || says != "" && (!errors.Is(err, tables.ErrSchema) || !strings.Contains(err.Error(), says)) {
+			t.Errorf("check: %v, want %q", err, says)
+		}
+	}
+	check(o, "")
+	alone := o
+	alone.Cluster, alone.Replicas = "", 0
+	check(alone, "give --cluster and --cluster-replicas")
+	single := newDatabase(t).options
+	check(single, "")
+	single.Cluster, single.Replicas = enginetest.ClusterName, 2
+	check(single, "leave --cluster out")
+	if again, err := tables.Migrate(context.Background(), o); err != nil || len(again) != 0 {
+		t.Errorf("a second migration: %v, %v", again, err)
+	}
+	conn, err := tables.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Exec(context.Background(), "INSERT INTO rollcall_local.migrations (name, checksum, applied_at) SELECT 'cluster prod', '[1,1,1]', now64(3) + 1"); err != nil {
+		t.Fatal(err)
+	}
+	check(o, "cluster prod had shards of weights [1,1,1] and now has [1,1]")
+	if _, err := tables.Migrate(context.Background(), o); !errors.Is(err, tables.ErrSchema) {
+		t.Errorf("migrate: %v", err)
+	}
+	o.URL += "_local"
+	if _, err := tables.Migrate(context.Background(), o); err == nil || !strings.Contains(err.Error(), "name the cluster's database, rollcall;") {
+		t.Errorf("migrate of a shard's database: %v", err)
+	}
+	for _, bad := range []tables.Options{{URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1}, {URL: "http://ch/roll-call", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "prod"}} {
+		if _, err := tables.Open(bad); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
