@@ -30,8 +30,9 @@ var secret = []byte("the suite's secret, 32 bytes long")
 type bed struct {
 	t       *testing.T
 	broker  string
-	ch      tables.Options
-	conn    driver.Conn
+	ch      tables.Options // what ingest and exports speak to
+	shard   tables.Options // what rollup speaks to, and the suite itself: the same, but for clusters
+	conn    driver.Conn    // to shard
 	oracle  *oracle.Oracle
 	now     time.Time // when the oracle judges dates
 	metrics *prometheus.Registry
@@ -42,9 +43,14 @@ type bed struct {
 }
 
 func newBed(t *testing.T) *bed {
+	broker, ch := backend(t, topics...)
+	return newBedOn(t, broker, ch, ch)
+}
+
+func newBedOn(t *testing.T, broker string, ch, shard tables.Options) *bed {
 	b := &bed{t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{}, files: map[string][]byte{}}
-	b.broker, b.ch = backend(t, topics...)
-	conn, err := tables.Open(b.ch)
+	b.broker, b.ch, b.shard = broker, ch, shard
+	conn, err := tables.Open(b.shard)
 	b.must(err)
 	b.conn = conn
 	t.Cleanup(func() { conn.Close() })
@@ -137,7 +143,7 @@ func (b *bed) eventually(notYet func() error) {
 // roll makes a rollup worker; with nothing to settle, a slice is rolled up at once.
 func (b *bed) roll() *rollup.Rollup {
 	b.t.Helper()
-	r, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, b.ch, quiet(b.t), prometheus.NewRegistry())
+	r, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, b.shard, quiet(b.t), prometheus.NewRegistry())
 	b.must(err)
 	return r
 }
