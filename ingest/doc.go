@@ -26,7 +26,7 @@
 //     at least, since nobody can say what was lost. Brokers delete a group's offsets with the topic; if it is made anew and outgrows the old position in the
 //     second between two fetches, and the broker never says that it was unknown, that cannot be told from the old one.
 //   - Producers that use acks=0 or acks=1 can lose records before anyone can read them.
-//   - ClickHouse must keep what it acknowledged. With replicas, use insert quorums or read from the replica that took the write (DESIGN §7).
+//   - ClickHouse must keep what it acknowledged. On a cluster, an insert waits for all replicas (schema/tables, cluster.go).
 //   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017); older segments stop their partition with an error.
 //   - Duplicates and conflicts are counted within a batch only; across batches the table settles them without telling.
 //

@@ -20,7 +20,8 @@
 // # Under which conditions
 //
 // The marks of a batch are written after its rows were acknowledged (package ingest). Inserts are synchronous, and a statement sees one state of each table
-// (tables.Open says so with every statement). On replicas, a worker reads the one that took the writes, or writes use a quorum. Clocks matter only for economy
+// (tables.Open says so with every statement). On a cluster, inserts wait for all replicas, and a worker
+// works on one replica of one shard (tables.Options.OnShard). Clocks matter only for economy
 // and cleaning: they may differ by minutes.
 //
 // # Cleaning

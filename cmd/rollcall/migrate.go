@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"rollcall/schema/tables"
 )
@@ -10,11 +11,19 @@ import (
 type migrateCommand struct {
 	clickhouseFlags `embed:""`
 	Check           bool `help:"Only compare: exit code 1 if the database is not this binary's."`
+	Print           bool `help:"Only print the statements that make all tables on an empty server or cluster."`
 }
 
 func (c *migrateCommand) Run(ctx context.Context, std streams) error {
 	o, err := c.options()
 	if err != nil {
+		return err
+	}
+	if c.Print {
+		statements, err := tables.Statements(o)
+		if err == nil {
+			fmt.Fprintln(std.out, strings.Join(statements, ";\n\n")+";")
+		}
 		return err
 	}
 	if c.Check {

@@ -36,7 +36,7 @@ func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, 
 	if err != nil {
 		return nil, err
 	}
-	return rollup.New(rollup.Config{SettleTime: c.SettleTime, Traces: s.traces}, o, s.log, s.reg)
+	return rollup.New(rollup.Config{SettleTime: c.SettleTime, Traces: s.traces}, o.OnShard(), s.log, s.reg)
 }
 
 // sliceFlags choose slices.
@@ -124,6 +124,6 @@ func repairer(c clickhouseFlags, s sliceFlags, log *slog.Logger) (*rollup.Rollup
 	if err != nil {
 		return nil, filter, err
 	}
-	r, err := rollup.New(rollup.Config{}, o, log, prometheus.NewRegistry())
+	r, err := rollup.New(rollup.Config{}, o.OnShard(), log, prometheus.NewRegistry())
 	return r, filter, err
 }

@@ -23,6 +23,6 @@
 // answer fits into what is held). Failures are an X-ClickHouse-Exception-Code, the status a server would give, and the exception's text; a failure among
 // rows stands behind them as the protocol of X-ClickHouse-Exception-Tag has it. A client that goes away ends its query; a statement that writes runs on.
 //
-// Unlike a server it has no sessions (session_id), roles, external tables, progress headers, or other interfaces; it cannot join a cluster. What it does not
+// Unlike a server it has no sessions (session_id), roles, external tables, progress headers, or other interfaces; it cannot join other nodes in a cluster. What it does not
 // support it refuses with an exception that says so. Dates without a time zone are UTC whatever the machine's zone is.
 package embedded

@@ -16,9 +16,7 @@ import (
 // too many counts twice here (enginetest.Cluster). Replication itself is not here: the embedded engine has no keeper.
 func TestEveryExportOfAClusterIsTheOracles(t *testing.T) {
 	ch := enginetest.Cluster(t)
-	shard := ch
-	shard.URL += "_local"
-	b := newBedOn(t, kafkatest.Open(t, topics...).Addr, ch, shard)
+	b := newBedOn(t, kafkatest.Open(t, topics...).Addr, ch, ch.OnShard())
 	b.send(traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events / 2, Topics: topics}))
 	b.ingest(func(c *ingest.Config) { c.BatchRows = 200 })
 	r := rand.New(rand.NewPCG(*seed, 3))

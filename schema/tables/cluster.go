@@ -52,6 +52,13 @@ func clusterSettings(replicas int) clickhouse.Settings {
 // maxReplicaDelay, in seconds: with a quorum of all, a replica with older work in its queue was away or is new.
 const maxReplicaDelay = 10
 
+// OnShard are options for the own tables of the shard that the URL's server belongs to: what keeps a shard's rollups, or deletes, works there. For one server
+// they are the same.
+func (o Options) OnShard() Options {
+	o.shard = o.Cluster != ""
+	return o
+}
+
 // DeleteFrom begins a DELETE from a table, where its rows are: mutations do not pass through Distributed tables.
 func (o Options) DeleteFrom(table string) string {
 	c, err := o.cluster()
@@ -72,7 +79,10 @@ func (o Options) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := cluster{o.Cluster, strings.TrimSuffix(database, localSuffix)}
+	c := cluster{o.Cluster, database}
+	if strings.HasSuffix(database, localSuffix) {
+		return nil, fmt.Errorf("%s is a shard's own database; name the cluster's, %s", database, strings.TrimSuffix(database, localSuffix))
+	}
 	if !plainName.MatchString(c.name) || !plainName.MatchString(c.database) {
 		return nil, fmt.Errorf("cluster %q and database %q must be plain names: letters, digits and _", c.name, c.database)
 	}

@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,27 +79,48 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	}
 }
 
-// The engine parses every statement of a cluster, and creates the tables but for ON CLUSTER: replicated ones too, with the keeper's paths that were meant.
+// keeperConfig is a node with a keeper of its own, in memory. The engine creates replicated tables by it; to fill them it would need a port that it has not.
+const keeperConfig = `<clickhouse>
+<tcp_port>19000</tcp_port>
+<zookeeper><implementation>testkeeper</implementation></zookeeper>
+<macros><shard>7</shard><replica>b</replica></macros>
+<remote_servers><prod><shard><replica><host>127.0.0.1</host><port>19000</port></replica></shard></prod></remote_servers>
+</clickhouse>`
+
+// The engine parses every statement of a cluster, and runs it but for ON CLUSTER: replicated tables come to be, at the keeper's paths that were meant.
 func TestEngineTakesClusterStatements(t *testing.T) {
-	o := enginetest.Cluster(t)
-	conn, err := tables.Open(o)
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config.xml")
+	if err := os.WriteFile(config, []byte(keeperConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	engine := enginetest.Start(t, enginetest.Options{Dir: dir, Config: config})
+	t.Cleanup(engine.Kill) // the library does not survive its own closing with replicated tables
+	conn, err := tables.Open(tables.Options{URL: engine.URL + "/default"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx := context.Background()
+	db := &database{TB: t, Conn: conn, ctx: context.Background()}
 	cluster, _ := clusterStatements(t)
-	more := []string{onCluster.DeleteFrom("events") + " WHERE org_id = 'acme'", onCluster.DeleteFrom("rejects") + " WHERE offset = 1"}
-	for _, s := range append(cluster, more...) {
-		var formatted string
-		if err := conn.QueryRow(ctx, "SELECT formatQuery({s:String})", clickhouse.Named("s", s)).Scan(&formatted); err != nil || !strings.Contains(formatted, "ON CLUSTER prod") {
-			t.Errorf("%s\nis read as %s (%v)", s, formatted, err)
+	deletes := []string{onCluster.DeleteFrom("events") + " WHERE org_id = 'acme'", onCluster.DeleteFrom("rejects") + " WHERE offset = 1"}
+	for i, s := range append(cluster, deletes...) {
+		if formatted := db.text("formatQuery({s:String})", clickhouse.Named("s", s)); !strings.Contains(formatted, "ON CLUSTER prod") {
+			t.Errorf("%s\nis read as %s", s, formatted)
+		}
+		if i < len(cluster) {
+			db.exec(strings.ReplaceAll(s, " ON CLUSTER `prod`", ""))
 		}
 	}
-	for _, s := range more {
-		if err := conn.Exec(ctx, s); err != nil {
-			t.Errorf("%s: %v", s, err)
-		}
+	paths := db.text("SELECT arrayStringConcat(arraySort(groupArray(concat(zookeeper_path, ' ', replica_name))), '\n') FROM system.replicas WHERE database = 'rollcall_local'")
+	var want []string
+	for _, table := range strings.Fields(db.text("SELECT arrayStringConcat(groupArray(name), ' ') FROM system.tables WHERE database = 'rollcall' AND engine = 'Distributed'")) {
+		want = append(want, "/clickhouse/tables/7/rollcall_local/"+table+" b")
+	}
+	want = append(want, "/clickhouse/tables/all/rollcall_local/migrations 7-b")
+	slices.Sort(want)
+	if paths != strings.Join(want, "\n") || len(want) < 14 {
+		t.Errorf("replicated at\n%s\nwant\n%s", paths, strings.Join(want, "\n"))
 	}
 }
 
@@ -141,6 +164,10 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 			t.Errorf("%s has %d messages, want 4 rolled up and 3 of the log (%v)", org, messages, err)
 		}
 	}
+	db.exec(o.DeleteFrom("events") + " WHERE org_id = 'hooli'")
+	if left := db.text("SELECT groupUniqArray(org_id) FROM events WHERE org_id IN ('hooli', 'acme')"); left != "['acme']" {
+		t.Errorf("after a deletion the log has %s", left)
+	}
 }
 
 // Who speaks to a cluster as to one server, or the other way, is stopped; so is everybody when the shards are no longer those of the first day.
@@ -180,11 +207,7 @@ func TestCheckOfACluster(t *testing.T) {
 	if _, err := tables.Migrate(context.Background(), o); !errors.Is(err, tables.ErrSchema) {
 		t.Errorf("migrate: %v", err)
 	}
-	o.URL += "_local"
-	if _, err := tables.Migrate(context.Background(), o); err == nil || !strings.Contains(err.Error(), "name the cluster's database, rollcall;") {
-		t.Errorf("migrate of a shard's database: %v", err)
-	}
-	for _, bad := range []tables.Options{{URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1}, {URL: "http://ch/roll-call", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "prod"}} {
+	for _, bad := range []tables.Options{{URL: "http://ch/rollcall_local", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1}, {URL: "http://ch/roll-call", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "prod"}} {
 		if _, err := tables.Open(bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}

@@ -18,5 +18,8 @@
 //
 // FromLog is the only place that says what a rollup is. Who changes its result raises Revision.
 //
+// On a cluster the same holds of each workspace, which lies on one shard: cluster.go, and deploy/CLUSTER.md for who runs one. Only the guards' one state is not
+// one there; what it rests on instead is said in the latter.
+//
 // Migrations may be run twice, killed half way, and by several processes at once: each statement creates what is not there. Once released, a file is never edited.
 package tables

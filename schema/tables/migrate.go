@@ -36,11 +36,6 @@ func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if c != nil {
-		if _, database, _ := o.address(); database != c.database {
-			return nil, fmt.Errorf("name the cluster's database, %s; the migration makes %s as well", c.database, c.local())
-		}
-	}
 	if err := createDatabase(ctx, o, c); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type Options struct {
 
 	Cluster  string // its name in the servers' remote_servers; "" is one server
 	Replicas int    // with Cluster: of each shard; an insert is acknowledged when so many have it
+	shard    bool   // see OnShard
 }
 
 // settings are those on which exactness rests; defaults moved in 2025–26, so each is said with every statement.
@@ -68,6 +69,9 @@ func (o Options) client() (*clickhouse.Options, error) {
 	if c, err := o.cluster(); err != nil {
 		return nil, err
 	} else if c != nil {
+		if o.shard {
+			database = c.local()
+		}
 		with = clusterSettings(o.Replicas)
 		maps.Copy(with, settings)
 	}
