@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
+	"rollcall/export"
+	"rollcall/ingest"
+	"rollcall/rollup"
 	"rollcall/schema/tables"
 )
 
@@ -17,7 +23,41 @@ type configCommand struct {
 
 // configCheckCommand takes the settings of all stages, mostly from the environment.
 type configCheckCommand struct {
-	ingestCommand `embed:""`
+	kafkaFlags      `embed:""`
+	clickhouseFlags `embed:""`
+	secretFlags     `embed:""`
+	adminFlags      `embed:""`
+	ingestFlags     `embed:""`
+	rollupFlags     `embed:""`
+	exportFlags     `embed:""`
+}
+
+// judge builds all stages as their commands would, and starts none.
+func (c *configCheckCommand) judge(ctx context.Context, o tables.Options) (ingest.Config, error) {
+	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+	kafkaConfig, err := c.ingestFlags.config(c.kafkaFlags)
+	if err != nil {
+		return kafkaConfig, err
+	}
+	traces, err := c.traceFlags.open(ctx, "check", log)
+	if err != nil {
+		return kafkaConfig, err
+	}
+	traces.close()
+	_, err = ingest.New(kafkaConfig, o, log, reg)
+	if err == nil {
+		_, err = rollup.New(rollup.Config{SettleTime: c.SettleTime}, o, log, reg)
+	}
+	if err == nil {
+		_, err = export.New(c.exportFlags.config(make([]byte, 32)), o, log, reg) // the secret itself is looked at with the database
+	}
+	if err == nil && (c.HTTPCertFile != "" || c.HTTPKeyFile != "") {
+		_, err = tls.LoadX509KeyPair(c.HTTPCertFile, c.HTTPKeyFile)
+	}
+	if err != nil {
+		return kafkaConfig, settingsError{err}
+	}
+	return kafkaConfig, nil
 }
 
 // checkPatience is how long one check may take.
@@ -28,10 +68,11 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	kafkaConfig, err := c.config()
+	kafkaConfig, err := c.judge(ctx, o)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(std.out, "%-12s ok\n", "settings")
 	var all error
 	check := func(name string, do func(context.Context) error) bool {
 		ctx, cancel := context.WithTimeout(ctx, checkPatience)

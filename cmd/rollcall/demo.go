@@ -59,7 +59,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) er
 
 func (c *demoCommand) addStages(ctx context.Context, s *service, clickhouse clickhouseFlags) error {
 	ingestion := ingestCommand{clickhouseFlags: clickhouse, kafkaFlags: kafkaFlags{KafkaBrokers: []string{c.KafkaAddr}, KafkaSASL: "none"},
-		KafkaTopics: sample.Topics(), KafkaGroup: "rollcall"}
+		ingestFlags: ingestFlags{KafkaTopics: sample.Topics(), KafkaGroup: "rollcall"}}
 	i, err := ingestion.build(ctx, s)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (c *demoCommand) addStages(ctx context.Context, s *service, clickhouse clic
 	}
 	s.add(ctx, "ingest", i)
 	s.add(ctx, "rollup", r)
-	exports := exportCommand{clickhouseFlags: clickhouse, HTTPAddr: c.HTTPAddr, PublicURL: "http://" + c.HTTPAddr}
+	exports := exportCommand{clickhouseFlags: clickhouse, exportFlags: exportFlags{HTTPAddr: c.HTTPAddr, PublicURL: "http://" + c.HTTPAddr}}
 	return exports.addTo(ctx, s)
 }
 

@@ -10,15 +10,20 @@ import (
 )
 
 type exportCommand struct {
-	clickhouseFlags     `embed:""`
-	secretFlags         `embed:""`
-	adminFlags          `embed:""`
+	clickhouseFlags `embed:""`
+	secretFlags     `embed:""`
+	adminFlags      `embed:""`
+	exportFlags     `embed:""`
+}
+
+// exportFlags are export's alone.
+type exportFlags struct {
 	HTTPAddr            string `name:"http-addr" help:"Where exports are served." default:"127.0.0.1:8080"`
 	PublicURL           string `name:"public-url" help:"The address that clients use, for download links; by default the one they called." placeholder:"URL"`
 	HTTPCertFile        string `name:"http-cert-file" help:"PEM certificate, to serve TLS." type:"path" placeholder:"FILE"`
 	HTTPKeyFile         string `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
-	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429." default:"500"`
-	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 503." default:"8"`
+	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"500"`
+	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 503. Each process counts for itself." default:"8"`
 }
 
 func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
@@ -42,9 +47,9 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
-	e, err := export.New(export.Config{
-		PublicURL: c.PublicURL, Secret: secret, RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg, Traces: s.traces,
-	}, o, s.log, s.reg)
+	config := c.exportFlags.config(secret)
+	config.Traces = s.traces
+	e, err := export.New(config, o, s.log, s.reg)
 	if err != nil {
 		return settingsError{err}
 	}
@@ -56,4 +61,9 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 	}, c.HTTPCertFile, c.HTTPKeyFile)
+}
+
+// config is what the service takes.
+func (f exportFlags) config(secret []byte) export.Config {
+	return export.Config{PublicURL: f.PublicURL, Secret: secret, RatePerMinute: f.RatePerMinute, MaxConcurrentPerOrg: f.MaxConcurrentPerOrg}
 }

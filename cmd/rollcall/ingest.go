@@ -29,11 +29,16 @@ type ingestCommand struct {
 	clickhouseFlags `embed:""`
 	secretFlags     `embed:""`
 	adminFlags      `embed:""`
-	KafkaTopics     []string      `help:"Topics to read, comma-separated." default:"usage.messages,usage.actions,usage.tokens,usage.workflows,usage.entities"`
-	KafkaGroup      string        `help:"Consumer group; it starts at the first offset." default:"rollcall"`
-	BatchRows       int           `help:"A batch is stored when it has this many rows," default:"200000"`
-	BatchBytes      int           `help:"or this many bytes of records," default:"67108864"`
-	BatchAge        time.Duration `help:"or when its oldest row is this old." default:"250ms"`
+	ingestFlags     `embed:""`
+}
+
+// ingestFlags are ingest's alone.
+type ingestFlags struct {
+	KafkaTopics []string      `help:"Topics to read, comma-separated. One that does not exist yet is waited for while the others are read." default:"usage.messages,usage.actions,usage.tokens,usage.workflows,usage.entities"`
+	KafkaGroup  string        `help:"Consumer group. A new one starts at the first offset, which stores again what is stored and counts nothing twice." default:"rollcall"`
+	BatchRows   int           `help:"A batch is stored once it has this many rows, 1 to 10000000. More make fewer, larger inserts and take more memory." default:"200000"`
+	BatchBytes  int           `help:"A batch is stored once it has this many bytes of columns, 1 MiB to 1 GiB. The process takes about six times as much." default:"67108864"`
+	BatchAge    time.Duration `help:"A batch is stored once its first record is this old, like 250ms. Longer makes exports later, and inserts fewer where little arrives." default:"250ms"`
 }
 
 func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {
@@ -55,12 +60,10 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 	if err != nil {
 		return nil, err
 	}
-	config, err := c.config()
+	config, err := c.ingestFlags.config(c.kafkaFlags)
 	if err != nil {
 		return nil, err
 	}
-	config.Topics, config.Group = c.KafkaTopics, c.KafkaGroup
-	config.BatchRows, config.BatchBytes, config.BatchAge = c.BatchRows, c.BatchBytes, c.BatchAge
 	config.Traces = s.traces
 	if config.Secret, err = c.secret(ctx, o); err != nil {
 		return nil, err
@@ -70,6 +73,14 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 		return nil, settingsError{err}
 	}
 	return i, nil
+}
+
+// config is all that ingest takes, but for the secret.
+func (f ingestFlags) config(brokers kafkaFlags) (ingest.Config, error) {
+	config, err := brokers.config()
+	config.Topics, config.Group = f.KafkaTopics, f.KafkaGroup
+	config.BatchRows, config.BatchBytes, config.BatchAge = f.BatchRows, f.BatchBytes, f.BatchAge
+	return config, err
 }
 
 // config is how to reach the brokers, as ingest takes it.

@@ -15,7 +15,12 @@ import (
 type rollupCommand struct {
 	clickhouseFlags `embed:""`
 	adminFlags      `embed:""`
-	SettleTime      time.Duration `help:"A slice is recomputed when nothing was added to it for this long; exports are exact meanwhile." default:"30s"`
+	rollupFlags     `embed:""`
+}
+
+// rollupFlags are rollup's alone.
+type rollupFlags struct {
+	SettleTime time.Duration `help:"A workspace's day is rolled up once nothing was added to it for this long, like 30s. Shorter does the work more often; exports are exact either way." default:"30s"`
 }
 
 func (c *rollupCommand) Run(ctx context.Context, log *slog.Logger) error {

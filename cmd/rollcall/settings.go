@@ -20,7 +20,7 @@ import (
 
 // logFlags are understood by every command.
 type logFlags struct {
-	LogLevel  string `help:"Least severe level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogLevel  string `help:"Least severe level that is logged: ${enum}. debug has a line per batch." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string `help:"auto is text on a terminal and JSON elsewhere: ${enum}." enum:"auto,text,json" default:"auto"`
 }
 
@@ -45,7 +45,7 @@ func isTerminal(w io.Writer) bool {
 
 // clickhouseFlags say where the tables are.
 type clickhouseFlags struct {
-	ClickhouseURL          string `name:"clickhouse-url" help:"ClickHouse over HTTP: http(s)://user@host:port/database." default:"http://127.0.0.1:8123/rollcall"`
+	ClickhouseURL          string `name:"clickhouse-url" help:"ClickHouse over HTTP: http(s)://user@host:port/database. https speaks TLS." default:"http://127.0.0.1:8123/rollcall"`
 	ClickhousePassword     string `help:"Password of the URL's user." placeholder:"PASSWORD"`
 	ClickhousePasswordFile string `help:"File that holds the password." type:"path" placeholder:"FILE"`
 	ClickhouseCAFile       string `name:"clickhouse-ca-file" help:"PEM certificates that sign the server's, where the system does not know them." type:"path" placeholder:"FILE"`
@@ -75,7 +75,7 @@ func (f clickhouseFlags) options() (tables.Options, error) {
 // secretFlags name the service's secret. It keys pseudonyms, download links, sessions and the hashes of erased persons, so it is one for all processes and
 // never changes; tables.Secret holds it to that.
 type secretFlags struct {
-	Secret     string `help:"The service's secret, at least 32 characters. Without it, one is made and kept in the database." placeholder:"SECRET"`
+	Secret     string `help:"The service's secret, at least 32 characters, the same for all processes and for good: another one is refused. Without it, one is made and kept in the database." placeholder:"SECRET"`
 	SecretFile string `help:"File that holds the secret." type:"path" placeholder:"FILE"`
 }
 

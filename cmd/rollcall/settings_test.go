@@ -4,10 +4,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+
+	"rollcall/deploy/embedded"
+	"rollcall/deploy/embedded/enginetest"
 )
 
 // The page of settings is made from the source.
@@ -52,7 +59,10 @@ func section(page *strings.Builder, leaf *kong.Node) {
 	}
 }
 
-// Each setting has a sentence of help, and is told apart from the others by its name alone.
+// units are what a number of a setting can count; a duration shows how one is written.
+var units = regexp.MustCompile(`(?i)\brows|bytes|requests|queries|partitions|replicas|days|people|events|how often|seed|users|like \d+(ms|s|m|d)\b|like 90d`)
+
+// Each setting is told in whole sentences, and a number with its unit.
 func TestSettingsAreExplained(t *testing.T) {
 	var c commands
 	parser, err := newParser(&c, streams{out: io.Discard, err: io.Discard})
@@ -62,10 +72,51 @@ func TestSettingsAreExplained(t *testing.T) {
 	for _, leaf := range parser.Model.Leaves(true) {
 		for _, group := range leaf.AllFlags(true) {
 			for _, flag := range group {
-				if flag.Help == "" {
-					t.Errorf("%s --%s has no help", leaf.FullPath(), flag.Name)
+				name := leaf.FullPath() + " --" + flag.Name
+				if first, _ := utf8.DecodeRuneInString(flag.Help); !unicode.IsUpper(first) && flag.Name != "log-format" || flag.Name != "help" && !strings.HasSuffix(flag.Help, ".") {
+					t.Errorf("%s: %q is no sentence", name, flag.Help)
+				}
+				switch flag.Target.Kind() {
+				case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
+					if !units.MatchString(flag.Help) {
+						t.Errorf("%s: %q says no unit", name, flag.Help)
+					}
 				}
 			}
 		}
 	}
+}
+
+// config check judges the settings of every stage before it talks to anyone, then what they point to.
+func TestConfigCheck(t *testing.T) {
+	for variable, value := range map[string]string{
+		"ROLLCALL_BATCH_ROWS": "0x", "ROLLCALL_BATCH_BYTES": "1", "ROLLCALL_KAFKA_SASL": "kerberos", "ROLLCALL_KAFKA_TOPICS": "a,a", "ROLLCALL_SETTLE_TIME": "soon", "ROLLCALL_PUBLIC_URL": "usage.example.com",
+		"ROLLCALL_RATE_PER_MINUTE": "-1", "ROLLCALL_HTTP_CERT_FILE": "/nowhere.pem", "ROLLCALL_OTLP_ENDPOINT": "collector", "ROLLCALL_CLUSTER": "a b", "ROLLCALL_CLICKHOUSE_URL": "x", "ROLLCALL_LOG_LEVEL": "loud",
+	} {
+		t.Run(variable, func(t *testing.T) {
+			t.Setenv(variable, value)
+			code, out, stderr := call(t, "", "config", "check")
+			if code != badSettings || out != "" || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("exit code %d, %q, %q; want 2 and one line", code, out, stderr)
+			}
+		})
+	}
+	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Dir: t.TempDir(), Addr: freeAddr(t), Topics: []string{"usage.messages"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	clickhouse := enginetest.Database(t).URL
+	check := func(want int, lines string, args ...string) {
+		t.Helper()
+		code, out, stderr := call(t, "", append([]string{"config", "check", "--kafka-brokers", broker.Addr(), "--clickhouse-url", clickhouse}, args...)...)
+		if code != want || !regexp.MustCompile("^"+lines+"$").MatchString(out) {
+			t.Errorf("%q: exit code %d\n%s%s", args, code, out, stderr)
+		}
+	}
+	check(ok, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +ok\nkafka +ok\n", "--kafka-topics", "usage.messages")
+	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +ok\nkafka +failed: topic usage.nothing: .+\n", "--kafka-topics", "usage.messages,usage.nothing")
+	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +failed: the secret is not the one .+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--secret", strings.Repeat("other", 8))
+	check(failed, "settings +ok\nclickhouse +failed: .+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--clickhouse-url", "http://127.0.0.1:1/rollcall")
+	check(failed, "settings +ok\nclickhouse +ok\nschema +failed: .+rollcall migrate.+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--clickhouse-url", clickhouse[:strings.LastIndex(clickhouse, "/")]+"/default")
 }
