@@ -1,15 +1,21 @@
 package schema_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"rollcall/schema"
 )
 
-// A producer builds the record once, when the thing happens, keeps its bytes, and sends the same bytes until the broker has acknowledged them.
+// A producer builds the record once, when the thing happens, keeps its bytes, and sends the same bytes until the brokers have acknowledged them.
 func Example_producer() {
+	brokers, stop := exampleBrokers()
+	defer stop()
+
 	type data struct {
 		Org     string `json:"org_id"`
 		User    string `json:"user_id"`
@@ -24,7 +30,7 @@ func Example_producer() {
 		Time        time.Time `json:"time"`
 		Data        data      `json:"data"`
 	}
-	happened := time.Date(2026, 10, 31, 8, 15, 30, 123_000_000, time.UTC)
+	happened := time.Date(2026, 10, 31, 8, 15, 30, 123_000_000, time.UTC) // time.Now().UTC() when it happens, not when it is sent
 	value, err := json.Marshal(event{
 		SpecVersion: "1.0", ID: "message-5b1c9e0a", Source: "/chat", Type: "usage.message.v1", Time: happened,
 		Data: data{Org: "acme", User: "ada", Channel: "chat", Model: "gpt-5-mini"},
@@ -32,10 +38,20 @@ func Example_producer() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("topic usage.messages, key acme:")
-	fmt.Println(string(value))
+	record := kafka.Message{Topic: "usage.messages", Key: []byte("acme"), Value: value}
+
+	w := &kafka.Writer{Addr: kafka.TCP(brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4, BatchTimeout: 10 * time.Millisecond}
+	defer w.Close()
+	for attempt := time.Duration(1); ; attempt++ { // the writer has tried ten times when it gives an error; the record stays as it is
+		err := w.WriteMessages(context.Background(), record)
+		if err == nil {
+			break
+		}
+		fmt.Println("still not sent:", err)
+		time.Sleep(attempt * time.Second)
+	}
+	fmt.Println(string(record.Value))
 	// Output:
-	// topic usage.messages, key acme:
 	// {"specversion":"1.0","id":"message-5b1c9e0a","source":"/chat","type":"usage.message.v1","time":"2026-10-31T08:15:30.123Z","data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"gpt-5-mini"}}
 }
 
