@@ -1,0 +1,32 @@
+package export
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+)
+
+// What the engine says of a statement that fails can quote the statement, values and all. The log keeps the sense of it and not the key of the pseudonyms.
+func TestTheLogOfAFailureHasNoKeys(t *testing.T) {
+	f := newFixture(t)
+	f.settings("acme", "Acme", yesterday(), true, false, false, true)
+	f.event("acme", yesterday(), nil)
+	_, key := f.key("acme")
+	f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
+	for _, breakage := range []string{"ALTER TABLE events DROP COLUMN channel", "DROP TABLE events SYNC"} {
+		if err := f.conn.Exec(t.Context(), breakage); err != nil {
+			t.Fatal(err)
+		}
+		f.want(f.get("/v1/exports/users?"+lastDays(), key), 500)
+	}
+	pseudonyms := f.service.pseudonymKey("acme")
+	log := f.log.String()
+	for _, secret := range []string{hex.EncodeToString(pseudonyms[:]), strings.ToUpper(hex.EncodeToString(pseudonyms[:])), key[16:], "a secret for tests only"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log shows %s:\n%s", secret, log)
+		}
+	}
+	if !strings.Contains(log, "channel") || !strings.Contains(log, "export failed") {
+		t.Errorf("the log does not say why the exports failed:\n%s", log)
+	}
+}
