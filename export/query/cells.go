@@ -35,10 +35,12 @@ func (r Request) cell(c Column) string {
 	return v
 }
 
+// csvCell is the cell as it stands in the file: texts and maps in quotes, everything else without. So a spreadsheet that is told to keep quoted fields as text
+// (LibreOffice has an option for that) leaves ids like 007 and 12345678901234567890 as they are, and still reads numbers and dates as such.
 func csvCell(kind Kind, v string) string {
 	switch kind {
 	case Text:
-		return formulaGuard(v)
+		return quoted(formulaGuard(v))
 	case Date:
 		return fmt.Sprintf("ifNull(toString(%s), '')", v)
 	case Ratio:
@@ -48,10 +50,13 @@ func csvCell(kind Kind, v string) string {
 	case Bool:
 		return fmt.Sprintf("if(%s, 'true', 'false')", v)
 	case CountMap, CostMap:
-		return jsonMap(v)
+		return quoted(jsonMap(v))
 	}
 	return v
 }
+
+// quoted is a text cell of RFC 4180.
+func quoted(v string) string { return fmt.Sprintf(`concat('"', replaceAll(%s, '"', '""'), '"')`, v) }
 
 // formulaGuard keeps a spreadsheet from running a text: one that could be a formula gets a ' before it.
 func formulaGuard(v string) string {
@@ -93,10 +98,13 @@ func (r Request) engineFormat() (string, clickhouse.Settings) {
 		settings["output_format_parquet_string_as_string"] = 1
 		return "Parquet", settings
 	}
-	settings["output_format_csv_crlf_end_of_line"] = 1
-	settings["format_csv_null_representation"] = ""
-	if r.Delimiter != 0 {
-		settings["format_csv_delimiter"] = string(r.Delimiter)
+	// The engine's own CSV puts dates, ratios and the header into quotes; so the cells bring theirs.
+	delimiter := r.Delimiter
+	if delimiter == 0 {
+		delimiter = ','
 	}
-	return "CSVWithNames", settings
+	settings["format_custom_escaping_rule"] = "Raw"
+	settings["format_custom_field_delimiter"] = string(delimiter)
+	settings["format_custom_row_after_delimiter"] = "\r\n"
+	return "CustomSeparatedWithNames", settings
 }

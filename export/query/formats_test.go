@@ -26,7 +26,7 @@ func TestCSVKeepsSpreadsheetsFromRunningTexts(t *testing.T) {
 		"plain": "plain", " =1": " =1", "'=1": "'=1", "a=1": "a=1", "\nline": "\nline", `quo"te`: `quo""te`, `\N`: `\N`, "ünïcode": "ünïcode", "％": "％",
 	} {
 		b := newBed(t, token(text, "2026-10-05T00:00:00", "user_id", "u"))
-		want := `"2026-10-01","2026-10-31","acme","` + want + `","","false",1`
+		want := `2026-10-01,2026-10-31,"acme","` + want + `","",false,1`
 		if got := csvRow(t, b, request(Models)); got != want {
 			t.Errorf("%q: want %q, got %q", text, want, got)
 		}
@@ -88,7 +88,7 @@ func TestFormatsCarryTheSameColumnsWithTheirOwnTypes(t *testing.T) {
 		t.Errorf("json of no rows: %v, %v", err, array)
 	}
 	r.Format, r.Delimiter = CSV, ';'
-	if header := b.export(r); !strings.HasPrefix(header, `"period_start";"period_end";`) || strings.Count(header, "\r\n") != 1 {
+	if header := b.export(r); !strings.HasPrefix(header, `period_start;period_end;`) || strings.Count(header, "\r\n") != 1 {
 		t.Errorf("csv of no rows is its header: %q", header)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // A Statement is one query for the engine.
 type Statement struct {
 	SQL      string                // without a FORMAT clause
-	Format   string                // the engine's name of the format: CSVWithNames, JSONEachRow, Parquet; "" where rows are scanned
+	Format   string                // the engine's name of the format: CustomSeparatedWithNames, JSONEachRow, Parquet; "" where rows are scanned
 	Params   clickhouse.Parameters // every value, by name
 	Settings clickhouse.Settings   // on top of those of tables.Open
 }
