@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build bench test-kafka test-faults test-browser test-containers screenshots fmt clean
+.PHONY: help run test check engine build bench test-kafka test-faults test-browser test-spreadsheet test-containers screenshots fmt clean
 
 GO ?= go
 RACE ?=
@@ -25,6 +25,9 @@ test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-for 
 test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
 	$(GO) test -tags browser $(TEST_FLAGS) -count=1 ./export/web/...
 
+test-spreadsheet: engine ## the CSV in LibreOffice (needs Debian's package libreoffice-calc)
+	$(GO) test -tags spreadsheet $(TEST_FLAGS) -count=1 -run Spreadsheet ./export
+
 screenshots: engine ## pictures of the analytics page, in dist/screenshots
 	$(GO) test -tags browser -count=1 -run Screenshots ./export/web/... -screenshots $(CURDIR)/dist/screenshots
 
@@ -34,7 +37,7 @@ test-containers: ## the integration suite against Kafka and ClickHouse server im
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags browser,containers,faults ./...
+	$(GO) vet -tags browser,spreadsheet,containers,faults ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"rollcall/export/query"
 )
@@ -12,7 +13,7 @@ import (
 // routes are all there are (SPEC.md §3); openapi.yaml describes those that clients call.
 func (e *Export) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(identify, harden, e.limitBody)
+	r.Use(identify, harden, e.limitBody, middleware.GetHead)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 
@@ -90,9 +91,12 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		if chi.RouteContext(r.Context()).Routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
 			allowed = append(allowed, method)
+			if method == http.MethodGet { // answered by what answers GET, if by nothing of its own
+				allowed = append(allowed, http.MethodHead)
+			}
 		}
 	}
 	f := &failure{status: http.StatusMethodNotAllowed, allow: strings.Join(allowed, ", ")}

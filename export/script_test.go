@@ -179,8 +179,8 @@ func describedAnswers(t *testing.T) func(*http.Request, answer) error {
 		asked.URL.Scheme, asked.URL.Host = "", ""
 		route, params, err := router.FindRoute(asked)
 		if err != nil {
-			if r.URL.Path == "/" || a.StatusCode == http.StatusNotFound || a.StatusCode == http.StatusMethodNotAllowed || strings.HasPrefix(r.URL.Path, "/export/files/") {
-				return nil // the page, or not an address of the document, and refused
+			if r.URL.Path == "/" || r.Method == http.MethodHead || a.StatusCode == http.StatusNotFound || a.StatusCode == http.StatusMethodNotAllowed || strings.HasPrefix(r.URL.Path, "/export/files/") {
+				return nil // the page, the headers of a GET, or not an address of the document, and refused
 			}
 			return err
 		}

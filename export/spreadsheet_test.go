@@ -1,0 +1,161 @@
+//go:build spreadsheet
+
+package export
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/export/query"
+	"rollcall/schema"
+)
+
+// How LibreOffice reads a file with semicolons in UTF-8: what its import dialog is set to.
+const (
+	byDefault    = "CSV:59,34,76,1,,1033,false,false" // as a double click does
+	quotedAsText = "CSV:59,34,76,1,,1033,true,true"   // "Format quoted field as text", "Detect special numbers"
+)
+
+// oddTexts are names and ids that spreadsheets are known to change, or to run.
+var oddTexts = []string{
+	"=1+1", "+49 30 1", "-7", "@SUM(A1)", "\t=1+1", "\r=1+1", "=HYPERLINK(\"http://x.test\";\"y\")", "007", "12345678901234567890", "1e5", "3-4", "TRUE", "2026-01-02", "1,5",
+	"Müller; \"Anna\", GmbH", "two\nlines", "  two  blanks  ", "ünïcode 😀", "'quoted'", "plain",
+}
+
+// A spreadsheet reads the file with semicolons and byte order mark: every cell is what the NDJSON of the same export says, of the right type, and nothing is a formula.
+func TestSpreadsheetReadsTheFile(t *testing.T) {
+	f := newFixture(t)
+	at := yesterday()
+	f.settings("acme", "Acme", at.AddDate(0, -1, 0), true, true, true, false)
+	for i, text := range oddTexts {
+		f.entity("acme", "user", text, at.AddDate(0, -1, 0), map[string]any{"name": text, "email": fmt.Sprintf("%d@acme.test", i), "joined_at": "2026-01-05"})
+		f.entity("acme", "assistant", text, at.AddDate(0, -1, 0), map[string]any{"name": text, "description": text, "owner_id": text})
+		for range 1 + i%3 {
+			f.event("acme", at, map[string]any{"user_id": text, "channel": "assistant", "assistant_id": text, "model": text})
+		}
+		f.event("acme", at, map[string]any{"type": "token", "user_id": "ada", "model": text, "provider": "p", "byok": true, "prompt_tokens": 1 << 31, "cost_usd": "0.000000001"})
+	}
+	_, key := f.key("acme")
+	for _, typ := range []query.Type{query.Users, query.Assistants, query.Models} {
+		t.Run(string(typ), func(t *testing.T) {
+			path := "/v1/exports/" + string(typ) + "?" + lastDays()
+			file := f.want(f.get(path+"&delimiter=semicolon&bom=true", key), 200).body
+			var rows []map[string]json.RawMessage
+			for line := range strings.Lines(f.want(f.get(path+"&format=ndjson", key), 200).body) {
+				var row map[string]json.RawMessage
+				if err := json.Unmarshal([]byte(line), &row); err != nil {
+					t.Fatal(err)
+				}
+				rows = append(rows, row)
+			}
+			sheet := calc(t, file, quotedAsText)
+			columns, err := query.Columns(query.Request{Org: "acme", Type: typ, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(sheet) != len(rows)+1 || len(rows) < len(oddTexts) || len(sheet[0]) != len(columns) {
+				t.Fatalf("%d rows of %d cells instead of %d of %d", len(sheet), len(sheet[0]), len(rows)+1, len(columns))
+			}
+			for i, c := range columns {
+				if sheet[0][i].text != c.Name {
+					t.Errorf("column %d is called %q, not %q", i, sheet[0][i].text, c.Name)
+				}
+				for j, row := range rows {
+					if err := sheet[j+1].at(i).is(c, row[c.Name]); err != nil {
+						t.Errorf("row %d, %s: %v", j+1, c.Name, err)
+					}
+				}
+			}
+			for _, row := range calc(t, file, byDefault) {
+				for _, c := range row {
+					if c.formula != "" {
+						t.Errorf("a formula: %s", c.formula)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Without the ' a spreadsheet does run such a text: the test above could fail.
+func TestSpreadsheetRunsFormulas(t *testing.T) {
+	if c := calc(t, "\ufeffname;n\r\n\"=1+1\";1\r\n", byDefault)[1][0]; c.formula == "" || c.value != "2" {
+		t.Errorf("%+v", c)
+	}
+}
+
+// is tells whether the spreadsheet's cell holds what the NDJSON has.
+func (c sheetCell) is(column query.Column, want json.RawMessage) error {
+	var text string
+	var number float64
+	switch column.Kind {
+	case query.Text:
+		if err := json.Unmarshal(want, &text); err != nil {
+			return err
+		}
+		if text != "" && strings.ContainsAny(text[:1], "=+-@\t\r") {
+			text = "'" + text
+		}
+		// A spreadsheet has one kind of line end within a cell.
+		if text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text); c.kind != "string" && text != "" || c.text != text {
+			return fmt.Errorf("text %q is %+v", text, c)
+		}
+	case query.CountMap, query.CostMap:
+		if c.kind != "string" || c.text != string(want) {
+			return fmt.Errorf("map %s is %+v", want, c)
+		}
+	case query.Date:
+		if json.Unmarshal(want, &text); text == "" && c.kind == "" { // null
+			return nil
+		}
+		if _, err := time.Parse(time.DateOnly, text); err != nil || c.kind != "date" || c.value != text {
+			return fmt.Errorf("date %s is %+v", want, c)
+		}
+	case query.Bool:
+		if c.kind != "boolean" || c.value != string(want) {
+			return fmt.Errorf("%s is %+v", want, c)
+		}
+	default:
+		if err := json.Unmarshal(want, &number); err != nil {
+			return err
+		}
+		if got, err := strconv.ParseFloat(c.value, 64); err != nil || c.kind != "float" || math.Abs(got-number) > 1e-15*number {
+			return fmt.Errorf("number %s is %+v", want, c)
+		}
+	}
+	return nil
+}
+
+// calc is what LibreOffice makes of a CSV file.
+func calc(t *testing.T, file, how string) []sheetRow {
+	t.Helper()
+	soffice, err := exec.LookPath("soffice")
+	if err != nil {
+		t.Fatal("these tests need LibreOffice's soffice, and it is not on the PATH; on Debian: apt-get install libreoffice-calc")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "export.csv"), []byte(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	convert := exec.CommandContext(t.Context(), soffice, "-env:UserInstallation=file://"+filepath.Join(dir, "profile"), "--headless", "--convert-to", "fods", "--outdir", dir, "--infilter="+how, filepath.Join(dir, "export.csv"))
+	if output, err := convert.CombinedOutput(); err != nil {
+		t.Fatalf("soffice: %v\n%s", err, output)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "export.fods"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := readSheet(text)
+	if err != nil || len(rows) == 0 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	return rows
+}
