@@ -13,7 +13,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// An overview is what the page shows of a period. Every figure is a sum over the rows of an export, or their number.
+// An overview is what the page shows of a period. Every figure is what the rows of an export add up to, or their number.
 type overview struct {
 	Period          shownPeriod         `json:"period"`
 	Previous        *shownPeriod        `json:"previous"` // null: before what is kept
@@ -48,7 +48,7 @@ type ranked struct {
 // topRows is how many users, assistants, projects and models are ranked.
 const topRows = 8
 
-var summarized = []query.Type{query.Users, query.Assistants, query.Projects, query.Models}
+var rankedTypes = []query.Type{query.Users, query.Assistants, query.Projects, query.Models}
 
 // summary answers the page's figures for a period of whole UTC days.
 func (e *Export) summary(w http.ResponseWriter, r *http.Request, x *exchange) error {
@@ -91,28 +91,28 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 		Org: x.who.Org, Settings: space.Settings, Period: x.period, AsOf: x.started, WithoutInactive: true,
 		PseudonymKey: e.pseudonymKey(x.who.Org), SpillBytes: e.cfg.SpillBytes, AnyVersion: true,
 	}
-	var current, before sums
+	var current, before query.Totals
 	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() (err error) { current, err = e.sums(ctx, request, topRows); return err })
+	all.Go(func() (err error) { current, err = e.totals(ctx, request); return err })
 	all.Go(func() (err error) { o.Days, err = e.messagesPerDay(ctx, request); return err })
+	all.Go(func() (err error) { o.Top, err = e.tops(ctx, request); return err })
 	previous, comparable := previousPeriod(x.period, name, x.started)
 	if comparable {
 		o.Previous = &shownPeriod{previous.Start, previous.End}
 		request := request
 		request.Period = previous
-		all.Go(func() (err error) { before, err = e.sums(ctx, request, 1); return err })
+		all.Go(func() (err error) { before, err = e.totals(ctx, request); return err })
 	}
 	if err := all.Wait(); err != nil {
 		return o, err
 	}
 	o.Period = shownPeriod{x.period.Start, x.period.End}
-	o.Figures = current.figures(space.Settings)
+	o.Figures = figures(current, space.Settings)
 	if comparable {
-		for i, f := range before.figures(space.Settings) {
+		for i, f := range figures(before, space.Settings) {
 			o.Figures[i].Previous = &f.Value
 		}
 	}
-	o.Top = current.top()
 	return o, nil
 }
 
@@ -150,98 +150,105 @@ func previousPeriod(p query.Period, name string, now time.Time) (query.Period, b
 	}, true
 }
 
-// sums are the exports of one period, added up.
-type sums map[query.Type]query.Summary
-
-// sums reads them by one plan, and by another if that no longer holds.
-func (e *Export) sums(ctx context.Context, request query.Request, top int) (sums, error) {
+// byPlan makes a plan for the request's period and reads by it; if it no longer held, again by another.
+func (e *Export) byPlan(ctx context.Context, request query.Request, read func(tables.Plan) error) error {
+	from, to := request.Period.Days()
 	for attempt := 1; ; attempt++ {
-		from, to := request.Period.Days()
 		plan, err := tables.ReadPlan(ctx, e.conn, request.Org, from, to, e.cfg.Now())
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all := sums{}
-		for _, t := range summarized {
+		if err = read(plan); !stale(err) || attempt >= maxPlans {
+			return err
+		}
+	}
+}
+
+func (e *Export) totals(ctx context.Context, request query.Request) (t query.Totals, err error) {
+	err = e.byPlan(ctx, request, func(plan tables.Plan) error {
+		statement := query.AddUp(request, plan)
+		if err := e.conn.QueryRow(statement.Context(ctx), statement.SQL).ScanStruct(&t); err != nil {
+			return fmt.Errorf("add up the usage: %w", err)
+		}
+		return nil
+	})
+	return t, err
+}
+
+// tops ranks the entities that have any.
+func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]ranked, error) {
+	lists := make([][]ranked, len(rankedTypes))
+	err := e.byPlan(ctx, request, func(plan tables.Plan) error {
+		all, ctx := errgroup.WithContext(ctx)
+		for i, t := range rankedTypes {
+			request := request
 			request.Type = t
-			if all[t], err = e.sum(ctx, request, plan, top); err != nil {
-				break
-			}
+			all.Go(func() (err error) { lists[i], err = e.top(ctx, request, plan); return err })
 		}
-		if stale(err) && attempt < maxPlans {
-			continue
-		}
-		return all, err
-	}
-}
-
-func (e *Export) sum(ctx context.Context, request query.Request, plan tables.Plan, top int) (query.Summary, error) {
-	statement, err := query.Summarize(request, plan, top)
+		return all.Wait()
+	})
 	if err != nil {
-		return query.Summary{}, err
+		return nil, err
 	}
-	var rows []query.Summary
-	if err := e.conn.Select(statement.Context(ctx), &rows, statement.SQL); err != nil {
-		return query.Summary{}, fmt.Errorf("add up the %s: %w", request.Type, err)
+	tops := map[string][]ranked{}
+	for i, t := range rankedTypes {
+		tops[string(t)] = lists[i]
 	}
-	return rows[0], nil
+	return tops, nil
 }
 
-func (s sums) figures(settings schema.Settings) []figure {
-	users, models := s[query.Users], s[query.Models]
+func (e *Export) top(ctx context.Context, request query.Request, plan tables.Plan) ([]ranked, error) {
+	statement, err := query.Rank(request, plan, topRows)
+	if err != nil {
+		return nil, err
+	}
+	var top query.Top
+	if err := e.conn.QueryRow(statement.Context(ctx), statement.SQL).ScanStruct(&top); err != nil {
+		return nil, fmt.Errorf("rank the %s: %w", request.Type, err)
+	}
+	list := []ranked{}
+	for i, id := range top.IDs {
+		if top.Counts[i] > 0 {
+			list = append(list, ranked{id, top.Names[i], top.Counts[i]})
+		}
+	}
+	return list, nil
+}
+
+func figures(t query.Totals, settings schema.Settings) []figure {
 	count := func(name string, n uint64) figure { return figure{Name: name, Value: fmt.Sprint(n)} }
 	all := []figure{
-		count("messages", users.Counted), count("active_users", users.Rows), count("assistants", s[query.Assistants].Rows),
-		count("projects", s[query.Projects].Rows), count("actions", users.Actions),
+		count("messages", t.Messages), count("active_users", t.ActiveUsers), count("assistants", t.Assistants), count("projects", t.Projects), count("actions", t.Actions),
 	}
 	if settings.BYOK {
-		all = append(all, count("tokens", models.Tokens), figure{Name: "cost_usd", Value: models.Cost})
+		all = append(all, count("tokens", t.Tokens), figure{Name: "cost_usd", Value: t.Cost})
 	}
 	return all
 }
 
-func (s sums) top() map[string][]ranked {
-	top := map[string][]ranked{}
-	for _, t := range summarized {
-		list := []ranked{}
-		for i, id := range s[t].IDs {
-			if s[t].Counts[i] > 0 {
-				list = append(list, ranked{id, s[t].Names[i], s[t].Counts[i]})
-			}
-		}
-		top[string(t)] = list
-	}
-	return top
-}
-
 // messagesPerDay lists every UTC day of the period up to today.
 func (e *Export) messagesPerDay(ctx context.Context, request query.Request) ([]dayFigure, error) {
-	from, to := request.Period.Days()
 	var rows []struct {
 		Day      time.Time `ch:"day"`
 		Messages uint64    `ch:"messages"`
 	}
-	for attempt := 1; ; attempt++ {
-		plan, err := tables.ReadPlan(ctx, e.conn, request.Org, from, to, e.cfg.Now())
-		if err != nil {
-			return nil, err
-		}
+	err := e.byPlan(ctx, request, func(plan tables.Plan) error {
 		rows = nil
 		statement := query.MessagesPerDay(plan)
-		err = e.conn.Select(statement.Context(ctx), &rows, statement.SQL)
-		if stale(err) && attempt < maxPlans {
-			continue
+		if err := e.conn.Select(statement.Context(ctx), &rows, statement.SQL); err != nil {
+			return fmt.Errorf("count the messages per day: %w", err)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("count the messages per day: %w", err)
-		}
-		break
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	messages := map[schema.Day]uint64{}
 	for _, r := range rows {
 		messages[schema.DayOf(r.Day)] = r.Messages
 	}
 	all := []dayFigure{}
+	from, to := request.Period.Days()
 	for day := from; day <= min(to, schema.DayOf(request.AsOf.UTC())); day++ {
 		all = append(all, dayFigure{day.String(), messages[day]})
 	}

@@ -11,5 +11,5 @@
 //   - Whatever is refused is refused with a sentence that says what to change.
 //
 // routes.go lists all routes; a request passes authenticate.go, limit.go, params.go or dropin.go, answer.go (plan, statement, retries), stream.go, audit.go.
-// page.go, session.go and analytics.go are what the page in web/ calls: its session stands for a key, its figures are sums over the exports' own rows.
+// page.go, session.go and analytics.go are what the page in web/ calls: its session stands for a key, its figures are read as exports are, and equal their sums.
 package export

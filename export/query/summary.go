@@ -8,31 +8,60 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A Summary is an export added up: its rows are those of Build, so its sums are those of the file. What a type does not have is 0.
-type Summary struct {
-	Rows    uint64   `ch:"entities"`
-	Counted uint64   `ch:"counted"` // messages; of models: requests
-	Actions uint64   `ch:"actions"`
-	Tokens  uint64   `ch:"tokens"` // prompt and completion; only with byok
-	Cost    string   `ch:"cost"`   // USD, plain decimal; only with byok
-	IDs     []string `ch:"ids"`    // those with the most, and their names and counts
-	Names   []string `ch:"names"`  // "" where the workspace shows none
-	Counts  []uint64 `ch:"counts"`
+// Totals are a period's usage added up: what the columns and the rows of its exports (without inactive ones) add up to.
+type Totals struct {
+	Messages    uint64 `ch:"messages"`     // users.messages_total
+	ActiveUsers uint64 `ch:"active_users"` // rows of users
+	Assistants  uint64 `ch:"assistants"`   // rows of assistants
+	Projects    uint64 `ch:"projects"`     // rows of projects
+	Actions     uint64 `ch:"actions"`      // users.action_messages
+	Tokens      uint64 `ch:"tokens"`       // models.sum_prompt_tokens + sum_completion_tokens
+	Cost        string `ch:"cost"`         // models.total_cost_usd, plain decimal
 }
 
-// added says which columns of a type are added up.
-var added = map[Type]struct{ id, name, counted, actions string }{
-	Users:      {"user_id", "name", "messages_total", "action_messages"},
-	Assistants: {"assistant_id", "assistant_name", "messages", ""},
-	Projects:   {"project_id", "project_name", "messages", ""},
-	Models:     {"name", "", "requests", ""},
+// AddUp makes the statement for the request's Totals, one row. It reads what exports read, as they do, but does not make their rows: the engine takes longer to
+// understand the SQL of four exports than to add up. The request's type does not matter.
+func AddUp(r Request, plan tables.Plan) Statement {
+	d := draft{Request: r, shape: shape{reads: tables.Dailies()}, reading: newReading(r.Period, plan)}
+	_, settings := r.engineFormat()
+	return Statement{
+		SQL: fmt.Sprintf(`SELECT sum(m) AS messages, uniqExactIf(person, person != '') AS active_users, uniqExactIf(assistant, assistant != '') AS assistants,
+	uniqExactIf(project, project != '') AS projects, sum(a) AS actions, sum(t) AS tokens, toString(sum(c)) AS cost
+FROM (
+WITH %s
+SELECT user_id AS person, assistant_id AS assistant, project_id AS project, messages AS m, 0 AS a, 0 AS t, toDecimal128(0, 9) AS c FROM messages
+UNION ALL
+SELECT user_id, assistant_id, project_id, 0, messages, 0, toDecimal128(0, 9) FROM actions
+UNION ALL
+SELECT user_id, assistant_id, project_id, 0, 0, prompt_tokens + completion_tokens, cost_usd FROM tokens
+UNION ALL
+SELECT user_id, '', '', 0, 0, 0, toDecimal128(0, 9) FROM workflow_runs
+)
+WHERE %s`, d.sources(d.reads), d.guards(d.reads, d.AnyVersion)),
+		Params: d.params(), Settings: settings,
+	}
 }
 
-// Summarize makes the statement for one row, a Summary with at most top ids. Workflows and API keys have none.
-func Summarize(r Request, plan tables.Plan, top int) (Statement, error) {
-	from, known := added[r.Type]
+// A Top lists the entities of an export that have the most.
+type Top struct {
+	IDs    []string `ch:"ids"`
+	Names  []string `ch:"names"` // "" where the workspace shows none
+	Counts []uint64 `ch:"counts"`
+}
+
+// ranked says by which columns a type is ranked.
+var ranked = map[Type]struct{ id, name, count string }{
+	Users:      {"user_id", "name", "messages_total"},
+	Assistants: {"assistant_id", "assistant_name", "messages"},
+	Projects:   {"project_id", "project_name", "messages"},
+	Models:     {"name", "", "requests"},
+}
+
+// Rank makes the statement for the request's Top, one row: of the rows of Build, the first most by count, then by id. Workflows and API keys have none.
+func Rank(r Request, plan tables.Plan, most int) (Statement, error) {
+	by, known := ranked[r.Type]
 	if !known {
-		return Statement{}, bad("type", "The export %s has no summary.", r.Type)
+		return Statement{}, bad("type", "The export %s is not ranked.", r.Type)
 	}
 	r.Format, r.Limit = NDJSON, 0 // values of their own types, not as CSV shows them
 	rows, err := Build(r, plan)
@@ -43,26 +72,21 @@ func Summarize(r Request, plan tables.Plan, top int) (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
-	// one is the column's expression, or what stands for it where this export does not have it.
-	one := func(name, missing string) string {
-		for _, c := range columns {
-			if c.Name == name {
-				return name
-			}
+	name := "''" // where this export does not have it
+	for _, c := range columns {
+		if c.Name == by.name {
+			name = by.name
 		}
-		return missing
 	}
 	rows.SQL = fmt.Sprintf(`WITH groupArraySorted(%d)((-toInt64(n), shown_id, shown_name)) AS first_ones
-SELECT sum(n_rows) AS entities, sum(n) AS counted, sum(n_actions) AS actions, sum(n_tokens) AS tokens, toString(sum(n_cost)) AS cost,
-	first_ones.2 AS ids, first_ones.3 AS names, arrayMap(x -> toUInt64(-x), first_ones.1) AS counts
+SELECT first_ones.2 AS ids, first_ones.3 AS names, arrayMap(x -> toUInt64(-x), first_ones.1) AS counts
 FROM (
-	SELECT %s AS shown_id, %s AS shown_name, count() AS n_rows, sum(%s) AS n, sum(toUInt64(%s)) AS n_actions, sum(%s + %s) AS n_tokens, sum(%s) AS n_cost
+	SELECT %s AS shown_id, %s AS shown_name, sum(%s) AS n
 	FROM (
 %s
 	)
 	GROUP BY shown_id, shown_name
-)`, top, from.id, one(from.name, "''"), from.counted, one(from.actions, "0"), one("sum_prompt_tokens", "toUInt64(0)"), one("sum_completion_tokens", "toUInt64(0)"),
-		one("total_cost_usd", "toDecimal128(0, 9)"), rows.SQL)
+)`, most, by.id, name, by.count, rows.SQL)
 	rows.Format = ""
 	return rows, nil
 }
