@@ -3,6 +3,7 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -343,6 +345,37 @@ func TestUnderAPath(t *testing.T) {
 	}
 	p.run(chromedp.Reload())
 	p.settled()
-	t.Logf("loaded after %.0f ms, drawn with its figures after %.0f ms",
-		eval[float64](p, "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"), eval[float64](p, "performance.now()"))
+}
+
+// With a session, the page can be used within a second of being asked for; its figures come when they are added up. The best of several loads counts: the machine
+// may be busy with something else.
+func TestInteractiveWithinASecond(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme", 75, everything)
+	_, key := s.key("acme")
+	p := newTab(t, s.server.URL, english, desk)
+	p.signIn(key)
+	const watch = `window.seen = {}; new MutationObserver(() => {
+		for (const [name, selector] of [["controls", "#export"], ["figures", "[data-figure]"], ["chart", ".plot canvas"]])
+			if (!(name in seen) && document.querySelector(selector)) seen[name] = performance.now();
+	}).observe(document, {childList: true, subtree: true})`
+	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(watch).Do(ctx)
+		return err
+	}))
+	best := map[string]float64{}
+	for range 7 {
+		p.run(chromedp.Reload())
+		p.settled()
+		p.until("'chart' in seen")
+		for name, ms := range eval[map[string]float64](p, "seen") {
+			if was, any := best[name]; !any || ms < was {
+				best[name] = ms
+			}
+		}
+	}
+	t.Logf("controls after %.0f ms, figures after %.0f ms, chart after %.0f ms", best["controls"], best["figures"], best["chart"])
+	if best["controls"] > 1000 {
+		t.Errorf("the page can be used only after %.0f ms", best["controls"])
+	}
 }

@@ -2,7 +2,7 @@
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
 import { t, speak, spoken, languages, moment } from "./words.js";
-import { analytics } from "./analytics.js";
+import { analytics, firstPeriod } from "./analytics.js";
 import { exportDialog } from "./export.js";
 
 const root = document.getElementById("app");
@@ -49,8 +49,8 @@ function signInView(why) {
   key.focus();
 }
 
-/** workspaceView shows the workspace of the session. */
-function workspaceView(catalogue) {
+/** workspaceView shows the workspace of the session; first is the answer to come for the period shown first, if that was asked for already. */
+function workspaceView(catalogue, first) {
   document.title = `${t("title")} · ${catalogue.org_name || catalogue.org_id} · Rollcall`;
   const dialog = exportDialog(catalogue, ended);
   const through = catalogue.complete_through ? t("completeThrough", moment(catalogue.complete_through)) : t("notComplete");
@@ -63,10 +63,10 @@ function workspaceView(catalogue) {
       h("span", { class: "grow" }),
       languageSwitch(() => workspaceView(catalogue)),
       h("button", { id: "sign-out", onclick: leave }, t("signOut")),
-      h("button", { class: "primary", id: "export", onclick: () => dialog.open(view.period() ?? "range=this_month") }, t("export"))),
+      h("button", { class: "primary", id: "export", onclick: () => dialog.open(view.period() ?? firstPeriod) }, t("export"))),
     content, dialog.element,
     h("footer", {}, h("span", { id: "complete-through" }, through), h("a", { href: "openapi.yaml" }, "OpenAPI")));
-  const view = analytics(content, catalogue, ended);
+  const view = analytics(content, catalogue, ended, first);
 }
 
 async function leave() {
@@ -81,8 +81,10 @@ function ended(problem) {
 }
 
 async function start() {
+  const first = api.summary(firstPeriod); // at once, not only when the catalogue is there
+  first.catch(() => {}); // analytics tells it, or nobody needs it
   try {
-    workspaceView(await api.catalogue());
+    workspaceView(await api.catalogue(), first);
   } catch (e) {
     if (e.status === 401) return signInView();
     fill(root, h("main", { class: "sign-in" }, h("div", { class: "card" }, brand(),
