@@ -109,9 +109,9 @@ func personOfEntity(kind schema.Kind, id []byte) []byte {
 	return nil
 }
 
-// tombstone strips an event to its identity, with a version that no copy wins against.
+// tombstone strips an event to its identity and its place among the copies of it.
 func tombstone(ev *schema.Event) *schema.Event {
-	t := &schema.Event{Type: ev.Type, Day: ev.Day, Time: ev.Time, EventID: ev.EventID, Version: schema.Erased, Org: ev.Org}
+	t := &schema.Event{Type: ev.Type, Day: ev.Day, Time: ev.Time, EventID: ev.EventID, Version: ev.Version | schema.Erased, Org: ev.Org}
 	if ev.Entity != nil {
 		t.Entity = &schema.Entity{Kind: ev.Entity.Kind}
 	}
@@ -131,7 +131,7 @@ func (b *batch) tombstones(l *erasureList) (log *events, history *entities, pers
 		e := b.events
 		if l.hasPerson(e.org.at(row), e.user.at(row), e.time.values[row]) {
 			log.add(tombstone(&schema.Event{
-				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)), Org: e.org.at(row)}))
+				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)), Version: e.version.values[row], Org: e.org.at(row)}))
 			l.note(persons, e.org.at(row), e.user.at(row))
 		}
 	}
@@ -139,7 +139,7 @@ func (b *batch) tombstones(l *erasureList) (log *events, history *entities, pers
 		e := b.entities
 		if user := personOfEntity(e.kind.values[row], e.entityID.at(row)); l.hasPerson(e.org.at(row), user, e.time.values[row]) {
 			history.add(tombstone(&schema.Event{Type: schema.EntityState, Day: e.day.values[row], Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
-				Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]}}))
+				Version: e.version.values[row], Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]}}))
 			l.note(persons, e.org.at(row), user)
 		}
 	}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,6 +117,42 @@ func TestErasureBetweenACrashAndTheRedelivery(t *testing.T) {
 	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 3 })
 	if usage, entities := h.count("SELECT count() FROM events FINAL WHERE user_id = 'ann'"), h.count("SELECT count() FROM entities FINAL WHERE entity_id = 'ann'"); usage+entities != 0 {
 		t.Errorf("%d events and %d entities of the erased person are back", usage, entities)
+	}
+}
+
+// Of copies that name two persons, one holds. Erasing the other one takes nothing away, and erasing the one that holds does not bring the other's forth, in whatever
+// order the copies come again.
+func TestAnErasureLeavesConflictsAsTheyWereDecided(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	now := time.Now()
+	for i, id := range numbered("c", 8) {
+		at := now.Add(time.Duration(i) * time.Millisecond) // part of the content, and so of who wins
+		h.produce("usage.messages", 0, message(id, "ann", at), message(id, "bob", at), message(id, "ann", at))
+	}
+	m := h.start()
+	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 24 })
+	const bobs = "SELECT groupBitXor(cityHash64(id)) + count() FROM events FINAL WHERE bitAnd(version, 1) = 0 AND user_id = 'bob'"
+	won := h.count(bobs)
+	if n := h.count("SELECT uniqExact(user_id) FROM events FINAL"); n != 2 {
+		t.Fatalf("of ann and bob, %d won conflicts", n)
+	}
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.erase("acme", "ann", now.Add(time.Minute))
+	for _, rows := range []int{1, 2, 200_000} {
+		h.config.Group, h.config.BatchRows = fmt.Sprint("again-", rows), rows
+		m := h.start()
+		h.eventually("all committed again", func() bool { return h.committed("usage.messages", 0) == 24 })
+		if err := m.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.count(bobs); got != won {
+			t.Errorf("in batches of %d, a replay after ann's erasure changed what is bob's", rows)
+		}
+		if n := h.count("SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0 AND user_id = 'ann'"); n != 0 {
+			t.Errorf("in batches of %d, a replay brought %d events of ann back", rows, n)
+		}
 	}
 }
 

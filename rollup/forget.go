@@ -82,8 +82,8 @@ const (
 	erasedMillis = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
 )
 
-// redacted is the version of an entity event whose owner was erased: above every content hash, and not that of a tombstone.
-const redacted = schema.Erased - 1
+// redacted is the version of an entity event whose owner was erased: no content hash is above it, and it is not that of a tombstone.
+const redacted = ^uint64(0) &^ schema.Erased
 
 // list puts the person on the erasure list. Producers' clocks may be ahead: what is stored already is from before the erasure.
 func (p *person) list(ctx context.Context) error {
@@ -127,10 +127,10 @@ func (p *person) findSlices(ctx context.Context) error {
 // bury writes a tombstone for each event that is the person's (of copies that name two persons, the one that holds decides), and redacts them as an owner.
 func (p *person) bury(ctx context.Context) error {
 	for _, statement := range []string{
-		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time) SELECT org_id, day, type, event_id, toUInt64(%d), time FROM events FINAL
-WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, uint64(schema.Erased), theirs, erasedMillis),
-		fmt.Sprintf(`INSERT INTO entities (org_id, day, event_id, version, kind, time) SELECT org_id, day, event_id, toUInt64(%d), kind, time FROM entities FINAL
-WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, uint64(schema.Erased), theirOwn, erasedMillis),
+		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time) SELECT org_id, day, type, event_id, bitOr(version, %d), time FROM events FINAL
+WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirs, erasedMillis),
+		fmt.Sprintf(`INSERT INTO entities (org_id, day, event_id, version, kind, time) SELECT org_id, day, event_id, bitOr(version, %d), kind, time FROM entities FINAL
+WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirOwn, erasedMillis),
 		fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (toUInt64(%d) AS version, '' AS owner_id) FROM
 (SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0)`, uint64(redacted), owned),
 	} {

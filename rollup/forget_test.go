@@ -116,10 +116,16 @@ func TestForgetRemovesOnePersonAndNothingElse(t *testing.T) {
 	if n, plan := db.messages("acme", db.today-100, db.today); n != all-17 || len(plan.Live) != 0 {
 		t.Errorf("%d messages of %d, live %v", n, all, plan.Live)
 	}
-	replayed := event{org: "acme", day: db.today - 3, id: 3, user: "u0"}
-	db.ingest(replayed) // by an ingest that does not know of the erasure yet
+	replayed := []event{{org: "acme", day: db.today - 3, id: 3, user: "u0"}, {org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20}, {org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10},
+		{org: "acme", day: db.today - 3, id: 100, user: "u1", version: 20}}
+	db.ingest(replayed...) // by an ingest that does not know of the erasure yet
 	if n, _ := db.messages("acme", db.today-100, db.today); n != all-17 {
 		t.Errorf("a replay brought %d messages back", n-(all-17))
+	}
+	// A third copy that would have won holds: it is somebody else's, and the order of arrival decides nothing.
+	db.ingest(event{org: "acme", day: db.today - 3, id: 101, user: "u2", version: 30})
+	if n, _ := db.messages("acme", db.today-100, db.today); n != all-16 {
+		t.Errorf("a copy above the erased one brought %d messages, want 1", n-(all-17))
 	}
 	hash := schema.PersonHash([]byte("secret"), "acme", "u0")
 	if n := db.count("SELECT count() FROM erasures FINAL WHERE org_id = 'acme' AND user_hash = unhex({h:String}) AND done_at > erased_at - 5", clickhouse.Named("h", fmt.Sprintf("%x", hash))); n != 1 {

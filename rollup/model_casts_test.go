@@ -4,17 +4,20 @@ import "testing"
 
 // The casts are small, so that every interleaving can be visited; each broken design has one that shows it.
 var (
-	a1, a2 = modelEvent{0, 1}, modelEvent{0, 2}
-	b1, b2 = modelEvent{1, 1}, modelEvent{1, 2}
+	a1, a2 = modelEvent{0, 1}, modelEvent{0, 3}
+	b1, b2 = modelEvent{1, 1}, modelEvent{1, 3}
 
 	conflicts = cast{batches: [2][][]modelEvent{{{a1, b1}, {b2}}, {{a2}}}, runs: [2]uint8{1, 1}}
 	crashes   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 1}}
 	cleaning  = cast{batches: [2][][]modelEvent{{{a1}, {b1}}, {}}, runs: [2]uint8{2, 1}, cleaner: true}
 	erasure   = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true}
+	persons   = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true, others: 3}
+	losers    = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true, others: 1}
 )
 
 func TestNoInterleavingReadsWrong(t *testing.T) {
-	for name, c := range map[string]cast{"conflicting copies": conflicts, "crashes and redelivery": crashes, "cleaning": cleaning, "erasure": erasure} {
+	for name, c := range map[string]cast{"conflicting copies": conflicts, "crashes and redelivery": crashes, "cleaning": cleaning, "erasure": erasure,
+		"erasure of who lost a conflict": persons, "erasure of who won it": losers} {
 		states, wrong := run(design{}, c)
 		t.Logf("%s: %d states", name, states)
 		if wrong != "" {
@@ -45,6 +48,7 @@ func TestEachBrokenDesignIsFoundBroken(t *testing.T) {
 		"ingest commits before it marks":               {design{commitsBeforeMarks: true}, crashes},
 		"ingest reads the erasure list once":           {design{listReadOnce: true}, erasure},
 		"ingest drops an erased event without a trace": {design{dropsInSilence: true}, erasure},
+		"a tombstone wins against every copy":          {design{tombstonesAboveAll: true}, persons},
 	} {
 		states, wrong := run(broken.design, broken.cast)
 		if wrong == "" {

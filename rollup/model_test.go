@@ -8,19 +8,19 @@ import (
 // The protocol as an explicit-state model: one slice, two identities (A in the first rollup table, B in the second), everybody who writes or reads, one step at a
 // time in every order. A read is wrong if it is not one state that the log had, if it counts an event twice, or if it misses what was acknowledged before it began.
 //
-// Versions of an identity: 0 none, 1 and 2 two copies of different content, 3 the tombstone. The log is a set under FINAL: it keeps the highest.
+// Versions of an identity: 0 none, 1 and 3 two copies of different content, 2 and 4 their tombstones. The log is a set under FINAL: it keeps the highest.
 
 const (
 	modelGenerations = 3
-	modelWriters     = 5 // two ingesters, each of them after a crash, the eraser
-	tombstone        = 3
+	modelWriters     = 5   // two ingesters, each of them after a crash, the eraser
+	highest          = 4   // version
 	live             = 255 // instead of a generation
 	modelLimit       = 2_000_000
 )
 
 type world struct {
 	log    [2]uint8
-	seen   uint16 // the states the log had
+	seen   uint32 // the states the log had
 	acked  [2]uint8
 	marks  [modelWriters]uint8
 	listed bool // A's person is on the erasure list
@@ -48,7 +48,7 @@ type reader struct {
 	acked   [2]uint8
 }
 
-// A slot is one generation: its rows per table, as numbers of rows that count version 1 and 2, and its manifest.
+// A slot is one generation: its rows per table, as numbers of rows that count version 1 and 3, and its manifest.
 type slot struct {
 	used, committed, dead bool
 	key                   uint8
@@ -71,6 +71,7 @@ type design struct {
 	commitsBeforeMarks  bool // ingest
 	listReadOnce        bool // ingest does not read the erasure list again after its insert
 	dropsInSilence      bool // ingest writes no tombstone for an event that it drops as erased
+	tombstonesAboveAll  bool // a tombstone wins against every copy, not just against the one that it stands for
 }
 
 // A cast is who takes part, and what each ingester was given: batches of events, as identity and version.
@@ -80,9 +81,24 @@ type cast struct {
 	runs    [2]uint8
 	cleaner bool
 	eraser  bool
+	others  uint8 // the version of A that is another person's than the one who is erased; 0: none
 }
 
 type modelEvent struct{ id, version uint8 }
+
+func isCopy(version uint8) bool { return version%2 == 1 }
+
+// theirs says whether an event is the erased person's.
+func (m *model) theirs(e modelEvent) bool {
+	return e.id == 0 && isCopy(e.version) && e.version != m.others
+}
+
+func (m *model) tombstone(e modelEvent) modelEvent {
+	if e.version++; m.tombstonesAboveAll {
+		e.version = highest
+	}
+	return e
+}
 
 type model struct {
 	design
@@ -95,12 +111,14 @@ func (m *model) version(w *world) uint8 {
 	if m.countIsVersion {
 		return min(w.log[0], 1) + min(w.log[1], 1)
 	}
-	return w.log[0] + 4*w.log[1]
+	return w.state()
 }
+
+func (w *world) state() uint8 { return w.log[0] + (highest+1)*w.log[1] }
 
 func (w *world) insert(e modelEvent) {
 	w.log[e.id] = max(w.log[e.id], e.version)
-	w.seen |= 1 << (w.log[0] + 4*w.log[1])
+	w.seen |= 1 << w.state()
 }
 
 // explore visits every world that can follow w and returns the first wrong read, with the steps to it.
@@ -135,8 +153,12 @@ func (m *model) explore(w world) string {
 		m.cleanerSteps(&w, step)
 	}
 	m.readerSteps(&w, step)
-	if wrong == "" && quiet && w.listed && w.log[0] != 0 && w.log[0] != tombstone {
+	switch {
+	case wrong != "" || !quiet || !w.listed:
+	case m.theirs(modelEvent{0, w.log[0]}):
 		return strings.Join(m.path, ", ") + ": the erased person's event stays in the log"
+	case m.others == highest-1 && w.log[0] != m.others:
+		return strings.Join(m.path, ", ") + ": an erasure took another person's event"
 	}
 	return wrong
 }
@@ -160,11 +182,11 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 	batch := m.batches[i][in.batch]
 	insert := func(w *world) {
 		for _, e := range batch {
-			if e.id == 0 && in.knew {
+			if in.knew && m.theirs(e) {
 				if m.dropsInSilence {
 					continue
 				}
-				e.version = tombstone
+				e = m.tombstone(e)
 			}
 			w.insert(e)
 		}
@@ -173,10 +195,11 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 	acknowledge := func(w *world) {
 		for _, e := range batch {
 			switch {
-			case e.id == 0 && in.knew:
+			case !m.theirs(e):
+			case in.knew:
 				continue
-			case e.id == 0 && m.eraser && w.log[0] == tombstone:
-				e.version = tombstone
+			case !isCopy(w.log[0]):
+				e.version = w.log[0]
 			}
 			w.acked[e.id] = max(w.acked[e.id], e.version)
 		}
@@ -204,8 +227,8 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 		step(name("reads the list again"), func(w *world) string {
 			if w.listed && !in.knew && !m.listReadOnce {
 				for _, e := range batch {
-					if e.id == 0 {
-						w.insert(modelEvent{0, tombstone})
+					if m.theirs(e) {
+						w.insert(m.tombstone(e))
 					}
 				}
 			}
@@ -288,10 +311,10 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 		step(name(fmt.Sprintf("(c) writes table %d", wk.at-2)), func(w *world) string {
 			t := wk.at - 2
 			rows := &w.slots[wk.slot].rows[t]
-			if v := w.log[t]; v == 1 || v == 2 {
-				rows[v-1]++
+			if v := w.log[t]; isCopy(v) {
+				rows[v/2]++
 				if m.rowsReplaceRows {
-					rows[v-1] = 1
+					rows[v/2] = 1
 				}
 			}
 			w.worker[i].at++
@@ -373,13 +396,13 @@ func (m *model) eraserSteps(w *world, step func(string, func(*world) string)) bo
 		case 0:
 			w.listed = true
 		case 1:
-			if w.log[0] != 0 {
-				w.insert(modelEvent{0, tombstone})
+			if e := (modelEvent{0, w.log[0]}); m.theirs(e) {
+				w.insert(m.tombstone(e))
 			}
 		case 2:
 			w.marks[modelWriters-1] = 1
-			if w.log[0] == tombstone {
-				w.acked[0] = tombstone
+			if !isCopy(w.log[0]) {
+				w.acked[0] = w.log[0]
 			}
 		}
 		w.eraser++
@@ -420,17 +443,18 @@ func (m *model) read(w *world, r reader) string {
 		if rows[0]+rows[1] > 1 {
 			return "an event counts twice"
 		}
-		answer[t] = rows[0] + 2*rows[1]
+		answer[t] = rows[0] + 3*rows[1]
 	}
 	return w.judge(answer, r.acked)
 }
 
 // judge holds an answer against every state the log had, from what was acknowledged on.
 func (w *world) judge(answer, acked [2]uint8) string {
-	shown := func(v uint8) uint8 { return v % tombstone }
-	for a := acked[0]; a <= tombstone; a++ {
-		for b := acked[1]; b <= tombstone; b++ {
-			if w.seen&(1<<(a+4*b)) != 0 && shown(a) == shown(answer[0]) && shown(b) == shown(answer[1]) {
+	shown := func(v uint8) uint8 { return v * (v % 2) }
+	for a := acked[0]; a <= highest; a++ {
+		for b := acked[1]; b <= highest; b++ {
+			state := world{log: [2]uint8{a, b}}
+			if w.seen&(1<<state.state()) != 0 && shown(a) == shown(answer[0]) && shown(b) == shown(answer[1]) {
 				return ""
 			}
 		}

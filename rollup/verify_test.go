@@ -88,7 +88,7 @@ func TestDuplicatesReportsIdsOnTwoDays(t *testing.T) {
 	db.ingest(event{org: "acme", day: db.today - 3, id: 1}, event{org: "acme", day: db.today - 2, id: 1}, event{org: "acme", day: db.today - 70, id: 1},
 		event{org: "acme", day: db.today - 3, id: 2}, event{org: "acme", day: db.today - 3, id: 2}, // the same day: one event
 		event{org: "globex", day: db.today - 2, id: 2}, // another org
-		event{org: "acme", day: db.today - 2, id: 3, version: schema.Erased}, event{org: "acme", day: db.today - 4, id: 3})
+		event{org: "acme", day: db.today - 2, id: 3, version: 3*1_000_003<<8 | 2 | schema.Erased}, event{org: "acme", day: db.today - 4, id: 3})
 	var found []string
 	report := func(d Duplicate) { found = append(found, fmt.Sprint(d)) }
 	if err := db.Duplicates(db.ctx, Filter{}, report); err != nil {

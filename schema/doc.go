@@ -41,8 +41,8 @@
 //
 // If records of one identity differ in content, the one with the highest Version wins, the same one in every order of arrival. The version is a hash of the
 // content after normalisation: of the type's known fields, the time in milliseconds, and nothing else. Key order, unknown keys, the offset the time is written
-// in, "0.50" for 0.5, null for nothing, escapes and the content mode make no difference. The lowest bit of a version is 0; [Erased] is above them all, and so
-// no replay of an erased event wins against its tombstone. Both hashes are stored: to change what they are made of makes old events new ones.
+// in, "0.50" for 0.5, null for nothing, escapes and the content mode make no difference. The lowest bit of a version is 0; the
+// tombstone of an erased copy has that copy's version and [Erased], so it takes the copy's place among the others and no replay brings the copy back. Both hashes are stored: to change what they are made of makes old events new ones.
 //
 // # Entities
 //

@@ -15,8 +15,9 @@ const (
 // An EventID is the part of an event's identity that is not its org and day: a 128-bit hash of (type, source, id).
 type EventID [16]byte
 
-// Erased is the version of a tombstone: above every content hash, whose lowest bit is 0, so that no replay wins against it.
-const Erased = ^uint64(0)
+// Erased is the lowest bit of a version, and set in tombstones only. A tombstone has the version of the copy it stands for and this bit: it wins against that copy,
+// whenever that comes again, and against those that the copy won against; it loses against those that the copy lost against, which may be somebody else's.
+const Erased = uint64(1)
 
 // An Event is one valid, normalised event. Its texts are views into the record it was decoded from or into the Decoder's scratch memory: they hold until the
 // Decoder's next call. An absent optional field is empty or 0.

@@ -31,7 +31,7 @@ func (d *Decoder) identify(ev *Event) {
 		b = ev.Entity.append(b)
 	}
 	d.content = b
-	ev.Version = xxh3.Hash(b) &^ 1 // the lowest bit is the tombstones'; a hash of all ones is therefore below Erased too
+	ev.Version = xxh3.Hash(b) &^ Erased
 }
 
 func (e *Entity) append(b []byte) []byte {

@@ -192,6 +192,6 @@ func TestPlanVersionsFollowTheDataAlone(t *testing.T) {
 	db.events("acme", day+1, 1, 1, 6)
 	db.mark("acme", day+1, w, 3)
 	fresh("another day")
-	db.events("acme", day+1, 1, 1, schema.Erased)
+	db.events("acme", day+1, 1, 1, 6|schema.Erased)
 	fresh("erased")
 }
