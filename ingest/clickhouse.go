@@ -63,6 +63,9 @@ func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context
 	}
 }
 
+// insertSettings spare the engine looking for copies within a block: they are left out of it already, and FINAL settles the others.
+var insertSettings = clickhouse.Settings{"optimize_on_insert": 0}
+
 // insert writes one block, again and again until it is acknowledged. No rows: no block.
 func (s *session) insert(ctx context.Context, at step, t *table, rows []uint32) error {
 	if len(rows) == 0 {
@@ -73,6 +76,7 @@ func (s *session) insert(ctx context.Context, at step, t *table, rows []uint32) 
 	err := s.again(ctx, at, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.InsertTimeout)
 		defer cancel()
+		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings))
 		return s.conn.InsertFormat(ctx, "Native", t.insert(), bytes.NewReader(block))
 	})
 	end(span, err)

@@ -106,6 +106,7 @@ func (c cluster) ledger() []string {
 var (
 	createTable = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)\s`)
 	alterTable  = regexp.MustCompile(`^ALTER TABLE (\w+)\s`)
+	codecsOnly  = regexp.MustCompile(`^ALTER TABLE \w+\s+MODIFY COLUMN \w+ CODEC\(`)
 	columnsOnly = regexp.MustCompile(`^ALTER TABLE \w+\s+(ADD|DROP|MODIFY|COMMENT|RENAME) COLUMN\s`)
 	mergeTree   = regexp.MustCompile(`(?m)^ENGINE = ((?:Replacing)?MergeTree)(?:\(([^)]*)\))?$`)
 )
@@ -123,7 +124,7 @@ func (c cluster) statements(one string) ([]string, error) {
 	}
 	if m := alterTable.FindStringSubmatch(one); m != nil {
 		all := []string{c.qualify(one, m[1])}
-		if columnsOnly.MatchString(one) { // the table over it has the columns alone
+		if columnsOnly.MatchString(one) && !codecsOnly.MatchString(one) { // the table over it has the columns alone
 			all = append(all, strings.Replace(all[0], c.local()+".", c.database+".", 1))
 		}
 		return all, nil
@@ -133,7 +134,11 @@ func (c cluster) statements(one string) ([]string, error) {
 
 // qualify names the shard's own table, on all nodes.
 func (c cluster) qualify(statement, table string) string {
-	return strings.Replace(statement, "TABLE IF NOT EXISTS "+table, "TABLE IF NOT EXISTS "+c.local()+"."+table+c.on(), 1)
+	verb := "TABLE "
+	if strings.HasPrefix(statement, "CREATE") {
+		verb = "TABLE IF NOT EXISTS "
+	}
+	return strings.Replace(statement, verb+table, verb+c.local()+"."+table+c.on(), 1)
 }
 
 // replicated gives the table a path in the keeper that is made of names alone: a node that joins later finds the others by it.

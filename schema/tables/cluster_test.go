@@ -56,7 +56,7 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	cluster, one := clusterStatements(t)
 	over := regexp.MustCompile("^CREATE TABLE IF NOT EXISTS rollcall\\.(\\w+) ON CLUSTER `prod` AS rollcall_local\\.(\\w+)\nENGINE = (Distributed\\('prod', 'rollcall_local', '(\\w+)', cityHash64\\([\\w, ]+\\)\\)|Merge\\('rollcall_local', '\\^(\\w+)\\$'\\))$")
 	var own []string
-	seen := map[string]bool{}
+	created, seen := 0, map[string]bool{}
 	for _, s := range cluster {
 		if strings.HasPrefix(s, "CREATE DATABASE ") {
 			continue
@@ -69,13 +69,15 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 			continue
 		}
 		s = strings.Replace(enginetest.WithoutKeeper(s), "rollcall_local.", "", 1)
-		own = append(own, strings.Replace(s, "MergeTree()", "MergeTree", 1))
+		if own = append(own, strings.Replace(s, "MergeTree()", "MergeTree", 1)); strings.HasPrefix(s, "CREATE TABLE") {
+			created++
+		}
 	}
 	if a, b := strings.Join(own, "\n\n"), strings.Join(one, "\n\n"); a != b {
 		t.Errorf("a shard's tables without replication:\n%s\n\nare not one server's:\n%s", a, b)
 	}
-	if len(seen) != len(own) {
-		t.Errorf("%d tables over %d", len(seen), len(own))
+	if len(seen) != created {
+		t.Errorf("%d tables over %d", len(seen), created)
 	}
 }
 
@@ -108,7 +110,7 @@ func TestEngineTakesClusterStatements(t *testing.T) {
 		if formatted := db.text("formatQuery({s:String})", clickhouse.Named("s", s)); !strings.Contains(formatted, "ON CLUSTER prod") {
 			t.Errorf("%s\nis read as %s", s, formatted)
 		}
-		if i < len(cluster) {
+		if i < len(cluster) && !strings.HasPrefix(s, "ALTER") { // these tables are read-only without a real keeper; on one server's, every test runs them
 			db.exec(strings.ReplaceAll(s, " ON CLUSTER `prod`", ""))
 		}
 	}

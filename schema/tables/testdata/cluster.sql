@@ -345,3 +345,13 @@ ORDER BY (created_at, fingerprint);
 
 CREATE TABLE IF NOT EXISTS rollcall.service_secret ON CLUSTER `prod` AS rollcall_local.service_secret
 ENGINE = Distributed('prod', 'rollcall_local', 'service_secret', cityHash64(fingerprint));
+
+ALTER TABLE rollcall_local.events ON CLUSTER `prod` MODIFY SETTING min_bytes_for_wide_part = 134217728;
+
+ALTER TABLE rollcall_local.events ON CLUSTER `prod`
+    MODIFY COLUMN org_id CODEC(LZ4), MODIFY COLUMN day CODEC(LZ4), MODIFY COLUMN type CODEC(LZ4), MODIFY COLUMN time CODEC(LZ4),
+    MODIFY COLUMN user_id CODEC(LZ4), MODIFY COLUMN channel CODEC(LZ4), MODIFY COLUMN action CODEC(LZ4),
+    MODIFY COLUMN assistant_id CODEC(LZ4), MODIFY COLUMN project_id CODEC(LZ4), MODIFY COLUMN workflow_id CODEC(LZ4), MODIFY COLUMN conversation_id CODEC(LZ4), MODIFY COLUMN api_key_id CODEC(LZ4),
+    MODIFY COLUMN model CODEC(LZ4), MODIFY COLUMN client CODEC(LZ4), MODIFY COLUMN provider CODEC(LZ4), MODIFY COLUMN deployment CODEC(LZ4), MODIFY COLUMN byok CODEC(LZ4),
+    MODIFY COLUMN prompt_tokens CODEC(LZ4), MODIFY COLUMN completion_tokens CODEC(LZ4), MODIFY COLUMN cached_prompt_tokens CODEC(LZ4), MODIFY COLUMN cache_creation_tokens CODEC(LZ4),
+    MODIFY COLUMN cost_usd CODEC(LZ4), MODIFY COLUMN status CODEC(LZ4), MODIFY COLUMN error_type CODEC(LZ4), MODIFY COLUMN trigger CODEC(LZ4), MODIFY COLUMN duration_ms CODEC(LZ4);
