@@ -18,7 +18,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-var update = flag.Bool("update", false, "write deploy/METRICS.md from the source")
+var update = flag.Bool("update", false, "write the pages of deploy that are made from the source")
 
 // A describer keeps what the stages register.
 type describer struct {

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -119,4 +121,27 @@ func TestConfigCheck(t *testing.T) {
 	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +failed: the secret is not the one .+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--secret", strings.Repeat("other", 8))
 	check(failed, "settings +ok\nclickhouse +failed: .+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--clickhouse-url", "http://127.0.0.1:1/rollcall")
 	check(failed, "settings +ok\nclickhouse +ok\nschema +failed: .+rollcall migrate.+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--clickhouse-url", clickhouse[:strings.LastIndex(clickhouse, "/")]+"/default")
+}
+
+// Text on a terminal, JSON elsewhere, and either where it is asked for.
+func TestLogFormat(t *testing.T) {
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for _, c := range []struct {
+		format string
+		to     io.Writer
+		text   bool
+	}{{"auto", terminal, true}, {"auto", file, false}, {"auto", io.Discard, false}, {"json", terminal, false}, {"text", file, true}} {
+		if _, text := (logFlags{LogLevel: "info", LogFormat: c.format}).logger(c.to).Handler().(*slog.TextHandler); text != c.text {
+			t.Errorf("%s to %T: text is %t", c.format, c.to, text)
+		}
+	}
 }
