@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/deploy/embedded/enginetest"
 	"rollcall/schema"
+	"rollcall/schema/tables"
 )
 
 func (h *harness) erase(org, user string, at time.Time) {
@@ -49,7 +51,21 @@ func TestErasedPersonsEventsAreDropped(t *testing.T) {
 
 // The erasure begins after the batch was held against the list, and looks at the log before the batch is there: ingest itself puts tombstones over it.
 func TestErasureRacesABatch(t *testing.T) {
-	h := newHarness(t, "usage.messages")
+	t.Run("one server", func(t *testing.T) { erasureRacesABatch(t, newHarness(t, "usage.messages")) })
+	t.Run("a cluster", func(t *testing.T) { // whose rows cannot be deleted where they were inserted
+		h := newHarness(t, "usage.messages")
+		h.tables = enginetest.Cluster(t)
+		conn, err := tables.Open(h.tables.OnShard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		h.conn = conn
+		erasureRacesABatch(t, h)
+	})
+}
+
+func erasureRacesABatch(t *testing.T, h *harness) {
 	now := time.Now()
 	var once sync.Once
 	newProxy(h).set(func(statement string) fault {
