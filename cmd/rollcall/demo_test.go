@@ -125,7 +125,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("the keys of %d workspaces, want 3:\n%s", len(d.keys), d.text())
 	}
 	key := commandKey(t, d, "mine")
-	row := regexp.MustCompile(`(?m)^"[-0-9]+","[-0-9]+","mine","ada",.*?,(\d+),1,`)
+	row := regexp.MustCompile(`(?m)^[-0-9]+,[-0-9]+,"mine","ada",.*?,(\d+),1,`)
 	counted := func(d *demo, n int) func() bool {
 		return func() bool {
 			status, csv := d.get(key, "/v1/exports/users?range=this_month")
