@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -288,5 +289,34 @@ func TestTracesAreOffByDefault(t *testing.T) {
 		if code != badSettings || !strings.Contains(stderr, c.says) || !regexp.MustCompile(`^[^\n]+\n$`).MatchString(stderr) {
 			t.Errorf("%s, %s: exit code %d, %q", c.endpoint, c.protocol, code, stderr)
 		}
+	}
+}
+
+// A collector that does not answer holds up neither the work nor the stop.
+func TestCollectorThatHangs(t *testing.T) {
+	hang := make(chan struct{})
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	defer collector.Close()
+	defer close(hang)
+	var log safeBuffer
+	sent, err := traceFlags{OTLPEndpoint: collector.URL}.open(context.Background(), "ingest", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for range 20_000 { // ten times what waits to be sent; the rest is dropped
+		_, span := sent.Tracer("x").Start(context.Background(), "x")
+		span.End()
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("20,000 spans took %s", took)
+	}
+	began = time.Now()
+	sent.close()
+	if took := time.Since(began); took > stopGrace/5+2*time.Second {
+		t.Errorf("the stop took %s", took)
+	}
+	if !strings.Contains(log.String(), "the last traces were not sent") {
+		t.Errorf("the log does not say so: %s", log.String())
 	}
 }
