@@ -130,7 +130,7 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 	named := []any{clickhouse.Named("org", benchOrg), clickhouse.Named("first", int64(r.period.From)/1000), clickhouse.Named("span", now.Unix()-int64(r.period.From)/1000),
 		clickhouse.Named("events", r.Events), clickhouse.Named("users", r.Users)}
 	started := time.Now()
-	for _, statement := range []string{settings, year, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, generateUUIDv4(1), 1 FROM events"} {
+	for _, statement := range []string{settings, year, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events"} {
 		if err := r.conn.Exec(ctx, statement, named...); err != nil {
 			return fmt.Errorf("fill the log: %w", err)
 		}
