@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"golang.org/x/sync/errgroup"
 
 	"rollcall/export/query"
 	"rollcall/schema/tables"
@@ -43,19 +44,17 @@ const maxPlans = 3
 // sends only when the guards have passed.
 func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j job) error {
 	x.take(j)
-	if err := e.open(r, x); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel() // of the query, whatever ends this
-	through, err := e.completeThrough(ctx)
+	p, through, err := e.prepare(ctx, r, x, &j)
 	if err != nil {
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, attempt > maxPlans || j.frame != nil)
-		if err != nil {
-			return err
+		if attempt > 1 {
+			if p, err = e.plan(ctx, &j, attempt > maxPlans || j.frame != nil); err != nil {
+				return err
+			}
 		}
 		j.header(w.Header(), p.tag, through)
 		if p.tag != "" && noneMatch(r, p.tag) {
@@ -82,6 +81,21 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	}
 }
 
+// prepare does side by side what must be done before the rows are asked for: the audit's start, the watermark and the first plan.
+func (e *Export) prepare(ctx context.Context, r *http.Request, x *exchange, j *job) (p planned, through time.Time, err error) {
+	var steps errgroup.Group // without a context: the audit's start is written, whatever fails beside it
+	steps.Go(func() error { return e.open(r, x) })
+	steps.Go(func() (err error) {
+		through, err = e.completeThrough(ctx)
+		return err
+	})
+	steps.Go(func() (err error) {
+		p, err = e.plan(ctx, j, j.frame != nil)
+		return err
+	})
+	return p, through, steps.Wait()
+}
+
 // A planned export: where its slices are read, and the state it is made of. tag is "" if only exactness was insisted on.
 type planned struct {
 	space workspace
@@ -93,8 +107,19 @@ type planned struct {
 func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
-	space, err := e.readWorkspace(ctx, j.request.Org, j.request.AsOf)
-	if err != nil {
+	var space workspace
+	var plan tables.Plan
+	from, to := j.request.Period.Days()
+	reads, readCtx := errgroup.WithContext(ctx)
+	reads.Go(func() (err error) {
+		space, err = e.readWorkspace(readCtx, j.request.Org, j.request.AsOf)
+		return err
+	})
+	reads.Go(func() (err error) {
+		plan, err = tables.ReadPlan(readCtx, e.conn, j.request.Org, from, to, e.cfg.Now())
+		return err
+	})
+	if err := reads.Wait(); err != nil {
 		return planned{}, err
 	}
 	j.request.Settings = space.Settings
@@ -102,11 +127,6 @@ func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (_ planned, 
 	j.request.SpillBytes = e.cfg.SpillBytes
 	j.request.AnyVersion = anyVersion
 	columns, err := query.Columns(j.request)
-	if err != nil {
-		return planned{}, err
-	}
-	from, to := j.request.Period.Days()
-	plan, err := tables.ReadPlan(ctx, e.conn, j.request.Org, from, to, e.cfg.Now())
 	if err != nil {
 		return planned{}, err
 	}
