@@ -23,13 +23,13 @@ test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-for 
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)
 
 test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
-	$(GO) test -tags browser $(TEST_FLAGS) -count=1 ./export/web/...
+	$(GO) test -tags browser $(TEST_FLAGS) -count=1 -skip Screenshots ./export/web/...
 
 test-spreadsheet: engine ## the CSV in LibreOffice (needs Debian's package libreoffice-calc)
 	$(GO) test -tags spreadsheet $(TEST_FLAGS) -count=1 -run Spreadsheet ./export
 
 screenshots: engine ## pictures of the analytics page, in dist/screenshots
-	$(GO) test -tags browser -count=1 -run Screenshots ./export/web/... -screenshots $(CURDIR)/dist/screenshots
+	$(GO) test -tags browser -count=1 -run 'Screenshots|States' ./export/web/... -screenshots $(CURDIR)/dist/screenshots
 
 test-containers: ## the integration suite against Kafka and ClickHouse server images, where Docker runs
 	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/suite

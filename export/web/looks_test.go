@@ -5,6 +5,8 @@ package web_test
 import (
 	"context"
 	"flag"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,15 +102,31 @@ func TestAccessible(t *testing.T) {
 
 var screenshots = flag.String("screenshots", "", "the folder where TestScreenshots leaves its pictures; none are kept without it")
 
-// TestScreenshots takes the pictures that people look at.
-func TestScreenshots(t *testing.T) {
+// shoot leaves a picture of what the window shows, or of the whole page.
+func (p *tab) shoot(name string, whole bool) {
+	p.Helper()
 	dir := *screenshots
 	if dir == "" {
-		dir = t.TempDir()
+		dir = p.TempDir()
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
+		p.Fatal(err)
 	}
+	var png []byte
+	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(whole).Do(ctx)
+		return err
+	}))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		p.Fatal(err)
+	}
+	if len(png) < 4000 || !strings.HasPrefix(string(png), "\x89PNG") {
+		p.Errorf("%s: not a picture", name)
+	}
+}
+
+// TestScreenshots takes the pictures that people look at.
+func TestScreenshots(t *testing.T) {
 	s := newService(t)
 	s.workspace("acme", "Acme Ltd", 75, everything)
 	s.workspace("private", "Private", 40, row{"user_level_data": false})
@@ -128,26 +146,71 @@ func TestScreenshots(t *testing.T) {
 	} {
 		p := newTab(t, s.server.URL, look.language, look.width)
 		p.scheme(look.scheme)
-		shoot := func(view string) {
-			t.Helper()
-			var png []byte
-			p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
-				png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(view == "analytics").Do(ctx)
-				return err
-			}))
-			if err := os.WriteFile(filepath.Join(dir, look.name+"-"+view+".png"), png, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if len(png) < 4000 || !strings.HasPrefix(string(png), "\x89PNG") {
-				t.Errorf("%s-%s: not a picture", look.name, view)
-			}
-		}
 		p.run(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#key", chromedp.ByQuery))
-		shoot("sign-in")
+		p.shoot(look.name+"-sign-in", false)
 		p.signIn(look.key)
 		p.until("!!document.querySelector('.plot canvas, .empty')")
-		shoot("analytics")
+		p.shoot(look.name+"-analytics", true)
 		p.openDialog()
-		shoot("dialog")
+		p.shoot(look.name+"-dialog", false)
+	}
+}
+
+// The states between: loading, failed, a download that is cut and one that is whole. They are accessible and fit, too.
+func TestStatesBetween(t *testing.T) {
+	s := newService(t)
+	s.workspace("acme", "Acme Ltd", 20, everything)
+	_, key := s.key("acme")
+	for name, look := range map[string]struct {
+		language, scheme string
+		width            int64
+	}{"desk-light": {english, "light", desk}, "phone-dark": {german, "dark", phone}} {
+		p := newTab(t, s.server.URL, look.language, look.width)
+		p.expect("503")
+		p.expect("ERR_INCOMPLETE_CHUNKED_ENCODING")
+		p.scheme(look.scheme)
+		show := func(state string) {
+			t.Helper()
+			p.accessible(name + ", " + state)
+			p.fits(name + ", " + state)
+			p.shoot(name+"-"+state, false)
+		}
+		p.signIn(key)
+		release := make(chan struct{})
+		s.breaks("/app/summary", func(w http.ResponseWriter, r *http.Request) {
+			<-release
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, `{"detail":"The service's database does not answer at the moment; try again in a few seconds."}`)
+		})
+		p.run(chromedp.Reload())
+		p.until("document.querySelector('.skeleton')")
+		show("loading")
+		close(release)
+		p.until("document.querySelector('.results .error')")
+		p.settled() // else the fading counts as a lack of contrast
+		show("failed")
+		if text := p.text(".results .error"); strings.Contains(text, "database") != (look.language == english) {
+			t.Errorf("%s: the failure is told as %q", name, text)
+		}
+		s.broken.Store(nil)
+		p.click(".results button")
+		p.until("document.querySelector('[data-figure]')")
+		p.openDialog()
+		p.run(chromedp.Evaluate("document.querySelectorAll('dialog details').forEach(d => { d.open = true })", nil))
+		s.breaks("/v1/exports/", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintln(w, "period_start,period_end,org_id")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		})
+		p.click("#generate")
+		p.until("document.querySelector('.status.error')")
+		show("cut")
+		s.broken.Store(nil)
+		p.click("#generate")
+		p.downloaded()
+		p.until("document.querySelector('.status:not(.error)').innerText !== '' && document.querySelector('#recent tbody tr')")
+		p.run(chromedp.Evaluate("document.querySelector('dialog').scrollTo(0, 10_000)", nil))
+		show("done")
 	}
 }

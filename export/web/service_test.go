@@ -35,9 +35,19 @@ type service struct {
 	conn   driver.Conn
 	keys   *export.Keys
 	server *httptest.Server
-	ahead  atomic.Int64                     // nanoseconds that its clock is ahead
-	broken atomic.Pointer[http.HandlerFunc] // answers /v1/exports/{type} instead, if set
+	ahead  atomic.Int64             // nanoseconds that its clock is ahead
+	broken atomic.Pointer[breakage] // if set
 	rows   int
+}
+
+// A breakage answers instead of the service where addresses begin so.
+type breakage struct {
+	prefix string
+	answer http.HandlerFunc
+}
+
+func (s *service) breaks(prefix string, answer http.HandlerFunc) {
+	s.broken.Store(&breakage{prefix, answer})
 }
 
 func newService(t *testing.T) *service {
@@ -57,8 +67,8 @@ func newService(t *testing.T) *service {
 	}
 	handler := e.Handler()
 	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if broken := s.broken.Load(); broken != nil && strings.HasPrefix(r.URL.Path, "/v1/exports/") {
-			(*broken)(w, r)
+		if b := s.broken.Load(); b != nil && strings.HasPrefix(r.URL.Path, b.prefix) {
+			b.answer(w, r)
 			return
 		}
 		handler.ServeHTTP(w, r)

@@ -1,13 +1,16 @@
 // How the workspace is used in a period: figures, messages per day, and who and what was used most.
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
-import { t, number, short, dollars, percent, date, dates } from "./words.js";
+import { t, reason, number, short, dollars, percent, date, dates } from "./words.js";
 import { periodPicker } from "./period.js";
 
 export const firstPeriod = "range=this_month";
 
-/** analytics fills element and returns the chosen period. first is the summary of firstPeriod to come, if it was asked for already. */
-export function analytics(element, catalogue, ended, first) {
+/**
+ * analytics fills element and returns the chosen period. loaded is called with each summary that is shown; first is that of firstPeriod to come, if it was asked for
+ * already.
+ */
+export function analytics(element, catalogue, ended, loaded, first) {
   let shown = 0; // only the answer to the last question is drawn
   const results = h("div", { class: "results", "aria-busy": "true" });
   const picker = periodPicker("page", catalogue, firstPeriod, (query) => load(query));
@@ -22,10 +25,11 @@ export function analytics(element, catalogue, ended, first) {
       const summary = await (answer ?? api.summary(query));
       if (mine !== shown) return;
       fill(results, draw(summary));
+      loaded(summary);
       announce(dates(summary.period.from, summary.period.to));
     } catch (e) {
       if (mine !== shown || ended(e)) return;
-      fill(results, h("div", { class: "card empty" }, h("p", { class: "error", role: "alert" }, t("failed"), " ", e.message),
+      fill(results, h("div", { class: "card empty" }, h("p", { class: "error", role: "alert" }, t("failed"), " ", reason(e)),
         h("button", { onclick: () => load(query) }, t("retry"))));
     } finally {
       if (mine === shown) results.setAttribute("aria-busy", "false");
@@ -35,7 +39,10 @@ export function analytics(element, catalogue, ended, first) {
   return { period: picker.query };
 }
 
-const skeleton = () => h("div", { class: "figures", "aria-label": t("loading") }, Array.from({ length: 6 }, () => h("div", { class: "card figure skeleton" })));
+const skeleton = () => h("div", { class: "waiting", role: "status", "aria-label": t("loading") },
+  h("div", { class: "figures" }, Array.from({ length: 6 }, () => h("div", { class: "card skeleton" }))),
+  h("div", { class: "card skeleton tall" }),
+  h("div", { class: "tops" }, Array.from({ length: 4 }, () => h("div", { class: "card skeleton tall" }))));
 
 function draw(summary) {
   const empty = summary.figures.every((f) => Number(f.value) === 0);

@@ -1,9 +1,10 @@
 // The export dialog: what, when, in which form; then the file.
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
-import { t, bytes, moment, dates } from "./words.js";
+import { t, reason, bytes, moment, dates } from "./words.js";
 import { periodPicker } from "./period.js";
 
+const numeric = new Set(["integer", "ratio", "rate", "cost"]); // kinds of columns
 const formats = { csv: "CSV", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" };
 
 /** exportDialog makes the dialog; open(period) shows it. */
@@ -44,10 +45,9 @@ export function exportDialog(catalogue, ended) {
       h("div", { class: "row spread" }, h("h2", { id: "export-title" }, t("exportTitle")),
         h("button", { type: "button", class: "quiet", "aria-label": t("close"), onclick: () => { running?.abort(); element.close(); } }, "✕")),
       h("div", { class: "columns" }, type, picker.element),
-      h("details", {}, h("summary", {}, t("options")), h("div", { class: "grid" },
-        h("label", { for: "format" }, t("format")), format, h("label", { for: "delimiter" }, t("delimiter")), delimiter,
-        h("label", { for: "group" }, t("groupBy")), group,
-        h("label", { for: "bom" }, t("bom")), bom, h("label", { for: "inactive" }, t("inactive")), inactive)),
+      h("details", {}, h("summary", {}, t("options")), h("div", { class: "fields" },
+        field("format", format), field("delimiter", delimiter), field("groupBy", group),
+        h("label", { class: "check" }, bom, t("bom")), h("label", { class: "check" }, inactive, t("inactive")))),
       h("section", {}, h("h3", {}, t("preview")), previewBox),
       h("details", {}, h("summary", {}, t("curl")), h("div", { class: "curl" }, h("pre", {}, curl), h("button", { type: "button", onclick: copy }, t("copy")))),
       h("details", { id: "recent" }, h("summary", {}, t("recent")), recent),
@@ -56,6 +56,7 @@ export function exportDialog(catalogue, ended) {
   }
 
   const select = (id, options, onchange) => h("select", { id, onchange }, options.map(([value, label]) => h("option", { value }, label)));
+  const field = (name, control) => h("div", { class: "field" }, h("label", { for: control.id }, t(name)), control);
   const chosenType = () => body.querySelector("input[name=type]:checked").value;
 
   function fillGroups() {
@@ -90,6 +91,7 @@ export function exportDialog(catalogue, ended) {
     const address = new URL(api.exportPath(chosenType(), query()), document.baseURI).href;
     curl.textContent = `curl -fOJ -H "Authorization: Bearer $ROLLCALL_KEY" '${address}'`;
     status.textContent = "";
+    const kinds = new Map(catalogue.types.find((e) => e.type === chosenType()).columns.map((c) => [c.name, c.type]));
     const q = query();
     for (const name of ["format", "delimiter", "bom"]) q.delete(name);
     previewBox.setAttribute("aria-busy", "true");
@@ -97,12 +99,13 @@ export function exportDialog(catalogue, ended) {
     try {
       const { columns, rows } = await api.preview(chosenType(), q);
       if (mine !== asked) return;
+      const numbers = columns.map((name) => (numeric.has(kinds.get(name)) ? { class: "number" } : {}));
       fill(previewBox, rows.length === 0 ? h("p", { class: "hint" }, t("noRows")) :
-        h("table", {}, h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, c)))),
-          h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell)))))));
+        h("table", {}, h("thead", {}, h("tr", {}, columns.map((c, i) => h("th", { scope: "col", ...numbers[i] }, c)))),
+          h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, i) => h("td", numbers[i], cell)))))));
     } catch (e) {
       if (mine !== asked || ended(e)) return;
-      fill(previewBox, h("p", { class: "error", role: "alert" }, e.message));
+      fill(previewBox, h("p", { class: "error", role: "alert" }, reason(e)));
     } finally {
       if (mine === asked) previewBox.setAttribute("aria-busy", "false");
     }
@@ -129,7 +132,7 @@ export function exportDialog(catalogue, ended) {
       say(t("done", name, bytes(size)));
     } catch (e) {
       if (e.name === "AbortError") say(t("cancelled"));
-      else if (e instanceof api.Problem) ended(e) || say(e.message, true);
+      else if (e instanceof api.Problem) ended(e) || say(reason(e), true);
       else say(t("cut"), true);
     } finally {
       running = null;
@@ -168,7 +171,7 @@ export function exportDialog(catalogue, ended) {
             h("td", {}, moment(e.started_at)), h("td", {}, `${t("types")[e.type]?.[0] ?? e.type} (${e.format})`), h("td", {}, e.from ? dates(e.from, e.to) : "–"),
             h("td", {}, e.by), h("td", { class: "number" }, bytes(e.bytes)), h("td", {}, t("outcomes")[e.outcome] ?? e.outcome))))));
     } catch (e) {
-      if (!ended(e)) fill(recent, h("p", { class: "error" }, e.message));
+      if (!ended(e)) fill(recent, h("p", { class: "error" }, reason(e)));
     }
   }
 

@@ -1,7 +1,7 @@
 // The page: sign-in, or the workspace's analytics with the export dialog.
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
-import { t, speak, spoken, languages, moment } from "./words.js";
+import { t, reason, speak, spoken, languages, moment } from "./words.js";
 import { analytics, firstPeriod } from "./analytics.js";
 import { exportDialog } from "./export.js";
 
@@ -32,7 +32,7 @@ function signInView(why) {
       key.value = "";
       await start();
     } catch (e) {
-      error.textContent = e.status === 401 ? t("wrongKey") : e.message;
+      error.textContent = e.status === 401 ? t("wrongKey") : reason(e);
       key.setAttribute("aria-invalid", "true");
       button.disabled = false;
       button.textContent = t("signIn");
@@ -53,7 +53,9 @@ function signInView(why) {
 function workspaceView(catalogue, first) {
   document.title = `${t("title")} · ${catalogue.org_name || catalogue.org_id} · Rollcall`;
   const dialog = exportDialog(catalogue, ended);
-  const through = catalogue.complete_through ? t("completeThrough", moment(catalogue.complete_through)) : t("notComplete");
+  const through = h("span", { id: "complete-through" });
+  const showThrough = ({ complete_through: at }) => { through.textContent = at ? t("completeThrough", moment(at)) : t("notComplete"); };
+  showThrough(catalogue);
   const content = h("main", { id: "content", tabindex: "-1" });
   fill(root,
     h("a", { class: "skip", href: "#content" }, t("skip")),
@@ -65,8 +67,8 @@ function workspaceView(catalogue, first) {
       h("button", { id: "sign-out", onclick: leave }, t("signOut")),
       h("button", { class: "primary", id: "export", onclick: () => dialog.open(view.period() ?? firstPeriod) }, t("export"))),
     content, dialog.element,
-    h("footer", {}, h("span", { id: "complete-through" }, through), h("a", { href: "openapi.yaml" }, "OpenAPI")));
-  const view = analytics(content, catalogue, ended, first);
+    h("footer", {}, through, h("a", { href: "openapi.yaml" }, "OpenAPI")));
+  const view = analytics(content, catalogue, ended, showThrough, first);
 }
 
 async function leave() {
@@ -88,7 +90,7 @@ async function start() {
   } catch (e) {
     if (e.status === 401) return signInView();
     fill(root, h("main", { class: "sign-in" }, h("div", { class: "card" }, brand(),
-      h("p", { class: "error", role: "alert" }, t("failed"), " ", e.message), h("button", { class: "primary", onclick: start }, t("retry")))));
+      h("p", { class: "error", role: "alert" }, t("failed"), " ", reason(e)), h("button", { class: "primary", onclick: start }, t("retry")))));
     announce(t("failed"));
   }
 }

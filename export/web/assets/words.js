@@ -7,6 +7,7 @@ const words = {
     expired: "Your session has ended. Sign in again.", language: "Language", export: "Export", period: "Period", apply: "Apply",
     this_month: "This month", last_month: "Last month", this_week: "This week", last_week: "Last week", custom: "Custom", from: "From", to: "To",
     completeThrough: (t) => `Data complete through ${t}`, notComplete: "No data has arrived yet", loading: "Loading…", retry: "Try again", failed: "This could not be loaded.",
+    offline: "The service cannot be reached. Check your connection and try again.", tooMany: "Too many requests within a minute. Wait a little.", unavailable: "The service is busy or does not answer at the moment. Try again in a few seconds.",
     messages: "Messages", active_users: "Active users", assistants: "Assistants", projects: "Projects", actions: "Actions", tokens: "Tokens", cost_usd: "Cost",
     requests: "Requests", comparedWith: (p) => `Changes compare with ${p}.`, unchanged: "unchanged", fromZero: "new", notComparable: "There is no earlier period to compare with.",
     perDay: "Messages per day", day: "Day", table: "Show as table", topUsers: "Top users", topAssistants: "Top assistants", topProjects: "Top projects", topModels: "Top models",
@@ -34,6 +35,7 @@ const words = {
     expired: "Ihre Sitzung ist abgelaufen. Melden Sie sich neu an.", language: "Sprache", export: "Exportieren", period: "Zeitraum", apply: "Anwenden",
     this_month: "Dieser Monat", last_month: "Letzter Monat", this_week: "Diese Woche", last_week: "Letzte Woche", custom: "Eigener", from: "Von", to: "Bis",
     completeThrough: (t) => `Daten vollständig bis ${t}`, notComplete: "Es sind noch keine Daten da", loading: "Wird geladen…", retry: "Noch einmal", failed: "Das konnte nicht geladen werden.",
+    offline: "Der Dienst ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.", tooMany: "Zu viele Anfragen in einer Minute. Warten Sie ein wenig.", unavailable: "Der Dienst ist ausgelastet oder antwortet gerade nicht. Versuchen Sie es in einigen Sekunden noch einmal.",
     messages: "Nachrichten", active_users: "Aktive Personen", assistants: "Assistenten", projects: "Projekte", actions: "Aktionen", tokens: "Tokens", cost_usd: "Kosten",
     requests: "Anfragen", comparedWith: (p) => `Änderungen gegenüber ${p}.`, unchanged: "unverändert", fromZero: "neu", notComparable: "Es gibt keinen früheren Zeitraum zum Vergleichen.",
     perDay: "Nachrichten pro Tag", day: "Tag", table: "Als Tabelle zeigen", topUsers: "Top-Personen", topAssistants: "Top-Assistenten", topProjects: "Top-Projekte", topModels: "Top-Modelle",
@@ -60,12 +62,14 @@ const words = {
 export const languages = { en: "English", de: "Deutsch" };
 
 let language = "en";
+let locale = "en"; // of dates and numbers: en-GB where the browser says so
 let w = words.en;
 
 /** speak chooses the language: the one chosen before, else the browser's, else English. */
 export function speak(choice) {
   const wanted = choice ?? remembered() ?? navigator.languages?.find((l) => words[l.slice(0, 2)])?.slice(0, 2);
   language = words[wanted] ? wanted : "en";
+  locale = navigator.languages?.find((l) => l.slice(0, 2) === language) ?? language;
   w = words[language];
   document.documentElement.lang = language;
   if (choice) try { localStorage.setItem("rollcall-language", choice); } catch { /* private mode: only this visit */ }
@@ -78,16 +82,23 @@ function remembered() {
 export const spoken = () => language;
 export const t = (name, ...values) => (typeof w[name] === "function" ? w[name](...values) : w[name]);
 
-export const number = (n) => new Intl.NumberFormat(language).format(n);
-export const short = (n) => new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(n);
-export const dollars = (n) => new Intl.NumberFormat(language, { style: "currency", currency: "USD" }).format(n);
-export const percent = (n) => new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).format(n);
-export const date = (day, options = { dateStyle: "medium" }) => new Intl.DateTimeFormat(language, { timeZone: "UTC", ...options }).format(new Date(day + "T00:00:00Z"));
+/** reason says why a call failed: in the service's own words, which are English, or what they come to. */
+export function reason(problem) {
+  if (!problem.status) return t("offline");
+  if (language === "en" || problem.status < 429) return problem.message;
+  return t(problem.status === 429 ? "tooMany" : "unavailable");
+}
+
+export const number = (n) => new Intl.NumberFormat(locale).format(n);
+export const short = (n) => new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 }).format(n);
+export const dollars = (n) => new Intl.NumberFormat(locale, { style: "currency", currency: "USD" }).format(n);
+export const percent = (n) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" }).format(n);
+export const date = (day, options = { dateStyle: "medium" }) => new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options }).format(new Date(day + "T00:00:00Z"));
 export const dates = (from, to) =>
-  new Intl.DateTimeFormat(language, { timeZone: "UTC", dateStyle: "medium" }).formatRange(new Date(from + "T00:00:00Z"), new Date(to + "T00:00:00Z"));
-export const moment = (iso) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(iso));
+  new Intl.DateTimeFormat(locale, { timeZone: "UTC", dateStyle: "medium" }).formatRange(new Date(from + "T00:00:00Z"), new Date(to + "T00:00:00Z"));
+export const moment = (iso) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(iso));
 export function bytes(n) {
   const unit = n < 1000 ? "byte" : n < 1e6 ? "kilobyte" : n < 1e9 ? "megabyte" : "gigabyte";
   const by = { byte: 1, kilobyte: 1e3, megabyte: 1e6, gigabyte: 1e9 }[unit];
-  return new Intl.NumberFormat(language, { style: "unit", unit, maximumFractionDigits: n < 1000 ? 0 : 1 }).format(n / by);
+  return new Intl.NumberFormat(locale, { style: "unit", unit, maximumFractionDigits: n < 1000 ? 0 : 1 }).format(n / by);
 }
