@@ -78,17 +78,17 @@ func readSheet(file []byte) (rows []sheetRow, err error) {
 }
 
 func newCell(e xml.StartElement) *sheetCell {
-	c := &sheetCell{kind: attribute(e, "value-type"), formula: attribute(e, "formula")}
+	c := &sheetCell{kind: attr(e, "value-type"), formula: attr(e, "formula")}
 	for _, name := range []string{"value", "date-value", "boolean-value"} {
-		if v := attribute(e, name); v != "" {
+		if v := attr(e, name); v != "" {
 			c.value = v
 		}
 	}
 	return c
 }
 
-// attribute is the first of the name: office: comes before LibreOffice's own repetition of it.
-func attribute(e xml.StartElement, name string) string {
+// attr is the first of the name: office: comes before LibreOffice's own repetition of it.
+func attr(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == name {
 			return a.Value
@@ -98,7 +98,7 @@ func attribute(e xml.StartElement, name string) string {
 }
 
 func number(e xml.StartElement, name string) int {
-	n, _ := strconv.Atoi(attribute(e, name))
+	n, _ := strconv.Atoi(attr(e, name))
 	return n
 }
 
