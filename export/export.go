@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -108,8 +109,14 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	return e, nil
 }
 
-// Run writes the ends of requests to the audit table, a few times a second, until ctx is cancelled; then it writes what is left.
-func (e *Export) Run(ctx context.Context) error { return e.audit.run(ctx) }
+// Run writes the ends of requests to the audit table, a few times a second, and looks for keys that are about to expire, until ctx is cancelled; then it writes
+// what is left.
+func (e *Export) Run(ctx context.Context) error {
+	var watch sync.WaitGroup
+	watch.Go(func() { e.watchKeys(ctx) })
+	defer watch.Wait()
+	return e.audit.run(ctx)
+}
 
 // Ready is nil if ClickHouse answers and has the schema that this binary was built for.
 func (e *Export) Ready(ctx context.Context) error { return tables.Check(ctx, e.conn) }

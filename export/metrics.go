@@ -3,6 +3,8 @@ package export
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"rollcall/export/query"
 )
 
 // metrics are those of SPEC.md §5. type is an export's type, catalogue, summary, preview or history (the page's), or none where the request names no type there is;
@@ -13,12 +15,13 @@ type metrics struct {
 	firstByte *prometheus.HistogramVec
 	bytes     *prometheus.CounterVec
 	aborts    *prometheus.CounterVec
+	expiring  prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	times := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1200}
-	return &metrics{
+	m := &metrics{
 		requests: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_export_requests_total", Help: "Requests for data, by the status they were answered with.",
 		}, []string{"type", "format", "status"}),
@@ -34,5 +37,23 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		aborts: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_export_aborts_total", Help: "Answers that ended in the middle: the engine failed, or the client went.",
 		}, []string{"type", "format"}),
+		expiring: f.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_export_keys_expiring", Help: "Workspaces whose last key expires within 7 days, or did within the last day.",
+		}),
+	}
+	m.start()
+	return m
+}
+
+// start makes the series that alerts count, so that they are 0 rather than absent before the first failure: a series that begins with its first failure does not
+// show that one as an increase.
+func (m *metrics) start() {
+	for _, t := range query.Types() {
+		for _, f := range []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet} {
+			m.aborts.WithLabelValues(string(t), string(f))
+			for _, status := range []string{"200", "500", "503"} {
+				m.requests.WithLabelValues(string(t), string(f), status)
+			}
+		}
 	}
 }

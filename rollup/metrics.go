@@ -1,6 +1,7 @@
 package rollup
 
 import (
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,9 @@ type metrics struct {
 	seconds     *prometheus.HistogramVec
 	rowsRead    *prometheus.CounterVec
 	cleaned     *prometheus.CounterVec
+	verified    prometheus.Counter
+	differences prometheus.Counter
+	diskFree    prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -37,7 +41,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_rollup_rows_read_total", Help: "Events of the log that recomputes read, by their outcome."}, []string{"outcome"}),
 		cleaned: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_rollup_cleaned_total", Help: "Generations cleaned: marked dead, removed with their rows, or removed as a dead worker's."}, []string{"outcome"}),
+		verified: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rollcall_rollup_verified_slices_total", Help: "Rolled up slices that were compared with the log, in turn."}),
+		differences: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rollcall_rollup_verify_differences_total", Help: "Rollup rows found that are not what the log says."}),
+		diskFree: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_rollup_disk_free_ratio", Help: "Free part of ClickHouse's fullest disk, 0 to 1; NaN before it was read."}),
 	}
+	m.diskFree.Set(math.NaN())
 	for _, outcome := range []string{committed, moved, failed} {
 		m.slices.WithLabelValues(outcome)
 		m.seconds.WithLabelValues(outcome)
@@ -46,7 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, outcome := range []string{dead, removed, orphaned} {
 		m.cleaned.WithLabelValues(outcome)
 	}
-	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.cleaned)
+	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.cleaned, m.verified, m.differences, m.diskFree)
 	return m
 }
 

@@ -61,23 +61,6 @@ func metrics(t *testing.T) map[string]string {
 	return d.found
 }
 
-// Every metric that a rule or a panel names exists.
-func TestRulesAndPanelsNameMetricsThatExist(t *testing.T) {
-	found := metrics(t)
-	for _, file := range []string{"prometheus/alerts.yaml", "prometheus/alerts_test.yaml", "grafana/rollcall.json"} {
-		text, err := os.ReadFile("../../deploy/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range regexp.MustCompile(`rollcall_[a-z_]+`).FindAllString(string(text), -1) {
-			base := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
-			if found[name] == "" && found[base] == "" {
-				t.Errorf("%s names %s, which no stage has", file, name)
-			}
-		}
-	}
-}
-
 // The page of metrics is made from the source, and so are the names of the specification.
 func TestMetricsPage(t *testing.T) {
 	found := metrics(t)

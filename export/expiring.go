@@ -1,0 +1,46 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// A workspace without a key cannot export any more, and finds out when its nightly job fails: so its operators are told before.
+const (
+	expiringWithin = 7 * 24 * time.Hour // of now
+	expiredSince   = 24 * time.Hour     // after that, it was meant
+	expiringEvery  = time.Minute
+)
+
+// watchKeys shows how many workspaces are about to be without a key, until ctx is cancelled.
+func (e *Export) watchKeys(ctx context.Context) {
+	tick := time.NewTicker(expiringEvery)
+	defer tick.Stop()
+	for {
+		if n, err := e.keys.expiring(ctx, e.cfg.Now()); err == nil {
+			e.metrics.expiring.Set(float64(n))
+		} else if ctx.Err() == nil {
+			e.log.Warn("the keys' expiry was not read", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// expiring counts the workspaces whose last key ends soon or ended just now. One that already has a newer key does not count: that is a rotation.
+func (k *Keys) expiring(ctx context.Context, now time.Time) (workspaces uint64, err error) {
+	err = k.conn.QueryRow(ctx, `SELECT countIf(NOT forever AND last BETWEEN {from:DateTime64(3, 'UTC')} AND {to:DateTime64(3, 'UTC')})
+FROM (SELECT org_id, max(expires_at) AS last, countIf(expires_at IS NULL) > 0 AS forever FROM keys FINAL WHERE revoked_at IS NULL GROUP BY org_id)`,
+		clickhouse.DateNamed("from", now.Add(-expiredSince).UTC(), clickhouse.MilliSeconds),
+		clickhouse.DateNamed("to", now.Add(expiringWithin).UTC(), clickhouse.MilliSeconds)).Scan(&workspaces)
+	if err != nil {
+		return 0, fmt.Errorf("read the keys' expiry: %w", err)
+	}
+	return workspaces, nil
+}

@@ -1,0 +1,105 @@
+package rollup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/schema/tables"
+)
+
+// A chore is done beside the recomputes, every so often.
+type chore struct {
+	every time.Duration
+	do    func(context.Context) error
+	last  time.Time
+}
+
+func (r *Rollup) chores() []*chore {
+	return []*chore{{every: r.cfg.CleanEvery, do: r.Clean}, {every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks}}
+}
+
+// tidy does the chores that are due; one that fails is due again at the next call, and keeps no other from its turn.
+func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
+	for _, c := range chores {
+		if ctx.Err() != nil || r.now().Sub(c.last) < c.every {
+			continue
+		}
+		if err := c.do(ctx); err != nil {
+			r.log.Error("rollup", "error", err)
+			continue
+		}
+		c.last = r.now()
+	}
+}
+
+// verifyNext compares the next few clean slices with the log, in the order of days, and begins again after the last: an error of logic, of the engine or of a
+// hand that changed a table is seen without anybody asking. What it finds is counted and logged without keys, which may name persons; `rollcall verify` shows them.
+func (r *Rollup) verifyNext(ctx context.Context) error {
+	states, err := tables.SliceStates(ctx, r.conn, Filter{}, false, r.now())
+	if err != nil {
+		return err
+	}
+	batch := r.after(r.verified, states)
+	if len(batch) == 0 {
+		batch = r.after(tables.Slice{}, states)
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	if batch, err = r.withinRows(ctx, batch); err != nil {
+		return err
+	}
+	err = r.verifyBatch(ctx, batch, func(d Difference) {
+		r.metrics.differences.Inc()
+		r.log.Error("a rollup is not what the log says", "org", d.Org, "day", d.Day.String(), "table", d.Table)
+	})
+	if err != nil {
+		return err
+	}
+	r.metrics.verified.Add(float64(len(batch)))
+	r.verified = batch[len(batch)-1].Slice
+	return nil
+}
+
+// after gives the clean slices that come after one, by day and org: at most a batch, of one month.
+func (r *Rollup) after(last tables.Slice, states []tables.SliceState) (batch []tables.SliceState) {
+	order := func(a, b tables.Slice) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Org, b.Org)) }
+	for _, s := range states {
+		if s.Clean && order(s.Slice, last) > 0 {
+			batch = append(batch, s)
+		}
+	}
+	slices.SortFunc(batch, func(a, b tables.SliceState) int { return order(a.Slice, b.Slice) })
+	n := 0
+	for n < min(len(batch), r.cfg.BatchSlices) && month(batch[n].Day) == month(batch[0].Day) {
+		n++
+	}
+	return batch[:n]
+}
+
+// withinRows leaves as many slices as one recompute would take together.
+func (r *Rollup) withinRows(ctx context.Context, batch []tables.SliceState) ([]tables.SliceState, error) {
+	b := &attempt{}
+	for _, s := range batch {
+		b.slices, b.generations, b.covered = append(b.slices, s.Slice), append(b.generations, s.Generation), append(b.covered, nil)
+	}
+	versions, err := r.readVersions(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	b.limit(versions, r.cfg.BatchRows)
+	return batch[:len(b.slices)], nil
+}
+
+// readDisks shows how much room the engine has: of its disks, the fullest.
+func (r *Rollup) readDisks(ctx context.Context) error {
+	var free float64
+	if err := r.conn.QueryRow(ctx, "SELECT min(free_space / total_space) FROM system.disks WHERE total_space > 0").Scan(&free); err != nil {
+		return fmt.Errorf("read the engine's disks: %w", err)
+	}
+	r.metrics.diskFree.Set(free)
+	return nil
+}

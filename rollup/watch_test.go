@@ -1,0 +1,72 @@
+package rollup
+
+import (
+	"bytes"
+	"log/slog"
+	"math"
+	"strings"
+	"testing"
+
+	"rollcall/schema"
+)
+
+// Every clean slice has its turn, a batch at a time, over the months and round again; what differs is counted, and the log names no person.
+func TestVerifyNextGoesRound(t *testing.T) {
+	db := newDatabase(t)
+	var log bytes.Buffer
+	db.log = slog.New(slog.NewTextHandler(&log, nil))
+	db.cfg.BatchSlices = 4
+	var events []event
+	for d := range schema.Day(6) {
+		events = append(events, event{org: "acme", day: db.today - 3 - 20*d, id: 1, user: "ada@example.com"})
+	}
+	db.ingest(events...)
+	db.once()
+	turn := func() {
+		if err := db.verifyNext(db.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 6 { // each batch is of one month: six turns at most
+		turn()
+	}
+	if n := value(db.metrics.verified); n < 6 || value(db.metrics.differences) != 0 {
+		t.Fatalf("%v slices compared, %v differences", n, value(db.metrics.differences))
+	}
+	for _, d := range []schema.Day{0, 5} { // the first and the last day
+		db.exec("ALTER TABLE message_daily UPDATE messages = 7 WHERE day = '" + (db.today - 3 - 20*d).String() + "' SETTINGS mutations_sync = 2")
+	}
+	for round := 1; round <= 6; round++ {
+		turn()
+	}
+	if n := value(db.metrics.differences); n < 2 || n > 3 {
+		t.Errorf("%v differences found of 2 within a round", n)
+	}
+	if text := log.String(); strings.Contains(text, "ada") || !strings.Contains(text, "table=message_daily") || !strings.Contains(text, "day="+(db.today-3).String()) {
+		t.Errorf("the log: %s", text)
+	}
+}
+
+// A batch of large slices is as small as a recompute would make it.
+func TestVerifyNextKeepsToItsRows(t *testing.T) {
+	db := newDatabase(t)
+	db.cfg.BatchRows = 1
+	db.ingest(event{org: "acme", day: db.today - 3, id: 1}, event{org: "globex", day: db.today - 3, id: 1})
+	db.once()
+	if err := db.verifyNext(db.ctx); err != nil || value(db.metrics.verified) != 1 {
+		t.Errorf("%v slices compared at once, %v", value(db.metrics.verified), err)
+	}
+}
+
+func TestDisksAreRead(t *testing.T) {
+	db := newDatabase(t)
+	if n := value(db.metrics.diskFree); !math.IsNaN(n) {
+		t.Errorf("before it is read: %v", n)
+	}
+	if err := db.readDisks(db.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := value(db.metrics.diskFree); !(n > 0 && n < 1) {
+		t.Errorf("free: %v", n)
+	}
+}
