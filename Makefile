@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build bench test-kafka test-faults test-browser test-spreadsheet test-containers screenshots fmt clean
+.PHONY: help run test check engine build bench test-kafka test-faults test-browser test-spreadsheet test-containers test-alerts screenshots fmt clean
 
 GO ?= go
 RACE ?=
@@ -34,10 +34,13 @@ screenshots: engine ## pictures of the analytics page, in dist/screenshots
 test-containers: ## the integration suite against Kafka and ClickHouse server images, where Docker runs
 	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/suite
 
+test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
+	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/alerts
+
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags browser,spreadsheet,containers,faults ./...
+	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 

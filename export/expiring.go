@@ -13,22 +13,22 @@ const (
 	expiringWithin = 7 * 24 * time.Hour // of now
 	expiredSince   = 24 * time.Hour     // after that, it was meant
 	expiringEvery  = time.Minute
+	expiringAgain  = 5 * time.Second // where the database did not answer
 )
 
 // watchKeys shows how many workspaces are about to be without a key, until ctx is cancelled.
 func (e *Export) watchKeys(ctx context.Context) {
-	tick := time.NewTicker(expiringEvery)
-	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
+		wait := expiringEvery
 		if n, err := e.keys.expiring(ctx, e.cfg.Now()); err == nil {
 			e.metrics.expiring.Set(float64(n))
 		} else if ctx.Err() == nil {
 			e.log.Warn("the keys' expiry was not read", "error", err)
+			wait = expiringAgain
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
-			return
 		}
 	}
 }

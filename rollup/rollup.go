@@ -111,14 +111,13 @@ func (r *Rollup) Run(ctx context.Context) error {
 		}
 		if err == nil {
 			err = r.work(ctx)
+			r.tidy(ctx, chores) // whatever became of the work: a slice that fails for ever must not keep the others from being cleaned and verified
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			r.log.Error("rollup", "error", err)
-		} else {
-			r.tidy(ctx, chores)
 		}
 		select {
 		case <-time.After(r.cfg.Poll):

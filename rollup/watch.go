@@ -27,11 +27,12 @@ func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
 		if ctx.Err() != nil || r.now().Sub(c.last) < c.every {
 			continue
 		}
-		if err := c.do(ctx); err != nil {
+		switch err := c.do(ctx); {
+		case err == nil:
+			c.last = r.now()
+		case ctx.Err() == nil:
 			r.log.Error("rollup", "error", err)
-			continue
 		}
-		c.last = r.now()
 	}
 }
 

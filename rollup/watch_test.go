@@ -2,10 +2,12 @@ package rollup
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"rollcall/schema"
 )
@@ -44,6 +46,28 @@ func TestVerifyNextGoesRound(t *testing.T) {
 	}
 	if text := log.String(); strings.Contains(text, "ada") || !strings.Contains(text, "table=message_daily") || !strings.Contains(text, "day="+(db.today-3).String()) {
 		t.Errorf("the log: %s", text)
+	}
+}
+
+// A slice that cannot be recomputed keeps nothing else from being done.
+func TestAFailingSliceDoesNotStopTheChores(t *testing.T) {
+	db := newDatabase(t)
+	db.ingest(event{org: "acme", day: db.today - 3, id: 1})
+	db.once()
+	db.exec("ALTER TABLE message_daily ADD CONSTRAINT nothing CHECK messages = 0")
+	db.ingest(event{org: "globex", day: db.today - 3, id: 1})
+	db.cfg.SettleTime, db.cfg.Poll = time.Nanosecond, 10*time.Millisecond
+	ctx, stop := context.WithCancel(db.ctx)
+	done := make(chan error, 1)
+	go func() { done <- db.Run(ctx) }()
+	for deadline := time.Now().Add(20 * time.Second); value(db.metrics.verified) == 0 || value(db.metrics.slices.WithLabelValues(failed)) == 0; <-time.After(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%v slices verified, %v failed", value(db.metrics.verified), value(db.metrics.slices.WithLabelValues(failed)))
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -34,10 +34,11 @@ func (c *embeddedBrokerCommand) Run(ctx context.Context, std streams, log *slog.
 type embeddedEngineCommand struct {
 	DataDir        string `help:"Where its data rests." required:"" type:"path"`
 	ClickhouseAddr string `help:"Where it listens, on loopback only." default:"127.0.0.1:8123"`
+	ConfigFile     string `help:"A ClickHouse configuration file: users, profiles, where backups may go." type:"path" placeholder:"FILE"`
 }
 
 func (c *embeddedEngineCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
-	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{Dir: c.DataDir, Addr: c.ClickhouseAddr, Log: log})
+	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{Dir: c.DataDir, Addr: c.ClickhouseAddr, Config: c.ConfigFile, Log: log})
 	if err != nil {
 		return err
 	}

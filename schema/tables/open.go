@@ -36,6 +36,11 @@ var settings = clickhouse.Settings{
 	"optimize_use_implicit_projections":           0, // likewise
 	"output_format_json_quote_64bit_integers":     0,
 	"session_timezone":                            "UTC",
+
+	// A limit of the user's profile that is reached fails the statement. With 'break', which a profile may say, the result would be short and look whole.
+	"read_overflow_mode": "throw", "read_overflow_mode_leaf": "throw", "result_overflow_mode": "throw", "group_by_overflow_mode": "throw",
+	"sort_overflow_mode": "throw", "distinct_overflow_mode": "throw", "set_overflow_mode": "throw", "join_overflow_mode": "throw",
+	"transfer_overflow_mode": "throw", "timeout_overflow_mode": "throw", "timeout_overflow_mode_leaf": "throw",
 }
 
 // Open connects to the database that the URL names. It does not talk to the server yet.

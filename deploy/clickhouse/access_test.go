@@ -1,0 +1,126 @@
+package clickhouse
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/deploy/embedded/enginetest"
+	"rollcall/schema/tables"
+)
+
+// A role is what users.sql gives to one.
+type role struct {
+	grants  []string          // GRANT … ON …, without TO
+	profile map[string]string // setting → value
+}
+
+var (
+	commentLine = regexp.MustCompile(`(?m)--.*$`)
+	grant       = regexp.MustCompile(`(?s)^(GRANT .+ ON \S+) TO (.+)$`)
+	profile     = regexp.MustCompile(`(?s)^CREATE SETTINGS PROFILE IF NOT EXISTS \w+ SETTINGS\s+(.+)\s+TO (\w+)$`)
+)
+
+// readRoles takes users.sql apart. A statement that is neither a role, a grant nor a profile is an error: nothing of the file may go unseen.
+func readRoles(t *testing.T) (statements []string, roles map[string]*role) {
+	t.Helper()
+	text, err := os.ReadFile("users.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles = map[string]*role{}
+	of := func(names string, change func(*role)) {
+		for _, name := range strings.Split(names, ",") {
+			name = strings.TrimSpace(name)
+			if roles[name] == nil {
+				roles[name] = &role{profile: map[string]string{}}
+			}
+			change(roles[name])
+		}
+	}
+	for _, s := range strings.Split(commentLine.ReplaceAllString(string(text), ""), ";\n") {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		statements = append(statements, s)
+		if m := grant.FindStringSubmatch(s); m != nil {
+			of(m[2], func(r *role) { r.grants = append(r.grants, m[1]) })
+		} else if m := profile.FindStringSubmatch(s); m != nil {
+			for _, setting := range strings.Split(m[1], ",") {
+				name, value, _ := strings.Cut(setting, "=")
+				of(m[2], func(r *role) { r.profile[strings.TrimSpace(name)] = strings.Trim(strings.TrimSpace(value), "'") })
+			}
+		} else if !strings.HasPrefix(s, "CREATE ROLE IF NOT EXISTS ") {
+			t.Fatalf("users.sql has a statement that this test does not know: %s", s)
+		}
+	}
+	return statements, roles
+}
+
+// A server is a ClickHouse whose only user has one role. The embedded engine keeps no users that SQL makes, so the role's grants and profile become those of its
+// user in a configuration file; what it may do is then judged by ClickHouse itself. Only the grants on system tables are not: a server asks for them, the embedded engine does not.
+type server struct {
+	*testing.T
+	*enginetest.Server
+	options tables.Options
+	conn    driver.Conn
+}
+
+func serve(t *testing.T, dir string, r *role) *server {
+	t.Helper()
+	s := &server{T: t, Server: enginetest.Start(t, enginetest.Options{Dir: dir, Config: r.file(t)})}
+	s.options = tables.Options{URL: strings.Replace(s.URL, "http://", "http://default@", 1) + "/rollcall"}
+	var err error
+	if s.conn, err = tables.Open(s.options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.conn.Close() })
+	return s
+}
+
+// file writes the configuration.
+func (r *role) file(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.xml")
+	var grants, settings strings.Builder
+	for _, g := range append(slices.Clone(r.grants), "GRANT KILL QUERY ON *.*") { // the embedded engine's way to end a query whose client went
+		fmt.Fprintf(&grants, "<query>%s</query>", escaped(g))
+	}
+	for name, value := range r.profile {
+		fmt.Fprintf(&settings, "<%s>%s</%[1]s>", name, escaped(value))
+	}
+	text := fmt.Sprintf(`<clickhouse>
+<user_directories><users_xml><path>%s</path></users_xml></user_directories>
+<users><default><password></password><networks><ip>::/0</ip></networks><profile>role</profile><quota>default</quota><grants>%s</grants></default></users>
+<profiles><default/><role>%s</role></profiles><quotas><default/></quotas>
+</clickhouse>`, path, grants.String(), settings.String())
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func escaped(text string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(text))
+	return b.String()
+}
+
+// refuses holds that the role may not do it.
+func (s *server) refuses(statements ...string) {
+	s.Helper()
+	for _, statement := range statements {
+		err := s.conn.Exec(context.Background(), statement)
+		if exception, is := errorOf(err); !is || exception.Code != 497 { // ACCESS_DENIED
+			s.Errorf("%s: %v; it must be denied", statement, err)
+		}
+	}
+}
