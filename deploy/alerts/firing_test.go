@@ -1,0 +1,175 @@
+//go:build alerts
+
+package alerts
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Every alert of the rules file fires under its fault, none before the first, and none that no fault here stands for.
+func TestEveryAlertFires(t *testing.T) {
+	rules, alerts := hastened(t)
+	w := newWorld(t)
+	m := w.startPrometheus(rules, w.ingest, w.rollup, w.export)
+	key := w.run("keys", "create", "--org", "crowd")
+	w.crowd("crowd")
+	w.quietTime(m, key)
+
+	started := map[string]bool{}
+	for _, f := range faults {
+		for _, alert := range append(f.raises, f.may...) {
+			started[alert] = true
+		}
+		t.Logf("fault: %s", f.name)
+		f.make(w, m, key)
+		for _, alert := range m.names() {
+			if !started[alert] {
+				t.Errorf("%s fired, and nothing that raises it was done", alert)
+			}
+		}
+	}
+	w.eventually("every alert has fired: "+strings.Join(alerts, " "), 60*time.Second, func() bool {
+		return m.look() == nil && !slices.ContainsFunc(alerts, func(a string) bool { return !m.hasFired(a) })
+	})
+	for _, alert := range alerts {
+		if !started[alert] {
+			t.Errorf("no fault of this test stands for %s", alert)
+		}
+	}
+}
+
+// quietTime is 20 s of an ordinary day: events, rollups, exports, a few rejects. Nothing may fire.
+func (w *world) quietTime(m *monitor, key string) {
+	w.t.Helper()
+	for second := range 20 {
+		for id := range 20 {
+			w.produce(event("acme", second*20+id, false))
+		}
+		w.produce([]byte("not an event"))
+		if got := w.get(key); got != 200 {
+			w.t.Fatalf("an export was answered %d", got)
+		}
+		<-time.After(time.Second) // it is time itself that is tested: rules look at windows of it
+		m.look()
+	}
+	if fired := m.names(); len(fired) > 0 {
+		w.t.Fatalf("on a quiet day: %v", fired)
+	}
+}
+
+// A fault is made, and waited for as far as the next one would hide it.
+type fault struct {
+	name   string
+	raises []string
+	may    []string // which it raises beside, or not, as the machine's speed has it
+	make   func(w *world, m *monitor, key string)
+}
+
+var faults = []fault{
+	{"a rollup that cannot write", []string{"RollcallDirtySlicesOld"}, nil, func(w *world, _ *monitor, _ string) {
+		w.sql("ALTER TABLE workflow_daily ADD CONSTRAINT nothing CHECK runs = 0")
+		w.produce(event("acme", 1, true))
+	}},
+	{"a key that ends within the hour", []string{"RollcallKeysExpiring"}, nil, func(w *world, _ *monitor, _ string) {
+		w.run("keys", "create", "--org", "forgetful", "--expires", "1h")
+	}},
+	{"a producer that breaks the contract", []string{"RollcallRejects"}, nil, func(w *world, m *monitor, _ string) {
+		w.produce(slices.Repeat([][]byte{[]byte(`{"specversion":`)}, 300)...)
+		w.fires(m, "RollcallRejects", 15*time.Second)
+	}},
+	{"a hand that changes a rollup", []string{"RollcallVerifyDifferences"}, nil, func(w *world, m *monitor, _ string) {
+		w.sql("ALTER TABLE message_daily UPDATE messages = messages + 1 WHERE org_id = 'crowd' AND user_id = 'user-7'")
+		w.fires(m, "RollcallVerifyDifferences", 30*time.Second)
+	}},
+	{"a disk that fills up", []string{"RollcallDiskNearFull"}, nil, fillDisk},
+	{"an engine that answers late", []string{"RollcallExportsSlow"}, []string{"RollcallIngestStandsStill", "RollcallInsertRetries"}, slowEngine},
+	{"an engine that dies under downloads", []string{"RollcallExportAborts"}, nil, killUnderDownloads},
+	{"no engine", []string{"RollcallIngestStandsStill", "RollcallInsertRetries", "RollcallLagGrows", "RollcallExportErrors"}, nil, withoutEngine},
+	{"an outage longer than Kafka keeps", []string{"RollcallDown", "RollcallOffsetGap"}, nil, func(w *world, m *monitor, _ string) {
+		w.kill("ingest")
+		w.fires(m, "RollcallDown", 15*time.Second)
+		w.loseRecords(0)
+		w.startEngine()
+		w.startIngest()
+	}},
+}
+
+// fires waits for an alert that has not fired before.
+func (w *world) fires(m *monitor, alert string, within time.Duration) {
+	w.t.Helper()
+	w.eventually(alert+" fires", within, func() bool { return m.look() == nil && m.hasFired(alert) })
+}
+
+func fillDisk(w *world, _ *monitor, _ string) {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(w.disk, &disk); err != nil {
+		w.t.Fatal(err)
+	}
+	free := int64(disk.Bavail) * disk.Bsize
+	file, err := os.Create(filepath.Join(w.disk, "ballast"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer file.Close()
+	if err := syscall.Fallocate(int(file.Fd()), 0, 0, free-diskSize/10); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// slowEngine stops the engine for six seconds of every seven: an export's first row takes longer than five.
+func slowEngine(w *world, m *monitor, key string) {
+	engine := w.processes["engine"].Process
+	for deadline := time.Now().Add(60 * time.Second); !m.hasFired("RollcallExportsSlow"); m.look() {
+		if time.Now().After(deadline) {
+			w.t.Fatal("RollcallExportsSlow did not fire")
+		}
+		engine.Signal(syscall.SIGSTOP)
+		var requests sync.WaitGroup
+		for range 3 {
+			requests.Go(func() { w.get(key) })
+		}
+		<-time.After(6 * time.Second)
+		engine.Signal(syscall.SIGCONT)
+		requests.Wait()
+	}
+}
+
+func killUnderDownloads(w *world, m *monitor, key string) {
+	var downloads []*download
+	for range 8 {
+		d, err := w.begin(key)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		downloads = append(downloads, d)
+	}
+	w.kill("engine")
+	var rests sync.WaitGroup
+	for _, d := range downloads {
+		rests.Go(func() {
+			if d.rest() == nil {
+				w.t.Error("a download that lost its engine looks whole")
+			}
+		})
+	}
+	rests.Wait()
+	w.fires(m, "RollcallExportAborts", 15*time.Second)
+}
+
+// withoutEngine goes on where killUnderDownloads ended.
+func withoutEngine(w *world, m *monitor, key string) {
+	stop := w.flood()
+	defer stop()
+	w.eventually("what an outage raises", 90*time.Second, func() bool {
+		w.get(key)
+		return m.look() == nil && m.hasFired("RollcallIngestStandsStill") && m.hasFired("RollcallInsertRetries") && m.hasFired("RollcallLagGrows") &&
+			m.hasFired("RollcallExportErrors")
+	})
+}
