@@ -37,12 +37,13 @@ test-containers: ## the integration suite against Kafka and ClickHouse server im
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
 	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/alerts
 
-check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod
+check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
+	cd deploy/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 
 engine: ## fetch the embedded ClickHouse library (once; cached outside the repository)
 	@deploy/embedded/install.sh

@@ -26,6 +26,7 @@ type commands struct {
 	Rebuild  rebuildCommand  `cmd:"" help:"Recompute rollups from the event log."`
 	Forget   forgetCommand   `cmd:"" help:"Erase a person: usage, attributes and rejects."`
 	Config   configCommand   `cmd:"" help:"Check the settings and what they point to."`
+	Health   healthCommand   `cmd:"" help:"Ask the stage at the admin address whether it is ready: exit code 1 if not. For container health checks."`
 
 	Bench    benchCommand    `cmd:"" help:"Measure ingest and export on this machine."`
 	Embedded embeddedCommand `cmd:"" hidden:"" help:"One embedded part alone, in a process of its own."`

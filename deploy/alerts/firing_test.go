@@ -45,10 +45,10 @@ func TestEveryAlertFires(t *testing.T) {
 	}
 }
 
-// quietTime is 20 s of an ordinary day: events, rollups, exports, a few rejects. Nothing may fire.
+// quietTime is 16 s of an ordinary day: events, rollups, exports, a few rejects. Nothing may fire.
 func (w *world) quietTime(m *monitor, key string) {
 	w.t.Helper()
-	for second := range 20 {
+	for second := range 16 {
 		for id := range 20 {
 			w.produce(event("acme", second*20+id, false))
 		}
