@@ -73,6 +73,40 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A key is rotated without a refused request: the new one is made, both work, clients change over, the old one goes.
+func TestRotation(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday(), nil)
+	path := "/v1/exports/users?" + lastDays()
+	oldID, old := f.key("acme")
+	f.want(f.get(path, old), 200)
+	_, fresh := f.key("acme")
+	for range 3 {
+		f.want(f.get(path, old), 200)
+		f.want(f.get(path, fresh), 200)
+	}
+	if err := f.service.keys.Revoke(t.Context(), oldID); err != nil {
+		t.Fatal(err)
+	}
+	f.want(f.get(path, fresh), 200)
+	f.want(f.get(path, old), 401)
+}
+
+// Two keys never share a salt, so equal secrets would not show as equal hashes.
+func TestSaltsAreTheKeysOwn(t *testing.T) {
+	a, b := hashKey([]byte("salt-a"), "secret"), hashKey([]byte("salt-b"), "secret")
+	if string(a) == string(b) {
+		t.Error("the salt does not enter the hash")
+	}
+	f := newFixture(t)
+	f.key("acme")
+	f.key("acme")
+	var salts uint64
+	if err := f.conn.QueryRow(t.Context(), "SELECT uniqExact(salt) FROM keys").Scan(&salts); err != nil || salts != 2 {
+		t.Errorf("%d salts of 2 keys, %v", salts, err)
+	}
+}
+
 // A key that one process revoked stops working in another within 2 s.
 func TestRevokedElsewhere(t *testing.T) {
 	ctx := context.Background()

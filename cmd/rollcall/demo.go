@@ -71,9 +71,12 @@ func (c *demoCommand) addStages(ctx context.Context, s *service, clickhouse clic
 	}
 	s.add(ctx, "ingest", i)
 	s.add(ctx, "rollup", r)
-	exports := exportCommand{clickhouseFlags: clickhouse, exportFlags: exportFlags{HTTPAddr: c.HTTPAddr, PublicURL: "http://" + c.HTTPAddr}}
+	exports := exportCommand{clickhouseFlags: clickhouse, exportFlags: exportFlags{HTTPAddr: c.HTTPAddr, PublicURL: "http://" + c.HTTPAddr, MaxConnections: demoConnections}}
 	return exports.addTo(ctx, s)
 }
+
+// demoConnections are enough for one machine's browsers and scripts.
+const demoConnections = 256
 
 // demoKey is the name of the keys that the demo makes; the last start's are revoked.
 const demoKey = "demo"

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"net/http"
-	"time"
 
 	"rollcall/export"
 )
@@ -23,6 +21,7 @@ type exportFlags struct {
 	HTTPCertFile        string `name:"http-cert-file" help:"PEM certificate, to serve TLS." type:"path" placeholder:"FILE"`
 	HTTPKeyFile         string `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
 	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"500"`
+	MaxConnections      int    `help:"Connections at the same time; more wait until one ends." default:"4096"`
 	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 503. Each process counts for itself." default:"8"`
 }
 
@@ -54,13 +53,7 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 		return settingsError{err}
 	}
 	s.add(ctx, "export", e)
-	return s.serve(c.HTTPAddr, &http.Server{
-		Handler:           e.Handler(),
-		ReadHeaderTimeout: 10 * time.Second, // a client that sends its header byte by byte is dropped; a long download is not
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}, c.HTTPCertFile, c.HTTPKeyFile)
+	return s.serve(c.HTTPAddr, guarded(e.Handler()), c.MaxConnections, c.HTTPCertFile, c.HTTPKeyFile)
 }
 
 // config is what the service takes.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 )
 
 // adminFlags are those of every long-running command.
@@ -27,6 +28,9 @@ type part interface {
 	Run(ctx context.Context) error
 	Ready(ctx context.Context) error
 }
+
+// adminConnections are enough for Prometheus, probes and an SRE.
+const adminConnections = 64
 
 // stopGrace is how long SIGTERM may take (SPEC §4): after it, the process ends whatever hangs.
 const stopGrace = 15 * time.Second
@@ -60,12 +64,21 @@ func (s *service) add(ctx context.Context, name string, p part) {
 	}, func(error) { cancel() })
 }
 
+// guarded is an HTTP server that no client can hold for long: one that sends its header or body byte by byte, or nothing, is dropped; a long download is not.
+func guarded(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+}
+
 // serve answers HTTP on addr until the service stops; open requests get a few seconds to finish.
-func (s *service) serve(addr string, server *http.Server, certFile, keyFile string) error {
+func (s *service) serve(addr string, server *http.Server, maxConnections int, certFile, keyFile string) error {
+	if maxConnections < 1 {
+		return badSetting("at least one connection must be allowed, not %d", maxConnections)
+	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return badSetting("cannot listen on %s: %w", addr, err)
 	}
+	listener = netutil.LimitListener(listener, maxConnections)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	s.group.Add(func() error {
 		var err error
@@ -90,7 +103,9 @@ func (s *service) serve(addr string, server *http.Server, certFile, keyFile stri
 
 // run serves the admin address and runs all parts until ctx is cancelled or one of them fails.
 func (s *service) run(ctx context.Context, adminAddr string) error {
-	if err := s.serve(adminAddr, &http.Server{Handler: s.admin(), ReadHeaderTimeout: 10 * time.Second}, "", ""); err != nil {
+	admin := guarded(s.admin())
+	admin.ReadTimeout = 0 // it would end a profile of more than 30 s
+	if err := s.serve(adminAddr, admin, adminConnections, "", ""); err != nil {
 		return err
 	}
 	stopped, cancel := context.WithCancel(ctx)
