@@ -31,8 +31,9 @@ test-spreadsheet: engine ## the CSV in LibreOffice (needs Debian's package libre
 screenshots: engine ## pictures of the analytics page, in dist/screenshots
 	$(GO) test -tags browser -count=1 -run 'Screenshots|States' ./export/web/... -screenshots $(CURDIR)/dist/screenshots
 
-test-containers: ## the integration suite against Kafka and ClickHouse server images, where Docker runs
+test-containers: ## the integration suite against Kafka and ClickHouse server images, over HTTP and over TLS, where Docker runs
 	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/suite
+	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/suite -tls
 
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
 	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/alerts

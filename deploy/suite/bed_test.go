@@ -99,7 +99,7 @@ func (b *bed) send(records []traffic.Record) {
 // ingest runs one ingest until everything that was produced is committed, stops it, and settles the oracle's conflicts by what the log says.
 func (b *bed) ingest(change func(*ingest.Config)) {
 	b.t.Helper()
-	cfg := ingest.Config{Brokers: []string{b.broker}, Topics: topics, Secret: secret}
+	cfg := ingest.Config{Brokers: []string{b.broker}, Topics: topics, Secret: secret, TLS: security.tls}
 	if change != nil {
 		change(&cfg)
 	}

@@ -16,7 +16,7 @@ func (b *bed) produce(records []traffic.Record) {
 	b.t.Helper()
 	partition := rand.New(rand.NewPCG(*seed, uint64(len(records))))
 	w := &kafka.Writer{
-		Addr: kafka.TCP(b.broker), BatchTimeout: time.Millisecond, BatchBytes: 8 << 20, RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
+		Addr: kafka.TCP(b.broker), Transport: transport(), BatchTimeout: time.Millisecond, BatchBytes: 8 << 20, RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
 		Balancer: kafka.BalancerFunc(func(_ kafka.Message, partitions ...int) int { return partitions[partition.IntN(len(partitions))] }),
 	}
 	defer w.Close()
@@ -39,7 +39,7 @@ func message(r traffic.Record) kafka.Message {
 
 // committed is nil if ingest's group has committed all records, by the broker's own account.
 func (b *bed) committed() error {
-	client := &kafka.Client{Addr: kafka.TCP(b.broker)}
+	client := &kafka.Client{Addr: kafka.TCP(b.broker), Transport: transport()}
 	meta, err := client.Metadata(b.t.Context(), &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
 		return err

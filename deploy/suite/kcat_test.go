@@ -42,7 +42,7 @@ func (b *bed) kcat(month string) {
 	structured, err := filepath.Glob("testdata/kcat/structured/*.jsonl")
 	b.must(err)
 	for _, file := range structured {
-		b.run("kcat", "-P", "-b", b.broker, "-t", topics[0], "-z", "lz4", "-l", b.dated(file, month))
+		b.run("kcat", append([]string{"-P", "-b", b.broker, "-t", topics[0], "-z", "lz4", "-l", b.dated(file, month)}, security.kcat...)...)
 		for line := range bytes.Lines(b.text(file, month)) {
 			b.oracle.Add(oracle.Record{Value: line}, b.now)
 		}
@@ -56,7 +56,7 @@ func (b *bed) kcat(month string) {
 			name, value, _ := strings.Cut(header, "=")
 			record.Headers = append(record.Headers, oracle.Header{Key: name, Value: []byte(value)})
 		}
-		b.run("kcat", append(args, b.dated(file, month))...)
+		b.run("kcat", append(append(args, security.kcat...), b.dated(file, month))...)
 		b.oracle.Add(record, b.now)
 	}
 	b.ingest(nil)
