@@ -43,6 +43,7 @@ func TestEveryAlertFires(t *testing.T) {
 			t.Errorf("no fault of this test stands for %s", alert)
 		}
 	}
+	m.metricsAreDocumented()
 }
 
 // quietTime is 16 s of an ordinary day: events, rollups, exports, a few rejects. Nothing may fire.

@@ -120,6 +120,39 @@ func (m *monitor) look() error {
 	return nil
 }
 
+// metricsAreDocumented holds every metric that was scraped from the binary against the page of metrics.
+func (m *monitor) metricsAreDocumented() {
+	m.t.Helper()
+	page, err := os.ReadFile("../METRICS.md")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	response, err := http.Get("http://" + m.addr + "/api/v1/label/__name__/values")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct{ Data []string }
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		m.t.Fatal(err)
+	}
+	seen := 0
+	for _, name := range answer.Data {
+		if !strings.HasPrefix(name, "rollcall_") {
+			continue
+		}
+		seen++
+		if base := histogramSuffix.ReplaceAllString(name, ""); !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), "`"+base+"`") {
+			m.t.Errorf("the binary has %s, of which deploy/METRICS.md says nothing", name)
+		}
+	}
+	if seen < 25 {
+		m.t.Errorf("only %d metrics were scraped", seen)
+	}
+}
+
+var histogramSuffix = regexp.MustCompile(`_(bucket|sum|count)$`)
+
 // names are the alerts that have fired so far.
 func (m *monitor) names() (all []string) {
 	m.mu.Lock()
