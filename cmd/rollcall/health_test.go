@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // What a part says of itself.
@@ -16,7 +17,7 @@ func (r readiness) Ready(context.Context) error   { return r.error }
 func (r readiness) Run(ctx context.Context) error { <-ctx.Done(); return nil }
 
 func TestHealth(t *testing.T) {
-	s := newService(slog.New(slog.DiscardHandler))
+	s := &service{reg: prometheus.NewRegistry(), parts: map[string]part{}}
 	server := httptest.NewServer(s.admin())
 	defer server.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
