@@ -44,6 +44,7 @@ func TestEveryAlertFires(t *testing.T) {
 		}
 	}
 	m.metricsAreDocumented()
+	m.panelsShowSomething()
 }
 
 // quietTime is 16 s of an ordinary day: events, rollups, exports, a few rejects. Nothing may fire.
