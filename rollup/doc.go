@@ -29,6 +29,11 @@
 // A generation that lost is first marked dead, so that no new plan has it; its rows go Config.DeadTime later. A reader that planned before and reads after finds its
 // rows short, fails by its guard before its first byte, and plans again. Rows without a manifest are a dead worker's once they are Config.OrphanTime old.
 //
+// # Watching
+//
+// Beside its work the worker compares a batch of clean slices with the log every Config.VerifyEvery, in turn (watch.go): a row that differs means that somebody wrote to
+// the tables, or that this package is wrong. It is counted, logged and left as it is: `rollcall rebuild` repairs it.
+//
 // # Erasure
 //
 // Forget (forget.go) lists the person, buries their events under tombstones, marks their days and deletes. What stays: schema.PersonHash in the erasure list, and the
