@@ -39,6 +39,9 @@ func (c *configCheckCommand) judge(ctx context.Context, o tables.Options) (inges
 	if err != nil {
 		return kafkaConfig, err
 	}
+	if err := c.exportFlags.check(); err != nil {
+		return kafkaConfig, err
+	}
 	traces, err := c.traceFlags.open(ctx, "check", log)
 	if err != nil {
 		return kafkaConfig, err
@@ -46,7 +49,7 @@ func (c *configCheckCommand) judge(ctx context.Context, o tables.Options) (inges
 	traces.close()
 	_, err = ingest.New(kafkaConfig, o, log, reg)
 	if err == nil {
-		_, err = rollup.New(rollup.Config{SettleTime: c.SettleTime}, o, log, reg)
+		_, err = rollup.New(rollup.Config{SettleTime: c.SettleTime, VerifyEvery: c.VerifyEvery}, o, log, reg)
 	}
 	if err == nil {
 		_, err = export.New(c.exportFlags.config(make([]byte, 32)), o, log, reg) // the secret itself is looked at with the database

@@ -21,7 +21,7 @@ type exportFlags struct {
 	HTTPCertFile        string `name:"http-cert-file" help:"PEM certificate, to serve TLS." type:"path" placeholder:"FILE"`
 	HTTPKeyFile         string `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
 	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"500"`
-	MaxConnections      int    `help:"Connections at the same time; more wait until one ends." default:"4096"`
+	MaxConnections      int    `help:"Connections at the same time, of all clients; further requests wait until one ends." default:"4096"`
 	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 503. Each process counts for itself." default:"8"`
 }
 
@@ -38,6 +38,9 @@ func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
 
 // addTo makes the export service a part of s and starts to listen.
 func (c *exportCommand) addTo(ctx context.Context, s *service) error {
+	if err := c.exportFlags.check(); err != nil {
+		return err
+	}
 	o, err := c.options()
 	if err != nil {
 		return err
@@ -54,6 +57,14 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 	}
 	s.add(ctx, "export", e)
 	return s.serve(c.HTTPAddr, guarded(e.Handler()), c.MaxConnections, c.HTTPCertFile, c.HTTPKeyFile)
+}
+
+// check judges what the service itself does not take.
+func (f exportFlags) check() error {
+	if f.MaxConnections < 1 {
+		return badSetting("--max-connections: at least one connection must be allowed, not %d", f.MaxConnections)
+	}
+	return nil
 }
 
 // config is what the service takes.

@@ -71,9 +71,6 @@ func guarded(handler http.Handler) *http.Server {
 
 // serve answers HTTP on addr until the service stops; open requests get a few seconds to finish.
 func (s *service) serve(addr string, server *http.Server, maxConnections int, certFile, keyFile string) error {
-	if maxConnections < 1 {
-		return badSetting("at least one connection must be allowed, not %d", maxConnections)
-	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return badSetting("cannot listen on %s: %w", addr, err)

@@ -93,7 +93,7 @@ func TestSettingsAreExplained(t *testing.T) {
 func TestConfigCheck(t *testing.T) {
 	for variable, value := range map[string]string{
 		"ROLLCALL_BATCH_ROWS": "0x", "ROLLCALL_BATCH_BYTES": "1", "ROLLCALL_KAFKA_SASL": "kerberos", "ROLLCALL_KAFKA_TOPICS": "a,a", "ROLLCALL_SETTLE_TIME": "soon", "ROLLCALL_PUBLIC_URL": "usage.example.com",
-		"ROLLCALL_RATE_PER_MINUTE": "-1", "ROLLCALL_HTTP_CERT_FILE": "/nowhere.pem", "ROLLCALL_OTLP_ENDPOINT": "collector", "ROLLCALL_CLUSTER": "a b", "ROLLCALL_CLICKHOUSE_URL": "x", "ROLLCALL_LOG_LEVEL": "loud",
+		"ROLLCALL_RATE_PER_MINUTE": "-1", "ROLLCALL_MAX_CONNECTIONS": "0", "ROLLCALL_HTTP_CERT_FILE": "/nowhere.pem", "ROLLCALL_OTLP_ENDPOINT": "collector", "ROLLCALL_CLUSTER": "a b", "ROLLCALL_CLICKHOUSE_URL": "x", "ROLLCALL_LOG_LEVEL": "loud",
 	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, value)
