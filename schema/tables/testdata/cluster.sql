@@ -346,7 +346,7 @@ ORDER BY (created_at, fingerprint);
 CREATE TABLE IF NOT EXISTS rollcall.service_secret ON CLUSTER `prod` AS rollcall_local.service_secret
 ENGINE = Distributed('prod', 'rollcall_local', 'service_secret', cityHash64(fingerprint));
 
-ALTER TABLE rollcall_local.events ON CLUSTER `prod` MODIFY SETTING min_bytes_for_wide_part = 134217728;
+ALTER TABLE rollcall_local.events ON CLUSTER `prod` MODIFY SETTING min_bytes_for_wide_part = 134217728, merge_selector_base = 10;
 
 ALTER TABLE rollcall_local.events ON CLUSTER `prod`
     MODIFY COLUMN org_id CODEC(LZ4), MODIFY COLUMN day CODEC(LZ4), MODIFY COLUMN type CODEC(LZ4), MODIFY COLUMN time CODEC(LZ4),
