@@ -17,7 +17,7 @@ test: engine ## run the tests: embedded broker, embedded ClickHouse
 
 test-kafka: engine ## the integration suite, and the broker's own tests, against Apache Kafka (needs Java and Maven)
 	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 ./deploy/kafkatest
-	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 -skip 'OrderOfArrival|AReplay' ./deploy/suite # the first wants two brokers at once, and there is one Kafka; the second has not been run there yet
+	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 ./deploy/suite
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-for 1h -seed 7' for longer, or one seed again
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)

@@ -61,6 +61,20 @@ func staleRecompute(w *world) {
 	}
 }
 
+// slowerThanTimeouts has the engine do its work, and answer when nobody waits any more.
+func slowerThanTimeouts(w *world) {
+	for _, m := range w.ingests {
+		for range 2 {
+			m.proxy.trap("", func(c *call) { c.after = func() { <-time.After(insertTimeout + time.Second) } })
+		}
+	}
+	<-time.After(2 * insertTimeout)
+}
+
+// race has workers race on the same slices, and die, while exports are read and everything is rebuilt again and again.
+func race(w *world) { w.compareWhile(40) }
+
+// engineFaults are those of the engine.
 var engineFaults = []fault{
 	{"engine refuses connections", noisy(refuse)},
 	{"engine's answers lost after the work", noisy(lose)},
@@ -68,8 +82,13 @@ var engineFaults = []fault{
 	{"engine out of disk and memory", noisy(answer(notEnoughSpace), answer(memoryLimit))},
 	{"too many parts", noisy(answer(tooManyParts))},
 	{"slow engine", noisy(slow(700*time.Millisecond), lose)},
+	{"answers slower than the timeouts", slowerThanTimeouts},
 	{"engine killed in mid-insert", engineKilled},
 	{"everything killed", everythingKilled},
+}
+
+// rollupFaults are those of the rollup's workers.
+var rollupFaults = []fault{
 	{"rollup killed between tables", rollupKilled("message_daily", true)},
 	{"rollup killed before the manifest", rollupKilled("slices", false)},
 	{"rollup killed after the manifest", rollupKilled("slices", true)},

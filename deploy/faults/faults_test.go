@@ -4,51 +4,52 @@ package faults
 
 import (
 	"flag"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
 )
 
 var (
-	seed   = flag.Uint64("seed", 0, "run this seed of TestMixed alone; 0: as many as the time allows")
-	budget = flag.Duration("for", 10*time.Minute, "how long TestAlone goes on with further faults, and TestMixed with further seeds")
-	events = flag.Int("events", 600, "events of each chunk")
+	seed   = flag.Uint64("seed", 0, "the seed of TestAlone (0: 1), and the only one of TestMixed (0: one after the other from 1)")
+	budget = flag.Duration("for", 5*time.Minute, "how long TestMixed goes on with further seeds")
+	only   = flag.String("fault", "", "have those faults strike alone whose name matches this regular expression")
 )
 
-// TestAlone has each fault strike alone, in one world, in an order of the day's own: a run that is too short for all of them is not always of the same.
-func TestAlone(t *testing.T) {
-	w := newWorld(t, max(*seed, uint64(time.Now().YearDay())))
-	defer w.close()
-	all := slices.Concat(ingestFaults, brokerFaults, engineFaults)
-	w.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	started := time.Now()
-	for i, f := range all {
-		if time.Since(started) > *budget {
-			t.Logf("the time was over after %d of %d faults", i, len(all))
-			break
-		}
-		w.strike(*events/4, f)
-		w.heal()
-		w.settled()
-		w.check()
-		w.compare(6, false)
-	}
-	w.quiet(quietFaults...)
-	w.compareWhile(60)
-	w.verify()
-	w.report()
+// groups are the faults of TestAlone; each group has a world of its own.
+var groups = []struct {
+	name   string
+	events int // produced meanwhile
+	faults []fault
+}{
+	{"ingest", 150, ingestFaults}, {"group", 150, groupFaults}, {"broker", 150, brokerFaults}, {"producer", 150, producerFaults}, {"engine", 150, engineFaults},
+	{"rollup", 150, rollupFaults}, {"quiet", 0, quietFaults},
 }
 
-// quiet has faults strike while nothing is produced.
-func (w *world) quiet(faults ...fault) {
-	w.t.Helper()
+// TestAlone has each fault strike alone.
+func TestAlone(t *testing.T) {
+	chosen, err := regexp.Compile(*only)
+	must(t, err)
+	for _, g := range groups {
+		faults := slices.DeleteFunc(slices.Clone(g.faults), func(f fault) bool { return !chosen.MatchString(f.name) })
+		if len(faults) > 0 {
+			t.Run(g.name, func(t *testing.T) { alone(t, g.events, faults) })
+		}
+	}
+}
+
+func alone(t *testing.T, events int, faults []fault) {
+	w := newWorld(t, max(*seed, 1))
+	defer w.close()
+	w.strike(150)
+	w.recovers()
 	for _, f := range faults {
-		w.struck = append(w.struck, f.name)
-		f.strike(w)
-		w.settled()
-		w.check()
+		w.strike(events, f)
+		w.recovers()
 		w.compare(6, false)
 	}
+	w.verify()
+	w.report()
 }
 
 // TestMixed has random faults strike one after the other, in world after world.
@@ -66,16 +67,16 @@ func mixed(t *testing.T, s uint64) {
 	t.Helper()
 	w := newWorld(t, s)
 	defer w.close()
-	all := slices.Concat(ingestFaults, brokerFaults, engineFaults)
+	all := slices.Concat(ingestFaults, groupFaults, brokerFaults, producerFaults, engineFaults, rollupFaults)
 	for range 2 {
 		w.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		w.strike(*events, all[:5]...)
-		w.heal()
-		w.settled()
-		w.check()
+		w.strike(600, all[:5]...)
+		w.recovers()
 		w.compareWhile(20)
 	}
-	w.quiet(quietFaults[w.rand.IntN(len(quietFaults))])
+	w.strike(0, quietFaults[w.rand.IntN(len(quietFaults))])
+	w.recovers()
+	w.compareWhile(20)
 	w.verify()
 	w.report()
 }

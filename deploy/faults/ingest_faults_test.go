@@ -2,10 +2,7 @@
 
 package faults
 
-import (
-	"syscall"
-	"time"
-)
+import "time"
 
 // A fault befalls the world while events are produced. When it returns, it is over, or heal ends it.
 type fault struct {
@@ -79,37 +76,7 @@ func (w *world) pause(millis int) {
 	<-time.After(time.Duration(w.rand.IntN(millis)) * time.Millisecond)
 }
 
-// comeAndGo has members join the group and leave it, in order and not.
-func comeAndGo(w *world) {
-	more := []*member{w.ingest(10), w.ingest(11)}
-	for _, m := range more {
-		m.ensure(w.t)
-		w.pause(500)
-	}
-	w.ingests[0].stop(w.t)
-	w.pause(500)
-	w.ingests[0].ensure(w.t)
-	more[0].count()
-	more[0].kill()
-	more[1].count()
-	more[1].stop(w.t)
-	w.left = append(w.left, more...)
-}
-
-// zombie stops an ingest in the middle of a batch for longer than its session lasts, so that others take over, and then lets it go on and write.
-func zombie(w *world) {
-	m := w.ingests[1]
-	done := make(chan struct{})
-	m.proxy.trap("events", func(c *call) {
-		c.before = func() { m.signal(syscall.SIGSTOP); close(done) } // the insert itself is under way already
-	})
-	if w.await(done) {
-		<-time.After(12 * time.Second)
-	}
-	m.signal(syscall.SIGCONT)
-}
-
-// ingestFaults are those of ingest's own process and of its group.
+// ingestFaults are those of ingest's own process.
 var ingestFaults = []fault{
 	{"ingest killed before the log", killAt("events", false)},
 	{"ingest killed after the log", killAt("events", true)},
@@ -122,6 +89,4 @@ var ingestFaults = []fault{
 	{"ingest killed before the commit", killAtCommit(false)},
 	{"ingest killed after the commit", killAtCommit(true)},
 	{"ingest killed at any moment", killAnywhere},
-	{"consumers come and go", comeAndGo},
-	{"a zombie writes", zombie},
 }

@@ -32,8 +32,10 @@ type process struct {
 	events  float64 // what earlier starts had stored, rejected or erased when last seen
 	seen    float64 // the same of this start
 
-	slowest time.Duration // from the start after a kill to ready
+	slowest time.Duration // from a start after a kill to ready
 	kills   int
+	killed  bool      // since the last start
+	again   time.Time // of the last start after a kill, until it is ready
 }
 
 // start runs the command, from any goroutine. Its process ends with this one, even if this one is killed.
@@ -66,6 +68,9 @@ func (p *process) launch() error {
 	p.running, p.ended = cmd, ended
 	p.events += p.seen
 	p.seen = 0
+	if p.killed {
+		p.killed, p.again = false, time.Now()
+	}
 	return nil
 }
 
@@ -107,6 +112,7 @@ func (p *process) kill() {
 	p.mu.Lock()
 	ended := p.ended
 	p.kills++
+	p.killed = true
 	p.mu.Unlock()
 	<-ended
 }
@@ -129,7 +135,6 @@ func (p *process) ensure(t testing.TB) {
 	p.mu.Lock()
 	alive := p.alive()
 	p.mu.Unlock()
-	started := time.Now()
 	if !alive {
 		p.start(t)
 	}
@@ -142,8 +147,10 @@ func (p *process) ensure(t testing.TB) {
 		}
 		return p.get("/readyz") != ""
 	})
-	if !alive {
-		p.slowest = max(p.slowest, time.Since(started))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.again.IsZero() {
+		p.slowest, p.again = max(p.slowest, time.Since(p.again)), time.Time{}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +26,9 @@ type producer struct {
 	broker string
 	topics []string
 	now    time.Time
-	rand   *rand.Rand
+
+	turn sync.Mutex // one writes at a time: the seed decides what it writes
+	rand *rand.Rand // of whose turn it is
 
 	mu           sync.Mutex
 	number       int
@@ -49,9 +50,11 @@ func newProducer(broker string, topics []string, now time.Time, seed uint64, par
 // produce sends about so many events, most once, some again later, in pieces that go each their own way. It returns when all that is to be counted is
 // acknowledged.
 func (p *producer) produce(ctx context.Context, seed uint64, events int) error {
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	records := traffic.Make(traffic.Config{Seed: seed, Now: p.now, Events: events, Topics: p.topics})
 	records = append(records, p.odd()...)
-	for range len(p.earlier) / 20 {
+	for range min(len(p.earlier)/20, events/10) { // bounded: replays of replays would double the topics every few faults
 		again := p.earlier[p.rand.IntN(len(p.earlier))]
 		again.Topic = p.topics[p.rand.IntN(len(p.topics))]
 		records = append(records, again)
@@ -81,8 +84,8 @@ func (p *producer) piece(ctx context.Context, records []traffic.Record) error {
 }
 
 // plain is a producer that knows no idempotence: what is not acknowledged is sent again, and so may be there twice.
-func (p *producer) plain(ctx context.Context, records []traffic.Record) error {
-	client, err := p.client(kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))
+func (p *producer) plain(ctx context.Context, records []traffic.Record, opts ...kgo.Opt) error {
+	client, err := p.client(append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))...)
 	if err != nil {
 		return err
 	}
@@ -154,10 +157,11 @@ func (p *producer) acknowledge(numbers []int) {
 	p.sent += len(numbers)
 }
 
+var codecs = []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
+
 func (p *producer) client(opts ...kgo.Opt) (*kgo.Client, error) {
-	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
-	return kgo.NewClient(append(opts, kgo.SeedBrokers(p.broker), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[p.rand.IntN(len(codecs))]),
-		kgo.ProducerBatchMaxBytes(8<<20), kgo.MetadataMinAge(100*time.Millisecond), kgo.RetryTimeout(patience), kgo.ProduceRequestTimeout(2*time.Second))...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(p.broker), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[p.rand.IntN(len(codecs))]),
+		kgo.ProducerBatchMaxBytes(8 << 20), kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryTimeout(patience), kgo.ProduceRequestTimeout(2 * time.Second)}, opts...)...)
 }
 
 // messages gives each record a partition, a number and a time of its own, which may be years off.
@@ -189,8 +193,10 @@ func (p *producer) grown(topic string, partitions int) {
 	p.partitions[topic] = partitions
 }
 
-// resend puts records that are about to be deleted into other places, under their numbers.
+// resend puts records that are there into other places as well, under their numbers.
 func (p *producer) resend(ctx context.Context, found []stored, to string) error {
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	client, err := p.client(kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))
 	if err != nil {
 		return err
@@ -203,30 +209,6 @@ func (p *producer) resend(ctx context.Context, found []stored, to string) error 
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return client.ProduceSync(ctx, messages...).FirstErr()
-}
-
-const largest = 1 << 20 // bytes of a value that is no reject yet
-
-// odd are records that are no usual events.
-func (p *producer) odd() (records []traffic.Record) {
-	add := func(value []byte) {
-		records = append(records, traffic.Record{Topic: p.topics[p.rand.IntN(len(p.topics))], Key: []byte("odd"), Value: value})
-	}
-	add(nil) // a tombstone
-	add([]byte{})
-	for _, size := range []int{largest, largest + 1, 2 * largest} {
-		if p.rand.IntN(20) == 0 {
-			add(p.sized(size))
-		}
-	}
-	return records
-}
-
-// sized is an event of exactly so many bytes.
-func (p *producer) sized(size int) []byte {
-	const head = `{"specversion":"1.0","id":"large-%d","source":"/large","type":"usage.message.v1","time":"%s","data":{"org_id":"full","user_id":"u-large","channel":"chat"},"pad":"`
-	text := fmt.Sprintf(head, p.rand.IntN(1000), p.now.Add(-time.Hour).UTC().Format(time.RFC3339))
-	return []byte(text + strings.Repeat("x", size-len(text)-2) + `"}`)
 }
 
 // missing are acknowledged records that are not among those found.

@@ -21,6 +21,8 @@ const (
 	group      = "rollcall"
 	partitions = 3
 	secret     = "the secret of the fault tests, 32+ bytes"
+
+	insertTimeout = 5 * time.Second
 )
 
 // A world is all of Rollcall, as processes, and the truth about it.
@@ -43,15 +45,15 @@ type world struct {
 	producer *producer
 	chunks   int
 
-	oracle  *oracle.Oracle
-	records int // in the topics, at the last check
-	struck  []string
-	missed  int // of those, how many found nothing to strike at
-	exports int // compared
-	failed  int // asked for in vain, while something was broken
-	kills   map[string]int
-	closed  bool
-	slowest time.Duration // recovery of the engine or the broker
+	oracle   *oracle.Oracle
+	records  int // in the topics, at the last check
+	struck   []string
+	missed   int // of those, how many found nothing to strike at
+	exports  int // compared
+	failed   int // asked for in vain, while something was broken
+	kills    map[string]int
+	recovery map[string]time.Duration // from the start after a kill to the first answer, the slowest; by kind of process
+	closed   bool
 }
 
 // A member is a process of Rollcall's with its own way to the engine.
@@ -61,7 +63,7 @@ type member struct {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir(), keys: map[string]string{}, kills: map[string]int{}}
+	w := &world{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir(), keys: map[string]string{}, kills: map[string]int{}, recovery: map[string]time.Duration{}}
 	w.topics = []string{"faults.one", "faults.two"}
 	w.program = build(t, w.dir, "rollcall/cmd/rollcall")
 	w.broker = startBroker(t, build(t, w.dir, "rollcall/deploy/faults/broker"), filepath.Join(w.dir, "kafka"), w.topics)
@@ -83,7 +85,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 
 func (w *world) ingest(i int) *member {
 	return w.member(fmt.Sprint("ingest-", i), "ingest", "--kafka-brokers", w.broker.addr, "--kafka-topics", strings.Join(w.topics, ","), "--secret", secret,
-		"--batch-rows", fmt.Sprint(50+w.rand.IntN(1500)), "--batch-age", "50ms")
+		"--batch-rows", fmt.Sprint(50+w.rand.IntN(1500)), "--batch-age", "50ms", "--insert-timeout", insertTimeout.String())
 }
 
 // member makes a process that is not started yet.
@@ -147,7 +149,7 @@ func (w *world) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// strike has the faults happen one after the other while events are produced, so many at least. It returns when all of them are acknowledged.
+// strike has the faults happen one after the other while events are produced, so many at least; none, if events is 0. It returns when all of them are acknowledged.
 func (w *world) strike(events int, faults ...fault) {
 	w.t.Helper()
 	over, produced := make(chan struct{}), make(chan error, 1)
@@ -162,10 +164,21 @@ func (w *world) strike(events int, faults ...fault) {
 	must(w.t, <-produced)
 }
 
+// recovers ends the faults, waits until all is committed, and holds what is stored against what was produced.
+func (w *world) recovers() {
+	w.t.Helper()
+	started := time.Now()
+	w.heal()
+	w.settled()
+	settled := time.Now()
+	w.check()
+	w.t.Logf("%6.1f s  until all was committed, %.1f s for the check of %d records", settled.Sub(started).Seconds(), time.Since(settled).Seconds(), w.records)
+}
+
 const chunk = 60 // events
 
 func (w *world) produceUntil(over <-chan struct{}, events int) error {
-	for produced := 0; ; produced += chunk {
+	for produced := 0; events > 0; produced += chunk {
 		w.chunks++
 		if err := w.producer.produce(w.t.Context(), w.seed*1_000_000+uint64(w.chunks), chunk); err != nil {
 			return err
@@ -178,6 +191,8 @@ func (w *world) produceUntil(over <-chan struct{}, events int) error {
 		case <-time.After(time.Second): // each batch touches every month: more than that is no test but a load
 		}
 	}
+	<-over
+	return nil
 }
 
 // killEngine is SIGKILL of the engine, then a new start on what is left.
@@ -187,7 +202,7 @@ func (w *world) killEngine() {
 	w.kills["engine"]++
 	started := time.Now()
 	w.engine = enginetest.Start(w.t, w.options)
-	w.slowest = max(w.slowest, time.Since(started))
+	w.recovery["engine"] = max(w.recovery["engine"], time.Since(started))
 }
 
 func (w *world) killBroker() {
@@ -195,5 +210,5 @@ func (w *world) killBroker() {
 	w.kills["broker"]++
 	started := time.Now()
 	w.broker.kill(w.topics)
-	w.slowest = max(w.slowest, time.Since(started))
+	w.recovery["broker"] = max(w.recovery["broker"], time.Since(started))
 }
