@@ -123,16 +123,24 @@ func (s *session) deleteReject(ctx context.Context, r *rejects, row uint32) erro
 	})
 }
 
-// What a batch brought of a person who was erased meanwhile. A tombstone already stands against each row; the erasure itself may have looked before they came.
-var deletePersons = map[string]string{
-	"events":   " WHERE org_id = {org:String} AND user_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
-	"entities": " WHERE org_id = {org:String} AND kind = 'user' AND entity_id = {user:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')",
-}
+// What a batch brought of a person who was erased meanwhile. A tombstone already stands against each row of theirs; the erasure itself may have looked before they
+// came. First they are taken out of what names them as its owner.
+const (
+	beforeErasure = " AND org_id = {org:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
+	theirEvents   = " WHERE user_id = {user:String}" + beforeErasure
+	theirEntity   = " WHERE kind = 'user' AND entity_id = {user:String}" + beforeErasure
+	owned         = " WHERE owner_id = {user:String}" + beforeErasure
+)
 
 func (s *session) deletePerson(ctx context.Context, p erasedPerson, erasedAt schema.Millis) error {
-	for table, where := range deletePersons {
+	for _, statement := range []string{
+		fmt.Sprintf("INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM (SELECT * FROM entities FINAL%s AND bitAnd(version, 1) = 0)", schema.Redaction, owned),
+		s.clickhouse.DeleteFrom("entities") + owned,
+		s.clickhouse.DeleteFrom("entities") + theirEntity,
+		s.clickhouse.DeleteFrom("events") + theirEvents,
+	} {
 		err := s.again(ctx, stepLog, func(ctx context.Context) error {
-			return s.conn.Exec(ctx, s.clickhouse.DeleteFrom(table)+where, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(erasedAt))))
+			return s.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(erasedAt))))
 		})
 		if err != nil {
 			return err

@@ -129,6 +129,7 @@ func (d *decoder) see(rec *schema.Record, large *largeValue) error {
 	case d.batch.list.has(&d.event):
 		d.batch.bury(&d.event)
 	default:
+		d.batch.list.redact(&d.event)
 		d.batch.add(&d.event)
 	}
 	return nil

@@ -77,6 +77,15 @@ func (l *erasureList) has(ev *schema.Event) bool {
 	return l.hasPerson(ev.Org, personOf(ev), ev.Time)
 }
 
+// redact takes an erased person out of an event from before the erasure that names them as the owner of something.
+func (l *erasureList) redact(ev *schema.Event) {
+	if l == nil || ev.Entity == nil || !l.hasPerson(ev.Org, ev.Entity.Owner, ev.Time) {
+		return
+	}
+	ev.Entity.Owner = nil
+	ev.Version += schema.Redaction
+}
+
 // hasReject says the same of a refused record, as far as it names a person. Its time is the broker's or the producer's clock.
 func (l *erasureList) hasReject(rec *schema.Record, rej *schema.Rejection) bool {
 	if l == nil || len(l.persons) == 0 || rej.User == "" {
@@ -121,7 +130,7 @@ func tombstone(ev *schema.Event) *schema.Event {
 // An erasedPerson is one whose rows a batch has brought.
 type erasedPerson struct{ org, user string }
 
-// tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read.
+// tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read, and who is named by it.
 func (b *batch) tombstones(l *erasureList) (log *events, history *entities, persons map[erasedPerson]schema.Millis) {
 	log, history, persons = newEvents(), newEntities(), map[erasedPerson]schema.Millis{}
 	if b.list.same(l) {
@@ -141,6 +150,8 @@ func (b *batch) tombstones(l *erasureList) (log *events, history *entities, pers
 			history.add(tombstone(&schema.Event{Type: schema.EntityState, Day: e.day.values[row], Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
 				Version: e.version.values[row], Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]}}))
 			l.note(persons, e.org.at(row), user)
+		} else if owner := e.owner.at(row); l.hasPerson(e.org.at(row), owner, e.time.values[row]) {
+			l.note(persons, e.org.at(row), owner)
 		}
 	}
 	return log, history, persons

@@ -49,6 +49,53 @@ func TestErasedPersonsEventsAreDropped(t *testing.T) {
 	}
 }
 
+// An erased person is taken out of what names them as its owner, whether the event comes before the erasure, beside it, or again after it; other copies of the event
+// stand to it as before.
+func TestErasedPersonsAreNoOwners(t *testing.T) {
+	h := newHarness(t, "usage.entities")
+	now := time.Now()
+	var erase sync.Once
+	newProxy(h).set(func(statement string) fault {
+		if strings.HasPrefix(statement, "INSERT INTO entities") {
+			erase.Do(func() { h.erase("acme", "ann", now.Add(time.Minute)) })
+		}
+		return fault{}
+	})
+	assistant := func(id, owner string, at time.Time) string {
+		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/test","type":"usage.entity.v1","time":%q,"data":{"org_id":"acme","kind":"assistant","id":%q,"name":"A","owner_id":%q}}`,
+			id, at.UTC().Format(time.RFC3339Nano), id, owner)
+	}
+	var records []string
+	for i, id := range numbered("a", 8) {
+		at := now.Add(time.Duration(i) * time.Millisecond) // part of the content, and so of who wins
+		records = append(records, assistant(id, "ann", at), assistant(id, "bob", at))
+	}
+	h.produce("usage.entities", 0, append(records, assistant("later", "ann", now.Add(2*time.Minute)))...)
+	const owners = "SELECT count() + 1000 * countIf(owner_id = 'bob') FROM entities FINAL WHERE bitAnd(version, 1) = 0"
+	var first uint64
+	for _, rows := range []int{200_000, 1, 3} { // the erasure beside the batch; then all of it again
+		h.config.Group, h.config.BatchRows = fmt.Sprint("group-", rows), rows
+		m := h.start()
+		h.eventually("all committed", func() bool { return h.committed("usage.entities", 0) == 17 })
+		if err := m.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if n := h.count("SELECT count() FROM entities WHERE owner_id = 'ann' AND entity_id != 'later'"); n != 0 {
+			t.Errorf("in batches of %d: %d rows name ann as an owner", rows, n)
+		}
+		if n := h.count("SELECT count() FROM entities FINAL WHERE owner_id = 'ann' AND entity_id = 'later'"); n != 1 {
+			t.Errorf("in batches of %d: what ann owned later is gone", rows)
+		}
+		n := h.count(owners)
+		if first == 0 {
+			first = n
+		}
+		if bobs := n / 1000; n != first || n%1000 != 9 || bobs == 0 || bobs == 8 {
+			t.Errorf("in batches of %d: %d things, of which %d are bob's; at first %d", rows, n%1000, bobs, first/1000)
+		}
+	}
+}
+
 // The erasure begins after the batch was held against the list, and looks at the log before the batch is there: ingest itself puts tombstones over it.
 func TestErasureRacesABatch(t *testing.T) {
 	t.Run("one server", func(t *testing.T) { erasureRacesABatch(t, newHarness(t, "usage.messages")) })

@@ -40,7 +40,7 @@
 // tombstones: org, day, type, time, the hash of the event's own (type, source, id), and its version, until the log's TTL. The version is a hash of the event's
 // content: it keeps the tombstone's place among copies that name other persons, shows nothing of the content, and lets somebody who reads the table confirm a guess
 // of the whole content. Entities that name the person as their owner keep
-// everything else and lose the owner, under a version that no replay of the old event wins against; a later event may name an owner again. Rejects go if what
+// everything else and lose the owner, under a version above the old event's own; a replay of it is stored without the owner, too. A later event may name an owner again. Rejects go if what
 // could be read of them names the person, or if their value has the id as a quoted text. Rows that a recompute under way wrote and could not commit stay unread
 // until Clean takes them for orphans; deleted rows stay in the engine's replaced parts for its old_parts_lifetime (8 minutes).
 package rollup

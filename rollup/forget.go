@@ -73,7 +73,7 @@ func (p *person) args() []any {
 const (
 	theirs   = "org_id = {org:String} AND user_id = {user:String}"
 	theirOwn = "org_id = {org:String} AND kind = 'user' AND entity_id = {user:String}"
-	owned    = "org_id = {org:String} AND kind != 'user' AND owner_id = {user:String}"
+	owned    = "org_id = {org:String} AND owner_id = {user:String} AND NOT (kind = 'user' AND entity_id = {user:String})"
 
 	// A reject names a person in what could be read of it, or as a quoted text in a record of the org (or of an org that could not be read).
 	naming = `org_id IN ({org:String}, '') AND (user_id = {user:String} OR position(value, concat('"', {user:String}, '"')) > 0 OR key = {user:String}
@@ -81,9 +81,6 @@ const (
 
 	erasedMillis = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
 )
-
-// redacted is the version of an entity event whose owner was erased: no content hash is above it, and it is not that of a tombstone.
-const redacted = ^uint64(0) &^ schema.Erased
 
 // list puts the person on the erasure list. Producers' clocks may be ahead: what is stored already is from before the erasure.
 func (p *person) list(ctx context.Context) error {
@@ -131,8 +128,8 @@ func (p *person) bury(ctx context.Context) error {
 WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirs, erasedMillis),
 		fmt.Sprintf(`INSERT INTO entities (org_id, day, event_id, version, kind, time) SELECT org_id, day, event_id, bitOr(version, %d), kind, time FROM entities FINAL
 WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirOwn, erasedMillis),
-		fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (toUInt64(%d) AS version, '' AS owner_id) FROM
-(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0)`, uint64(redacted), owned),
+		fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM
+(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0)`, schema.Redaction, owned),
 	} {
 		if err := p.exec(ctx, statement); err != nil {
 			return err

@@ -36,7 +36,7 @@ func population(db *database) {
 	}
 	for _, org := range []string{"acme", "globex"} {
 		for n := range 3 {
-			entity(org, fmt.Sprintf("e-%d", n), "user", fmt.Sprintf("u%d", n), "Name", "")
+			entity(org, fmt.Sprintf("e-%d", n), "user", fmt.Sprintf("u%d", n), "Name", []string{"", "", "u0"}[n])
 			entity(org, fmt.Sprintf("a-%d", n), "assistant", fmt.Sprintf("a%d", n), "Assistant", fmt.Sprintf("u%d", n))
 		}
 	}
