@@ -12,10 +12,12 @@
 //   - every record of the topics is in the log by its identity, or in rejects by its offset, and no event is in the log that was not produced;
 //   - every export that is asked for, while rollup workers race on the slices and die, is exactly the oracle's.
 //
-// `make test-faults` runs each fault alone and then seeds of all of them mixed, within the time of the flag -for. A failure prints the seed; run it again
-// alone with
+// `make test-faults` runs each fault alone, in groups that have a world of their own, and then seeds of all of them mixed, within the time of the flag -for. A
+// failure prints the seed; run a group, a fault, or a seed again alone with
 //
-//	go test -tags faults ./deploy/faults -run TestMixed -seed 7
+//	go test -tags faults ./deploy/faults -v -run TestAlone/broker
+//	go test -tags faults ./deploy/faults -v -run TestAlone -fault 'leaders moved'
+//	go test -tags faults ./deploy/faults -v -run TestMixed -seed 7
 //
 // The seed fixes the events and the order of the faults; the machine's timing decides what exactly they hit.
 package faults
