@@ -16,6 +16,9 @@ import (
 	"rollcall/deploy/kafkatest"
 )
 
+// harnessRack is where the harness's own readers say they are, so that the broker tells them from ingest; see its program.
+const harnessRack = "harness"
+
 // A broker is the embedded broker in a process of its own, on the same directory and address at every start.
 type broker struct {
 	t       testing.TB
@@ -29,6 +32,7 @@ type broker struct {
 	encoder *json.Encoder
 	answers chan string   // to commands
 	commits chan struct{} // a held commit has arrived
+	earlier int           // redelivered by processes that were killed
 
 	*kafkatest.Broker // its administration
 }
@@ -77,6 +81,7 @@ func (b *broker) start(topics []string) {
 // kill is SIGKILL, then a new start on what is left.
 func (b *broker) kill(topics []string) {
 	b.t.Helper()
+	b.earlier = b.redelivered()
 	must(b.t, b.process.Process.Kill())
 	_ = b.process.Wait() // it says that it was killed
 	b.start(topics)
@@ -104,11 +109,17 @@ func (b *broker) do(c command) {
 }
 
 // corrupted is how many answers were spoilt since the start.
-func (b *broker) corrupted() (n int) {
+func (b *broker) corrupted() int { return b.ask("corrupted") }
+
+// redelivered is how many offsets were read more than once, at least.
+func (b *broker) redelivered() int { return b.earlier + b.ask("redelivered") }
+
+// ask gets a number.
+func (b *broker) ask(what string) (n int) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	must(b.t, b.encoder.Encode(command{Do: "corrupted"}))
+	must(b.t, b.encoder.Encode(command{Do: what}))
 	_, err := fmt.Sscan(strings.TrimSpace(<-b.answers), &n)
 	must(b.t, err)
 	<-b.answers // done

@@ -9,11 +9,12 @@
 // acknowledgements, aborted transactions, every codec, clock skew, tombstones, values of 1 MiB and more). Then everything that was killed is started again,
 // and when all is committed:
 //
-//   - every record of the topics is in the log by its identity, or in rejects by its offset, and no event is in the log that was not produced;
+//   - every record of the topics is in the log by its identity, in rejects by its offset, or an erased person's, of whom nothing is left; and no event is in the
+//     log that was not produced;
 //   - every export that is asked for, while rollup workers race on the slices and die, is exactly the oracle's.
 //
-// `make test-faults` runs each fault alone, in groups that have a world of their own, and then seeds of all of them mixed, within the time of the flag -for. A
-// failure prints the seed; run a group, a fault, or a seed again alone with
+// `make test-faults` runs each fault alone, in groups that have a world of their own, and then seeds of all of them mixed, within the time of the flag -for. CI
+// runs TestShort, a fault of each kind. A failure prints the seed; run a group, a fault, or a seed again alone with
 //
 //	go test -tags faults ./deploy/faults -v -run TestAlone/broker
 //	go test -tags faults ./deploy/faults -v -run TestAlone -fault 'leaders moved'

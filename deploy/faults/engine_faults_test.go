@@ -27,7 +27,6 @@ func engineKilled(w *world) {
 func everythingKilled(w *world) {
 	w.pause(1000)
 	for _, m := range w.members() {
-		m.count()
 		m.kill()
 	}
 	w.killBroker()
@@ -87,10 +86,11 @@ var engineFaults = []fault{
 	{"everything killed", everythingKilled},
 }
 
-// rollupFaults are those of the rollup's workers.
+// rollupFaults are those of the rollup's workers, and of what repairs beside them.
 var rollupFaults = []fault{
 	{"rollup killed between tables", rollupKilled("message_daily", true)},
 	{"rollup killed before the manifest", rollupKilled("slices", false)},
 	{"rollup killed after the manifest", rollupKilled("slices", true)},
 	{"a stale recompute finishes last", staleRecompute},
+	{"a person forgotten, killed half way", forgotten},
 }

@@ -26,6 +26,28 @@ var groups = []struct {
 	{"rollup", 150, rollupFaults}, {"quiet", 0, quietFaults},
 }
 
+// everyKind has one or two faults of each group, among them those that a first version of such a product gets wrong.
+var everyKind = []string{
+	"ingest killed after the log", "ingest killed after the marks", "a zombie goes on after the log", "not the leader", "partitions added", "broker killed", "conflicting copies",
+	"engine's answers lost after the work", "engine killed in mid-insert", "rollup killed before the manifest", "a person forgotten, killed half way",
+}
+
+// TestShort has a fault of each kind strike alone, all in one world: what there is time for at every change.
+func TestShort(t *testing.T) {
+	var chosen []fault
+	for _, g := range groups {
+		for _, f := range g.faults {
+			if slices.Contains(everyKind, f.name) {
+				chosen = append(chosen, f)
+			}
+		}
+	}
+	if len(chosen) != len(everyKind) {
+		t.Fatalf("%d faults have the names of %q", len(chosen), everyKind)
+	}
+	alone(t, 60, chosen)
+}
+
 // TestAlone has each fault strike alone.
 func TestAlone(t *testing.T) {
 	chosen, err := regexp.Compile(*only)

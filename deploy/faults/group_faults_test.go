@@ -17,9 +17,7 @@ func comeAndGo(w *world) {
 	w.ingests[0].stop(w.t)
 	w.pause(500)
 	w.ingests[0].ensure(w.t)
-	more[0].count()
 	more[0].kill()
-	more[1].count()
 	more[1].stop(w.t)
 	w.left = append(w.left, more...)
 }

@@ -30,7 +30,7 @@ func killAt(table string, after bool) func(*world) {
 		m := w.someone()
 		done := make(chan struct{})
 		m.proxy.trap(table, func(c *call) {
-			dies := func() { m.count(); m.kill(); close(done) }
+			dies := func() { m.kill(); close(done) }
 			if after {
 				c.after = dies
 			} else {
@@ -52,7 +52,6 @@ func killAtCommit(taken bool) func(*world) {
 		w.broker.do(command{Do: "hold commit", Applied: taken})
 		if w.await(w.broker.commits) {
 			for _, m := range w.ingests {
-				m.count()
 				m.kill()
 			}
 		}
@@ -65,7 +64,6 @@ func killAnywhere(w *world) {
 	for range 4 {
 		w.pause(300)
 		m := w.someone()
-		m.count()
 		m.kill()
 		m.start(w.t)
 	}

@@ -65,7 +65,8 @@ func (w *world) held(topics ...string) (records []stored) {
 			delete(starts, topic)
 		}
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.broker.addr), kgo.ConsumePartitions(starts), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.broker.addr), kgo.ConsumePartitions(starts), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond), kgo.Rack(harnessRack))
 	must(w.t, err)
 	defer client.Close()
 	for len(left) > 0 {
@@ -95,9 +96,6 @@ func (w *world) settled() {
 	w.t.Helper()
 	deadline, before := time.Now().Add(patience), ""
 	for poll := time.NewTicker(100 * time.Millisecond); ; <-poll.C {
-		for _, m := range w.ingests {
-			m.count()
-		}
 		behind := w.behind()
 		if behind == "" {
 			return
@@ -134,13 +132,17 @@ func (w *world) check() {
 		w.t.Fatalf("the broker lost %d acknowledged records, %d the first of them: no fault of Rollcall's", len(missing), missing[0])
 	}
 	o, rejected := oracle.New(), map[place]string{}
+	for _, e := range w.erasures {
+		o.Erase(e)
+	}
 	for _, s := range held {
-		if reason := o.Add(s.record(), time.Now()); reason != "" {
+		if reason := o.Add(s.record(), time.Now()); reason != "" && !w.namesErased(s) {
 			rejected[s.place] = reason
 		}
 	}
 	w.checkLog(o)
 	w.checkRejects(rejected)
+	w.checkTraces()
 	w.oracle, w.records = o, len(held)
 }
 

@@ -10,9 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -29,8 +27,6 @@ type process struct {
 	mu      sync.Mutex
 	running *exec.Cmd
 	ended   chan struct{}
-	events  float64 // what earlier starts had stored, rejected or erased when last seen
-	seen    float64 // the same of this start
 
 	slowest time.Duration // from a start after a kill to ready
 	kills   int
@@ -66,8 +62,6 @@ func (p *process) launch() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running, p.ended = cmd, ended
-	p.events += p.seen
-	p.seen = 0
 	if p.killed {
 		p.killed, p.again = false, time.Now()
 	}
@@ -166,20 +160,6 @@ func (p *process) get(path string) string {
 		return ""
 	}
 	return string(body)
-}
-
-var eventsTotal = regexp.MustCompile(`(?m)^rollcall_ingest_events_total\{.*\} (\S+)$`)
-
-// count notes how many records this start has dealt with so far.
-func (p *process) count() {
-	sum := 0.0
-	for _, m := range eventsTotal.FindAllStringSubmatch(p.get("/metrics"), -1) {
-		n, _ := strconv.ParseFloat(m[1], 64)
-		sum += n
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.seen = max(p.seen, sum)
 }
 
 // freeAddr is an address of this machine that nobody listens on.

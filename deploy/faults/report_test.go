@@ -7,10 +7,7 @@ import "strings"
 // report prints what a seed went through.
 func (w *world) report() {
 	w.t.Helper()
-	handled := 0.0
 	for _, m := range append(w.members(), w.left...) {
-		m.count()
-		handled += m.events + m.seen
 		kind := m.command[1]
 		w.kills[kind] += m.kills
 		w.recovery[kind] = max(w.recovery[kind], m.slowest)
@@ -25,6 +22,6 @@ func (w *world) report() {
 	}
 	w.t.Logf("seed %d: %d events of %d records (%d rejected, %d duplicates and %d conflicting copies survived, %d aborted ones not counted); kills %v; at least %d records redelivered; "+
 		"%d exports compared, %d asked for in vain meanwhile; slowest recovery %v; %d faults, %d of which found nothing to strike at: %s",
-		w.seed, w.oracle.Len(), w.records, rejected, w.oracle.Repeated, conflicts, w.producer.aborted, w.kills, max(0, int(handled)-w.records),
+		w.seed, w.oracle.Len(), w.records, rejected, w.oracle.Repeated, conflicts, w.producer.aborted, w.kills, w.broker.redelivered(),
 		w.exports, w.failed, w.recovery, len(w.struck), w.missed, strings.Join(w.struck, ", "))
 }

@@ -46,6 +46,7 @@ type world struct {
 	chunks   int
 
 	oracle   *oracle.Oracle
+	erasures []oracle.Erasure
 	records  int // in the topics, at the last check
 	struck   []string
 	missed   int // of those, how many found nothing to strike at

@@ -11,9 +11,10 @@ import (
 )
 
 type faults struct {
-	cluster *kfake.Cluster
-	network *network
-	out     *lines
+	cluster     *kfake.Cluster
+	network     *network
+	redelivered redelivered
+	out         *lines
 }
 
 func (f *faults) do(c command) error {
@@ -36,6 +37,8 @@ func (f *faults) do(c command) error {
 		f.network.corrupt.Store(int64(c.Count))
 	case "corrupted": // how many were
 		f.out.say(fmt.Sprint(f.network.corrupted.Load()))
+	case "redelivered": // how many offsets were
+		f.out.say(fmt.Sprint(f.redelivered.offsets.Load()))
 	default:
 		return fmt.Errorf("there is no fault %q", c.Do)
 	}

@@ -45,6 +45,7 @@ func main() {
 	out := &lines{}
 	out.say(broker.Addr())
 	f := &faults{cluster: broker.Cluster(), network: network, out: out}
+	f.redelivered.watch(f.cluster)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var c command
 		err := json.Unmarshal(in.Bytes(), &c)

@@ -52,8 +52,11 @@ func TestNamedRangesAreWholeCalendarPeriods(t *testing.T) {
 }
 
 // filled holds a small workspace whose exports can be worked out by hand.
-func filled(t *testing.T, settings string) *Oracle {
+func filled(t *testing.T, settings string, erasures ...Erasure) *Oracle {
 	o := New()
+	for _, e := range erasures {
+		o.Erase(e)
+	}
 	for i, line := range []string{
 		`usage.entity.v1 2020-01-01T00:00:00Z {"org_id":"o","kind":"workspace","id":"o","settings":` + settings + `}`,
 		`usage.entity.v1 2026-01-01T00:00:00Z {"org_id":"o","kind":"user","id":"u1","name":"=Old","email":"a@x","joined_at":"2025-12-31"}`,
@@ -141,6 +144,37 @@ func TestAConflictMustBeSettledByOneOfItsCopies(t *testing.T) {
 	table, err := o.Export(Query{Org: "o", Type: "users", GroupBy: "model", From: "2026-10-01", To: "2026-10-01", Now: now})
 	if err != nil || len(table.Rows) != 1 || table.Rows[0][4].Text != "b" {
 		t.Errorf("%v %v", table.Rows, err)
+	}
+}
+
+func TestAnErasedPersonIsNotCounted(t *testing.T) {
+	o := filled(t, `{"user_level_data":true}`, Erasure{Org: "o", User: "u1", Before: time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC).UnixMilli()}, Erasure{Org: "another", User: "u2", Before: now.UnixMilli()})
+	got := csvOf(t, o, Query{Type: "assistants", From: "2026-10-01", To: "2026-10-03"})
+	want := `period_start;period_end;org_id;assistant_id;assistant_name;messages;unique_users;active_users;conversations;messages_per_user;assistant_description;assistant_url;assistant_owner_id;assistant_owner_email
+2026-10-01;2026-10-03;o;a1;Helper;2;2;3;1;0.67;;;;
+`
+	if got != want {
+		t.Errorf("want\n%sgot\n%s", want, got)
+	}
+	for id, e := range o.Events() {
+		if (e.User == "u1" || e.Entity == "u1") && e.Time < time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC).UnixMilli() {
+			t.Errorf("%+v is counted", id)
+		}
+	}
+}
+
+func TestAnErasedCopyMayHold(t *testing.T) {
+	o := New()
+	o.Erase(Erasure{Org: "o", User: "gone", Before: now.UnixMilli()})
+	for _, user := range []string{"gone", "stays"} {
+		o.Add(structured("1", messageType, "2026-10-01T00:00:00Z", `{"org_id":"o","user_id":"`+user+`","channel":"chat"}`), now)
+	}
+	ids := o.Conflicts()
+	if len(ids) != 1 {
+		t.Fatalf("%v", ids)
+	}
+	if err := o.Settle(ids[0], func(Event) bool { return false }); err != nil || o.Len() != 0 {
+		t.Errorf("%v, %d events left", err, o.Len())
 	}
 }
 

@@ -16,15 +16,17 @@ type Identity struct {
 
 // An Oracle holds what was produced: per identity the copies that differ in content, in order of production.
 type Oracle struct {
-	copies map[Identity][]Event
-	winner map[Identity]Event
+	copies   map[Identity][]Event
+	winner   map[Identity]Event
+	erased   map[Identity]bool // a copy was an erased person's
+	erasures []Erasure
 
 	Rejected map[string]int // records that are no event, by reason
 	Repeated int            // records whose event was there already, with the same content
 }
 
 func New() *Oracle {
-	return &Oracle{copies: map[Identity][]Event{}, winner: map[Identity]Event{}, Rejected: map[string]int{}}
+	return &Oracle{copies: map[Identity][]Event{}, winner: map[Identity]Event{}, erased: map[Identity]bool{}, Rejected: map[string]int{}}
 }
 
 // Add takes one produced record, as read at now, and returns the reason if it is rejected.
@@ -35,6 +37,10 @@ func (o *Oracle) Add(r Record, now time.Time) (reason string) {
 		return reason
 	}
 	id := Identity{e.Org, day(e.Time).Format(time.DateOnly), e.Type, e.Source, e.ID}
+	if o.erase(&e) {
+		o.erased[id] = true
+		return ""
+	}
 	if slices.Contains(o.copies[id], e) {
 		o.Repeated++
 		return ""
@@ -46,10 +52,10 @@ func (o *Oracle) Add(r Record, now time.Time) (reason string) {
 // Len is how many events there are: identities, not records.
 func (o *Oracle) Len() int { return len(o.copies) }
 
-// Conflicts lists the identities with copies that differ in content, in a fixed order.
+// Conflicts lists the identities with copies that differ in content, or of which some are an erased person's, in a fixed order.
 func (o *Oracle) Conflicts() (all []Identity) {
 	for id, copies := range o.copies {
-		if len(copies) > 1 {
+		if len(copies) > 1 || o.erased[id] {
 			all = append(all, id)
 		}
 	}
@@ -63,13 +69,17 @@ func (o *Oracle) Conflicts() (all []Identity) {
 func (o *Oracle) Copies(id Identity) []Event { return o.copies[id] }
 
 // Settle tells which copy of a conflict the product kept: the first for which kept holds. It is an error if none or more than one of them is that copy: what was kept
-// must be a copy, whole. Every conflict must be settled before an export is computed.
+// must be a copy, whole. If it kept none, it must be that an erased person's copy held. Every conflict must be settled before an export is computed.
 func (o *Oracle) Settle(id Identity, kept func(Event) bool) error {
 	var found []Event
 	for _, e := range o.copies[id] {
 		if kept(e) {
 			found = append(found, e)
 		}
+	}
+	if len(found) == 0 && o.erased[id] {
+		delete(o.copies, id)
+		return nil
 	}
 	if len(found) != 1 {
 		return fmt.Errorf("the product kept something of %+v that is %d of its copies: %+v", id, len(found), o.copies[id])
