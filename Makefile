@@ -1,9 +1,10 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build bench test-kafka test-faults test-browser test-spreadsheet test-containers test-alerts screenshots fmt clean
+.PHONY: help run test check engine build bench test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts screenshots fmt clean
 
 GO ?= go
 RACE ?=
+FAULTS ?= -run 'Alone|Mixed'
 TEST_FLAGS ?= -timeout 15m
 
 help: ## list the targets
@@ -19,8 +20,11 @@ test-kafka: engine ## the integration suite, and the broker's own tests, against
 	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 ./deploy/kafkatest
 	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 ./deploy/suite
 
-test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-for 1h -seed 7' for longer, or one seed again
+test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)
+
+test-faults-short: engine ## a fault of each kind
+	$(GO) test -tags faults $(TEST_FLAGS) -count=1 -v -run Short ./deploy/faults
 
 test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
 	$(GO) test -tags browser $(TEST_FLAGS) -count=1 -skip Screenshots ./export/web/...

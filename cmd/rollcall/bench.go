@@ -6,17 +6,21 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
+	"time"
 
 	"rollcall/deploy/bench"
 )
 
 type benchCommand struct {
 	Ingest benchIngestCommand `cmd:"" help:"From Kafka to the log: events per second, CPU and memory, with embedded parts in processes of their own."`
+	Delay  benchDelayCommand  `cmd:"" help:"How long after it was produced an event is in the log, at a steady rate."`
 	Export benchExportCommand `cmd:"" help:"Each data type over twelve months: from rollups, from the log, and by the bare engine."`
 }
 
 type benchIngestCommand struct {
 	Events     int  `help:"Events to produce before the clock starts." default:"1000000"`
+	LogEvents  int  `help:"Events that are in the log before the clock starts, over a year." default:"0"`
+	Workspaces int  `help:"Workspaces that share the events." default:"50"`
 	Partitions int  `help:"Partitions of each topic." default:"4"`
 	Baselines  bool `help:"Measure the plainer ways in the same run: ClickHouse's Kafka engine with a materialized view, and a kafka-go Reader with encoding/json, row by row."`
 	JSON       bool `name:"json" help:"Print the figures as JSON."`
@@ -28,7 +32,7 @@ func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	results, err := bench.Ingest(ctx, bench.IngestOptions{Events: c.Events, Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err})
+	results, err := bench.Ingest(ctx, bench.IngestOptions{Events: c.Events, LogEvents: c.LogEvents, Workspaces: max(1, c.Workspaces), Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err})
 	if err != nil {
 		return err
 	}
@@ -42,6 +46,30 @@ func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
 			r.ClientPeakBytes>>20, r.EnginePeakBytes>>20, results[0].EventsPerSecond/r.EventsPerSecond)
 	}
 	return w.Flush()
+}
+
+type benchDelayCommand struct {
+	Rate       int           `help:"Events per second." default:"50000"`
+	For        time.Duration `help:"How long to produce, like 20s." default:"20s"`
+	Partitions int           `help:"Partitions of each topic." default:"4"`
+	JSON       bool          `name:"json" help:"Print the figures as JSON."`
+}
+
+func (c *benchDelayCommand) Run(ctx context.Context, std streams) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	r, err := bench.Delay(ctx, bench.DelayOptions{Rate: max(50, c.Rate), For: max(time.Second, c.For), Partitions: c.Partitions, Dir: dir, Progress: std.err})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(std.out).Encode(r)
+	}
+	_, err = fmt.Fprintf(std.out, "%.0f events/s: in the log, marked and committed after %.0f ms (median), %.0f ms (p99), %.0f ms (longest)\n", r.EventsPerSecond, r.P50*1e3, r.P99*1e3, r.Max*1e3)
+	return err
 }
 
 type benchExportCommand struct {

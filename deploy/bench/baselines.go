@@ -134,15 +134,5 @@ func (r *ingestRun) kafkaEngine(ctx context.Context, o tables.Options) error {
 			return err
 		}
 	}
-	for {
-		done, err := r.committed(ctx, "bench-engine")
-		if err != nil || done {
-			return err
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return r.await(ctx, "bench-engine", nil)
 }

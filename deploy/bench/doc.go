@@ -8,6 +8,11 @@
 //   - reader: a kafka-go Reader, encoding/json and one Append per row, in batches of 10,000, as a first version would do it;
 //   - engine: ClickHouse's own Kafka table engine with a materialized view into the same log table. Neither judges events as Rollcall does.
 //
+// The events of all workspaces come in order of time, as they would. --workspaces and --log-events show what the number of workspaces and the size of the log
+// cost; while it runs it prints the pace and the memory of each tenth.
+//
+// `rollcall bench delay` produces at a steady rate while Rollcall ingests, and says how long an event takes from the producer's call until it is committed.
+//
 // `rollcall bench export` fills the log, rolls it up, and compares each export with the same one grouped straight from the log, and with the bare engine that
 // runs the same SQL into the same format without the service.
 //

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"container/heap"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -9,14 +10,11 @@ import (
 	"rollcall/deploy/sample"
 )
 
-// workspaces is how many share the events; the n-th has about 1/n of the first one's people.
-const workspaces = 50
-
 // duplicates is the share of events that are sent twice.
 const duplicates = 0.05
 
-// records gives n records, of which distinct are different events; the others are copies of earlier ones, a while later.
-func records(n int, now time.Time) iter.Seq2[sample.Record, bool] {
+// records gives n records in order of time, of which distinct are different events; the others are copies of earlier ones, a while later.
+func records(n, workspaces int, now time.Time) iter.Seq2[sample.Record, bool] {
 	return func(yield func(r sample.Record, isNew bool) bool) {
 		random := rand.New(rand.NewPCG(1, 2))
 		var recent []sample.Record
@@ -25,27 +23,74 @@ func records(n int, now time.Time) iter.Seq2[sample.Record, bool] {
 			left--
 			return yield(r, isNew) && left > 0
 		}
-		// A user sends about 220 events in 28 days. Another seed would not do for more: ids do not depend on it, so the events would be the same ones.
-		largest := n/800 + 50
-		for w := range workspaces {
-			config := sample.Config{Org: fmt.Sprintf("org-%02d", w+1), Users: max(3, largest/(w+1)), Days: 28, Seed: uint64(w + 1), Now: now}
-			for r := range sample.Events(config) {
-				if !emit(r, true) {
+		for r := range inOrder(histories(n, workspaces, now)) {
+			if !emit(r, true) {
+				return
+			}
+			if random.Float64() >= duplicates {
+				continue
+			}
+			if recent = append(recent, r); len(recent) > 1000 {
+				i := random.IntN(len(recent))
+				copied := recent[i]
+				recent[i] = recent[len(recent)-1]
+				recent = recent[:len(recent)-1]
+				if !emit(copied, false) {
 					return
-				}
-				if random.Float64() >= duplicates {
-					continue
-				}
-				if recent = append(recent, r); len(recent) > 1000 {
-					i := random.IntN(len(recent))
-					copied := recent[i]
-					recent[i] = recent[len(recent)-1]
-					recent = recent[:len(recent)-1]
-					if !emit(copied, false) {
-						return
-					}
 				}
 			}
 		}
 	}
+}
+
+// histories are those of so many workspaces, at least n events together; the k-th has about 1/k of the first one's people.
+func histories(n, workspaces int, now time.Time) (all []iter.Seq[sample.Record]) {
+	// A user sends about 220 events in 28 days. Another seed would not do for more: ids do not depend on it, so the events would be the same ones.
+	largest := n/800 + 50
+	for w := range workspaces {
+		all = append(all, sample.Events(sample.Config{Org: fmt.Sprintf("org-%02d", w+1), Users: max(1, largest/(w+1)), Days: 28, Seed: uint64(w + 1), Now: now}))
+	}
+	return all
+}
+
+// inOrder merges streams by time: a batch holds events of all workspaces.
+func inOrder(streams []iter.Seq[sample.Record]) iter.Seq[sample.Record] {
+	return func(yield func(sample.Record) bool) {
+		var h earliest
+		for _, s := range streams {
+			next, stop := iter.Pull(s)
+			defer stop()
+			if r, ok := next(); ok {
+				h = append(h, &stream{r, next})
+			}
+		}
+		for heap.Init(&h); len(h) > 0; {
+			if !yield(h[0].head) {
+				return
+			}
+			if r, ok := h[0].next(); ok {
+				h[0].head = r
+				heap.Fix(&h, 0)
+			} else {
+				heap.Pop(&h)
+			}
+		}
+	}
+}
+
+type stream struct {
+	head sample.Record
+	next func() (sample.Record, bool)
+}
+
+type earliest []*stream
+
+func (h earliest) Len() int           { return len(h) }
+func (h earliest) Less(i, j int) bool { return h[i].head.Time.Before(h[j].head.Time) }
+func (h earliest) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *earliest) Push(s any)        { *h = append(*h, s.(*stream)) }
+func (h *earliest) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
 }

@@ -114,6 +114,12 @@ SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', nu
 	if(type = 'workflow_run', toString(number), ''), if(type = 'workflow_run', ['succeeded', 'failed'][1 + (number % 9 = 0)], ''), if(type = 'workflow_run', 'schedule', ''), if(type = 'workflow_run', number % 60000, 0)
 FROM numbers({events:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
 
+// filled are the parameters of settings and year.
+func filled(from schema.Millis, now time.Time, events, users int) []any {
+	first := int64(from) / 1000
+	return []any{clickhouse.Named("org", benchOrg), clickhouse.Named("first", first), clickhouse.Named("span", now.Unix()-first), clickhouse.Named("events", events), clickhouse.Named("users", users)}
+}
+
 func (r *exportRun) prepare(ctx context.Context) (err error) {
 	now := time.Now()
 	from := schema.Earliest(schema.DayOf(now.UTC()))
@@ -127,11 +133,9 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 	if r.conn, err = tables.Open(r.options); err != nil {
 		return err
 	}
-	named := []any{clickhouse.Named("org", benchOrg), clickhouse.Named("first", int64(r.period.From)/1000), clickhouse.Named("span", now.Unix()-int64(r.period.From)/1000),
-		clickhouse.Named("events", r.Events), clickhouse.Named("users", r.Users)}
 	started := time.Now()
 	for _, statement := range []string{settings, year, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events"} {
-		if err := r.conn.Exec(ctx, statement, named...); err != nil {
+		if err := r.conn.Exec(ctx, statement, filled(r.period.From, now, r.Events, r.Users)...); err != nil {
 			return fmt.Errorf("fill the log: %w", err)
 		}
 	}

@@ -16,12 +16,15 @@ import (
 
 	"rollcall/deploy/sample"
 	"rollcall/ingest"
+	"rollcall/schema"
 	"rollcall/schema/tables"
 )
 
 // IngestOptions are those of `bench ingest`.
 type IngestOptions struct {
 	Events     int    // records produced
+	LogEvents  int    // events that are in the log already
+	Workspaces int    // that share the events
 	Partitions int    // of each of the five topics
 	Baselines  bool   // measure the plainer ways, too
 	Dir        string // where broker and engine keep their data meanwhile
@@ -87,7 +90,7 @@ func (r *ingestRun) produce(ctx context.Context) error {
 	started := time.Now()
 	all := func(yield func(sample.Record) bool) {
 		n := 0
-		for record, isNew := range records(r.Events, time.Now()) {
+		for record, isNew := range records(r.Events, r.Workspaces, time.Now()) {
 			if n++; n%100_000 == 0 {
 				fmt.Fprintf(r.Progress, "%d of %d events produced\n", n, r.Events)
 			}
@@ -119,6 +122,9 @@ func (r *ingestRun) measure(ctx context.Context, way string, run func(context.Co
 	if _, err := tables.Migrate(ctx, o); err != nil {
 		return IngestResult{}, err
 	}
+	if err := r.fillLog(ctx, o); err != nil {
+		return IngestResult{}, err
+	}
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -130,8 +136,8 @@ func (r *ingestRun) measure(ctx context.Context, way string, run func(context.Co
 	own, others = ownCPU()-own, engine.cpu()-others
 	runtime.ReadMemStats(&after)
 	rows, err := countLog(ctx, o)
-	if err == nil && way == "rollcall" && rows != uint64(r.distinct) {
-		err = fmt.Errorf("the log has %d events; %d were produced", rows, r.distinct)
+	if err == nil && way == "rollcall" && rows != uint64(r.distinct+r.LogEvents) {
+		err = fmt.Errorf("the log has %d events; %d were produced", rows, r.distinct+r.LogEvents)
 	}
 	n := float64(r.Events)
 	return IngestResult{
@@ -139,6 +145,25 @@ func (r *ingestRun) measure(ctx context.Context, way string, run func(context.Co
 		ClientCPUMicros: float64(own.Nanoseconds()) / 1e3 / n, EngineCPUMicros: float64(others.Nanoseconds()) / 1e3 / n,
 		AllocationsPerItem: float64(after.Mallocs-before.Mallocs) / n, ClientPeakBytes: peak(os.Getpid()), EnginePeakBytes: engine.peak(), Rows: rows,
 	}, err
+}
+
+// fillLog puts a year of events into the log before the clock starts.
+func (r *ingestRun) fillLog(ctx context.Context, o tables.Options) error {
+	if r.LogEvents == 0 {
+		return nil
+	}
+	conn, err := tables.Open(o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	started := time.Now()
+	from := schema.Earliest(schema.DayOf(started.UTC())).Time().UnixMilli()
+	if err := conn.Exec(ctx, year, filled(schema.Millis(from), started, r.LogEvents, 100_000)...); err != nil {
+		return fmt.Errorf("fill the log: %w", err)
+	}
+	fmt.Fprintf(r.Progress, "%d events in the log after %s\n", r.LogEvents, time.Since(started).Round(time.Second))
+	return nil
 }
 
 func countLog(ctx context.Context, o tables.Options) (rows uint64, err error) {
@@ -150,62 +175,139 @@ func countLog(ctx context.Context, o tables.Options) (rows uint64, err error) {
 	return rows, conn.QueryRow(ctx, "SELECT count() FROM events FINAL").Scan(&rows)
 }
 
+// rollcallGroup is the consumer group of Rollcall's own way.
+const rollcallGroup = "bench-rollcall"
+
 // rollcall runs the ingest stage until everything is committed: by then it is in the log and marked.
 func (r *ingestRun) rollcall(ctx context.Context, o tables.Options) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	const group = "bench-rollcall"
-	stage, err := ingest.New(ingest.Config{Brokers: []string{r.broker.addr}, Topics: sample.Topics(), Group: group}, o, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	stage, err := r.start(ctx, o)
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- stage.Run(ctx) }()
-	for {
-		done, err := r.committed(ctx, group)
+	if err := r.await(ctx, rollcallGroup, stage.ended); err != nil {
+		return err
+	}
+	return stage.stop()
+}
+
+// await returns when a group has committed everything, or whatever ends it earlier has ended.
+func (r *ingestRun) await(ctx context.Context, group string, ended <-chan error) error {
+	ends, err := r.ends(ctx)
+	if err != nil {
+		return err
+	}
+	for p := r.pace(); len(ends) > 0; {
+		committed, err := r.committed(ctx, group)
 		if err != nil {
 			return err
 		}
-		if done {
-			cancel()
-			return <-ended
+		done := 0
+		for at, offset := range committed {
+			done += int(offset)
+			if offset >= ends[at] {
+				delete(ends, at)
+			}
 		}
+		p.at(done)
 		select {
 		case err := <-ended:
 			return errors.Join(errors.New("ingest ended early"), err)
 		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
+	return nil
 }
 
-// committed tells whether a group's offsets are the partitions' ends.
-func (r *ingestRun) committed(ctx context.Context, group string) (bool, error) {
-	client := &kafka.Client{Addr: kafka.TCP(r.broker.addr)}
-	asked, ends := map[string][]int{}, map[string][]kafka.OffsetRequest{}
+// A stage is ingest at work in this process.
+type stage struct {
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func (r *ingestRun) start(ctx context.Context, o tables.Options) (*stage, error) {
+	i, err := ingest.New(ingest.Config{Brokers: []string{r.broker.addr}, Topics: sample.Topics(), Group: rollcallGroup}, o, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &stage{cancel, make(chan error, 1)}
+	go func() { s.ended <- i.Run(ctx) }()
+	return s, nil
+}
+
+func (s *stage) stop() error {
+	s.cancel()
+	return <-s.ended
+}
+
+type partition struct {
+	topic  string
+	number int
+}
+
+// ends are the offsets after the last records of the partitions that hold any.
+func (r *ingestRun) ends(ctx context.Context) (map[partition]int64, error) {
+	asked := map[string][]kafka.OffsetRequest{}
 	for _, topic := range sample.Topics() {
 		for p := range r.Partitions {
-			asked[topic] = append(asked[topic], p)
-			ends[topic] = append(ends[topic], kafka.LastOffsetOf(p))
+			asked[topic] = append(asked[topic], kafka.LastOffsetOf(p))
 		}
 	}
-	last, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: ends})
+	answer, err := r.client().ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: asked})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	offsets, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: asked})
-	if err != nil {
-		return false, err
-	}
-	for topic, partitions := range last.Topics {
-		committed := map[int]int64{}
-		for _, p := range offsets.Topics[topic] {
-			committed[p.Partition] = p.CommittedOffset
-		}
+	ends := map[partition]int64{}
+	for topic, partitions := range answer.Topics {
 		for _, p := range partitions {
-			if p.LastOffset > max(committed[p.Partition], 0) {
-				return false, nil
+			if p.LastOffset > 0 {
+				ends[partition{topic, p.Partition}] = p.LastOffset
 			}
 		}
 	}
-	return true, nil
+	return ends, nil
+}
+
+// committed are a group's offsets.
+func (r *ingestRun) committed(ctx context.Context, group string) (map[partition]int64, error) {
+	asked := map[string][]int{}
+	for _, topic := range sample.Topics() {
+		for p := range r.Partitions {
+			asked[topic] = append(asked[topic], p)
+		}
+	}
+	answer, err := r.client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: asked})
+	if err != nil {
+		return nil, err
+	}
+	committed := map[partition]int64{}
+	for topic, partitions := range answer.Topics {
+		for _, p := range partitions {
+			committed[partition{topic, p.Partition}] = max(0, p.CommittedOffset)
+		}
+	}
+	return committed, nil
+}
+
+func (r *ingestRun) client() *kafka.Client { return &kafka.Client{Addr: kafka.TCP(r.broker.addr)} }
+
+// A pace prints after each tenth of the events how fast it was and how much memory is in use: neither should change.
+type pace struct {
+	*ingestRun
+	tenth, done int
+	started     time.Time
+}
+
+func (r *ingestRun) pace() *pace { return &pace{ingestRun: r, started: time.Now()} }
+
+func (p *pace) at(done int) {
+	for done >= p.Events*(p.tenth+1)/10 && p.tenth < 10 {
+		p.tenth++
+		if took := time.Since(p.started); took > time.Second/10 {
+			fmt.Fprintf(p.Progress, "%d0 %%: %.0f events/s, %d MB resident here, %d MB in the engine\n", p.tenth, float64(done-p.done)/took.Seconds(), resident(os.Getpid())>>20, p.engine.resident()>>20)
+			p.done, p.started = done, time.Now()
+		}
+	}
 }

@@ -66,12 +66,19 @@ func (p *process) cpu() time.Duration {
 // peak is the most memory the process had resident, in bytes.
 func (p *process) peak() int64 { return peak(p.cmd.Process.Pid) }
 
-func peak(pid int) int64 {
+// resident is how much it has now.
+func (p *process) resident() int64 { return resident(p.cmd.Process.Pid) }
+
+func peak(pid int) int64     { return status(pid, "VmHWM:") }
+func resident(pid int) int64 { return status(pid, "VmRSS:") }
+
+// status reads a size from Linux's description of a process.
+func status(pid int, field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	_, rest, _ := strings.Cut(string(text), field)
 	kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 	return kb << 10
 }

@@ -46,7 +46,7 @@ func (w *workspace) burst(now time.Time, owed int) (batch []kafka.Message) {
 	r := rand.New(rand.NewPCG(w.Seed, uint64(now.UnixNano())))
 	for n := 0; len(batch) < owed; n++ {
 		for _, event := range w.turn(r, fmt.Sprintf("live-%d-%d", now.UnixMilli(), n), now) {
-			batch = append(batch, event.message())
+			batch = append(batch, event.Message())
 		}
 	}
 	return batch

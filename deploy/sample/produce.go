@@ -27,7 +27,7 @@ func Produce(ctx context.Context, brokers []string, transport *kafka.Transport, 
 		return nil
 	}
 	for r := range events {
-		if batch = append(batch, r.message()); len(batch) == chunk {
+		if batch = append(batch, r.Message()); len(batch) == chunk {
 			if err := send(); err != nil {
 				return produced, err
 			}
@@ -54,8 +54,8 @@ func newWriter(brokers []string, transport *kafka.Transport) *kafka.Writer {
 	return w
 }
 
-// message leaves the record's own timestamp to the writer: brokers delete by it, and a history would be gone at once.
-func (r Record) message() kafka.Message {
+// Message leaves the record's own timestamp to the writer: brokers delete by it, and a history would be gone at once.
+func (r Record) Message() kafka.Message {
 	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}
 	for _, h := range r.Headers {
 		m.Headers = append(m.Headers, kafka.Header{Key: h.Key, Value: h.Value})
