@@ -10,7 +10,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 	"github.com/segmentio/kafka-go/compress"
 )
 
@@ -37,7 +36,6 @@ type inflater struct {
 	out   []byte
 	in    bytes.Reader
 	gzip  gzip.Reader
-	lz4   *lz4.Reader
 	zstd  *zstd.Decoder
 }
 
@@ -46,7 +44,7 @@ func newInflater(limit int) *inflater {
 	if err != nil {
 		panic(err) // the options are constants
 	}
-	return &inflater{limit: limit, lz4: lz4.NewReader(nil), zstd: decoder}
+	return &inflater{limit: limit, zstd: decoder}
 }
 
 // inflate gives the uncompressed bytes; they hold until the next call.
@@ -63,8 +61,7 @@ func (f *inflater) inflate(c codec, packed []byte) ([]byte, error) {
 	case codecSnappy:
 		err = f.snappy(packed)
 	case codecLZ4:
-		f.lz4.Reset(&f.in)
-		err = f.readAll(f.lz4)
+		err = f.lz4Frame(packed)
 	case codecZstd:
 		if f.out, err = f.zstd.DecodeAll(packed, f.out[:0]); errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 			err = errInflated

@@ -1,0 +1,93 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/pierrec/lz4/v4"
+)
+
+// The frame around lz4 blocks: magic, flags, block size, [content size], [dictionary], header checksum; blocks, each with its length before it; an empty one;
+// [content checksum].
+const (
+	lz4Magic         = 0x184d2204
+	lz4Version       = 1 << 6
+	lz4VersionMask   = 3 << 6
+	lz4Independent   = 1 << 5
+	lz4BlockChecksum = 1 << 4
+	lz4ContentSize   = 1 << 3
+	lz4Dictionary    = 1
+	lz4Plain         = 1 << 31 // in a block's length: it is not compressed
+	lz4Window        = 64 << 10
+	lz4Ratio         = 255 // at most
+)
+
+var errLZ4 = errors.New("malformed lz4 frame")
+
+// lz4Frame inflates into f.out. It does in place what the library's Reader does through buffers of its own, which it makes anew for each frame: producers send a
+// batch every few milliseconds, often of a few records. Its checksums are not looked at: that of the record batch covers them.
+func (f *inflater) lz4Frame(packed []byte) error {
+	if len(packed) < 7 || binary.LittleEndian.Uint32(packed) != lz4Magic {
+		return errLZ4
+	}
+	flags, size := packed[4], int(packed[5]>>4&7)
+	if flags&lz4VersionMask != lz4Version || flags&lz4Dictionary != 0 || size < 4 {
+		return errLZ4
+	}
+	most := 1 << (8 + 2*size) // bytes of a block: 64 KiB to 4 MiB
+	head := 7
+	if flags&lz4ContentSize != 0 {
+		head += 8
+	}
+	if head > len(packed) {
+		return errLZ4
+	}
+	f.out = f.out[:0]
+	for packed = packed[head:]; ; {
+		if len(packed) < 4 {
+			return errLZ4
+		}
+		length := binary.LittleEndian.Uint32(packed)
+		if packed = packed[4:]; length == 0 {
+			return nil
+		}
+		n := int(length &^ lz4Plain)
+		if n > len(packed) || n > most {
+			return errLZ4
+		}
+		if err := f.lz4Block(packed[:n], length&lz4Plain != 0, flags&lz4Independent != 0, most); err != nil {
+			return err
+		}
+		packed = packed[n:]
+		if flags&lz4BlockChecksum != 0 {
+			if len(packed) < 4 {
+				return errLZ4
+			}
+			packed = packed[4:]
+		}
+	}
+}
+
+// lz4Block appends one block, of at most so many bytes inflated; one that is not independent looks back at what came before it.
+func (f *inflater) lz4Block(block []byte, plain, independent bool, most int) error {
+	if plain {
+		f.out = append(f.out, block...)
+	} else {
+		from := len(f.out)
+		f.out = grow(f.out, min(most, lz4Ratio*len(block)))
+		var back []byte
+		if !independent {
+			back = f.out[max(0, from-lz4Window):from]
+		}
+		n, err := lz4.UncompressBlockWithDict(block, f.out[from:], back)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errLZ4, err)
+		}
+		f.out = f.out[:from+n]
+	}
+	if len(f.out) > f.limit {
+		return errInflated
+	}
+	return nil
+}
