@@ -84,9 +84,16 @@ type conn struct {
 	network *network
 }
 
+// unnoticed is how long the broker does not see that a client is gone. kfake never times a member out whose connection it saw end while the member joined, so
+// that its partitions would be nobody's for ever; Apache Kafka does. It is longer than a session and a rebalance together.
+const unnoticed = 30 * time.Second
+
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.network.wait()
+	if err != nil {
+		time.Sleep(unnoticed)
+	}
 	return n, err
 }
 
