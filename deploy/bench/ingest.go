@@ -212,7 +212,7 @@ func (r *ingestRun) await(ctx context.Context, group string, ended <-chan error)
 		select {
 		case err := <-ended:
 			return errors.Join(errors.New("ingest ended early"), err)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond): // asking costs CPU in this process, too: with many partitions it shows
 		case <-ctx.Done():
 			return ctx.Err()
 		}
