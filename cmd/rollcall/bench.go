@@ -14,7 +14,7 @@ import (
 type benchCommand struct {
 	Ingest benchIngestCommand `cmd:"" help:"From Kafka to the log: events per second, CPU and memory, with embedded parts in processes of their own."`
 	Delay  benchDelayCommand  `cmd:"" help:"How long after it was produced an event is in the log, at a steady rate."`
-	Export benchExportCommand `cmd:"" help:"Each data type over twelve months: from rollups, from the log, and by the bare engine."`
+	Export benchExportCommand `cmd:"" help:"Each data type over a month and a year: from rollups, from the log, and by the bare engine."`
 }
 
 type benchIngestCommand struct {
@@ -92,9 +92,9 @@ func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
 		return json.NewEncoder(std.out).Encode(results)
 	}
 	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "type\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
+	fmt.Fprintln(w, "type\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Type, float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Type, r.Period, float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
 	}
 	return w.Flush()
 }

@@ -13,7 +13,7 @@
 //
 // `rollcall bench delay` produces at a steady rate while Rollcall ingests, and says how long an event takes from the producer's call until it is committed.
 //
-// `rollcall bench export` fills the log, rolls it up, and compares each export with the same one grouped straight from the log, and with the bare engine that
+// `rollcall bench export` fills the log, rolls it up, and compares each export of a month and of a year with the same one grouped straight from the log, and with the bare engine that
 // runs the same SQL into the same format without the service.
 //
 // # Measured

@@ -30,9 +30,10 @@ type ExportOptions struct {
 	Progress io.Writer
 }
 
-// An ExportResult is one data type over twelve months. Seconds are medians.
+// An ExportResult is one data type over one period. Seconds are medians.
 type ExportResult struct {
 	Type        string  `json:"type"`
+	Period      string  `json:"period"`
 	Bytes       int64   `json:"bytes"`
 	FirstByte   float64 `json:"first_byte_seconds"` // through the service, from rollups
 	Service     float64 `json:"service_seconds"`    // through the service, from rollups
@@ -53,10 +54,15 @@ type exportRun struct {
 	options tables.Options
 	server  *httptest.Server
 	key     string
-	period  query.Period
+	periods []namedPeriod
 }
 
-// Export measures every data type over the last twelve months.
+type namedPeriod struct {
+	name string
+	query.Period
+}
+
+// Export measures every data type over the last thirty days and the last twelve months.
 func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err error) {
 	r := &exportRun{ExportOptions: o}
 	defer os.RemoveAll(o.Dir)
@@ -69,38 +75,48 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 	}
 	defer r.conn.Close()
 	defer r.server.Close()
-	for _, t := range query.Types() {
-		_, fromLog, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t) })
-		if err != nil {
-			return nil, fmt.Errorf("%s from the log: %w", t, err)
+	for _, p := range r.periods {
+		for _, t := range query.Types() {
+			_, fromLog, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t, p) })
+			if err != nil {
+				return nil, fmt.Errorf("%s of a %s from the log: %w", t, p.name, err)
+			}
+			results = append(results, ExportResult{Type: string(t), Period: p.name, FromLog: fromLog.Seconds()})
 		}
-		results = append(results, ExportResult{Type: string(t), FromLog: fromLog.Seconds()})
 	}
 	if err := r.roll(ctx); err != nil {
 		return nil, err
 	}
-	for i, t := range query.Types() {
-		first, service, n, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t) })
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t, err)
+	for i := range results {
+		if err := r.fromRollups(ctx, &results[i], r.periods[i/len(query.Types())]); err != nil {
+			return nil, fmt.Errorf("%s of a %s: %w", results[i].Type, results[i].Period, err)
 		}
-		_, bare, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.bare(ctx, t) })
-		if err != nil {
-			return nil, fmt.Errorf("%s by the bare engine: %w", t, err)
-		}
-		x := &results[i]
-		x.Bytes, x.FirstByte, x.Service, x.BareEngine = n, first.Seconds(), service.Seconds(), bare.Seconds()
-		x.OverEngine, x.LogOverRoll = x.Service/x.BareEngine, x.FromLog/x.Service
 	}
 	return results, nil
+}
+
+// fromRollups measures what remains to be measured when everything is rolled up.
+func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPeriod) error {
+	t := query.Type(x.Type)
+	first, service, n, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t, p) })
+	if err != nil {
+		return err
+	}
+	_, bare, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.bare(ctx, t, p) })
+	if err != nil {
+		return fmt.Errorf("by the bare engine: %w", err)
+	}
+	x.Bytes, x.FirstByte, x.Service, x.BareEngine = n, first.Seconds(), service.Seconds(), bare.Seconds()
+	x.OverEngine, x.LogOverRoll = x.Service/x.BareEngine, x.FromLog/x.Service
+	return nil
 }
 
 // settings of the workspace: every column is there.
 const settings = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, has_settings, user_level_data, byok, workflows)
 	VALUES ({org:String}, '2020-01-01', '0000000000000000', 2, 'workspace', {org:String}, '2020-01-01 00:00:00', 'bench', 'w', 'Bench', 1, 1, 1, 1)`
 
-// year fills the log in the engine itself: the shape of the sample's events, without the way through Kafka.
-const year = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id, conversation_id, api_key_id,
+// usage fills the log in the engine itself: the shape of the sample's events, without the way through Kafka.
+const usage = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id, conversation_id, api_key_id,
 	model, client, provider, byok, prompt_tokens, completion_tokens, cached_prompt_tokens, cost_usd, run_id, status, trigger, duration_ms)
 SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', number % 20 < 10, 'action', number % 20 < 19, 'token', 'workflow_run') AS type,
 	reinterpretAsFixedString(sipHash128(number)) AS event_id, bitAnd(sipHash64(number, 1), 18446744073709551614) AS version,
@@ -114,7 +130,7 @@ SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', nu
 	if(type = 'workflow_run', toString(number), ''), if(type = 'workflow_run', ['succeeded', 'failed'][1 + (number % 9 = 0)], ''), if(type = 'workflow_run', 'schedule', ''), if(type = 'workflow_run', number % 60000, 0)
 FROM numbers({events:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
 
-// filled are the parameters of settings and year.
+// filled are the parameters of settings and usage.
 func filled(from schema.Millis, now time.Time, events, users int) []any {
 	first := int64(from) / 1000
 	return []any{clickhouse.Named("org", benchOrg), clickhouse.Named("first", first), clickhouse.Named("span", now.Unix()-first), clickhouse.Named("events", events), clickhouse.Named("users", users)}
@@ -122,9 +138,17 @@ func filled(from schema.Millis, now time.Time, events, users int) []any {
 
 func (r *exportRun) prepare(ctx context.Context) (err error) {
 	now := time.Now()
-	from := schema.Earliest(schema.DayOf(now.UTC()))
-	if r.period, err = query.ParsePeriod(query.PeriodRequest{From: from.String(), To: schema.DayOf(now.UTC()).String()}, now); err != nil {
-		return err
+	today := schema.DayOf(now.UTC())
+	year, month := schema.Earliest(today), today-29
+	for _, p := range []struct {
+		name string
+		from schema.Day
+	}{{"month", month}, {"year", year}} {
+		period, err := query.ParsePeriod(query.PeriodRequest{From: p.from.String(), To: today.String()}, now)
+		if err != nil {
+			return err
+		}
+		r.periods = append(r.periods, namedPeriod{p.name, period})
 	}
 	r.options = tables.Options{URL: r.engine.addr + "/bench"}
 	if _, err := tables.Migrate(ctx, r.options); err != nil {
@@ -134,8 +158,8 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	started := time.Now()
-	for _, statement := range []string{settings, year, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events"} {
-		if err := r.conn.Exec(ctx, statement, filled(r.period.From, now, r.Events, r.Users)...); err != nil {
+	for _, statement := range []string{settings, usage, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events"} {
+		if err := r.conn.Exec(ctx, statement, filled(schema.Millis(year.Time().UnixMilli()), now, r.Events, r.Users)...); err != nil {
 			return fmt.Errorf("fill the log: %w", err)
 		}
 	}
@@ -162,8 +186,8 @@ func (r *exportRun) roll(ctx context.Context) error {
 }
 
 // service asks for an export as a client does.
-func (r *exportRun) service(ctx context.Context, t query.Type) (first, total time.Duration, n int64, err error) {
-	req, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, r.period.Start, r.period.End), nil)
+func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (first, total time.Duration, n int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), nil)
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -178,13 +202,13 @@ func (r *exportRun) service(ctx context.Context, t query.Type) (first, total tim
 }
 
 // bare runs the same SQL in the engine, without the service.
-func (r *exportRun) bare(ctx context.Context, t query.Type) (first, total time.Duration, n int64, err error) {
-	from, to := r.period.Days()
+func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (first, total time.Duration, n int64, err error) {
+	from, to := p.Days()
 	plan, err := tables.ReadPlan(ctx, r.conn, benchOrg, from, to, time.Now())
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	s, err := query.Build(query.Request{Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: r.period, AsOf: time.Now()}, plan)
+	s, err := query.Build(query.Request{Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: p.Period, AsOf: time.Now()}, plan)
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -159,7 +159,7 @@ func (r *ingestRun) fillLog(ctx context.Context, o tables.Options) error {
 	defer conn.Close()
 	started := time.Now()
 	from := schema.Earliest(schema.DayOf(started.UTC())).Time().UnixMilli()
-	if err := conn.Exec(ctx, year, filled(schema.Millis(from), started, r.LogEvents, 100_000)...); err != nil {
+	if err := conn.Exec(ctx, usage, filled(schema.Millis(from), started, r.LogEvents, 100_000)...); err != nil {
 		return fmt.Errorf("fill the log: %w", err)
 	}
 	fmt.Fprintf(r.Progress, "%d events in the log after %s\n", r.LogEvents, time.Since(started).Round(time.Second))
