@@ -82,10 +82,14 @@ const (
 	erasedMillis = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
 )
 
-// list puts the person on the erasure list. Producers' clocks may be ahead: what is stored already is from before the erasure.
+// list puts the person on the erasure list. Producers' clocks may be ahead: what is stored already is from before the erasure, or was, when an earlier call that did
+// not come to its end looked.
 func (p *person) list(ctx context.Context) error {
 	var newest time.Time
-	err := p.conn.QueryRow(ctx, `SELECT max(at) FROM (SELECT max(time) AS at FROM events WHERE `+theirs+` UNION ALL SELECT max(time) FROM entities WHERE `+theirOwn+`)`, p.args()...).Scan(&newest)
+	err := p.conn.QueryRow(ctx, `SELECT max(at) FROM (
+	SELECT max(time) AS at FROM events WHERE `+theirs+`
+	UNION ALL SELECT max(time) FROM entities WHERE (`+theirOwn+`) OR (`+owned+`)
+	UNION ALL SELECT max(erased_at) FROM erasures WHERE org_id = {org:String} AND user_hash = unhex({hash:String}))`, p.args()...).Scan(&newest)
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirs, erase
 		fmt.Sprintf(`INSERT INTO entities (org_id, day, event_id, version, kind, time) SELECT org_id, day, event_id, bitOr(version, %d), kind, time FROM entities FINAL
 WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirOwn, erasedMillis),
 		fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM
-(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0)`, schema.Redaction, owned),
+(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0 AND time < %s)`, schema.Redaction, owned, erasedMillis),
 	} {
 		if err := p.exec(ctx, statement); err != nil {
 			return err
@@ -196,7 +200,7 @@ func (p *person) rows() map[string]string {
 	before := " AND time < " + erasedMillis
 	rows := map[string]string{
 		"events":   theirs + before,
-		"entities": "((" + theirOwn + before + ") OR (" + owned + "))",
+		"entities": "((" + theirOwn + ") OR (" + owned + "))" + before,
 		"rejects":  naming + " AND rejected_at < " + erasedMillis,
 	}
 	for _, d := range tables.Dailies() {

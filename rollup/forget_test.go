@@ -164,6 +164,32 @@ func TestForgetKilledAtEveryStepGoesOn(t *testing.T) {
 	unchanged(t, before, others(db))
 }
 
+// What is stored is from before the erasure, though a producer's clock was ahead: ingest must know it when it comes again, also if a first call was killed after
+// it had deleted the rows that say so.
+func TestForgetCountsAsLaterThanAllThatItErases(t *testing.T) {
+	const ahead = "'acme', today() + 3, '0123456789abcdef', 40, now64(3, 'UTC') + toIntervalDay(3)"
+	for what, insert := range map[string]string{
+		"an event":       "INSERT INTO events (org_id, day, event_id, version, time, type, user_id) SELECT " + ahead + ", 'message', 'u0'",
+		"what they were": "INSERT INTO entities (org_id, day, event_id, version, time, kind, entity_id) SELECT " + ahead + ", 'user', 'u0'",
+		"what they own":  "INSERT INTO entities (org_id, day, event_id, version, time, kind, entity_id, owner_id) SELECT " + ahead + ", 'assistant', 'a9', 'u0'",
+	} {
+		db := newDatabase(t)
+		db.exec(insert)
+		ctx, cancel := context.WithCancel(db.ctx)
+		_ = db.Forget(ctx, []byte("secret"), "acme", "u0", func(done, _ int) {
+			if done == 7 { // the rows are deleted
+				cancel()
+			}
+		})
+		if err := db.Forget(db.ctx, []byte("secret"), "acme", "u0", nil); err != nil {
+			t.Fatal(err)
+		}
+		if n := db.count("SELECT count() FROM erasures FINAL WHERE erased_at > now64(3, 'UTC') + toIntervalDay(3) - toIntervalMinute(5)"); n != 1 {
+			t.Errorf("%s, three days ahead, would count again", what)
+		}
+	}
+}
+
 func TestForgetRefuses(t *testing.T) {
 	db := newDatabase(t)
 	for name, args := range map[string][3]string{"no secret": {"", "acme", "u0"}, "no org": {"s", "", "u0"}, "no user": {"s", "acme", ""}} {
