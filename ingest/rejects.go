@@ -48,7 +48,10 @@ const rejectColumns = `SELECT topic, partition, offset, rejected_at, record_time
 FROM rejects FINAL
 WHERE rejected_at > now() - INTERVAL 90 DAY`
 
-func (f Filter) query() (string, []any) {
+// once leaves, of records that are the same, the first: each replay adds those that are rejected again.
+const once = " LIMIT 1 BY topic, value_sha256, key, headers"
+
+func (f Filter) query(limit string) (string, []any) {
 	where, args := []string{rejectColumns}, []any{}
 	add := func(condition, name, value string) {
 		if value != "" {
@@ -61,13 +64,17 @@ func (f Filter) query() (string, []any) {
 	if !f.Since.IsZero() {
 		add("rejected_at >= fromUnixTimestamp64Milli({since:Int64})", "since", fmt.Sprint(f.Since.UnixMilli()))
 	}
-	return strings.Join(where, " AND ") + " ORDER BY topic, partition, offset, rejected_at", args
+	return strings.Join(where, " AND ") + " ORDER BY topic, partition, offset, rejected_at" + limit, args
 }
 
 // List gives the rejects that a filter chooses, by topic, partition and offset, without holding them all. After an error it ends.
 func List(ctx context.Context, conn driver.Conn, f Filter) iter.Seq2[*Reject, error] {
+	return list(ctx, conn, f, "")
+}
+
+func list(ctx context.Context, conn driver.Conn, f Filter, limit string) iter.Seq2[*Reject, error] {
 	return func(yield func(*Reject, error) bool) {
-		query, args := f.query()
+		query, args := f.query(limit)
 		rows, err := conn.Query(ctx, query, args...)
 		if err != nil {
 			yield(nil, fmt.Errorf("read the rejects: %w", err))
@@ -102,8 +109,8 @@ const (
 	replayBytes = 4 << 20
 )
 
-// Replay produces the rejects that a filter chooses to the topics they came from, with key, headers and value as they were. It may be repeated: events are a
-// set, and a record that still breaks a rule becomes a reject of its new offset. cfg needs brokers, TLS and SASL only.
+// Replay produces the rejects that a filter chooses to the topics they came from, with key, headers and value as they were, each once however often it was
+// rejected. It may be repeated: events are a set, and a record that still breaks a rule becomes a reject of its new offset. cfg needs brokers, TLS and SASL only.
 func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report func(*Reject)) (done Replayed, err error) {
 	if len(cfg.Brokers) == 0 {
 		return done, errors.New("no Kafka broker is named; give at least one as host:port")
@@ -125,7 +132,7 @@ func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report 
 		batch, size = batch[:0], 0
 		return nil
 	}
-	for r, err := range List(ctx, conn, f) {
+	for r, err := range list(ctx, conn, f, once) {
 		switch {
 		case err != nil:
 			return done, err

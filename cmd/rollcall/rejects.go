@@ -13,7 +13,7 @@ import (
 
 type rejectsCommand struct {
 	List   rejectsListCommand   `cmd:"" help:"Print the rejected records, one JSON per line."`
-	Replay rejectsReplayCommand `cmd:"" help:"Send them again to the topics they came from; repeating it changes nothing."`
+	Replay rejectsReplayCommand `cmd:"" help:"Send them again to the topics they came from, each once: what is valid now counts once however often it is sent, what still breaks a rule is rejected again."`
 }
 
 type rejectFlags struct {
