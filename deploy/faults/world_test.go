@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,9 +50,9 @@ type world struct {
 	erasures []oracle.Erasure
 	records  int // in the topics, at the last check
 	struck   []string
-	missed   int // of those, how many found nothing to strike at
-	exports  int // compared
-	failed   int // asked for in vain, while something was broken
+	missed   int          // of those, how many found nothing to strike at
+	exports  atomic.Int64 // compared
+	failed   int          // asked for in vain, while something was broken
 	kills    map[string]int
 	recovery map[string]time.Duration // from the start after a kill to the first answer, the slowest; by kind of process
 	closed   bool
