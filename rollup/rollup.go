@@ -15,7 +15,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Config sets how eagerly slices are recomputed and cleaned. None of it can make an export wrong; it only moves work.
+// Config sets how eagerly slices are recomputed and cleaned. None of it can make an export wrong; it only moves work. 0 takes the default, less is refused.
 type Config struct {
 	// SettleTime is how long a slice must have been without a new mark before it is recomputed. Default 30 s. A shorter time recomputes a day more often.
 	SettleTime time.Duration
@@ -41,6 +41,13 @@ type Config struct {
 	OrphanTime time.Duration
 	// Traces is where the spans of recomputes go. Nil: none are made.
 	Traces trace.TracerProvider
+}
+
+func (c Config) check() error {
+	if least := min(c.SettleTime, c.TodayEvery, c.Poll, c.CleanEvery, c.DeadTime, c.VerifyEvery, c.DisksEvery, c.OrphanTime); least < 0 || c.BatchSlices < 0 {
+		return errors.New("the rollup's times and batches must not be negative; 0 takes the default")
+	}
+	return nil
 }
 
 func (c Config) withDefaults() Config {
@@ -81,6 +88,9 @@ type Rollup struct {
 
 // New checks the settings and connects lazily: nothing is read or written before Run, Once or one of the commands.
 func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registerer) (*Rollup, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
 	conn, err := tables.Open(ch)
 	if err != nil {
 		return nil, err

@@ -1,11 +1,14 @@
 package rollup
 
 import (
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -52,5 +55,15 @@ func TestBatchesAreOfOneMonthAndTodayComesLast(t *testing.T) {
 	want := [][]tables.Slice{{{Org: "c", Day: today - 2}, {Org: "b", Day: today - 2}}, {{Org: "b", Day: today - 1}, {Org: "a", Day: today - 1}}, {{Org: "a", Day: today - 2}}, {{Org: "a", Day: today}}}
 	if !slices.EqualFunc(got, want, slices.Equal[[]tables.Slice]) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestNewRefusesWhatIsNegative(t *testing.T) {
+	for _, cfg := range []Config{
+		{SettleTime: -1}, {TodayEvery: -1}, {Poll: -1}, {CleanEvery: -1}, {DeadTime: -1}, {VerifyEvery: -1}, {DisksEvery: -1}, {OrphanTime: -1}, {BatchSlices: -1},
+	} {
+		if _, err := New(cfg, tables.Options{URL: "http://127.0.0.1:1/rollcall"}, slog.New(slog.DiscardHandler), prometheus.NewRegistry()); err == nil || !strings.Contains(err.Error(), "negative") {
+			t.Errorf("%+v: %v", cfg, err)
+		}
 	}
 }

@@ -84,7 +84,7 @@ func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	results, err := bench.Export(ctx, bench.ExportOptions{Events: c.Events, Users: c.Users, Repeat: max(1, c.Repeat), Dir: dir, Progress: std.err})
+	results, err := bench.Export(ctx, bench.ExportOptions{Events: c.Events, Users: c.Users, Repeat: c.Repeat, Dir: dir, Progress: std.err})
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,9 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 	if err != nil {
 		return nil, settingsError{err}
 	}
+	if err := judgeFlags(parsed.Flags()); err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context) error {
 		parsed.BindTo(ctx, (*context.Context)(nil))
 		return parsed.Run(std, c.Log.logger(std.err))
@@ -87,6 +90,26 @@ func newParser(c *commands, std streams) (*kong.Kong, error) {
 }
 
 type exit int
+
+// judgeFlags holds what is common to the settings. No number or duration can be negative, nor 0, which the stages would take for "the default", but where 0 is the
+// default or the flag's tag zero says that it means something; and what is required is not empty.
+func judgeFlags(flags []*kong.Flag) error {
+	for _, flag := range flags {
+		value := flag.Target
+		number := value.CanInt() || value.CanFloat()
+		negative := value.CanInt() && value.Int() < 0 || value.CanFloat() && !(value.Float() >= 0) // NaN is no number of anything
+		switch {
+		case !flag.Set:
+		case negative:
+			return badSetting("--%s must not be negative: %v", flag.Name, value)
+		case number && value.IsZero() && flag.Default != "0" && !flag.Tag.Has("zero"):
+			return badSetting("--%s must be more than 0", flag.Name)
+		case flag.Required && value.IsZero():
+			return badSetting("--%s must not be empty", flag.Name)
+		}
+	}
+	return nil
+}
 
 // unknownVariables refuses ROLLCALL_* variables that no command knows: a misspelt setting that is silently ignored is worse than an error.
 func unknownVariables(model *kong.Application, environ []string) error {

@@ -15,7 +15,7 @@ type generateCommand struct {
 	kafkaFlags `embed:""`
 	Org        string  `help:"The workspace's org_id." default:"org-sample"`
 	Users      int     `help:"How many people it has." default:"50"`
-	Days       int     `help:"UTC days of history up to now, today included; 0 sends none." default:"30"`
+	Days       int     `help:"UTC days of history up to now, today included; 0 sends none." default:"30" zero:""`
 	Seed       uint64  `help:"Another seed, other people and other usage; the same seed sends the same events." default:"1"`
 	Rate       float64 `help:"Events per second that go on arriving after the history, until the command is stopped; 0 ends it there." default:"0"`
 }

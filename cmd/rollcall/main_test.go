@@ -36,8 +36,10 @@ func TestBadSettings(t *testing.T) {
 		{"missing file", "no such file", []string{"migrate", "--clickhouse-ca-file", "/nowhere.pem"}},
 		{"short secret", "at least 32", []string{"forget", "--org", "o", "--user", "u", "--secret", "short"}},
 		{"no org", "missing flags: --org", []string{"keys", "create"}},
+		{"an empty org", "--org must not be empty", []string{"forget", "--org", "", "--user", "ada"}},
 		{"not a duration", "90d", []string{"keys", "create", "--org", "o", "--expires", "soon"}},
 		{"not a date", "2026-10-31", []string{"verify", "--from", "yesterday"}},
+		{"no days", "--to 2026-10-01 is before --from 2026-10-31", []string{"rebuild", "--from", "2026-10-31", "--to", "2026-10-01"}},
 		{"not a number", "--users", []string{"generate", "--users", "many"}},
 		{"no file", `expected "<file> ..."`, []string{"validate"}},
 	} {

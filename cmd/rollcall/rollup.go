@@ -42,7 +42,11 @@ func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, 
 	if err != nil {
 		return nil, err
 	}
-	return rollup.New(rollup.Config{SettleTime: c.SettleTime, VerifyEvery: c.VerifyEvery, Traces: s.traces}, o.OnShard(), s.log, s.reg)
+	r, err := rollup.New(rollup.Config{SettleTime: c.SettleTime, VerifyEvery: c.VerifyEvery, Traces: s.traces}, o.OnShard(), s.log, s.reg)
+	if err != nil {
+		return nil, settingsError{err}
+	}
+	return r, nil
 }
 
 // sliceFlags choose slices.
@@ -58,6 +62,9 @@ func (f sliceFlags) filter() (rollup.Filter, error) {
 		return rollup.Filter{}, err
 	}
 	to, err := day("to", f.To)
+	if err == nil && f.From != "" && f.To != "" && to < from {
+		err = badSetting("--to %s is before --from %s", f.To, f.From)
+	}
 	return rollup.Filter{Org: f.Org, From: from, To: to}, err
 }
 
