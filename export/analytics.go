@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"rollcall/export/query"
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -92,7 +90,7 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 		PseudonymKey: e.pseudonymKey(x.who.Org), SpillBytes: e.cfg.SpillBytes, AnyVersion: true,
 	}
 	var current, before query.Totals
-	all, ctx := errgroup.WithContext(ctx)
+	all, ctx := stepsUntil(ctx)
 	all.Go(func() (err error) { current, err = e.totals(ctx, request); return err })
 	all.Go(func() (err error) { o.Days, err = e.messagesPerDay(ctx, request); return err })
 	all.Go(func() (err error) { o.Top, err = e.tops(ctx, request); return err })
@@ -179,7 +177,7 @@ func (e *Export) totals(ctx context.Context, request query.Request) (t query.Tot
 func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]ranked, error) {
 	lists := make([][]ranked, len(rankedTypes))
 	err := e.byPlan(ctx, request, func(plan tables.Plan) error {
-		all, ctx := errgroup.WithContext(ctx)
+		all, ctx := stepsUntil(ctx)
 		for i, t := range rankedTypes {
 			request := request
 			request.Type = t

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"golang.org/x/sync/errgroup"
 
 	"rollcall/export/query"
 	"rollcall/schema/tables"
@@ -83,7 +82,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 
 // prepare does side by side what must be done before the rows are asked for: the audit's start, the watermark and the first plan.
 func (e *Export) prepare(ctx context.Context, r *http.Request, x *exchange, j *job) (p planned, through time.Time, err error) {
-	var steps errgroup.Group // without a context: the audit's start is written, whatever fails beside it
+	steps := allSteps() // the audit's start is written, whatever fails beside it
 	steps.Go(func() error { return e.open(r, x) })
 	steps.Go(func() (err error) {
 		through, err = e.completeThrough(ctx)
@@ -110,7 +109,7 @@ func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (_ planned, 
 	var space workspace
 	var plan tables.Plan
 	from, to := j.request.Period.Days()
-	reads, readCtx := errgroup.WithContext(ctx)
+	reads, readCtx := stepsUntil(ctx)
 	reads.Go(func() (err error) {
 		space, err = e.readWorkspace(readCtx, j.request.Org, j.request.AsOf)
 		return err

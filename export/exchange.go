@@ -1,9 +1,7 @@
 package export
 
 import (
-	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -60,11 +58,7 @@ func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureW
 
 // admit lets the request pass, holding one of its workspace's slots, if its credential is valid and its limits are kept.
 func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (Principal, error), handle dataHandler) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-		}
-	}()
+	defer recovered(&err)
 	if !r.ProtoAtLeast(1, 1) {
 		return &failure{
 			status: http.StatusHTTPVersionNotSupported,
