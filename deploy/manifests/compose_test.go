@@ -11,9 +11,10 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-func loadCompose(t *testing.T) *types.Project {
+// loadCompose reads the file as it is read where the environment has these variables, name=value.
+func loadCompose(t *testing.T, environment ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{"../compose.yaml"}, cli.WithResolvedPaths(true))
+	options, err := cli.NewProjectOptions([]string{"../compose.yaml"}, cli.WithResolvedPaths(true), cli.WithEnv(environment))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +70,9 @@ func TestComposeStagesAreLocked(t *testing.T) {
 		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged || s.User != "" {
 			t.Errorf("%s is not locked", name)
 		}
-		settings := map[string]string{}
-		for key, value := range s.Environment {
-			settings[key] = *value
-			if file, is := strings.CutPrefix(*value, "/run/secrets/"); is && !slices.ContainsFunc(s.Secrets, func(r types.ServiceSecretConfig) bool { return r.Source == file }) {
+		settings := given(s)
+		for key, value := range settings {
+			if file, is := strings.CutPrefix(value, "/run/secrets/"); is && !slices.ContainsFunc(s.Secrets, func(r types.ServiceSecretConfig) bool { return r.Source == file }) {
 				t.Errorf("%s: %s names a secret that is not mounted", name, key)
 			}
 		}
@@ -108,4 +108,44 @@ func TestComposeWatchesTheStages(t *testing.T) {
 	if err != nil || !strings.Contains(string(dashboard), `"uid": "prometheus"`) {
 		t.Errorf("the dashboard has another data source: %v", err)
 	}
+}
+
+// Tracing and a cluster are asked for from outside; unasked, a stage has no such variable, not even an empty one.
+func TestComposeTakesOptionalSettings(t *testing.T) {
+	binary := build(t)
+	optional := map[string]string{
+		"ROLLCALL_OTLP_ENDPOINT": "http://collector:4318", "OTEL_EXPORTER_OTLP_HEADERS": "a=b", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1",
+		"ROLLCALL_CLUSTER": "prod", "ROLLCALL_CLUSTER_REPLICAS": "3", "ROLLCALL_CLICKHOUSE_URL": "https://rollcall@balancer:8443/rollcall",
+	}
+	var environment []string
+	for name, value := range optional {
+		environment = append(environment, name+"="+value)
+	}
+	without, with := loadCompose(t), loadCompose(t, environment...)
+	for _, stage := range []string{"migrate", "ingest", "rollup", "export"} {
+		settings := given(with.Services[stage])
+		for name, value := range optional {
+			if settings[name] != value {
+				t.Errorf("%s: %s is %q, want %q", stage, name, settings[name], value)
+			}
+			if value, is := given(without.Services[stage])[name]; is && name != "ROLLCALL_CLICKHOUSE_URL" {
+				t.Errorf("%s: unasked, %s is %q", stage, name, value)
+			}
+		}
+		binary.understands(t, stage, settings)
+	}
+	if url := given(without.Services["ingest"])["ROLLCALL_CLICKHOUSE_URL"]; url != "http://rollcall@clickhouse:8123/rollcall" {
+		t.Errorf("unasked, the stages go to %s", url)
+	}
+}
+
+// given are the variables that a service has.
+func given(s types.ServiceConfig) map[string]string {
+	settings := map[string]string{}
+	for name, value := range s.Environment {
+		if value != nil {
+			settings[name] = *value
+		}
+	}
+	return settings
 }

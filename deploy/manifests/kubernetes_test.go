@@ -111,6 +111,27 @@ func TestPodsAreLocked(t *testing.T) {
 	}
 }
 
+// What settings.env offers as a comment is a setting that the binary knows.
+func TestOfferedSettingsAreKnown(t *testing.T) {
+	text, err := os.ReadFile("../kubernetes/settings.env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	offered := map[string]string{"ROLLCALL_CLICKHOUSE_URL": "http://rollcall@clickhouse:8123/rollcall"}
+	for line := range strings.Lines(string(text)) {
+		if name, value, is := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "#")), "="); is && strings.HasPrefix(line, "#") {
+			offered[name] = value
+		}
+	}
+	if offered["ROLLCALL_OTLP_ENDPOINT"] == "" || offered["ROLLCALL_CLUSTER"] == "" || offered["ROLLCALL_CLUSTER_REPLICAS"] == "" {
+		t.Errorf("neither tracing nor a cluster is offered: %v", offered)
+	}
+	binary := build(t)
+	for _, command := range []string{"migrate", "ingest", "rollup", "export"} {
+		binary.understands(t, command, offered)
+	}
+}
+
 func (all objects) pods() map[string]corev1.PodSpec {
 	pods := map[string]corev1.PodSpec{}
 	for _, d := range all.deployments {
