@@ -71,3 +71,33 @@ FROM numbers(50) AS o, numbers(%d) AS d, numbers(2) AS g`, first, tables.Revisio
 		b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/scan")
 	})
 }
+
+// BenchmarkWriters looks at one slice that many writers marked, as a crash loop of ingest makes it: the cost is to grow with their number, not with its square.
+func BenchmarkWriters(b *testing.B) {
+	for _, writers := range []int{10, 100, 1000, 10_000} {
+		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {
+			db := newDatabase(b)
+			db.exec(fmt.Sprintf(`INSERT INTO marks (org_id, day, writer, seq) SELECT 'acme', toDate('%s'), reinterpretAsUUID(sipHash128(number)), 5 FROM numbers(%d)`, db.today, writers))
+			for g := range 3 { // the third covers all but one
+				db.exec(fmt.Sprintf(`INSERT INTO slices (org_id, day, generation, revision, covered, version)
+SELECT 'acme', toDate('%s'), generateUUIDv7(), %d, mapFromArrays(groupArray(reinterpretAsUUID(sipHash128(number))), groupArray(toUInt64(5))), %d FROM numbers(%d)`,
+					db.today, tables.Revision, g, writers-g/2))
+			}
+			b.Run("plan", func(b *testing.B) {
+				for range b.N {
+					if plan, err := tables.ReadPlan(db.ctx, db.conn, "acme", db.today, db.today, time.Now()); err != nil || len(plan.Generations) != 1 {
+						b.Fatal(plan, err)
+					}
+				}
+			})
+			db.mark(tables.Slice{Org: "acme", Day: db.today})
+			b.Run("dirty", func(b *testing.B) {
+				for range b.N {
+					if dirty, err := db.dirty(db.ctx); err != nil || len(dirty) != 1 {
+						b.Fatal(dirty, err)
+					}
+				}
+			})
+		})
+	}
+}

@@ -42,7 +42,7 @@ type SliceState struct {
 	Generation uuid.UUID     // if Clean: the covering manifest of the highest version
 	Version    big.Int       // if Clean: of that manifest
 	Settled    time.Duration // since the newest mark, by the engine's clock
-	Dirty      time.Duration // if not Clean: since the oldest mark that no manifest covers
+	Dirty      time.Duration // if not Clean: since some manifest covered all marks that there were, the one that did so the longest
 	Newest     uuid.UUID     // the generation that was begun last, covering or not; zero if there is none
 }
 
@@ -107,16 +107,21 @@ func aliveAt(now time.Time) driver.NamedValue {
 // A manifest covers a mark if it names the mark's writer with the mark's seq or a higher one. Marks and manifests may be read at two moments: a manifest that
 // covers the marks of an earlier or later moment speaks of a log that had their rows, and a manifest that is missed only costs a live read. The TTL is the one
 // of 0003_rollups.sql; where it is over, which on 29 February is so for a day that can be exported, the log still has the slice.
+//
+// What is covered takes time that grows with the number of writers, of which a crash loop makes thousands, so there is no look into one map per entry of the other:
+// (seq, time of the mark) and (seq, end of time) are numbers, of which the greater per writer says whether the mark is covered, and if not, since when.
 func states(where string) string {
 	return fmt.Sprintf(`(
-	WITH m.alive AND s.revision != 0 AND arrayAll((w, q) -> mapContains(s.covered, w) AND s.covered[w] >= q, m.writers, m.seqs) AS covers
+	WITH bitShiftLeft(1::UInt128, 64) AS seq_unit, seq_unit - 1 AS end_of_time,
+		mapApply((writer, seq) -> (writer, seq * seq_unit + end_of_time), s.covered) AS covered,
+		arrayMin(v -> bitAnd(v, end_of_time), mapValues(arrayReduce('maxMap', [m.marks, covered]))) AS uncovered_since,
+		m.alive AND s.revision != 0 AND uncovered_since = end_of_time AS covers
 	SELECT m.org_id AS org_id, m.day AS day, any(m.alive) AS alive, countIf(covers) > 0 AS clean,
 		argMaxIf((s.generation, s.version, %s), (s.version, toUInt128(s.generation)), covers) AS best,
-		any(m.newest) AS newest_mark, maxMap(s.covered) AS covered,
-		arrayMin(arrayConcat([any(m.newest)], arrayFilter((t, w, q) -> NOT (mapContains(covered, w) AND covered[w] >= q), any(m.times), any(m.writers), any(m.seqs)))) AS oldest_uncovered,
+		any(m.newest) AS newest_mark, fromUnixTimestamp64Milli(toInt64(max(uncovered_since))) AS oldest_uncovered,
 		argMax(s.generation, toUInt128(s.generation)) AS newest_generation
 	FROM (
-		SELECT org_id, day, groupArray(writer) AS writers, groupArray(seq) AS seqs, groupArray(marked_at) AS times, max(marked_at) AS newest,
+		SELECT org_id, day, mapFromArrays(groupArray(writer), groupArray(seq * seq_unit + toUInt64(toUnixTimestamp64Milli(marked_at)))) AS marks, max(marked_at) AS newest,
 			toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > {alive_at:DateTime('UTC')} AS alive
 		FROM marks FINAL WHERE %s GROUP BY org_id, day
 	) AS m
