@@ -1,48 +1,21 @@
 package ingest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
-	"net"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
-)
 
-// certificates are for a broker on 127.0.0.1 and a client, signed by an authority of their own.
-func certificates(t *testing.T) (server, client *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(parsed)
-	pair := []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
-	return &tls.Config{Certificates: pair, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}, &tls.Config{Certificates: pair, RootCAs: pool}
-}
+	"rollcall/deploy/certtest"
+)
 
 // Ingest joins its group, fetches and commits over TLS with a client certificate and over each SASL mechanism; with a wrong password it does not.
 func TestTLSAndSASL(t *testing.T) {
-	server, client := certificates(t)
+	certificate, err := certtest.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, mechanism, kfake, password string
 		tls                              bool
@@ -59,8 +32,8 @@ func TestTLSAndSASL(t *testing.T) {
 			h := newDatabase(t)
 			h.connect([]string{"usage.messages"}, "127.0.0.1:0")
 			if c.tls {
-				options = append(options, kfake.TLS(server))
-				h.config.TLS = client
+				options = append(options, kfake.TLS(certificate.Server()))
+				h.config.TLS = certificate.Client()
 			}
 			if c.kfake != "" {
 				options = append(options, kfake.EnableSASL(), kfake.Superuser(c.kfake, "rollcall", "right"))

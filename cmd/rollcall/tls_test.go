@@ -2,16 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -19,60 +11,26 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"rollcall/deploy/certtest"
 	"rollcall/deploy/embedded/enginetest"
 )
 
-// A pki is one certificate, its own authority, for servers on 127.0.0.1 and for clients: as files, as flags name them.
-type pki struct {
-	cert, key string
-	pool      *x509.CertPool
-	pair      tls.Certificate
-}
-
-func newPKI(t *testing.T) pki {
+func newCertificate(t *testing.T) *certtest.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := certtest.New(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := pki{cert: filepath.Join(t.TempDir(), "cert.pem"), key: filepath.Join(t.TempDir(), "key.pem"), pool: x509.NewCertPool()}
-	for path, block := range map[string]*pem.Block{p.cert: {Type: "CERTIFICATE", Bytes: der}, p.key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if p.pair, err = tls.LoadX509KeyPair(p.cert, p.key); err != nil {
-		t.Fatal(err)
-	}
-	parsed, _ := x509.ParseCertificate(der)
-	p.pool.AddCert(parsed)
-	return p
-}
-
-// server demands a client certificate.
-func (p pki) server() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{p.pair}, ClientCAs: p.pool, ClientAuth: tls.RequireAndVerifyClientCert}
+	return c
 }
 
 // engineOverTLS is the tests' engine behind TLS that demands a client certificate and HTTP's header of a password, as a ClickHouse server would be reached.
-func engineOverTLS(t *testing.T, p pki, password string) (url string) {
+func engineOverTLS(t *testing.T, c *certtest.Certificate, password string) (url string) {
 	t.Helper()
 	target, name, _ := strings.Cut(strings.TrimPrefix(enginetest.Database(t).URL, "http://default@"), "/")
 	proxy := httputil.NewSingleHostReverseProxy(parsed(t, "http://"+target))
@@ -83,10 +41,25 @@ func engineOverTLS(t *testing.T, p pki, password string) (url string) {
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	server.TLS, server.Config.ErrorLog = p.server(), slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.TLS, server.Config.ErrorLog = c.Server(), slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return strings.Replace(server.URL, "https://", "https://rollcall@", 1) + "/" + name
+}
+
+// kafkaOverTLS starts a broker that demands a client certificate and a password, and gives the flags that name it, but for certificates and password.
+func kafkaOverTLS(t *testing.T, c *certtest.Certificate, password string) (flags []string) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "usage.messages"), kfake.TLS(c.Server()), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "rollcall", password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return []string{"--kafka-brokers", cluster.ListenAddrs()[0], "--kafka-topics", "usage.messages", "--kafka-sasl", "scram-sha-512", "--kafka-user", "rollcall"}
+}
+
+func certificateFlags(server string, c *certtest.Certificate) []string {
+	return []string{"--" + server + "-ca-file", c.CertFile, "--" + server + "-cert-file", c.CertFile, "--" + server + "-key-file", c.KeyFile}
 }
 
 func parsed(t *testing.T, text string) *url.URL {
@@ -117,20 +90,11 @@ const (
 // Flags bring every command to ClickHouse over TLS with a client certificate and a password, and to Kafka over TLS with SCRAM and a client certificate; what is
 // missing or wrong is an error that names no secret, at any log level.
 func TestEverythingOverTLS(t *testing.T) {
-	p, other := newPKI(t), newPKI(t)
-	clickhouse := []string{"--clickhouse-url", engineOverTLS(t, p, clickhousePassword), "--log-level", "debug"}
-	files := func(kind string, p pki) []string {
-		return []string{"--" + kind + "-ca-file", p.cert, "--" + kind + "-cert-file", p.cert, "--" + kind + "-key-file", p.key}
-	}
+	own, other := newCertificate(t), newCertificate(t)
+	clickhouse := []string{"--clickhouse-url", engineOverTLS(t, own, clickhousePassword), "--log-level", "debug"}
 	password := []string{"--clickhouse-password-file", secretFile(t, clickhousePassword)}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "usage.messages"), kfake.TLS(p.server()), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "rollcall", kafkaPassword))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	kafka := []string{"--kafka-brokers", cluster.ListenAddrs()[0], "--kafka-topics", "usage.messages", "--kafka-sasl", "scram-sha-512", "--kafka-user", "rollcall",
-		"--secret-file", secretFile(t, serviceSecret)}
-	right := concat(clickhouse, files("clickhouse", p), password)
+	kafka := append(kafkaOverTLS(t, own, kafkaPassword), "--secret-file", secretFile(t, serviceSecret))
+	right := concat(clickhouse, certificateFlags("clickhouse", own), password)
 	for _, c := range []struct {
 		name string
 		args []string
@@ -138,12 +102,12 @@ func TestEverythingOverTLS(t *testing.T) {
 		says string
 	}{
 		{"migrate", concat([]string{"migrate"}, right), ok, "the schema is up to date"},
-		{"check all", concat([]string{"config", "check"}, right, kafka, files("kafka", p), []string{"--kafka-password-file", secretFile(t, kafkaPassword)}), ok, "kafka        ok"},
+		{"check all", concat([]string{"config", "check"}, right, kafka, certificateFlags("kafka", own), []string{"--kafka-password-file", secretFile(t, kafkaPassword)}), ok, "kafka        ok"},
 		{"no authority", concat([]string{"migrate"}, clickhouse, password), failed, "certificate"},
-		{"another authority", concat([]string{"migrate"}, clickhouse, files("clickhouse", other), password), failed, "certificate"},
-		{"no client certificate", concat([]string{"migrate"}, clickhouse, password, []string{"--clickhouse-ca-file", p.cert}), failed, "certificate"},
-		{"no password", concat([]string{"migrate"}, clickhouse, files("clickhouse", p)), failed, "Authentication failed"},
-		{"a wrong password of Kafka", concat([]string{"config", "check"}, right, kafka, files("kafka", p), []string{"--kafka-password-file", secretFile(t, "pw-wrong")}), failed, "kafka        failed"},
+		{"another authority", concat([]string{"migrate"}, clickhouse, certificateFlags("clickhouse", other), password), failed, "certificate"},
+		{"no client certificate", concat([]string{"migrate"}, clickhouse, password, []string{"--clickhouse-ca-file", own.CertFile}), failed, "certificate"},
+		{"no password", concat([]string{"migrate"}, clickhouse, certificateFlags("clickhouse", own)), failed, "Authentication failed"},
+		{"a wrong password of Kafka", concat([]string{"config", "check"}, right, kafka, certificateFlags("kafka", own), []string{"--kafka-password-file", secretFile(t, "pw-wrong")}), failed, "kafka        failed"},
 		{"Kafka without TLS", concat([]string{"config", "check"}, right, kafka, []string{"--kafka-password-file", secretFile(t, kafkaPassword)}), failed, "kafka        failed"},
 		{"a password in the URL", []string{"migrate", "--clickhouse-url", "http://rollcall:" + clickhousePassword + "@127.0.0.1:1/rollcall"}, failed, "127.0.0.1:1"},
 		{"a password in a bad URL", []string{"migrate", "--clickhouse-url", "ftp://rollcall:" + clickhousePassword + "@127.0.0.1:1/rollcall"}, badSettings, "must look like"},
@@ -161,24 +125,6 @@ func TestEverythingOverTLS(t *testing.T) {
 	}
 }
 
-// A lockedText is what a command wrote, from any goroutine.
-type lockedText struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedText) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func concat(lists ...[]string) (all []string) {
 	for _, l := range lists {
 		all = append(all, l...)
@@ -188,15 +134,15 @@ func concat(lists ...[]string) (all []string) {
 
 // The export serves TLS 1.2 and later with the files' certificate, and nothing without TLS on that port. Its log names no secret.
 func TestExportServesTLS(t *testing.T) {
-	p, addr := newPKI(t), freeAddr(t)
-	args := []string{"export", "--clickhouse-url", enginetest.Database(t).URL, "--http-addr", addr, "--admin-addr", freeAddr(t), "--http-cert-file", p.cert, "--http-key-file", p.key,
+	c, addr := newCertificate(t), freeAddr(t)
+	args := []string{"export", "--clickhouse-url", enginetest.Database(t).URL, "--http-addr", addr, "--admin-addr", freeAddr(t), "--http-cert-file", c.CertFile, "--http-key-file", c.KeyFile,
 		"--secret-file", secretFile(t, serviceSecret), "--log-level", "debug"}
 	ctx, stop := context.WithCancel(context.Background())
-	var log lockedText
+	var log safeBuffer
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, args, streams{in: strings.NewReader(""), out: &log, err: &log}) }()
 	get := func(scheme string, most uint16) (*http.Response, error) {
-		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.pool, MaxVersion: most}}}
+		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.Pool, MaxVersion: most}}}
 		defer client.CloseIdleConnections()
 		response, err := client.Get(scheme + "://" + addr + "/readyz")
 		if err == nil {
@@ -208,7 +154,7 @@ func TestExportServesTLS(t *testing.T) {
 		if response, err := get("https", tls.VersionTLS13); err == nil && response.StatusCode == 200 {
 			break
 		} else if time.Now().After(deadline) {
-			t.Fatalf("%v\n%s", err, log.text())
+			t.Fatalf("%v\n%s", err, log.String())
 		}
 	}
 	if _, err := get("https", tls.VersionTLS12); err != nil {
@@ -221,7 +167,7 @@ func TestExportServesTLS(t *testing.T) {
 		t.Errorf("without TLS: %d", response.StatusCode)
 	}
 	stop()
-	if code := <-done; code != ok || strings.Contains(log.text(), serviceSecret) {
-		t.Errorf("exit code %d, log %s", code, log.text())
+	if code := <-done; code != ok || strings.Contains(log.String(), serviceSecret) {
+		t.Errorf("exit code %d, log %s", code, log.String())
 	}
 }

@@ -91,24 +91,6 @@ func valueOf(all []*common.KeyValue, key string) string {
 	return ""
 }
 
-// A safeBuffer is written by one goroutine and read by another.
-type safeBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
-}
-
 // stages are ingest, rollup and export as their commands run them, on an embedded broker and engine.
 type stages struct {
 	*testing.T

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/wait"
 
+	"rollcall/deploy/certtest"
 	"rollcall/schema/tables"
 )
 
@@ -57,12 +59,16 @@ func backend(t *testing.T, topics ...string) (broker string, ch tables.Options) 
 }
 
 func startServers(ctx context.Context) (err error) {
-	var secured *certificate
+	var secured *certtest.Certificate
 	if *overTLS {
-		if secured, err = newCertificate(); err != nil {
+		dir, err := os.MkdirTemp("", "rollcall-suite-")
+		if err != nil {
 			return err
 		}
-		security.tls, security.kcat = secured.client, []string{"-X", "security.protocol=ssl", "-X", "ssl.ca.location=" + secured.file}
+		if secured, err = certtest.New(dir); err != nil {
+			return err
+		}
+		security.tls, security.kcat = secured.Client(), []string{"-X", "security.protocol=ssl", "-X", "ssl.ca.location=" + secured.CertFile}
 	}
 	if err := startClickHouse(ctx, secured); err != nil {
 		return err
@@ -70,11 +76,11 @@ func startServers(ctx context.Context) (err error) {
 	return startKafka(ctx, secured)
 }
 
-func startClickHouse(ctx context.Context, secured *certificate) error {
+func startClickHouse(ctx context.Context, secured *certtest.Certificate) error {
 	scheme, port, files := "http", "8123/tcp", []testcontainers.ContainerFile(nil)
 	if secured != nil {
 		scheme, port = "https", "8443/tcp"
-		files = append(files, fileOf("/etc/clickhouse-server/tls.pem", secured.pem), fileOf("/etc/clickhouse-server/config.d/tls.xml", clickhouseTLS))
+		files = append(files, fileOf("/etc/clickhouse-server/tls.pem", secured.PEM), fileOf("/etc/clickhouse-server/config.d/tls.xml", clickhouseTLS))
 	}
 	server, err := testcontainers.Run(ctx, clickhouseImage, testcontainers.WithExposedPorts("8123/tcp", "8443/tcp"), testcontainers.WithFiles(files...),
 		testcontainers.WithEnv(map[string]string{"CLICKHOUSE_USER": "suite", "CLICKHOUSE_PASSWORD": "suite", "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "1"}),
@@ -88,7 +94,7 @@ func startClickHouse(ctx context.Context, secured *certificate) error {
 	}
 	servers.engine = tables.Options{URL: scheme + "://suite@" + endpoint, Password: "suite"}
 	if secured != nil {
-		servers.engine.TLS = secured.client
+		servers.engine.TLS = secured.Client()
 	}
 	return nil
 }
@@ -105,7 +111,7 @@ func fileOf(path, text string) testcontainers.ContainerFile {
 
 // startKafka starts one KRaft node. A broker tells its clients where it is, so the port must be known before it starts: a free one of this machine.
 // The clients' listener is not called SSL: the image's scripts would then ask for a Java key store, which a PEM file is not.
-func startKafka(ctx context.Context, secured *certificate) error {
+func startKafka(ctx context.Context, secured *certtest.Certificate) error {
 	port, err := freePort()
 	if err != nil {
 		return err
@@ -121,7 +127,7 @@ func startKafka(ctx context.Context, secured *certificate) error {
 	}
 	var files []testcontainers.ContainerFile
 	if secured != nil {
-		files = append(files, fileOf("/tmp/tls.pem", secured.pem))
+		files = append(files, fileOf("/tmp/tls.pem", secured.PEM))
 		for name, value := range map[string]string{
 			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:SSL,CONTROLLER:PLAINTEXT", "KAFKA_SSL_KEYSTORE_TYPE": "PEM", "KAFKA_SSL_KEYSTORE_LOCATION": "/tmp/tls.pem",
 			"KAFKA_SSL_TRUSTSTORE_TYPE": "PEM", "KAFKA_SSL_TRUSTSTORE_LOCATION": "/tmp/tls.pem",
