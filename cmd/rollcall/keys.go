@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"rollcall/export"
-	"rollcall/schema/tables"
 )
 
 type keysCommand struct {
@@ -77,11 +76,7 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 }
 
 func withKeys(f clickhouseFlags, do func(*export.Keys) error) error {
-	o, err := f.options()
-	if err != nil {
-		return err
-	}
-	conn, err := tables.Open(o)
+	conn, err := f.open()
 	if err != nil {
 		return err
 	}

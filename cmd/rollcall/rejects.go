@@ -8,7 +8,6 @@ import (
 
 	"rollcall/ingest"
 	"rollcall/schema"
-	"rollcall/schema/tables"
 )
 
 type rejectsCommand struct {
@@ -67,11 +66,7 @@ func (c *rejectsListCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	o, err := c.options()
-	if err != nil {
-		return err
-	}
-	conn, err := tables.Open(o)
+	conn, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -101,15 +96,11 @@ func (c *rejectsReplayCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	o, err := c.options()
-	if err != nil {
-		return err
-	}
 	config, err := c.config()
 	if err != nil {
 		return err
 	}
-	conn, err := tables.Open(o)
+	conn, err := c.open()
 	if err != nil {
 		return err
 	}

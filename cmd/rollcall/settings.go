@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/alecthomas/kong"
 
 	"rollcall/schema/tables"
@@ -70,6 +71,15 @@ func (f clickhouseFlags) options() (tables.Options, error) {
 		return tables.Options{}, badSetting("--clickhouse-url: %w", err)
 	}
 	return o, conn.Close()
+}
+
+// open is for commands that need no more than a connection.
+func (f clickhouseFlags) open() (driver.Conn, error) {
+	o, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	return tables.Open(o)
 }
 
 // secretFlags name the service's secret. It keys pseudonyms, download links, sessions and the hashes of erased persons, so it is one for all processes and
