@@ -1,6 +1,6 @@
-# Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
+# Rollcall needs Go, npm and make, its tests also kcat. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build bench test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts screenshots fmt clean
+.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts screenshots clean
 
 GO ?= go
 RACE ?=
