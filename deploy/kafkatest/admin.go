@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -103,6 +104,37 @@ func (b *Broker) DeleteRecords(topic string, partition int32, below int64) {
 			}
 		}
 		return nil
+	})
+}
+
+// Expire has retention by time remove everything that a topic holds, returns when it is gone, and then lets the topic keep what comes.
+func (b *Broker) Expire(topic string) {
+	b.t.Helper()
+	ends := b.Ends(topic)
+	b.configure(topic, "retention.ms", "1")
+	b.until("expire the records of "+topic, func(context.Context) error {
+		b.backend.applyRetention()
+		if starts := b.Starts(topic); !slices.Equal(starts, ends) {
+			return fmt.Errorf("the partitions start at %d, not yet at %d", starts, ends)
+		}
+		return nil
+	})
+	b.configure(topic, "retention.ms", "-1")
+}
+
+func (b *Broker) configure(topic, name, value string) {
+	b.t.Helper()
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	rt := kmsg.NewIncrementalAlterConfigsRequestResource()
+	rt.ResourceType, rt.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	rt.Configs = append(rt.Configs, kmsg.IncrementalAlterConfigsRequestResourceConfig{Name: name, Value: &value})
+	req.Resources = append(req.Resources, rt)
+	b.must(fmt.Sprintf("set %s of topic %s to %s", name, topic, value), func(ctx context.Context) error {
+		res, err := req.RequestWith(ctx, b.client)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(res.Resources[0].ErrorCode)
 	})
 }
 

@@ -28,7 +28,9 @@ type Broker struct {
 // backend is what differs between the two kinds.
 type backend interface {
 	address() string
-	restart(ctx context.Context, how syscall.Signal) error
+	stop(how syscall.Signal) error
+	start(ctx context.Context) error
+	applyRetention()
 }
 
 // Open gives the test a broker with empty topics of these names (the default ones if none is named) until the test ends. Only one test at a time holds
@@ -66,15 +68,22 @@ func Connect(t testing.TB, addr string) *Broker {
 }
 
 // Restart stops the broker in good order and starts it again.
-func (b *Broker) Restart() { b.restart(syscall.SIGTERM) }
+func (b *Broker) Restart() { b.Down(syscall.SIGTERM)() }
 
 // Kill ends the broker's process without a warning and starts it again. The embedded broker shares the test's process and is restarted in good order.
-func (b *Broker) Kill() { b.restart(syscall.SIGKILL) }
+func (b *Broker) Kill() { b.Down(syscall.SIGKILL)() }
 
-func (b *Broker) restart(how syscall.Signal) {
+// Down ends the broker's process by a signal, as Restart and Kill do, and leaves it ended until up is called, which returns when it answers again.
+func (b *Broker) Down(how syscall.Signal) (up func()) {
 	b.t.Helper()
-	if err := b.backend.restart(b.t.Context(), how); err != nil {
-		b.t.Fatalf("restart the broker: %v", err)
+	if err := b.backend.stop(how); err != nil {
+		b.t.Fatalf("stop the broker: %v", err)
+	}
+	return func() {
+		b.t.Helper()
+		if err := b.backend.start(b.t.Context()); err != nil {
+			b.t.Fatalf("start the broker again: %v", err)
+		}
 	}
 }
 
@@ -94,17 +103,19 @@ func openReal(t testing.TB) backend {
 	}
 	shared.inUse.Lock()
 	t.Cleanup(shared.inUse.Unlock)
+	select {
+	case <-shared.server.process.ended: // by a test that failed before it let it start again
+		if err := shared.server.start(t.Context()); err != nil {
+			t.Fatalf("start the broker again: %v", err)
+		}
+	default:
+	}
 	return shared.server
 }
 
 func (s *server) address() string { return s.addr }
 
-func (s *server) restart(ctx context.Context, how syscall.Signal) error {
-	if err := s.stop(how); err != nil {
-		return err
-	}
-	return s.start(ctx)
-}
+func (s *server) applyRetention() {} // by itself, every half second
 
 // inProcess is the embedded broker on a directory of the test's own.
 type inProcess struct {
@@ -132,7 +143,9 @@ func (b *inProcess) start(ctx context.Context) (err error) {
 
 func (b *inProcess) address() string { return b.broker.Addr() }
 
-func (b *inProcess) restart(ctx context.Context, _ syscall.Signal) error {
+func (b *inProcess) stop(syscall.Signal) error {
 	b.broker.Close()
-	return b.start(ctx)
+	return nil
 }
+
+func (b *inProcess) applyRetention() { b.broker.Cluster().ApplyRetention() }

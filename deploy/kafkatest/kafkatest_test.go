@@ -100,6 +100,19 @@ func TestRecordsDeleted(t *testing.T) {
 	expect(t, b, "t", 2, "c")
 }
 
+func TestRecordsExpire(t *testing.T) {
+	b := kafkatest.Open(t, "t")
+	b.Produce(records("t", 2, "a", "b")...)
+	b.Expire("t")
+	b.Produce(records("t", 2, "c")...)
+	b.Expire("t")
+	b.Produce(records("t", 2, "d")...)
+	expect(t, b, "t", 2, "d")
+	if got := b.Starts("t"); !slices.Equal(got, []int64{0, 0, 3, 0}) {
+		t.Errorf("the partitions start at %d", got)
+	}
+}
+
 func TestTopicsAreEmptyInTheNextTest(t *testing.T) {
 	for range 2 {
 		t.Run("one test", func(t *testing.T) {

@@ -81,7 +81,8 @@ func (s *server) format(ctx context.Context) error {
 	return nil
 }
 
-// settings: one node that is broker and controller. Internal topics have one partition and one replica, and retention is looked at every half second.
+// settings: one node that is broker and controller. Internal topics have one partition and one replica; retention and transactions that took too long are looked
+// at every half second.
 const settings = `process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://127.0.0.1:%[1]s,CONTROLLER://127.0.0.1:%[2]s
@@ -95,6 +96,9 @@ offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+transaction.abort.timed.out.transaction.cleanup.interval.ms=500
 group.initial.rebalance.delay.ms=0
 log.initial.task.delay.ms=500
 log.retention.check.interval.ms=500
