@@ -57,7 +57,7 @@ const (
 	metadataTime = 2 * time.Second // how old kafka-go's own list of brokers may be
 )
 
-// A cluster talks to the brokers about everything but membership.
+// A cluster talks to the brokers about everything but membership, which is kafka-go's but for its end (leave).
 type cluster struct {
 	topics    []string
 	addr      []string
@@ -146,6 +146,19 @@ func (c *cluster) bounds(ctx context.Context, s slot) (first, end int64, err err
 		}
 	}
 	return 0, 0, fmt.Errorf("ask for the bounds of %s: %w", s, errNoBounds)
+}
+
+// leave takes a member out of its group. One that is not in it has left.
+func (c *cluster) leave(ctx context.Context, group, member string) error {
+	client := kafka.Client{Addr: kafka.TCP(c.addr...), Transport: c.transport}
+	res, err := client.LeaveGroup(ctx, &kafka.LeaveGroupRequest{GroupID: group, Members: []kafka.LeaveGroupRequestMember{{ID: member}}})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(res.Error, res.Members[0].Error); err != nil && !errors.Is(err, kafka.UnknownMemberId) {
+		return err
+	}
+	return nil
 }
 
 var errNoBounds = errors.New("the brokers did not say where the log starts and ends")

@@ -23,7 +23,8 @@ func (i *Ingest) join(ctx context.Context, known *layout) error {
 	if err != nil {
 		return err
 	}
-	defer i.leave(group)
+	var member string
+	defer func() { i.leave(group, member) }()
 	defer context.AfterFunc(ctx, func() { group.Close() })() // ends the generation: its session stores what it has, then the member leaves
 	for failures := 0; ; {
 		generation, err := group.Next(ctx)
@@ -37,7 +38,7 @@ func (i *Ingest) join(ctx context.Context, known *layout) error {
 			_ = sleep(ctx, delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
-		failures = 0
+		failures, member = 0, generation.MemberID
 		if err := i.serve(generation, known); err != nil && !errors.Is(err, errGeneration) {
 			return err
 		}
@@ -47,16 +48,25 @@ func (i *Ingest) join(ctx context.Context, known *layout) error {
 // leaveTime is granted for leaving, after the session has ended.
 const leaveTime = 3 * time.Second
 
-// leave gives the member's partitions back. A broker that does not answer a join keeps Close waiting: then the group finds out by itself.
-func (i *Ingest) leave(group *kafka.ConsumerGroup) {
-	left := make(chan struct{})
+// leave gives the member's partitions back. While the group rebalances, closing it is not enough: kafka-go first waits for the other members to join, and forgets to
+// leave if the rebalance starts over, so that they would wait for it until a timeout. The coordinator is therefore told here, too. A broker that does not answer a
+// join keeps Close waiting: then the group finds out by itself.
+func (i *Ingest) leave(group *kafka.ConsumerGroup, member string) {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	closed := make(chan struct{})
 	go func() {
 		group.Close()
-		close(left)
+		close(closed)
 	}()
+	if member != "" {
+		if err := i.cluster.leave(ctx, i.cfg.Group, member); err != nil {
+			i.log.Warn("the group was not told that this member left", "group", i.cfg.Group, "error", err)
+		}
+	}
 	select {
-	case <-left:
-	case <-time.After(leaveTime):
+	case <-closed:
+	case <-ctx.Done():
 		i.log.Warn("the group was not left in time; its other members wait for the session timeout", "group", i.cfg.Group)
 	}
 }

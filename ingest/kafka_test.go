@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"rollcall/deploy/embedded"
+	"rollcall/deploy/kafkatest"
 )
 
 // Records that were deleted before they were read are counted, not passed over in silence.
@@ -135,6 +136,35 @@ func TestCommitOfAnOldGeneration(t *testing.T) {
 		t.Error("no commit was refused")
 	}
 	h.stored(1)
+}
+
+// A member that leaves while a rebalance starts over is not waited for: kafka-go forgets to leave then.
+func TestLeavingDuringARebalance(t *testing.T) {
+	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1})
+	h.config.StopTimeout, h.config.SessionTimeout = 12*time.Second, time.Minute // how long it would be waited for
+	var startsOver atomic.Bool
+	broker.Cluster().ControlKey(int16(kmsg.SyncGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		broker.Cluster().KeepControl()
+		if !startsOver.CompareAndSwap(true, false) {
+			return nil, nil, false
+		}
+		broker.Cluster().SleepControl(func() { <-time.After(500 * time.Millisecond) }) // by now the member has closed its group
+		res := req.ResponseKind().(*kmsg.SyncGroupResponse)
+		res.ErrorCode = kerr.RebalanceInProgress.Code
+		return res, nil, true
+	})
+	m := h.start()
+	h.eventually("assigned", func() bool { return m.ingest.progress.owned() == 1 })
+	startsOver.Store(true)
+	started := time.Now()
+	kafkatest.Connect(t, broker.Addr()).CreatePartitions("usage.messages", 2) // the group is joined anew for them
+	h.eventually("assigned again", func() bool { return m.ingest.progress.owned() == 2 })
+	if startsOver.Load() {
+		t.Fatal("no rebalance started over")
+	}
+	if took := time.Since(started); took > 10*time.Second {
+		t.Errorf("the member that left was waited for: %s", took)
+	}
 }
 
 // Leaders move, and brokers say so only when asked.
