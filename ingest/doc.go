@@ -27,6 +27,9 @@
 //     second between two fetches, and the broker never says that it was unknown, that cannot be told from the old one.
 //   - Producers that use acks=0 or acks=1 can lose records before anyone can read them.
 //   - ClickHouse must keep what it acknowledged. On a cluster, an insert waits for all replicas (schema/tables, cluster.go).
+//   - A refused record counts as an erased person's if its org and user can be read, and if its record's time or its event's own is from before the erasure. One that
+//     names the person in another way, or that is produced again without a readable time of its own, is kept as any other reject: for 90 days, or until the erasure
+//     is repeated (`rollcall forget`), which searches the whole text.
 //   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017); older segments stop their partition with an error.
 //   - Duplicates and conflicts are counted within a batch only; across batches the table settles them without telling.
 //

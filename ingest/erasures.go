@@ -86,12 +86,21 @@ func (l *erasureList) redact(ev *schema.Event) {
 	ev.Version += schema.Redaction
 }
 
-// hasReject says the same of a refused record, as far as it names a person. Its time is the broker's or the producer's clock.
+// hasReject says the same of a refused record, as far as it names a person.
 func (l *erasureList) hasReject(rec *schema.Record, rej *schema.Rejection) bool {
 	if l == nil || len(l.persons) == 0 || rej.User == "" {
 		return false
 	}
-	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rec.Time)
+	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rejectTime(rec, rej))
+}
+
+// rejectTime is what an erasure is held against: the record's time or, if it is earlier, the event's own. A record that is produced again has a new time; an event
+// that lies in the future for its producer's clock was still sent when its record was.
+func rejectTime(rec *schema.Record, rej *schema.Rejection) schema.Millis {
+	if rej.Timed {
+		return min(rec.Time, rej.Time)
+	}
+	return rec.Time
 }
 
 func (l *erasureList) hasPerson(org, user []byte, at schema.Millis) bool {
@@ -175,7 +184,7 @@ func (b *batch) newlyErasedRejects(l *erasureList) (rows []uint32) {
 	}
 	for row := range uint32(b.rejects.len()) {
 		r := b.rejects
-		if l.hasPerson(r.org.at(row), r.user.at(row), r.recordTime.values[row]) {
+		if l.hasPerson(r.org.at(row), r.user.at(row), r.times[row]) {
 			rows = append(rows, row)
 		}
 	}

@@ -28,6 +28,8 @@ type rejects struct {
 	headers    pairs
 	value      texts
 	valueSize  numbers[uint64]
+
+	times []schema.Millis // rejectTime of each row; not stored
 }
 
 func newRejects() *rejects {
@@ -47,6 +49,11 @@ func newRejects() *rejects {
 }
 
 func (r *rejects) len() int { return len(r.offset.values) }
+
+func (r *rejects) reset() {
+	r.table.reset()
+	r.times = r.times[:0]
+}
 
 // A largeValue is what was kept of a value that was too large to be held.
 type largeValue struct {
@@ -69,6 +76,7 @@ func (r *rejects) add(rec *schema.Record, rej *schema.Rejection, large *largeVal
 	r.sha.add(large.sha[:])
 	r.rejectedAt.add(schema.Millis(now.UnixMilli()))
 	r.recordTime.add(rec.Time)
+	r.times = append(r.times, rejectTime(rec, rej))
 	r.reason.add([]byte(rej.Reason))
 	r.detail.add([]byte(rej.Detail))
 	r.org.add([]byte(rej.Org))

@@ -153,3 +153,72 @@ func TestRejectsOfErasedPersons(t *testing.T) {
 		t.Errorf("%v counted as erased, not 2", n)
 	}
 }
+
+// A reject that is produced again has a new record's time: its event's own decides, too. What the person does after the erasure is theirs again.
+func TestRejectsOfErasedPersonsComeAgain(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	now := time.Now()
+	erasedAt := now.Add(-time.Minute)
+	before := now.Add(-2 * time.Minute)
+	bad := func(id, user string, at time.Time) string {
+		return strings.Replace(message(id, user, at), `"chat"`, `"x"`, 1)
+	}
+	raced := false
+	newProxy(h).set(func(statement string) fault {
+		if !raced && strings.HasPrefix(statement, "INSERT INTO rejects") {
+			raced = true
+			h.erase("acme", "bob", erasedAt)
+		}
+		return fault{}
+	})
+	h.erase("acme", "ann", erasedAt)
+	h.config.BatchAge = time.Second // all in one batch
+	records := map[string]*kgo.Record{
+		"gone: from before":                {Value: []byte(bad("a", "ann", before))},
+		"gone: erased while it was stored": {Value: []byte(bad("b", "bob", before))},
+		"gone: cut":                        {Value: []byte(strings.TrimSuffix(message("c", "ann", before), "}}"))},
+		"gone: the record is from before":  {Value: []byte(message("d", "ann", now.AddDate(0, 0, 3))), Timestamp: before},
+		"gone: binary":                     {Value: []byte(`{"org_id":"acme","user_id":"ann"}`), Headers: binaryHeaders("e", before)},
+		"gone: binary and cut":             {Value: []byte(`{"org_id":"acme","user_id":"ann",`), Headers: binaryHeaders("f", before)},
+		"kept: from after":                 {Value: []byte(bad("g", "ann", now))},
+		"kept: from after, binary":         {Value: []byte(`{"org_id":"acme","user_id":"ann"}`), Headers: binaryHeaders("h", now)},
+		"kept: somebody else's":            {Value: []byte(bad("i", "eve", before))},
+		"kept: nobody knows when it was":   {Value: []byte(strings.Replace(message("j", "ann", before), before.UTC().Format(time.RFC3339Nano), "yesterday", 1))},
+		"kept: nobody knows whose it is":   {Value: []byte(`{"time":"` + before.UTC().Format(time.RFC3339Nano) + `"}`)},
+	}
+	var sent []*kgo.Record
+	for name, r := range records {
+		r.Topic, r.Key = "usage.messages", []byte(name)
+		sent = append(sent, r)
+	}
+	h.send(sent...)
+	m := h.start()
+	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == int64(len(sent)) })
+	for r, err := range List(t.Context(), h.conn, Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(r.Key, "gone") {
+			t.Errorf("%s: it is stored", r.Key)
+		}
+		delete(records, r.Key)
+	}
+	gone := 0
+	for name := range records {
+		if strings.HasPrefix(name, "kept") {
+			t.Errorf("%s: it is not stored", name)
+		}
+		gone++
+	}
+	if n := m.metric("events_total", "outcome=erased"); n != float64(gone) {
+		t.Errorf("%v counted as erased, not %d", n, gone)
+	}
+}
+
+// binaryHeaders are a message's envelope in binary mode.
+func binaryHeaders(id string, at time.Time) (headers []kgo.RecordHeader) {
+	for name, value := range map[string]string{"specversion": "1.0", "id": id, "source": "test", "type": "usage.message.v1", "time": at.UTC().Format(time.RFC3339Nano)} {
+		headers = append(headers, kgo.RecordHeader{Key: "ce_" + name, Value: []byte(value)})
+	}
+	return headers
+}

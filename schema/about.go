@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -9,22 +10,24 @@ import (
 // searched is how much of a value that is not JSON, or too large to be decoded, is looked through for names.
 const searched = 64 << 10
 
-// about fills in whom a rejected record speaks of, as far as it could be read: rejects are found and erased by it.
+// about fills in whom a rejected record speaks of, and when it was, as far as it could be read: rejects are found and erased by it.
 func (d *Decoder) about(rej *Rejection) *Rejection {
 	f := &d.fields
 	rej.Org, rej.User = f.text(orgID), f.text(userID)
 	if rej.User == "" && f.text(entityKind) == "user" {
 		rej.User = f.text(entityID)
 	}
+	rej.Time, rej.Timed = parseTime([]byte(f.text(eventTime)))
 	return rej
 }
 
-// About fills in whom a record speaks of that is rejected without having been decoded. Its value may be cut.
+// About fills in whom a record speaks of, and when it was, that is rejected without having been decoded. Its value may be cut.
 func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
 	value := rec.Value[:min(len(rec.Value), searched)]
 	d.fields.reset()
 	if header(rec, "ce_specversion") != nil {
 		_ = d.full.decodeData(value) // what it found before the end counts
+		d.fields.putHeaders(rec)
 	} else {
 		_ = d.full.decodeEnvelope(value)
 	}
@@ -35,8 +38,8 @@ func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
 func (d *Decoder) aboutBroken(value []byte, rej *Rejection) *Rejection {
 	value = value[:min(len(value), searched)]
 	f := &d.fields
-	for _, k := range []key{orgID, userID, entityKind} {
-		if f.text(k) == "" {
+	for _, k := range []key{orgID, userID, entityKind, eventTime} {
+		if f.text(k) == "" && !(k == eventTime && f.headers) {
 			f.put(k, text, lastText(value, keyNames[k]))
 		}
 	}
@@ -51,7 +54,7 @@ func (d *Decoder) aboutBroken(value []byte, rej *Rejection) *Rejection {
 
 // lastText finds the last "name": "text" in what may be anything. name is as in keyNames.
 func lastText(b []byte, name string) []byte {
-	quoted := []byte(`"` + name[len("data."):] + `"`)
+	quoted := []byte(`"` + strings.TrimPrefix(name, "data.") + `"`)
 	for {
 		at := bytes.LastIndex(b, quoted)
 		if at < 0 {

@@ -40,6 +40,37 @@ func TestRejectionsNameWhomTheySpeakOf(t *testing.T) {
 	}
 }
 
+// Whether a reject is from before an erasure shows its event's own time.
+func TestRejectionsSayWhenTheirEventWas(t *testing.T) {
+	at := `"time":"2026-10-31T10:15:30.250+02:00"`
+	const want = Millis(1793434530250)
+	large := strings.Repeat(" ", MaxValueBytes)
+	for name, c := range map[string]struct {
+		value  string
+		binary bool
+		want   Millis
+	}{
+		"read":              {`{` + at + `,"data":{}}`, false, want},
+		"unreadable":        {`{"time":"yesterday","data":{}}`, false, 0},
+		"a number":          {`{"time":1793434530250,"data":{}}`, false, 0},
+		"missing":           {`{"data":{}}`, false, 0},
+		"cut behind it":     {`{` + at + `,"data":{`, false, want},
+		"broken before it":  {`{"id":,` + at, false, want},
+		"too large":         {`{` + at + large, false, want},
+		"binary":            {`{}`, true, 1793434530000},
+		"binary, cut":       {`{` + at, true, 1793434530000},
+		"binary, too large": {`{` + at + large, true, 1793434530000},
+	} {
+		rec := &Record{Value: []byte(c.value)}
+		if c.binary {
+			rec.Headers = binaryHeaders(message)
+		}
+		if _, rej := decodeBoth(t, rec, benchNow); rej == nil || rej.Time != c.want || rej.Timed != (c.want != 0) {
+			t.Errorf("%s: %+v, want %d", name, rej, c.want)
+		}
+	}
+}
+
 // What a record before said must not stick to the next one.
 func TestARejectionIsAboutItsOwnRecord(t *testing.T) {
 	d, ev := NewDecoder(), new(Event)

@@ -60,6 +60,9 @@ func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *R
 			err = d.full.decodeEnvelope(rec.Value)
 		}
 		if err != nil {
+			if binary {
+				d.fields.putHeaders(rec)
+			}
 			return d.aboutBroken(rec.Value, d.malformed(rec.Value, err))
 		}
 	}

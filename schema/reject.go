@@ -22,9 +22,11 @@ func Reasons() []Reason {
 // MaxValueBytes is the largest value of a record, uncompressed.
 const MaxValueBytes = 1 << 20
 
-// A Rejection is the verdict on a record that broke a rule. Org and User are what could be read of it, so that rejects can be found and erased by them.
+// A Rejection is the verdict on a record that broke a rule. Org, User and Time are what could be read of it, so that rejects can be found and erased by them.
 type Rejection struct {
 	Reason    Reason
 	Detail    string // one sentence: which rule, where, what to do
 	Org, User string
+	Time      Millis // the event's own
+	Timed     bool   // Time could be read
 }
