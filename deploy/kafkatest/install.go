@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 //go:embed pom.xml
@@ -31,6 +32,11 @@ func libraries(ctx context.Context) (string, error) {
 	}
 	pinned := sha256.Sum256(append(bytes.Clone(pom), checksums...))
 	dir := filepath.Join(cache, "rollcall", "kafka", hex.EncodeToString(pinned[:6]))
+	unlock, err := lock(filepath.Dir(dir))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := fetch(ctx, dir); err != nil {
 			return "", err
@@ -42,13 +48,25 @@ func libraries(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
+// lock waits for the other test binaries that look for the libraries now: Maven's own directory is not made for two at once.
+func lock(dir string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file.Close, nil
+}
+
 // fetch has Maven copy the jars beside dir and then renames: dir is there whole or not at all.
 func fetch(ctx context.Context, dir string) error {
 	if _, err := exec.LookPath("mvn"); err != nil {
 		return errors.New("fetching Kafka needs Maven: install it (Debian: apt-get install maven) or run the tests without ROLLCALL_TEST_KAFKA=real")
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
 	}
 	work, err := os.MkdirTemp(filepath.Dir(dir), ".fetch-")
 	if err != nil {

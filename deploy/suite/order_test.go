@@ -81,7 +81,7 @@ func TestAReplayChangesNothing(t *testing.T) {
 func (b *bed) allFiles() map[string][]byte {
 	b.t.Helper()
 	all := map[string][]byte{}
-	for _, org := range traffic.Orgs() {
+	for _, org := range workspaces() {
 		for dataType, groups := range groupings {
 			if dataType == "workflows" && (org == traffic.Private || org == traffic.Plain) {
 				continue

@@ -35,7 +35,7 @@ func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 			t.Errorf("%s still has the row of %s", table, day)
 		}
 	}
-	for _, org := range traffic.Orgs() {
+	for _, org := range workspaces() {
 		for _, dataType := range dataTypes {
 			a := ask{Query: oracle.Query{Org: org, Type: dataType, From: first.Format(time.DateOnly), To: first.Format(time.DateOnly)}}
 			if err := b.check(a); err != nil {
