@@ -14,7 +14,7 @@ run: engine ## start the whole of Rollcall on embedded parts, with live sample d
 	$(GO) run ./cmd/rollcall demo
 
 test: engine ## run the tests: embedded broker, embedded ClickHouse
-	$(GO) test $(RACE) $(TEST_FLAGS) ./...
+	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
 test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka (needs Java and Maven), but for what never meets the broker
 	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 -short -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/kafkatest ./ingest ./deploy/suite
