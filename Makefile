@@ -1,9 +1,10 @@
-# Rollcall needs Go, npm and make, its tests also kcat. `make run` and `make test` do the rest, set-up included.
+# Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
 .PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts screenshots clean
 
 GO ?= go
 RACE ?=
+TAGS ?=
 FAULTS ?= -run 'Alone|Mixed'
 TEST_FLAGS ?= -timeout 15m
 
@@ -13,11 +14,11 @@ help: ## list the targets
 run: engine ## start the whole of Rollcall on embedded parts, with live sample data
 	$(GO) run ./cmd/rollcall demo
 
-test: engine ## run the tests: embedded broker, embedded ClickHouse
-	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
+test: engine ## run the tests: embedded broker, embedded ClickHouse; TAGS='-tags kcat' adds those with a client of others (needs Debian's package kcat)
+	$(GO) test $(RACE) $(TAGS) -p 3 $(TEST_FLAGS) ./...
 
-test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka (needs Java and Maven), but for what never meets the broker
-	ROLLCALL_TEST_KAFKA=real $(GO) test $(TEST_FLAGS) -count=1 -short -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/kafkatest ./ingest ./deploy/suite
+test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka (needs Java, Maven and Debian's package kcat), but for what never meets the broker
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat $(TEST_FLAGS) -count=1 -short -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/kafkatest ./ingest ./deploy/suite
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)
@@ -44,7 +45,7 @@ test-alerts: engine ## every alert under its fault, with a real Prometheus (need
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults ./...
+	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...

@@ -1,8 +1,8 @@
+//go:build kcat
+
 package schema_test
 
 import (
-	"context"
-	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -13,35 +13,11 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"rollcall/deploy/embedded"
 	"rollcall/schema"
 )
 
-var guideTopics = []string{"usage.messages", "usage.actions", "usage.tokens", "usage.workflows", "usage.entities"}
-
-// exampleBrokers is an embedded broker with the default topics, of one partition each.
-func exampleBrokers() (brokers []string, stop func()) {
-	dir, err := os.MkdirTemp("", "rollcall-example-")
-	if err != nil {
-		panic(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	l.Close()
-	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: dir, Addr: l.Addr().String(), Topics: guideTopics, Partitions: 1})
-	if err != nil {
-		panic(err)
-	}
-	return []string{broker.Addr()}, func() { broker.Close(); os.RemoveAll(dir) }
-}
-
 // Every command of the guide for producers runs as it stands there, and what it sends is valid.
 func TestCommandsOfTheGuide(t *testing.T) {
-	if _, err := exec.LookPath("kcat"); err != nil {
-		t.Fatal("kcat is missing: install it (Debian: apt-get install kcat)")
-	}
 	guide, err := os.ReadFile("PRODUCERS.md")
 	if err != nil {
 		t.Fatal(err)

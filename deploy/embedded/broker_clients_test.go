@@ -2,42 +2,12 @@ package embedded_test
 
 import (
 	"fmt"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"rollcall/deploy/embedded"
 )
-
-// TestBrokerWithKcat holds the broker against librdkafka: a producer, a consumer and a group member that have nothing in common with ours.
-func TestBrokerWithKcat(t *testing.T) {
-	b := startBroker(t, embedded.BrokerOptions{Topics: []string{"t"}, Partitions: 1})
-	kcat(t, "one\ntwo\nthree\n", "-P", "-b", b.Addr(), "-t", "t", "-z", "gzip")
-	if got := kcat(t, "", "-C", "-b", b.Addr(), "-t", "t", "-o", "beginning", "-e", "-q"); got != "one\ntwo\nthree\n" {
-		t.Errorf("consumed %q", got)
-	}
-	if got := kcat(t, "", "-b", b.Addr(), "-X", "auto.offset.reset=earliest", "-c", "3", "-q", "-G", "kcat", "t"); got != "one\ntwo\nthree\n" {
-		t.Errorf("consumed as a group %q", got)
-	}
-	if got := kcat(t, "", "-L", "-b", b.Addr()); !strings.Contains(got, `topic "t" with 1 partitions`) {
-		t.Errorf("metadata:\n%s", got)
-	}
-}
-
-func kcat(t *testing.T, input string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "kcat", args...)
-	cmd.Stdin = strings.NewReader(input)
-	var errors strings.Builder
-	cmd.Stderr = &errors
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("kcat %s: %v (Debian's package kcat)\n%s", strings.Join(args, " "), err, errors.String())
-	}
-	return string(out)
-}
 
 // TestBrokerHidesAbortedRecords reads a log of commits and aborts in small answers, each full by the request's own limit.
 func TestBrokerHidesAbortedRecords(t *testing.T) {
