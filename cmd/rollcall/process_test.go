@@ -68,22 +68,22 @@ func (p *process) stop(signal os.Signal) {
 	}
 }
 
-// A safeBuffer is written by one goroutine and read by another.
+// A safeBuffer is written by one goroutine and read by another. The buffer is not embedded: its ReadFrom would pass by the lock.
 type safeBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
+	mu     sync.Mutex
+	buffer bytes.Buffer
 }
 
 func (b *safeBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
+	return b.buffer.Write(p)
 }
 
 func (b *safeBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.Buffer.String()
+	return b.buffer.String()
 }
 
 func freeAddr(t *testing.T) string {

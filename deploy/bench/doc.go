@@ -1,7 +1,7 @@
 // Package bench measures Rollcall on the machine it runs on, and beside it what a plainer build would reach, in one run and so under one load: figures are
 // ratios first, and events per second of this machine second.
 //
-// `rollcall bench ingest` produces realistic events (the five types mixed, about 350 bytes of JSON, lz4, 50 workspaces of very different size, 5 % duplicates)
+// `rollcall bench ingest` produces realistic events (the five types mixed, about 280 bytes of JSON, lz4, 50 workspaces of very different size, 5 % duplicates)
 // before the clock starts, to a broker in a process of its own, and measures until every event is in the log, marked and committed, in an engine in a process of
 // its own. With --baselines the same records go through
 //
