@@ -15,7 +15,7 @@ run: engine ## start the whole of Rollcall on embedded parts, with live sample d
 	$(GO) run ./cmd/rollcall demo
 
 test: engine ## run the tests: embedded broker, embedded ClickHouse; TAGS='-tags kcat' adds those with a client of others (needs Debian's package kcat)
-	$(GO) test $(RACE) $(TAGS) -p 3 $(TEST_FLAGS) ./...
+	$(GO) test $(RACE) $(TAGS) -p 4 $(TEST_FLAGS) ./...
 
 test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka (needs Java, Maven and Debian's package kcat), but for what never meets the broker
 	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat $(TEST_FLAGS) -count=1 -short -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/kafkatest ./ingest ./deploy/suite

@@ -66,7 +66,7 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 			id, at.UTC().Format(time.RFC3339Nano), id, owner)
 	}
 	var records []string
-	for i, id := range numbered("a", 8) {
+	for i, id := range numbered("a", 40) { // so many that each of the two wins some
 		at := now.Add(time.Duration(i) * time.Millisecond) // part of the content, and so of who wins
 		records = append(records, assistant(id, "ann", at), assistant(id, "bob", at))
 	}
@@ -76,7 +76,7 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 	for _, rows := range []int{200_000, 1, 3} { // the erasure beside the batch; then all of it again
 		h.config.Group, h.config.BatchRows = fmt.Sprint("group-", rows), rows
 		m := h.start()
-		h.eventually("all committed", func() bool { return h.committed("usage.entities", 0) == 17 })
+		h.eventually("all committed", func() bool { return h.committed("usage.entities", 0) == 81 })
 		if err := m.stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 		if first == 0 {
 			first = n
 		}
-		if bobs := n / 1000; n != first || n%1000 != 9 || bobs == 0 || bobs == 8 {
+		if bobs := n / 1000; n != first || n%1000 != 41 || bobs == 0 || bobs == 40 {
 			t.Errorf("in batches of %d: %d things, of which %d are bob's; at first %d", rows, n%1000, bobs, first/1000)
 		}
 	}
