@@ -18,27 +18,56 @@
 //
 // # Measured
 //
-// On 2 cores (AMD EPYC) that broker, engine and Rollcall shared, 1,000,000 events (269 MB of JSON), `rollcall bench ingest --baselines`:
+// All on 2 cores (AMD EPYC, a virtual machine whose speed varies by a third) that broker, engine and Rollcall shared. `rollcall bench ingest --baselines`, 1,000,000
+// events of 283 bytes of JSON:
 //
 //	way        events/s   client µs/event   engine µs/event   allocs/event   rollcall is
-//	rollcall    325,512              2.67              1.78          0.079
-//	reader       32,163             20.28             11.72         44.026         10.1×
-//	engine       46,854              0.73             18.18          0.189          6.9×
+//	rollcall    357,119              2.55              1.55          0.030
+//	reader       33,428             20.60             11.11         43.975         10.7×
+//	engine       57,311              0.28             16.81          0.029          6.2×
 //
-// Of Rollcall's client time about 1.4 µs are its own code (`go test ./ingest -bench 'DecodeEncode|Stages'`: decode 0.6, columns 0.3, lz4 and checksum 0.25,
-// sort and encode 0.15); the rest is the kernel copying bytes, and growing buffers in a run of three seconds. Of the engine's, 0.4 µs are taking the block, 0.7
-// writing the part, the rest merges.
+// Of Rollcall's client time 1.2 to 1.6 µs are its own code, as the machine happens to run (`go test ./ingest -bench 'DecodeEncode|Stages'`: decode 0.6 to 0.95, columns
+// 0.3 to 0.4, checksum and lz4 0.15, sort and encode 0.2); the rest is the kernel copying bytes, and growing buffers in a run of three seconds. Of the engine's, 0.4 µs
+// are taking the block, 0.7 writing the part, the rest merges.
 //
-// 10,000,000 events of 1,000 users over 12 months, `rollcall bench export`, in ms:
+// What does not change with the load. 20,000,000 events (`--events 20000000`): 339,000 events/s at first, 254,000 at the end, 291,000 on average, since the engine merges
+// ever larger parts (4.4 µs/event); client 2.1 µs/event; resident all the while 370 MB here and 350 to 470 MB in the engine. 2,000,000 events each:
 //
-//	      type   first byte   service   bare engine   from the log   service/engine   log/rollups
-//	     users        2,572     2,657         3,304         22,490             0.80           8.5
-//	assistants        2,697     2,697         2,386          5,412             1.13           2.0
-//	 workflows          672       672           592          2,211             1.13           3.3
-//	  projects        1,338     1,338         1,119          5,614             1.20           4.2
-//	    models          621       621           418          6,940             1.48          11.2
-//	  api-keys          627       627           679          7,034             0.92          11.2
+//	                            events/s   client µs/event   engine µs/event   allocs/event
+//	--partitions 1               366,469              2.34              2.34          0.022
+//	--partitions 16              323,097              2.60              2.60          0.037
+//	--partitions 64              280,029              2.84              2.88          0.068
+//	--workspaces 10000           338,763              2.51              2.58          0.074
+//
+// More partitions make the producers' record batches smaller: 320 partitions of five topics take a chunk of 5,000 records apart.
+//
+// `rollcall bench delay`, with the producer on the same two cores: they are full at about 100,000 events/s.
+//
+//	events/s   median ms   p99 ms   longest ms
+//	  50,000         274      530          629
+//	  73,000         349      891        1,012
+//	 104,000         915    2,962        3,302
+//
+// `rollcall bench export --events 10000000`, 1,000 users, in ms:
+//
+//	      type   period   first byte   service   bare engine   from the log   service/engine   log/rollups
+//	     users    month          817       871           625          1,016             1.39           1.2
+//	assistants    month          581       581           424            433             1.37           0.7
+//	 workflows    month          397       397           209            369             1.89           0.9
+//	  projects    month          390       390           289            473             1.35           1.2
+//	    models    month          249       249           120            378             2.06           1.5
+//	  api-keys    month          343       343           184            290             1.86           0.8
+//	     users     year        2,939     3,008         2,756         17,824             1.09           5.9
+//	assistants     year        1,869     1,869         1,375          5,221             1.36           2.8
+//	 workflows     year          494       494           358          3,071             1.38           6.2
+//	  projects     year        1,061     1,061           902          4,198             1.18           4.0
+//	    models     year          558       558           461          3,569             1.21           6.4
+//	  api-keys     year          554       554           428          1,753             1.29           3.2
+//
+// With --events 2400000, what 1,000 people really send in a year, first bytes of a month come after 160 to 310 ms, of a year after 300 to 990. The service adds about
+// 100 ms to the engine's own time: the plan, the audit's start, the watermark and two looks at the workspace, each a statement of 8 ms or more to the engine. First
+// bytes come when all rows are ranked and sorted, so nearly with the last ones. A month is no faster from the rollups than from the log where, as here, most events of
+// a day have their own combination of user, model, assistant and client: a rollup saves rows only where they repeat.
 //
 // A recompute takes about 0.3 to 0.45 M log rows a second: grouping by ten keys of which two thirds of the rows have their own costs 2 µs a row, and FINAL 0.35.
-// First bytes come when all rows are ranked and sorted, so nearly with the last ones.
 package bench

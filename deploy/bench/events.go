@@ -43,12 +43,19 @@ func records(n, workspaces int, now time.Time) iter.Seq2[sample.Record, bool] {
 	}
 }
 
+// eventsPerUser is fewer than a user sends in the days of a history. More users make more events; another seed would not: ids do not depend on it, so the events
+// would be the same ones.
+const eventsPerUser = 150
+
 // histories are those of so many workspaces, at least n events together; the k-th has about 1/k of the first one's people.
 func histories(n, workspaces int, now time.Time) (all []iter.Seq[sample.Record]) {
-	// A user sends about 220 events in 28 days. Another seed would not do for more: ids do not depend on it, so the events would be the same ones.
-	largest := n/800 + 50
-	for w := range workspaces {
-		all = append(all, sample.Events(sample.Config{Org: fmt.Sprintf("org-%02d", w+1), Users: max(1, largest/(w+1)), Days: 28, Seed: uint64(w + 1), Now: now}))
+	parts := 0.0
+	for k := range workspaces {
+		parts += 1 / float64(k+1)
+	}
+	largest := 10 + int(float64(n)/eventsPerUser/parts)
+	for k := range workspaces {
+		all = append(all, sample.Events(sample.Config{Org: fmt.Sprintf("org-%02d", k+1), Users: max(1, largest/(k+1)), Days: 28, Seed: uint64(k + 1), Now: now}))
 	}
 	return all
 }

@@ -102,6 +102,9 @@ func (r *ingestRun) produce(ctx context.Context) error {
 		}
 	}
 	produced, err := sample.Produce(ctx, []string{r.broker.addr}, nil, iter.Seq[sample.Record](all))
+	if err == nil && produced != r.Events {
+		err = fmt.Errorf("there were only %d events to produce", produced) // the figures are per event
+	}
 	fmt.Fprintf(r.Progress, "%d events, %d MB, %d different ones for the log, produced in %s\n", produced, r.bytes>>20, r.distinct, time.Since(started).Round(time.Second))
 	return err
 }
