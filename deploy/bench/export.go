@@ -128,12 +128,20 @@ SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', nu
 	if(type = 'workflow_run', '', concat('model-', toString(sipHash64(number, 5) % 8))) AS model, ['web', 'mobile', 'slack', 'api'][1 + number % 4] AS client, if(type = 'token', 'azure', ''), type = 'token',
 	if(type = 'token', number % 3000, 0), if(type = 'token', number % 900, 0), if(type = 'token', number % 700, 0), if(type = 'token', number % 977, 0) / 100000,
 	if(type = 'workflow_run', toString(number), ''), if(type = 'workflow_run', ['succeeded', 'failed'][1 + (number % 9 = 0)], ''), if(type = 'workflow_run', 'schedule', ''), if(type = 'workflow_run', number % 60000, 0)
-FROM numbers({events:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
+FROM numbers({skip:UInt64}, {count:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
 
-// filled are the parameters of settings and usage.
-func filled(from schema.Millis, now time.Time, events, users int) []any {
-	first := int64(from) / 1000
-	return []any{clickhouse.Named("org", benchOrg), clickhouse.Named("first", first), clickhouse.Named("span", now.Unix()-first), clickhouse.Named("events", events), clickhouse.Named("users", users)}
+// fill puts so many events of a year into the log, so many at a time as the engine takes well within the time for an answer.
+func fill(ctx context.Context, conn driver.Conn, from schema.Day, now time.Time, events, users int) error {
+	const most = 10_000_000
+	first := from.Time().Unix()
+	for skip := 0; skip < events; skip += most {
+		err := conn.Exec(ctx, usage, clickhouse.Named("org", benchOrg), clickhouse.Named("first", first), clickhouse.Named("span", now.Unix()-first), clickhouse.Named("events", events),
+			clickhouse.Named("users", users), clickhouse.Named("skip", skip), clickhouse.Named("count", min(most, events-skip)))
+		if err != nil {
+			return fmt.Errorf("fill the log: %w", err)
+		}
+	}
+	return nil
 }
 
 func (r *exportRun) prepare(ctx context.Context) (err error) {
@@ -158,8 +166,11 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	started := time.Now()
-	for _, statement := range []string{settings, usage, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events"} {
-		if err := r.conn.Exec(ctx, statement, filled(schema.Millis(year.Time().UnixMilli()), now, r.Events, r.Users)...); err != nil {
+	if err := fill(ctx, r.conn, year, now, r.Events, r.Users); err != nil {
+		return err
+	}
+	for _, statement := range []string{settings, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events"} {
+		if err := r.conn.Exec(ctx, statement, clickhouse.Named("org", benchOrg)); err != nil {
 			return fmt.Errorf("fill the log: %w", err)
 		}
 	}

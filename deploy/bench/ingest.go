@@ -159,9 +159,8 @@ func (r *ingestRun) fillLog(ctx context.Context, o tables.Options) error {
 	}
 	defer conn.Close()
 	started := time.Now()
-	from := schema.Earliest(schema.DayOf(started.UTC())).Time().UnixMilli()
-	if err := conn.Exec(ctx, usage, filled(schema.Millis(from), started, r.LogEvents, 100_000)...); err != nil {
-		return fmt.Errorf("fill the log: %w", err)
+	if err := fill(ctx, conn, schema.Earliest(schema.DayOf(started.UTC())), started, r.LogEvents, 100_000); err != nil {
+		return err
 	}
 	for merging := uint64(1); merging > 0; { // what is left of filling it is not ingest's cost
 		if err := conn.QueryRow(ctx, "SELECT count() FROM system.merges").Scan(&merging); err != nil {
