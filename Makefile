@@ -4,7 +4,6 @@
 
 GO ?= go
 RACE ?=
-TAGS ?=
 FAULTS ?= -run 'Alone|Mixed'
 TEST_FLAGS ?= -timeout 15m
 
@@ -14,11 +13,11 @@ help: ## list the targets
 run: engine ## start the whole of Rollcall on embedded parts, with live sample data
 	$(GO) run ./cmd/rollcall demo
 
-test: engine ## run the tests: embedded broker, embedded ClickHouse; TAGS='-tags kcat' adds those with a client of others (needs Debian's package kcat)
-	$(GO) test $(RACE) $(TAGS) -p 4 $(TEST_FLAGS) ./...
+test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS='-tags kcat' adds those with a client of others (needs Debian's package kcat)
+	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
 test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka (needs Java, Maven and Debian's package kcat), but for what never meets the broker
-	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat $(TEST_FLAGS) -count=1 -short -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/kafkatest ./ingest ./deploy/suite
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat $(TEST_FLAGS) -count=1 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/kafkatest ./ingest ./deploy/suite
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)

@@ -80,7 +80,7 @@ WHERE toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > now() + INTE
 	}
 }
 
-// workspaces are those whose exports are held against the oracle's: with -short, which is for other brokers than the default one, only the one that has every setting.
+// workspaces are those whose exports are held against the oracle's: with -short, which CI gives the run with the race detector, only the one that has every setting.
 // The log is compared whole in any case.
 func workspaces() []string {
 	if testing.Short() {
