@@ -32,7 +32,7 @@ func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	results, err := bench.Ingest(ctx, bench.IngestOptions{Events: c.Events, LogEvents: c.LogEvents, Workspaces: max(1, c.Workspaces), Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err})
+	results, err := bench.Ingest(ctx, bench.IngestOptions{Events: c.Events, LogEvents: c.LogEvents, Workspaces: c.Workspaces, Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err})
 	if err != nil {
 		return err
 	}
@@ -56,12 +56,15 @@ type benchDelayCommand struct {
 }
 
 func (c *benchDelayCommand) Run(ctx context.Context, std streams) error {
+	if c.Rate < 50 {
+		return badSetting("--rate %d: give at least 50, an event for each of the producer's calls", c.Rate)
+	}
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	r, err := bench.Delay(ctx, bench.DelayOptions{Rate: max(50, c.Rate), For: max(time.Second, c.For), Partitions: c.Partitions, Dir: dir, Progress: std.err})
+	r, err := bench.Delay(ctx, bench.DelayOptions{Rate: c.Rate, For: c.For, Partitions: c.Partitions, Dir: dir, Progress: std.err})
 	if err != nil {
 		return err
 	}

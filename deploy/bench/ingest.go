@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/deploy/sample"
@@ -162,14 +163,26 @@ func (r *ingestRun) fillLog(ctx context.Context, o tables.Options) error {
 	if err := fill(ctx, conn, schema.Earliest(schema.DayOf(started.UTC())), started, r.LogEvents, 100_000); err != nil {
 		return err
 	}
-	for merging := uint64(1); merging > 0; { // what is left of filling it is not ingest's cost
-		if err := conn.QueryRow(ctx, "SELECT count() FROM system.merges").Scan(&merging); err != nil {
-			return err
-		}
-		time.Sleep(time.Second)
+	if err := merged(ctx, conn); err != nil {
+		return err
 	}
 	fmt.Fprintf(r.Progress, "%d events in the log after %s\n", r.LogEvents, time.Since(started).Round(time.Second))
 	return nil
+}
+
+// merged returns when the engine merges nothing any more: what is left of filling the log is not ingest's cost.
+func merged(ctx context.Context, conn driver.Conn) error {
+	for {
+		var merges uint64
+		if err := conn.QueryRow(ctx, "SELECT count() FROM system.merges").Scan(&merges); err != nil || merges == 0 {
+			return err
+		}
+		select {
+		case <-time.After(time.Second): // between two looks
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func countLog(ctx context.Context, o tables.Options) (rows uint64, err error) {
