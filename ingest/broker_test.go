@@ -120,14 +120,7 @@ func TestRetentionIsShorterThanTheOutage(t *testing.T) {
 	const topic, old = "usage.messages", 600
 	h := newHarness(t, topic)
 	h.config.BatchRows, h.config.FetchBytes = 10, 64<<10
-	var away atomic.Bool
-	away.Store(true)
-	newProxy(h).set(func(statement string) fault {
-		if away.Load() && strings.HasPrefix(statement, "INSERT INTO events") {
-			return fault{before: abort}
-		}
-		return fault{}
-	})
+	away := clickhouseAway(h)
 	h.producer = h.client(kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerBatchMaxBytes(16<<10))
 	records := func(prefix string, n int) (records []*kgo.Record) {
 		filler := `,"unknown":"` + strings.Repeat("x", 1000) + `"`

@@ -226,11 +226,9 @@ func TestCorruptBatchIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// While ClickHouse is away, fetching pauses: what is held does not grow with what waits. When it is back, everything is stored.
-func TestClickHouseAwayBoundsMemory(t *testing.T) {
-	h := newHarness(t, "usage.messages")
-	h.config.BatchBytes, h.config.FetchBytes = 1<<20, 256<<10
-	var away atomic.Bool
+// clickhouseAway has the log refuse what comes until the result is set to false.
+func clickhouseAway(h *harness) *atomic.Bool {
+	away := new(atomic.Bool)
 	away.Store(true)
 	newProxy(h).set(func(statement string) fault {
 		if away.Load() && strings.HasPrefix(statement, "INSERT INTO events") {
@@ -238,6 +236,14 @@ func TestClickHouseAwayBoundsMemory(t *testing.T) {
 		}
 		return fault{}
 	})
+	return away
+}
+
+// While ClickHouse is away, fetching pauses: what is held does not grow with what waits. When it is back, everything is stored.
+func TestClickHouseAwayBoundsMemory(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	h.config.BatchBytes, h.config.FetchBytes = 1<<20, 256<<10
+	away := clickhouseAway(h)
 	const records = 20_000 // of 2 KiB each
 	var sent []*kgo.Record
 	filler := `,"unknown":"` + strings.Repeat("x", 2000) + `"`
