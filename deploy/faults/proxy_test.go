@@ -168,5 +168,5 @@ func lose(c *call)   { c.lose = true }
 func answer(code int) func(*call) { return func(c *call) { c.code = code } }
 
 func slow(d time.Duration) func(*call) {
-	return func(c *call) { c.before = func() { time.Sleep(d) } }
+	return func(c *call) { c.before = func() { time.Sleep(d) } } // the fault itself
 }

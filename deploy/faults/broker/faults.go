@@ -63,7 +63,7 @@ func (f *faults) holdCommit(applied bool) {
 	f.cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
 		f.cluster.DropControl()
 		f.out.say("commit")
-		time.Sleep(holdTime)
+		time.Sleep(holdTime) // the fault itself
 		if applied {
 			return nil, nil, false
 		}

@@ -75,7 +75,7 @@ func (n *network) wait() {
 		<-hung
 	}
 	if slow := n.slow.Load(); slow > 0 {
-		time.Sleep(time.Duration(rand.Int64N(slow)) * time.Millisecond)
+		time.Sleep(time.Duration(rand.Int64N(slow)) * time.Millisecond) // the fault itself
 	}
 }
 
@@ -92,7 +92,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.network.wait()
 	if err != nil {
-		time.Sleep(unnoticed)
+		time.Sleep(unnoticed) // only this connection waits
 	}
 	return n, err
 }
