@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -64,7 +63,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 			w.WriteHeader(http.StatusOK)
 			return nil
 		}
-		began, err := e.begin(ctx, j.request, p)
+		began, err := e.begin(ctx, j.request, p.plan)
 		switch {
 		case err == nil:
 			x.firstByte = e.cfg.Now()
@@ -97,9 +96,8 @@ func (e *Export) prepare(ctx context.Context, r *http.Request, x *exchange, j *j
 
 // A planned export: where its slices are read, and the state it is made of. tag is "" if only exactness was insisted on.
 type planned struct {
-	space workspace
-	plan  tables.Plan
-	tag   string
+	plan tables.Plan
+	tag  string
 }
 
 // plan reads the workspace's state and makes the plan; the job's request gets the settings. With anyVersion, the answer has no tag.
@@ -124,16 +122,16 @@ func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (_ planned, 
 	j.request.Settings = space.Settings
 	j.request.PseudonymKey = e.pseudonymKey(j.request.Org)
 	j.request.SpillBytes = e.cfg.SpillBytes
-	j.request.AnyVersion = anyVersion
+	j.request.AnyVersion, j.request.Entities = anyVersion, nil
 	columns, err := query.Columns(j.request)
 	if err != nil {
 		return planned{}, err
 	}
-	p := planned{space: space, plan: plan}
-	if !anyVersion {
-		p.tag = j.etag(columns, space, plan)
+	if anyVersion {
+		return planned{plan: plan}, nil
 	}
-	return p, nil
+	j.request.Entities = &space.entities
+	return planned{plan, j.etag(columns, space, plan)}, nil
 }
 
 // pseudonymKey is the key of a workspace's pseudonyms (SPEC.md §2.4).
@@ -143,13 +141,8 @@ func (e *Export) pseudonymKey(org string) (key [32]byte) {
 	return [32]byte(mac.Sum(nil))
 }
 
-// errMoved says that the workspace's entities or settings changed between plan and statement, so that the tag is not that of the rows.
-var errMoved = errors.New("the workspace's entities changed while its export began")
-
 // stale errors are worth another plan.
-func stale(err error) bool {
-	return errors.Is(err, errMoved) || tables.Stale(err) || tables.StaleVersion(err)
-}
+func stale(err error) bool { return tables.Stale(err) || tables.StaleVersion(err) }
 
 // A begun statement has passed its guards: head are the first bytes of its rows.
 type begun struct {
@@ -159,28 +152,15 @@ type begun struct {
 	end  bool              // there are no more
 }
 
-// begin runs the statement until its first bytes. A tagged one must have met the state that its tag was made of: the engine reads one state of each table, later
-// than the first look at the entities and before the second.
-func (e *Export) begin(ctx context.Context, request query.Request, p planned) (_ *begun, err error) {
+// begin runs the statement until its first bytes. A tagged one fails if it met another state than that its tag was made of.
+func (e *Export) begin(ctx context.Context, request query.Request, plan tables.Plan) (_ *begun, err error) {
 	ctx, endTrace := e.traceStep(ctx, "query to the first bytes")
 	defer endTrace(&err)
-	statement, err := query.Build(request, p.plan)
+	statement, err := query.Build(request, plan)
 	if err != nil {
 		return nil, err
 	}
-	b, err := e.run(ctx, statement)
-	if err != nil || p.tag == "" {
-		return b, err
-	}
-	again, err := e.readWorkspace(ctx, request.Org, request.AsOf)
-	if err == nil && again != p.space {
-		err = errMoved
-	}
-	if err != nil {
-		b.close()
-		return nil, err
-	}
-	return b, nil
+	return e.run(ctx, statement)
 }
 
 // abandonable lets a ClickHouse server end the query when the connection ends; it takes that for queries that cannot write.

@@ -34,7 +34,7 @@ func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string 
 	}{
 		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format, j.request.Period.From, j.request.Period.To,
 		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.Delimiter, w.Settings, j.request.PseudonymKey,
-		w.state.Events, w.state.Past, w.state.Digest, plan.Versions, names,
+		w.entities.Events, w.past, w.entities.Digest, plan.Versions, names,
 	})
 	if err != nil {
 		panic(err) // texts, numbers and bools

@@ -68,7 +68,7 @@ func (e *Export) firstRows(ctx context.Context, j job) ([][]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		b, err := e.begin(ctx, j.request, p)
+		b, err := e.begin(ctx, j.request, p.plan)
 		if stale(err) && attempt < maxPlans {
 			continue
 		}

@@ -8,25 +8,22 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"rollcall/schema"
+	"rollcall/schema/tables"
 )
 
-// A workspace is what its own entity events say of it now, and the state of all its entities as one number: equal states, equal entities.
+// A workspace is what its own entity events say of it now, and the state of all its entities.
 type workspace struct {
 	Name     string
 	Settings schema.Settings
-	state    entityState
-}
-
-// entityState changes with every entity event that is added, replaced or erased, and when the time of one that lies ahead comes.
-type entityState struct {
-	Events, Past, Digest uint64
+	entities tables.EntityState
+	past     uint64 // entity events whose time has come: changes when that of one that lies ahead does
 }
 
 // readWorkspace reads the settings as they stand at the moment now: those of the last workspace event with settings; of two at one time, the greater
 // (source, id) holds.
 func (e *Export) readWorkspace(ctx context.Context, org string, now time.Time) (workspace, error) {
 	row := e.conn.QueryRow(ctx, `SELECT
-	count(), countIf(time <= {now:DateTime64(3, 'UTC')}), sum(cityHash64(day, event_id, version)),
+	`+tables.EntityStateSQL+`, countIf(time <= {now:DateTime64(3, 'UTC')}),
 	argMaxIf(name, (time, source, id), described),
 	countIf(described AND has_settings) > 0,
 	argMaxIf(user_level_data, (time, source, id), described AND has_settings), argMaxIf(byok, (time, source, id), described AND has_settings),
@@ -38,7 +35,7 @@ FROM (
 	w := workspace{Settings: schema.DefaultSettings}
 	var has bool
 	var s schema.Settings
-	if err := row.Scan(&w.state.Events, &w.state.Past, &w.state.Digest, &w.Name, &has, &s.UserLevelData, &s.BYOK, &s.Workflows, &s.Pseudonymize); err != nil {
+	if err := row.Scan(&w.entities.Events, &w.entities.Digest, &w.past, &w.Name, &has, &s.UserLevelData, &s.BYOK, &s.Workflows, &s.Pseudonymize); err != nil {
 		return w, fmt.Errorf("read the workspace: %w", err)
 	}
 	if has {

@@ -170,7 +170,7 @@ func (d draft) selected() (string, error) {
 
 // from is the FROM clause with the guarded rows.
 func (d draft) from() string {
-	return fmt.Sprintf("FROM (\n%s\n) AS r\nWHERE %s", d.rows, d.guards(d.reads, d.AnyVersion))
+	return fmt.Sprintf("FROM (\n%s\n) AS r\nWHERE %s", d.rows, d.guards())
 }
 
 // params are all values of the statement.
@@ -181,6 +181,9 @@ func (d draft) params() clickhouse.Parameters {
 	p["log_days"], p["log_version"] = days(d.logDays), d.plan.VersionOf(d.logDays...)
 	p["from"], p["to"] = millis(d.Period.From), millis(d.Period.To)
 	p["at"] = millis(d.attributesAt())
+	if d.Entities != nil {
+		p["entity_events"], p["entity_digest"] = strconv.FormatUint(d.Entities.Events, 10), strconv.FormatUint(d.Entities.Digest, 10)
+	}
 	p["start"], p["end"] = d.Period.Start, d.Period.End
 	if d.Settings.Pseudonymize {
 		p["pseudonym_key"] = hex.EncodeToString(d.PseudonymKey[:])

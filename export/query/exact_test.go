@@ -114,6 +114,23 @@ func TestAStalePlanIsFoundOut(t *testing.T) {
 	if _, err := b.run(partial, plan); !tables.StaleVersion(err) {
 		t.Errorf("an event more on a rolled-up day that is covered in part: %v", err)
 	}
+	tagged := r
+	tagged.Entities = &tables.EntityState{}
+	row := b.conn.QueryRow(context.Background(), "SELECT "+tables.EntityStateSQL+" FROM entities FINAL WHERE org_id = '"+org+"'")
+	if err := row.Scan(&tagged.Entities.Events, &tagged.Entities.Digest); err != nil {
+		t.Fatal(err)
+	}
+	plan = b.plan(tagged)
+	if _, err := b.run(tagged, plan); err != nil {
+		t.Errorf("nothing changed: %v", err)
+	}
+	b.add(fields{"kind": "user", "entity_id": "u", "name": "U", "time": "2026-10-01T00:00:00"})
+	if _, err := b.run(tagged, plan); !tables.StaleVersion(err) {
+		t.Errorf("an entity event more: %v", err)
+	}
+	if _, err := b.run(r, plan); err != nil {
+		t.Errorf("an entity event more, and no tag: %v", err)
+	}
 	r.Period, r.WithoutInactive = mustPeriod("2026-10-06", "2026-10-06", ""), true
 	plan = b.plan(r)
 	if err := b.conn.Exec(context.Background(), "TRUNCATE TABLE message_daily"); err != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"rollcall/schema"
+	"rollcall/schema/tables"
 )
 
 // A Request is one export, fully said: two equal requests on equal data have equal answers.
@@ -27,7 +28,10 @@ type Request struct {
 	// SpillBytes is how much memory one aggregation or sort may take before the engine goes on on disk; 0 leaves it to the engine's own setting.
 	SpillBytes uint64
 
-	AnyVersion bool // the answer is not tagged: it need not be of the very version of the log that the plan saw, only exact
+	// What the answer's tag is made of, the statement must meet: the version of the log that the plan saw, unless any will do, and this state of the entities, if
+	// there is one. Without a tag, the answer need only be exact.
+	AnyVersion bool
+	Entities   *tables.EntityState
 }
 
 // check refuses what no statement can be built for.

@@ -38,13 +38,10 @@ func newReading(p Period, plan tables.Plan) reading {
 func (r reading) source(d tables.Daily) string {
 	var arms []string
 	if len(r.plan.Generations) > 0 || len(r.logDays) == 0 {
-		arms = append(arms, d.Rolled(fromRollups))
+		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM %s\nWHERE %s", d.KeyNames(), d.Names, d.Table, fromRollups))
 	}
 	if len(r.logDays) > 0 {
-		arms = append(arms, d.FromLog(fromLog))
-	}
-	for i, arm := range arms {
-		arms[i] = fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", d.KeyNames(), d.Names, arm)
+		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", d.KeyNames(), d.Names, d.FromLog(fromLog)))
 	}
 	return strings.Join(arms, "\nUNION ALL\n")
 }
@@ -61,17 +58,20 @@ func (r reading) sources(reads []tables.Daily) string {
 	return strings.Join(all, ",\n")
 }
 
-// guards fail the statement if the plan no longer holds: if rows it counts on are gone or, unless any version will do, if the days that are read from the log
-// have moved on. They are one scalar subquery, so that they are asked even where there is no row to keep.
-func (r reading) guards(reads []tables.Daily, anyVersion bool) string {
+// guards fail the statement if the plan no longer holds: if rows it counts on are gone, or if the entities or the days that are read from the log have moved on
+// from what the answer's tag is made of. They are one scalar subquery, so that they are asked even where there is no row to keep.
+func (d draft) guards() string {
 	all := []string{"0"}
-	if len(r.plan.Generations) > 0 {
-		for _, d := range reads {
-			all = append(all, d.Guard())
+	if len(d.plan.Generations) > 0 {
+		for _, daily := range d.reads {
+			all = append(all, daily.Guard())
 		}
 	}
-	if len(r.logDays) > 0 && !anyVersion {
+	if len(d.logDays) > 0 && !d.AnyVersion {
 		all = append(all, tables.VersionGuard(logDays, "{log_version:UInt256}"))
+	}
+	if d.Entities != nil {
+		all = append(all, tables.EntityGuard())
 	}
 	return "(SELECT " + strings.Join(all, "\n  + ") + ") = 0"
 }

@@ -37,7 +37,7 @@ SELECT user_id, assistant_id, project_id, 0, 0, prompt_tokens + completion_token
 UNION ALL
 SELECT user_id, '', '', 0, 0, 0, toDecimal128(0, 9) FROM workflow_runs
 )
-WHERE %s`, d.sources(d.reads), d.guards(d.reads, d.AnyVersion)),
+WHERE %s`, d.sources(d.reads), d.guards()),
 		Params: d.params(), Settings: settings,
 	}
 }

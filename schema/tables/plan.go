@@ -63,6 +63,20 @@ func VersionGuard(where, version string) string {
 	return fmt.Sprintf("throwIf((SELECT %s FROM events FINAL WHERE %s) != %s, '%s')", SliceVersion, where, version, staleVersion)
 }
 
+// An EntityState is the state of an org's entities as numbers: equal states, equal entities.
+type EntityState struct {
+	Events, Digest uint64
+}
+
+// EntityStateSQL are the aggregates over an org's entities FINAL that make an EntityState: they change with every entity event that is added, replaced or erased.
+const EntityStateSQL = "count(), sum(cityHash64(day, event_id, version))"
+
+// EntityGuard is a scalar expression that is 0 while the org's entities are as the parameters {entity_events:UInt64} and {entity_digest:UInt64} say, and fails the
+// statement with an error that StaleVersion knows when they moved.
+func EntityGuard() string {
+	return fmt.Sprintf("throwIf((SELECT %s FROM entities FINAL WHERE org_id = {plan_org:String}) != ({entity_events:UInt64}, {entity_digest:UInt64}), '%s')", EntityStateSQL, staleVersion)
+}
+
 const (
 	stale        = "rollcall: stale "
 	stalePlan    = stale + "plan"
@@ -72,7 +86,7 @@ const (
 // Stale tells that a statement failed because its plan no longer holds: make another.
 func Stale(err error) bool { return thrown(err, stalePlan) }
 
-// StaleVersion tells that a statement failed because its live slices moved on: make another plan, or leave LiveGuard out.
+// StaleVersion tells that a statement failed because its live slices or entities moved on: make another plan, or leave these guards out.
 func StaleVersion(err error) bool { return thrown(err, staleVersion) }
 
 // thrown looks into the text: over HTTP an exception in mid-answer is nothing else. It begins with the message; after it comes the expression, with every guard's.
