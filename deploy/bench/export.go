@@ -62,7 +62,7 @@ type namedPeriod struct {
 	query.Period
 }
 
-// Export measures every data type over the last thirty days and the last twelve months.
+// Export measures every data type over the last calendar month and the last twelve months.
 func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err error) {
 	r := &exportRun{ExportOptions: o}
 	defer os.RemoveAll(o.Dir)
@@ -77,11 +77,11 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 	defer r.server.Close()
 	for _, p := range r.periods {
 		for _, t := range query.Types() {
-			_, fromLog, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t, p) })
+			log, err := r.repeat(func() (answer, error) { return r.service(ctx, t, p) })
 			if err != nil {
 				return nil, fmt.Errorf("%s of a %s from the log: %w", t, p.name, err)
 			}
-			results = append(results, ExportResult{Type: string(t), Period: p.name, FromLog: fromLog.Seconds()})
+			results = append(results, ExportResult{Type: string(t), Period: p.name, FromLog: log[0].total.Seconds()})
 		}
 	}
 	if err := r.roll(ctx); err != nil {
@@ -98,15 +98,12 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 // fromRollups measures what remains to be measured when everything is rolled up.
 func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPeriod) error {
 	t := query.Type(x.Type)
-	first, service, n, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.service(ctx, t, p) })
+	both, err := r.repeat(func() (answer, error) { return r.service(ctx, t, p) }, func() (answer, error) { return r.bare(ctx, t, p) })
 	if err != nil {
 		return err
 	}
-	_, bare, _, err := r.repeat(func() (time.Duration, time.Duration, int64, error) { return r.bare(ctx, t, p) })
-	if err != nil {
-		return fmt.Errorf("by the bare engine: %w", err)
-	}
-	x.Bytes, x.FirstByte, x.Service, x.BareEngine = n, first.Seconds(), service.Seconds(), bare.Seconds()
+	service, bare := both[0], both[1]
+	x.Bytes, x.FirstByte, x.Service, x.BareEngine = service.bytes, service.first.Seconds(), service.total.Seconds(), bare.total.Seconds()
 	x.OverEngine, x.LogOverRoll = x.Service/x.BareEngine, x.FromLog/x.Service
 	return nil
 }
@@ -115,17 +112,21 @@ func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPer
 const settings = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, has_settings, user_level_data, byok, workflows)
 	VALUES ({org:String}, '2020-01-01', '0000000000000000', 2, 'workspace', {org:String}, '2020-01-01 00:00:00', 'bench', 'w', 'Bench', 1, 1, 1, 1)`
 
-// usage fills the log in the engine itself: the shape of the sample's events, without the way through Kafka.
+// usage fills the log in the engine itself, without the way through Kafka, with people's habits as the sample has them: a few do most of it, three of four events
+// are of the person's favourite model, half of the messages are plain chats, and assistants, projects, actions and clients are drawn from Zipf distributions.
 const usage = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id, conversation_id, api_key_id,
 	model, client, provider, byok, prompt_tokens, completion_tokens, cached_prompt_tokens, cost_usd, run_id, status, trigger, duration_ms)
+WITH k -> sipHash64(number, k) / 18446744073709551616. AS dice, (n, k) -> toUInt64(pow(n + 1, dice(k))) AS zipf
 SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', number % 20 < 10, 'action', number % 20 < 19, 'token', 'workflow_run') AS type,
 	reinterpretAsFixedString(sipHash128(number)) AS event_id, bitAnd(sipHash64(number, 1), 18446744073709551614) AS version,
 	toDateTime64({first:Int64} + intDiv(number * {span:Int64}, {events:UInt64}), 3, 'UTC') AS time, '/bench', toString(number),
-	concat('user-', toString(toUInt64(pow(sipHash64(number, 2) / 18446744073709551616., 2) * {users:UInt64}))) AS user_id,
-	multiIf(type != 'message', '', number % 3 = 0, 'assistant', number % 3 = 1, 'project', 'chat') AS channel, if(type = 'action', concat('action-', toString(number % 12)), '') AS action,
-	if(channel = 'assistant', concat('asst-', toString(sipHash64(number, 3) % 200)), '') AS assistant_id, if(channel = 'project', concat('proj-', toString(sipHash64(number, 4) % 100)), '') AS project_id,
-	if(type = 'workflow_run', concat('flow-', toString(number % 40)), '') AS workflow_id, concat('conv-', toString(intDiv(number, 6))), if(type = 'token' AND number % 10 = 0, concat('key-', toString(number % 7)), '') AS api_key_id,
-	if(type = 'workflow_run', '', concat('model-', toString(sipHash64(number, 5) % 8))) AS model, ['web', 'mobile', 'slack', 'api'][1 + number % 4] AS client, if(type = 'token', 'azure', ''), type = 'token',
+	concat('user-', toString(toUInt64(pow(dice(2), 2) * {users:UInt64}))) AS user_id,
+	if(type = 'message', multiIf(type = 'workflow_run', '', dice(3) < 0.55, 'chat', dice(3) < 0.83, 'assistant', 'project') AS place, '') AS channel,
+	if(type = 'action', concat('action-', toString(zipf(12, 4))), '') AS action,
+	if(place = 'assistant', concat('asst-', toString(zipf(200, 5))), '') AS assistant_id, if(place = 'project', concat('proj-', toString(zipf(100, 6))), '') AS project_id,
+	if(type = 'workflow_run', concat('flow-', toString(zipf(40, 7))), '') AS workflow_id, concat('conv-', toString(intDiv(number, 6))), if(type = 'token' AND number % 10 = 0, concat('key-', toString(number % 7)), '') AS api_key_id,
+	if(type = 'workflow_run', '', concat('model-', toString(if(dice(8) < 0.75, sipHash64(user_id) % 8, zipf(8, 9))))) AS model, ['web', 'mobile', 'slack', 'api'][zipf(4, 10)] AS client,
+	if(type = 'token', 'azure', ''), type = 'token',
 	if(type = 'token', number % 3000, 0), if(type = 'token', number % 900, 0), if(type = 'token', number % 700, 0), if(type = 'token', number % 977, 0) / 100000,
 	if(type = 'workflow_run', toString(number), ''), if(type = 'workflow_run', ['succeeded', 'failed'][1 + (number % 9 = 0)], ''), if(type = 'workflow_run', 'schedule', ''), if(type = 'workflow_run', number % 60000, 0)
 FROM numbers({skip:UInt64}, {count:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
@@ -147,12 +148,12 @@ func fill(ctx context.Context, conn driver.Conn, from schema.Day, now time.Time,
 func (r *exportRun) prepare(ctx context.Context) (err error) {
 	now := time.Now()
 	today := schema.DayOf(now.UTC())
-	year, month := schema.Earliest(today), today-29
+	year := schema.Earliest(today)
 	for _, p := range []struct {
 		name string
-		from schema.Day
-	}{{"month", month}, {"year", year}} {
-		period, err := query.ParsePeriod(query.PeriodRequest{From: p.from.String(), To: today.String()}, now)
+		query.PeriodRequest
+	}{{"month", query.PeriodRequest{Range: "last_month"}}, {"year", query.PeriodRequest{From: year.String(), To: today.String()}}} {
+		period, err := query.ParsePeriod(p.PeriodRequest, now)
 		if err != nil {
 			return err
 		}
@@ -197,63 +198,71 @@ func (r *exportRun) roll(ctx context.Context) error {
 }
 
 // service asks for an export as a client does.
-func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (first, total time.Duration, n int64, err error) {
+func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), nil)
 	if err != nil {
-		return 0, 0, 0, err
+		return answer{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+r.key)
 	started := time.Now()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, 0, 0, err
+		return answer{}, err
 	}
 	defer res.Body.Close()
 	return drain(started, res.Body, res.StatusCode)
 }
 
 // bare runs the same SQL in the engine, without the service.
-func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (first, total time.Duration, n int64, err error) {
+func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
 	from, to := p.Days()
 	plan, err := tables.ReadPlan(ctx, r.conn, benchOrg, from, to, time.Now())
 	if err != nil {
-		return 0, 0, 0, err
+		return answer{}, err
 	}
 	s, err := query.Build(query.Request{Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: p.Period, AsOf: time.Now()}, plan)
 	if err != nil {
-		return 0, 0, 0, err
+		return answer{}, err
 	}
 	started := time.Now()
 	body, err := r.conn.QueryFormat(s.Context(ctx), s.Format, s.SQL)
 	if err != nil {
-		return 0, 0, 0, err
+		return answer{}, err
 	}
 	defer body.Close()
 	return drain(started, body, http.StatusOK)
 }
 
-func drain(started time.Time, body io.Reader, status int) (first, total time.Duration, n int64, err error) {
-	head := make([]byte, 1)
-	if _, err := io.ReadFull(body, head); err != nil {
-		return 0, 0, 0, err
+// An answer is one export, read to its end.
+type answer struct {
+	first, total time.Duration
+	bytes        int64
+}
+
+func drain(started time.Time, body io.Reader, status int) (answer, error) {
+	if _, err := io.ReadFull(body, make([]byte, 1)); err != nil {
+		return answer{}, err
 	}
-	first = time.Since(started)
-	n, err = io.Copy(io.Discard, body)
+	first := time.Since(started)
+	n, err := io.Copy(io.Discard, body)
 	if status != http.StatusOK {
 		err = fmt.Errorf("answered %d", status)
 	}
-	return first, time.Since(started), n + 1, err
+	return answer{first, time.Since(started), n + 1}, err
 }
 
-// repeat gives the medians.
-func (r *exportRun) repeat(run func() (time.Duration, time.Duration, int64, error)) (first, total time.Duration, n int64, err error) {
-	var firsts, totals []time.Duration
+// repeat runs each in turn, so that all meet the same machine, and gives their medians.
+func (r *exportRun) repeat(runs ...func() (answer, error)) ([]answer, error) {
+	firsts, totals, medians := make([][]time.Duration, len(runs)), make([][]time.Duration, len(runs)), make([]answer, len(runs))
 	for range r.Repeat {
-		f, t, size, err := run()
-		if err != nil {
-			return 0, 0, 0, err
+		for i, run := range runs {
+			a, err := run()
+			if err != nil {
+				return nil, err
+			}
+			firsts[i], totals[i] = append(firsts[i], a.first), append(totals[i], a.total)
+			medians[i] = answer{median(firsts[i]), median(totals[i]), a.bytes}
 		}
-		firsts, totals, n = append(firsts, f), append(totals, t), size
 	}
-	return median(firsts), median(totals), n, nil
+	return medians, nil
 }
