@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -76,10 +77,10 @@ func (c *benchDelayCommand) Run(ctx context.Context, std streams) error {
 }
 
 type benchExportCommand struct {
-	Events int  `help:"Events of the workspace, over a year." default:"10000000"`
-	Users  int  `help:"Users that they are of." default:"1000"`
-	Repeat int  `help:"How often each export runs; the median counts." default:"5"`
-	JSON   bool `name:"json" help:"Print the figures as JSON."`
+	Events []int `help:"Events of the workspace, over a year: sizes, one after the other." default:"1000000,10000000"`
+	Users  int   `help:"Users that they are of." default:"1000"`
+	Repeat int   `help:"How often each export runs; the median counts." default:"5"`
+	JSON   bool  `name:"json" help:"Print the figures as JSON."`
 }
 
 func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
@@ -87,17 +88,22 @@ func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	results, err := bench.Export(ctx, bench.ExportOptions{Events: c.Events, Users: c.Users, Repeat: c.Repeat, Dir: dir, Progress: std.err})
-	if err != nil {
-		return err
+	defer os.RemoveAll(dir)
+	var results []bench.ExportResult
+	for _, events := range c.Events {
+		of, err := bench.Export(ctx, bench.ExportOptions{Events: events, Users: c.Users, Repeat: c.Repeat, Dir: filepath.Join(dir, fmt.Sprint(events)), Progress: std.err})
+		if err != nil {
+			return err
+		}
+		results = append(results, of...)
 	}
 	if c.JSON {
 		return json.NewEncoder(std.out).Encode(results)
 	}
 	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "type\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
+	fmt.Fprintln(w, "events\ttype\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Type, r.Period, float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Events, r.Type, r.Period, float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
 	}
 	return w.Flush()
 }

@@ -32,6 +32,7 @@ type ExportOptions struct {
 
 // An ExportResult is one data type over one period. Seconds are medians.
 type ExportResult struct {
+	Events      int     `json:"events"` // of the workspace, over a year
 	Type        string  `json:"type"`
 	Period      string  `json:"period"`
 	Bytes       int64   `json:"bytes"`
@@ -81,7 +82,7 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 			if err != nil {
 				return nil, fmt.Errorf("%s of a %s from the log: %w", t, p.name, err)
 			}
-			results = append(results, ExportResult{Type: string(t), Period: p.name, FromLog: log[0].total.Seconds()})
+			results = append(results, ExportResult{Events: r.Events, Type: string(t), Period: p.name, FromLog: log[0].total.Seconds()})
 		}
 	}
 	if err := r.roll(ctx); err != nil {
