@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"rollcall/deploy/processtest"
 )
 
 // A demo is `rollcall demo` in a process of its own.
@@ -25,7 +27,7 @@ type demo struct {
 // startDemo waits until it says that it is ready.
 func startDemo(t *testing.T, binary, dir string) *demo {
 	t.Helper()
-	d := &demo{kafka: freeAddr(t), clickhouse: freeAddr(t), http: freeAddr(t), admin: freeAddr(t), keys: map[string]string{}}
+	d := &demo{kafka: processtest.FreeAddr(t), clickhouse: processtest.FreeAddr(t), http: processtest.FreeAddr(t), admin: processtest.FreeAddr(t), keys: map[string]string{}}
 	d.process = start(t, nil, binary, "demo", "--data-dir", dir, "--kafka-addr", d.kafka, "--clickhouse-addr", d.clickhouse, "--http-addr", d.http, "--admin-addr", d.admin)
 	d.eventually("it is ready", func() bool { return strings.Contains(d.out.String(), "curl -H") })
 	for _, m := range regexp.MustCompile(`(?m)^(\S+) +(rc_\S+)$`).FindAllStringSubmatch(d.out.String(), -1) {
@@ -53,7 +55,7 @@ func (d *demo) get(key, target string) (int, string) {
 // The demo as the README shows it: an event sent by any client is counted once in the export; SIGTERM ends it cleanly, SIGKILL loses nothing, and a start on the
 // same directory goes on. Other commands work against it while it runs.
 func TestDemo(t *testing.T) {
-	dir, binary := t.TempDir(), build(t)
+	dir, binary := t.TempDir(), processtest.Build(t, "rollcall/cmd/rollcall")
 	d := startDemo(t, binary, dir)
 	if len(d.keys) != 3 {
 		t.Fatalf("the keys of %d workspaces, want 3:\n%s", len(d.keys), d.out.String())

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"rollcall/deploy/processtest"
 )
 
 // A secret that was given by file or environment shows nowhere: not in the process list, that of the process's children included, not in the log at its most
 // talkative, not on the admin address.
 func TestSecretsDoNotShow(t *testing.T) {
-	binary, c := build(t), newCertificate(t)
+	binary, c := processtest.Build(t, "rollcall/cmd/rollcall"), newCertificate(t)
 	secrets := map[string]string{"CLICKHOUSE_PASSWORD": clickhousePassword, "KAFKA_PASSWORD": kafkaPassword, "SECRET": serviceSecret}
 	ways := map[string][]string{}
 	for name, secret := range secrets {
@@ -24,10 +26,10 @@ func TestSecretsDoNotShow(t *testing.T) {
 	clickhouse := append(certificateFlags("clickhouse", c), "--clickhouse-url", engineOverTLS(t, c, clickhousePassword), "--log-level", "debug")
 	for way, variables := range ways {
 		for _, command := range [][]string{
-			concat([]string{"ingest"}, kafkaOverTLS(t, c, kafkaPassword), certificateFlags("kafka", c)), {"rollup"}, {"export", "--http-addr", freeAddr(t)},
+			concat([]string{"ingest"}, kafkaOverTLS(t, c, kafkaPassword), certificateFlags("kafka", c)), {"rollup"}, {"export", "--http-addr", processtest.FreeAddr(t)},
 		} {
 			t.Run(command[0]+" by "+way, func(t *testing.T) {
-				admin := freeAddr(t)
+				admin := processtest.FreeAddr(t)
 				p := start(t, variables, binary, concat(command, clickhouse, []string{"--admin-addr", admin})...)
 				p.eventually("it is ready", func() bool { return strings.HasPrefix(fetch("http://"+admin+"/readyz"), "200") })
 				shown := map[string]string{"process list": processList(t, p.cmd.Process.Pid)}

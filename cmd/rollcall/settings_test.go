@@ -17,6 +17,7 @@ import (
 
 	"rollcall/deploy/embedded"
 	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/processtest"
 )
 
 // The page of settings is made from the source.
@@ -103,7 +104,7 @@ func TestConfigCheck(t *testing.T) {
 			}
 		})
 	}
-	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Dir: t.TempDir(), Addr: freeAddr(t), Topics: []string{"usage.messages"}})
+	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rollcall/deploy/processtest"
 )
 
 // serving answers "ok" on an address of its own, with the limits of the product.
 func serving(t *testing.T, maxConnections int, change func(*http.Server)) (addr string) {
 	t.Helper()
-	s, addr := &service{log: slog.New(slog.DiscardHandler)}, freeAddr(t)
+	s, addr := &service{log: slog.New(slog.DiscardHandler)}, processtest.FreeAddr(t)
 	server := guarded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			w.WriteHeader(http.StatusBadRequest)

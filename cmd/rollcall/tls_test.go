@@ -18,6 +18,7 @@ import (
 
 	"rollcall/deploy/certtest"
 	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/processtest"
 )
 
 func newCertificate(t *testing.T) *certtest.Certificate {
@@ -134,8 +135,8 @@ func concat(lists ...[]string) (all []string) {
 
 // The export serves TLS 1.2 and later with the files' certificate, and nothing without TLS on that port. Its log names no secret.
 func TestExportServesTLS(t *testing.T) {
-	c, addr := newCertificate(t), freeAddr(t)
-	args := []string{"export", "--clickhouse-url", enginetest.Database(t).URL, "--http-addr", addr, "--admin-addr", freeAddr(t), "--http-cert-file", c.CertFile, "--http-key-file", c.KeyFile,
+	c, addr := newCertificate(t), processtest.FreeAddr(t)
+	args := []string{"export", "--clickhouse-url", enginetest.Database(t).URL, "--http-addr", addr, "--admin-addr", processtest.FreeAddr(t), "--http-cert-file", c.CertFile, "--http-key-file", c.KeyFile,
 		"--secret-file", secretFile(t, serviceSecret), "--log-level", "debug"}
 	ctx, stop := context.WithCancel(context.Background())
 	var log safeBuffer

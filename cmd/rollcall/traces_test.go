@@ -27,6 +27,7 @@ import (
 
 	"rollcall/deploy/embedded"
 	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/processtest"
 )
 
 // A receiver is an OTLP endpoint: it keeps the spans that it was sent, by the service that sent them.
@@ -100,8 +101,8 @@ type stages struct {
 
 func startStages(t *testing.T, more ...string) *stages {
 	t.Helper()
-	s := &stages{T: t, clickhouse: enginetest.Database(t).URL, http: freeAddr(t)}
-	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: t.TempDir(), Addr: freeAddr(t), Topics: []string{"usage.messages"}})
+	s := &stages{T: t, clickhouse: enginetest.Database(t).URL, http: processtest.FreeAddr(t)}
+	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func startStages(t *testing.T, more ...string) *stages {
 	for _, args := range [][]string{
 		{"ingest", "--kafka-brokers", s.kafka, "--kafka-topics", "usage.messages", "--batch-age", "10ms"}, {"rollup", "--settle-time", "10ms"}, {"export", "--http-addr", s.http},
 	} {
-		args = append(append(args, "--clickhouse-url", s.clickhouse, "--admin-addr", freeAddr(t), "--log-level", "debug"), more...)
+		args = append(append(args, "--clickhouse-url", s.clickhouse, "--admin-addr", processtest.FreeAddr(t), "--log-level", "debug"), more...)
 		running.Go(func() {
 			if code := run(ctx, args, streams{in: strings.NewReader(""), out: io.Discard, err: &s.logs}); code != ok {
 				t.Errorf("%s ended with %d:\n%s", args[0], code, s.logs.String())

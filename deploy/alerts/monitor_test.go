@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"rollcall/deploy/processtest"
 )
 
 // A monitor is a Prometheus, and what its alerts have been.
@@ -37,7 +39,7 @@ func (w *world) startPrometheus(rules []byte, targets ...string) *monitor {
 			w.t.Fatal(err)
 		}
 	}
-	m := &monitor{t: w.t, addr: freeAddr(w.t), fired: map[string]time.Time{}}
+	m := &monitor{t: w.t, addr: processtest.FreeAddr(w.t), fired: map[string]time.Time{}}
 	w.start("prometheus", "prometheus", "--config.file="+filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+m.addr, "--log.level=warn")
 	w.eventually("Prometheus answers", 30*time.Second, func() bool { return m.look() == nil })

@@ -5,7 +5,6 @@ package alerts
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"rollcall/deploy/processtest"
 )
 
 // The embedded broker has the default topics, with so many partitions.
@@ -40,11 +41,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	runtime.LockOSThread() // the processes below end with this thread, however the test ends (Pdeathsig)
 	w := &world{t: t, dir: t.TempDir(), processes: map[string]*exec.Cmd{}}
-	w.kafka, w.engine, w.ingest, w.rollup, w.export, w.http = freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)
-	w.binary = filepath.Join(w.dir, "rollcall")
-	if out, err := exec.Command("go", "build", "-o", w.binary, "rollcall/cmd/rollcall").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	for _, addr := range []*string{&w.kafka, &w.engine, &w.ingest, &w.rollup, &w.export, &w.http} {
+		*addr = processtest.FreeAddr(t)
 	}
+	w.binary = processtest.Build(t, "rollcall/cmd/rollcall")
 	w.mountDisk()
 	w.rollcall("broker", "embedded", "broker", "--data-dir", filepath.Join(w.dir, "kafka"), "--kafka-addr", w.kafka, "--partitions", fmt.Sprint(partitions))
 	w.startEngine()
@@ -165,16 +165,6 @@ func asRoot(args ...string) ([]byte, error) {
 		args = append([]string{"sudo", "-n"}, args...)
 	}
 	return exec.Command(args[0], args[1:]...).CombinedOutput()
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func status(url string) int {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,14 +13,12 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"rollcall/deploy/embedded"
+	"rollcall/deploy/processtest"
 )
 
 // TestBrokerKilled writes from several producers while the broker's process is killed: every acknowledged record and commit must be there afterwards.
 func TestBrokerKilled(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "broker")
-	if out, err := exec.Command("go", "build", "-o", program, "./testdata/broker").CombinedOutput(); err != nil {
-		t.Fatalf("build the broker's program: %v\n%s", err, out)
-	}
+	program := processtest.Build(t, "rollcall/deploy/embedded/testdata/broker")
 	dir, topic := t.TempDir(), embedded.DefaultTopics[0]
 	var acknowledged []string
 	for kill := range 3 {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/processtest"
 )
 
 // harnessRack is where the harness's own readers say they are, so that the broker tells them from ingest; see its program.
@@ -39,7 +40,7 @@ type broker struct {
 
 // startBroker starts it for the first time.
 func startBroker(t testing.TB, program, dir string, topics []string) *broker {
-	b := &broker{t: t, program: program, dir: dir, addr: freeAddr(t), commits: make(chan struct{}, 1)}
+	b := &broker{t: t, program: program, dir: dir, addr: processtest.FreeAddr(t), commits: make(chan struct{}, 1)}
 	b.start(topics)
 	b.Broker = kafkatest.Connect(t, b.addr)
 	t.Cleanup(func() { b.in.Close() })

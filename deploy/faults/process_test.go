@@ -5,11 +5,9 @@ package faults
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -162,15 +160,6 @@ func (p *process) get(path string) string {
 	return string(body)
 }
 
-// freeAddr is an address of this machine that nobody listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -190,16 +179,6 @@ func eventually(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("after %s it is still not so that %s", patience, what)
 		}
 	}
-}
-
-// build compiles one of the repository's commands, once.
-func build(t testing.TB, dir, pkg string) string {
-	t.Helper()
-	program := filepath.Join(dir, filepath.Base(pkg))
-	if out, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, out)
-	}
-	return program
 }
 
 // tail gives the last lines of a log, for a failure's report.

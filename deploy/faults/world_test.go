@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/processtest"
 	"rollcall/deploy/suite/oracle"
 )
 
@@ -67,9 +68,9 @@ type member struct {
 func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir(), keys: map[string]string{}, kills: map[string]int{}, recovery: map[string]time.Duration{}}
 	w.topics = []string{"faults.one", "faults.two"}
-	w.program = build(t, w.dir, "rollcall/cmd/rollcall")
-	w.broker = startBroker(t, build(t, w.dir, "rollcall/deploy/faults/broker"), filepath.Join(w.dir, "kafka"), w.topics)
-	w.options = enginetest.Options{Dir: filepath.Join(w.dir, "engine"), Addr: freeAddr(t)}
+	w.program = processtest.Build(t, "rollcall/cmd/rollcall")
+	w.broker = startBroker(t, processtest.Build(t, "rollcall/deploy/faults/broker"), filepath.Join(w.dir, "kafka"), w.topics)
+	w.options = enginetest.Options{Dir: filepath.Join(w.dir, "engine"), Addr: processtest.FreeAddr(t)}
 	w.engine = enginetest.Start(t, w.options)
 	w.run("migrate", "--clickhouse-url", w.engine.URL+"/"+database)
 	t.Cleanup(w.close)
@@ -79,7 +80,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	for i := range 2 {
 		w.rollups = append(w.rollups, w.member(fmt.Sprint("rollup-", i), "rollup", "--settle-time", "100ms"))
 	}
-	w.export = w.member("export", "export", "--http-addr", freeAddr(t), "--secret", secret, "--rate-per-minute", "1000000", "--max-concurrent-per-org", "64")
+	w.export = w.member("export", "export", "--http-addr", processtest.FreeAddr(t), "--secret", secret, "--rate-per-minute", "1000000", "--max-concurrent-per-org", "64")
 	w.producer = newProducer(w.broker.addr, w.topics, time.Now(), seed, partitions)
 	w.heal()
 	return w
@@ -93,7 +94,7 @@ func (w *world) ingest(i int) *member {
 // member makes a process that is not started yet.
 func (w *world) member(name string, args ...string) *member {
 	p := newProxy(w.t, w.engine.URL, w.seed)
-	m := &member{proxy: p, process: &process{name: name, admin: freeAddr(w.t), log: filepath.Join(w.dir, name+".log")}}
+	m := &member{proxy: p, process: &process{name: name, admin: processtest.FreeAddr(w.t), log: filepath.Join(w.dir, name+".log")}}
 	m.command = append([]string{w.program}, append(args, "--clickhouse-url", p.server.URL+"/"+database, "--admin-addr", m.admin)...)
 	return m
 }

@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/processtest"
 	"rollcall/export"
 	"rollcall/rollup"
 	"rollcall/schema"
@@ -80,12 +79,8 @@ func newSizes(b *testing.B) *sizes {
 }
 
 func (s *sizes) serve() {
-	binary := filepath.Join(s.TempDir(), "rollcall")
-	if output, err := exec.Command("go", "build", "-o", binary, "rollcall/cmd/rollcall").CombinedOutput(); err != nil {
-		s.Fatalf("%v\n%s", err, output)
-	}
-	s.address = freeAddress(s.B)
-	service := exec.Command(binary, "export", "--clickhouse-url", s.ch.URL, "--http-addr", s.address, "--admin-addr", freeAddress(s.B), "--log-level", "error")
+	s.address = processtest.FreeAddr(s.B)
+	service := exec.Command(processtest.Build(s.B, "rollcall/cmd/rollcall"), "export", "--clickhouse-url", s.ch.URL, "--http-addr", s.address, "--admin-addr", processtest.FreeAddr(s.B), "--log-level", "error")
 	service.Stderr = os.Stderr
 	if err := service.Start(); err != nil {
 		s.Fatal(err)
@@ -103,15 +98,6 @@ func (s *sizes) serve() {
 			s.Fatal("the service is not ready after 30 s")
 		}
 	}
-}
-
-func freeAddress(b *testing.B) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // fill stores so many messages of each user, evenly over the twelve months, in the engine itself: the way through Kafka is not what is measured.
