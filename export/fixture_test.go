@@ -3,7 +3,6 @@ package export
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -59,16 +58,7 @@ func newFixtureOn(t *testing.T, options tables.Options, configure ...func(*Confi
 // insert stores rows, given as maps from column to value.
 func (f *fixture) insert(table string, rows ...map[string]any) {
 	f.Helper()
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	for _, r := range rows {
-		if err := encoder.Encode(r); err != nil {
-			f.Fatal(err)
-		}
-	}
-	if err := f.conn.InsertFormat(context.Background(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-		f.Fatal(err)
-	}
+	enginetest.Insert(f, f.conn, table, rows...)
 }
 
 var writer = uuid.NewString()
@@ -136,11 +126,20 @@ type answer struct {
 // do sends a request; header are alternating names and values.
 func (f *fixture) do(method, path, key, body string, header ...string) answer {
 	f.Helper()
+	response := f.send(context.Background(), method, path, key, body, header...)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return answer{response, string(text), err}
+}
+
+// send returns once the answer's header is there.
+func (f *fixture) send(ctx context.Context, method, path, key, body string, header ...string) *http.Response {
+	f.Helper()
 	address := path
 	if !strings.HasPrefix(path, "http") {
 		address = f.server.URL + path
 	}
-	request, err := http.NewRequest(method, address, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -155,9 +154,7 @@ func (f *fixture) do(method, path, key, body string, header ...string) answer {
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	return answer{response, string(text), err}
+	return response
 }
 
 func (f *fixture) get(path, key string, header ...string) answer {

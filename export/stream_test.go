@@ -35,22 +35,10 @@ FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(ti
 // crowdSize users of width 6 make an export of 45 MB: far more than all buffers between the engine and a client.
 const crowdSize = 150_000
 
-// begin sends a request and returns once the answer's header is there.
+// begin asks for a download and returns once its header is there.
 func (f *fixture) begin(ctx context.Context, path, key string, header ...string) *http.Response {
 	f.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.server.URL+path, nil)
-	if err != nil {
-		f.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+key)
-	request.Header.Set("Accept-Encoding", "identity")
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		f.Fatal(err)
-	}
+	response := f.send(ctx, http.MethodGet, path, key, "", header...)
 	f.Cleanup(func() { response.Body.Close() })
 	if response.StatusCode != 200 {
 		text, _ := io.ReadAll(response.Body)

@@ -37,16 +37,7 @@ func everythingKilled(w *world) {
 // rollupKilled kills a worker before or after what it writes.
 func rollupKilled(table string, after bool) func(*world) {
 	return func(w *world) {
-		m, done := w.rollups[w.rand.IntN(len(w.rollups))], make(chan struct{})
-		m.proxy.trap(table, func(c *call) {
-			dies := func() { m.kill(); close(done) }
-			if after {
-				c.after = dies
-			} else {
-				c.before, c.refuse = dies, true
-			}
-		})
-		w.await(done)
+		w.await(w.rollups[w.rand.IntN(len(w.rollups))].diesAt(table, after))
 		w.heal()
 	}
 }

@@ -27,19 +27,23 @@ func (w *world) await(done <-chan struct{}) bool {
 // killAt kills an ingest at its next insert into a table: before the engine sees it, or after the engine has it.
 func killAt(table string, after bool) func(*world) {
 	return func(w *world) {
-		m := w.someone()
-		done := make(chan struct{})
-		m.proxy.trap(table, func(c *call) {
-			dies := func() { m.kill(); close(done) }
-			if after {
-				c.after = dies
-			} else {
-				c.before, c.refuse = dies, true
-			}
-		})
-		w.await(done)
+		w.await(w.someone().diesAt(table, after))
 		w.heal()
 	}
+}
+
+// diesAt has a process killed at its next insert into a table, before the engine sees it or after the engine has it; the channel is closed then.
+func (m *member) diesAt(table string, after bool) (done chan struct{}) {
+	done = make(chan struct{})
+	m.proxy.trap(table, func(c *call) {
+		dies := func() { m.kill(); close(done) }
+		if after {
+			c.after = dies
+		} else {
+			c.before, c.refuse = dies, true
+		}
+	})
+	return done
 }
 
 // killAtCommit kills the ingests when a commit has arrived at the broker, which takes it or not.

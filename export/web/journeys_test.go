@@ -29,6 +29,17 @@ const (
 
 var everything = row{"byok": true, "workflows": true}
 
+// signedIn is a service with a workspace that has so many days of usage, and a tab that shows its figures to who has its key.
+func signedIn(t *testing.T, days int, language string) (s *service, p *tab, key string) {
+	t.Helper()
+	s = newService(t)
+	s.workspace("acme", "Acme", days, everything)
+	_, key = s.key("acme")
+	p = newTab(t, s.server.URL, language, desk)
+	p.signIn(key)
+	return s, p, key
+}
+
 func TestSignInAndFigures(t *testing.T) {
 	s := newService(t)
 	s.workspace("acme", "Acme Ltd", 40, everything)
@@ -81,11 +92,7 @@ func (p *tab) checkFigures(s *service, key, period string) {
 }
 
 func TestExportsAreTheServicesFiles(t *testing.T) {
-	s := newService(t)
-	s.workspace("acme", "Acme", 40, everything)
-	_, key := s.key("acme")
-	p := newTab(t, s.server.URL, german, desk) // the files are the same in every language
-	p.signIn(key)
+	s, p, key := signedIn(t, 40, german) // the files are the same in every language
 	p.openDialog()
 	now := time.Now().UTC()
 	custom := "from=" + now.AddDate(0, 0, -12).Format(time.DateOnly) + "&to=" + now.AddDate(0, 0, -3).Format(time.DateOnly)
@@ -133,11 +140,7 @@ func (p *tab) generates(s *service, key, target string) (content string) {
 }
 
 func TestCustomRangeLimits(t *testing.T) {
-	s := newService(t)
-	s.workspace("acme", "Acme", 5, everything)
-	_, key := s.key("acme")
-	p := newTab(t, s.server.URL, english, desk)
-	p.signIn(key)
+	_, p, _ := signedIn(t, 5, english)
 	p.openDialog()
 	p.click("input[name=dialog-range][value=custom]")
 	today := time.Now().UTC()
@@ -220,11 +223,7 @@ func TestSessionEnds(t *testing.T) {
 }
 
 func TestFailuresOfTheService(t *testing.T) {
-	s := newService(t)
-	s.workspace("acme", "Acme", 5, everything)
-	_, key := s.key("acme")
-	p := newTab(t, s.server.URL, english, desk)
-	p.signIn(key)
+	s, p, key := signedIn(t, 5, english)
 	p.openDialog()
 	p.expect("ERR_INCOMPLETE_CHUNKED_ENCODING")
 	p.expect("503")
@@ -268,11 +267,7 @@ func TestFailuresOfTheService(t *testing.T) {
 }
 
 func TestLanguages(t *testing.T) {
-	s := newService(t)
-	s.workspace("acme", "Acme", 5, everything)
-	_, key := s.key("acme")
-	p := newTab(t, s.server.URL, german, desk)
-	p.signIn(key)
+	_, p, _ := signedIn(t, 5, german)
 	shows := func(selector, text string) {
 		t.Helper()
 		p.until("document.querySelector(`" + selector + "`)?.innerText.includes(`" + text + "`)")
@@ -348,11 +343,7 @@ func TestUnderAPath(t *testing.T) {
 // With a session, the page can be used within a second of being asked for: 0.6 s on two cores, and 0.9 s for the figures. The best of several loads counts, and twice
 // the time passes, since the machine may be busy with something else.
 func TestInteractiveWithinASecond(t *testing.T) {
-	s := newService(t)
-	s.workspace("acme", "Acme", 75, everything)
-	_, key := s.key("acme")
-	p := newTab(t, s.server.URL, english, desk)
-	p.signIn(key)
+	_, p, _ := signedIn(t, 75, english)
 	const watch = `window.seen = {}; new MutationObserver(() => {
 		for (const [name, selector] of [["controls", "#export"], ["figures", "[data-figure]"], ["chart", ".plot canvas"]])
 			if (!(name in seen) && document.querySelector(selector)) seen[name] = performance.now();

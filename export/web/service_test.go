@@ -3,10 +3,8 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -91,16 +89,7 @@ type row map[string]any
 
 func (s *service) insert(table string, rows []row) {
 	s.Helper()
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	for _, r := range rows {
-		if err := encoder.Encode(r); err != nil {
-			s.Fatal(err)
-		}
-	}
-	if err := s.conn.InsertFormat(context.Background(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
-		s.Fatal(err)
-	}
+	enginetest.Insert(s, s.conn, table, rows...)
 }
 
 func (s *service) row(org string, at time.Time, columns row) row {

@@ -1,11 +1,14 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 
 	"rollcall/schema/tables"
@@ -21,6 +24,21 @@ func Database(t testing.TB) tables.Options {
 	}
 	t.Cleanup(func() { drop(t, o, name) })
 	return o
+}
+
+// Insert stores rows, each of which encoding/json makes an object of columns; columns that a row does not have get their defaults.
+func Insert[Row any](t testing.TB, conn driver.Conn, table string, rows ...Row) {
+	t.Helper()
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	for _, r := range rows {
+		if err := encoder.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := conn.InsertFormat(context.Background(), "JSONEachRow", "INSERT INTO "+table, &body); err != nil {
+		t.Fatalf("insert into %s: %v", table, err)
+	}
 }
 
 func drop(t testing.TB, o tables.Options, name string) {
