@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +23,9 @@ const ScopeExport = "USAGE_EXPORT_API"
 
 // ErrKey says that a key is malformed, unknown, wrong, revoked or expired. Which of these is told to nobody.
 var ErrKey = errors.New("invalid API key")
+
+// ErrKeyRefused says that a key was asked for which cannot be; its text says why. Nothing was stored.
+var ErrKeyRefused = errors.New("no key was made")
 
 // A Key is what is known of a workspace's key. The key itself was shown once; a salted hash of it rests in the table keys.
 type Key struct {
@@ -70,20 +72,14 @@ func OpenKeys(conn driver.Conn) *Keys { return &Keys{conn: conn, cache: map[stri
 
 var scopeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// Create makes a key, rc_<id>_<secret>, for a workspace, which may have sent nothing yet. expires 0 is never; no scope is ScopeExport.
+// Create makes a key, rc_<id>_<secret>, for a workspace, which may have sent nothing yet. expires 0 is never; no scope is ScopeExport. What
+// cannot be is ErrKeyRefused.
 func (k *Keys) Create(ctx context.Context, org, name string, expires time.Duration, scopes ...string) (id, key string, err error) {
 	if len(scopes) == 0 {
 		scopes = []string{ScopeExport}
 	}
-	switch {
-	case org == "" || len(org) > 256 || !utf8.ValidString(org):
-		return "", "", errors.New("a key needs its workspace's id, 1 to 256 bytes of UTF-8")
-	case len(name) > 256 || !utf8.ValidString(name):
-		return "", "", errors.New("a key's name has at most 256 bytes of UTF-8")
-	case expires < 0:
-		return "", "", errors.New("a key cannot expire before it is made; give a positive duration, or none")
-	case slices.ContainsFunc(scopes, func(s string) bool { return !scopeForm.MatchString(s) }):
-		return "", "", fmt.Errorf("a scope is written like %s", ScopeExport)
+	if err := judgeKey(org, name, expires, scopes); err != nil {
+		return "", "", err
 	}
 	id = newKeyID()
 	secret, salt := make([]byte, 32), make([]byte, 16)
@@ -108,6 +104,23 @@ func (k *Keys) Create(ctx context.Context, org, name string, expires time.Durati
 		return "", "", fmt.Errorf("store the key: %w", err)
 	}
 	return id, "rc_" + id + "_" + text, nil
+}
+
+func judgeKey(org, name string, expires time.Duration, scopes []string) error {
+	switch {
+	case org == "" || len(org) > 256 || !utf8.ValidString(org):
+		return fmt.Errorf("%w: it needs its workspace's id, 1 to 256 bytes of UTF-8", ErrKeyRefused)
+	case len(name) > 256 || !utf8.ValidString(name):
+		return fmt.Errorf("%w: its name has at most 256 bytes of UTF-8", ErrKeyRefused)
+	case expires < 0:
+		return fmt.Errorf("%w: it cannot expire before it is made; give a positive duration, or none", ErrKeyRefused)
+	}
+	for _, s := range scopes {
+		if !scopeForm.MatchString(s) {
+			return fmt.Errorf("%w: a scope is written like %s, not %q", ErrKeyRefused, ScopeExport, s)
+		}
+	}
+	return nil
 }
 
 const keyColumns = "SELECT key_id, org_id, name, scopes, created_at, expires_at, revoked_at, salt, hash FROM keys FINAL"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -26,6 +27,9 @@ type keysCreateCommand struct {
 func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 	return withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
 		_, key, err := keys.Create(ctx, c.Org, c.Name, time.Duration(c.Expires), c.Scopes...)
+		if errors.Is(err, export.ErrKeyRefused) {
+			return settingsError{err}
+		}
 		if err == nil {
 			fmt.Fprintln(std.out, key)
 		}

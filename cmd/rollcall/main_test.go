@@ -38,6 +38,8 @@ func TestBadSettings(t *testing.T) {
 		{"no org", "missing flags: --org", []string{"keys", "create"}},
 		{"an empty org", "--org must not be empty", []string{"forget", "--org", "", "--user", "ada"}},
 		{"not a duration", "90d", []string{"keys", "create", "--org", "o", "--expires", "soon"}},
+		{"not a scope", `a scope is written like USAGE_EXPORT_API, not "export all"`, []string{"keys", "create", "--org", "o", "--scopes", "export all"}},
+		{"a key's long name", "at most 256 bytes", []string{"keys", "create", "--org", "o", "--name", strings.Repeat("n", 257)}},
 		{"not a date", "2026-10-31", []string{"verify", "--from", "yesterday"}},
 		{"no days", "--to 2026-10-01 is before --from 2026-10-31", []string{"rebuild", "--from", "2026-10-31", "--to", "2026-10-01"}},
 		{"not a number", "--users", []string{"generate", "--users", "many"}},
