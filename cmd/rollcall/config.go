@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -76,13 +77,13 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	fmt.Fprintf(std.out, "%-12s ok\n", "settings")
-	var all error
+	var vain []string
 	check := func(name string, do func(context.Context) error) bool {
 		ctx, cancel := context.WithTimeout(ctx, checkPatience)
 		defer cancel()
 		if err := do(ctx); err != nil {
 			fmt.Fprintf(std.out, "%-12s failed: %v\n", name, err)
-			all = errors.Join(all, fmt.Errorf("%s failed", name))
+			vain = append(vain, name)
 			return false
 		}
 		fmt.Fprintf(std.out, "%-12s ok\n", name)
@@ -93,7 +94,10 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 	}
 	transport := &kafka.Transport{TLS: kafkaConfig.TLS, SASL: kafkaConfig.SASL}
 	check("kafka", func(ctx context.Context) error { return haveTopics(ctx, transport, c.KafkaBrokers, c.KafkaTopics) })
-	return all
+	if len(vain) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(vain, ", "))
+	}
+	return nil
 }
 
 func ping(ctx context.Context, o tables.Options) error {

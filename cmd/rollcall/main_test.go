@@ -82,7 +82,7 @@ func TestValidate(t *testing.T) {
 
 func TestUnreachableClickHouseExits1(t *testing.T) {
 	code, _, stderr := call(t, "", "migrate", "--clickhouse-url", "http://127.0.0.1:1/rollcall")
-	if code != failed || !strings.Contains(stderr, "127.0.0.1:1") {
+	if code != failed || !strings.Contains(stderr, "127.0.0.1:1") || strings.Count(stderr, "\n") != 1 || len(stderr) > 200 {
 		t.Errorf("exit code %d, says %q", code, stderr)
 	}
 }

@@ -49,7 +49,7 @@ func Open(o Options) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return clickhouse.Open(opt)
+	return connect(opt)
 }
 
 // address is the URL, judged, and the database that it names.

@@ -1,0 +1,95 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// unanswered says of a request that got no answer from whom, and why. The driver's own text is the address with all settings behind it, a thousand characters
+// before the cause.
+type unanswered struct {
+	host string
+	err  *url.Error
+}
+
+func (u *unanswered) Error() string {
+	return fmt.Sprintf("ClickHouse at %s does not answer: %v", u.host, u.err.Err)
+}
+
+func (u *unanswered) Unwrap() error { return u.err }
+
+// short leaves an error as it is unless it is of a request without an answer.
+func short(err error) error {
+	var lost *url.Error
+	if !errors.As(err, &lost) {
+		return err
+	}
+	host := "an unknown address"
+	if u, err := url.Parse(lost.URL); err == nil {
+		host = u.Host
+	}
+	return &unanswered{host, lost}
+}
+
+func connect(o *clickhouse.Options) (driver.Conn, error) {
+	c, err := clickhouse.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	return connection{c}, nil
+}
+
+// A connection is the driver's, with short errors wherever a request is sent. Errors of an answer that breaks off have no address in them.
+type connection struct{ driver.Conn }
+
+func (c connection) Select(ctx context.Context, dest any, query string, args ...any) error {
+	return short(c.Conn.Select(ctx, dest, query, args...))
+}
+
+func (c connection) Query(ctx context.Context, query string, args ...any) (driver.Rows, error) {
+	rows, err := c.Conn.Query(ctx, query, args...)
+	return rows, short(err)
+}
+
+func (c connection) QueryRow(ctx context.Context, query string, args ...any) driver.Row {
+	return row{c.Conn.QueryRow(ctx, query, args...)}
+}
+
+func (c connection) PrepareBatch(ctx context.Context, query string, opts ...driver.PrepareBatchOption) (driver.Batch, error) {
+	b, err := c.Conn.PrepareBatch(ctx, query, opts...)
+	if err != nil {
+		return nil, short(err)
+	}
+	return batch{b}, nil
+}
+
+func (c connection) Exec(ctx context.Context, query string, args ...any) error {
+	return short(c.Conn.Exec(ctx, query, args...))
+}
+
+func (c connection) QueryFormat(ctx context.Context, format, query string, args ...any) (io.ReadCloser, error) {
+	stream, err := c.Conn.QueryFormat(ctx, format, query, args...)
+	return stream, short(err)
+}
+
+func (c connection) InsertFormat(ctx context.Context, format, query string, data io.Reader) error {
+	return short(c.Conn.InsertFormat(ctx, format, query, data))
+}
+
+func (c connection) Ping(ctx context.Context) error { return short(c.Conn.Ping(ctx)) }
+
+type row struct{ driver.Row }
+
+func (r row) Err() error                { return short(r.Row.Err()) }
+func (r row) Scan(dest ...any) error    { return short(r.Row.Scan(dest...)) }
+func (r row) ScanStruct(dest any) error { return short(r.Row.ScanStruct(dest)) }
+
+type batch struct{ driver.Batch }
+
+func (b batch) Send() error { return short(b.Batch.Send()) }

@@ -1,0 +1,117 @@
+package tables_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/deploy/embedded/enginetest"
+	"rollcall/schema/tables"
+)
+
+// statements are the ways in which a stage talks to a server.
+var statements = map[string]func(context.Context, driver.Conn) error{
+	"ping": func(ctx context.Context, c driver.Conn) error { return c.Ping(ctx) },
+	"select": func(ctx context.Context, c driver.Conn) error {
+		return c.Select(ctx, new([]struct{ N uint8 }), "SELECT 1 AS N")
+	},
+	"query": func(ctx context.Context, c driver.Conn) error {
+		_, err := c.Query(ctx, "SELECT 1")
+		return err
+	},
+	"row":     func(ctx context.Context, c driver.Conn) error { return c.QueryRow(ctx, "SELECT 1").Scan(new(uint8)) },
+	"row err": func(ctx context.Context, c driver.Conn) error { return c.QueryRow(ctx, "SELECT 1").Err() },
+	"struct": func(ctx context.Context, c driver.Conn) error {
+		return c.QueryRow(ctx, "SELECT 1 AS N").ScanStruct(&struct{ N uint8 }{})
+	},
+	"exec": func(ctx context.Context, c driver.Conn) error { return c.Exec(ctx, "SELECT 1") },
+	"batch": func(ctx context.Context, c driver.Conn) error {
+		_, err := c.PrepareBatch(ctx, "INSERT INTO marks (org_id)")
+		return err
+	},
+	"format": func(ctx context.Context, c driver.Conn) error {
+		_, err := c.QueryFormat(ctx, "CSV", "SELECT 1")
+		return err
+	},
+	"insert": func(ctx context.Context, c driver.Conn) error {
+		return c.InsertFormat(ctx, "CSV", "INSERT INTO marks", strings.NewReader("1"))
+	},
+}
+
+// A server that does not answer is told in one short sentence with its address and the cause, whatever was asked of it, and the cause can still be matched.
+func TestWhoDoesNotAnswerIsToldInOneSentence(t *testing.T) {
+	conn, err := tables.Open(tables.Options{URL: "http://ada:word@127.0.0.1:1/rollcall"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const want = "ClickHouse at 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused"
+	for name, do := range statements {
+		err := do(t.Context(), conn)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v; want %s", name, err, want)
+		}
+		if cause := new(net.OpError); !errors.As(err, &cause) {
+			t.Errorf("%s: the cause is lost", name)
+		}
+	}
+}
+
+// So is one that takes too long, or that goes away between a batch's start and its end; what a server refuses stays its own text.
+func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
+	o := enginetest.Database(t)
+	engine, err := url.Parse(o.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, over := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine.Host}), make(chan struct{})
+	var silent atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if silent.Load() {
+			<-over
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	defer close(over)
+	address := server.Listener.Addr().String()
+	o.URL = "http://default@" + address + engine.Path
+	conn, err := tables.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Exec(t.Context(), "SELECT no_such_column"); err == nil || strings.Contains(err.Error(), "does not answer") || !strings.Contains(err.Error(), "no_such_column") {
+		t.Errorf("a refused statement is told as %v", err)
+	}
+	batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO service_secret (fingerprint, secret)")
+	if err == nil {
+		err = batch.Append("f", "s")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	want := fmt.Sprintf("ClickHouse at %s does not answer: context deadline exceeded", address)
+	if err := conn.Exec(ctx, "SELECT 1"); !errors.Is(err, context.DeadlineExceeded) || err.Error() != want {
+		t.Errorf("%v; want %s", err, want)
+	}
+	server.CloseClientConnections()
+	server.Listener.Close()
+	if err := batch.Send(); err == nil || !strings.HasPrefix(err.Error(), "ClickHouse at "+address+" does not answer: ") || len(err.Error()) > 200 {
+		t.Errorf("a batch that is sent to nobody: %v", err)
+	}
+}
