@@ -17,7 +17,7 @@ test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS=
 	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
 test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka (needs Java, Maven and Debian's package kcat), but for what never meets the broker
-	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat $(TEST_FLAGS) -count=1 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/kafkatest ./ingest ./deploy/suite
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/suite ./ingest ./deploy/kafkatest
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)
