@@ -311,7 +311,7 @@ func TestDownloadOutlivesReadTimeout(t *testing.T) {
 	f := newFixture(t)
 	f.crowd("acme", crowdSize, 6)
 	_, key := f.key("acme")
-	server := &http.Server{Handler: f.service.Handler(), ReadTimeout: 5 * time.Second}
+	server := &http.Server{Handler: f.service.Handler(), ReadTimeout: 2 * time.Second}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -324,7 +324,7 @@ func TestDownloadOutlivesReadTimeout(t *testing.T) {
 	if _, err := io.CopyN(io.Discard, response.Body, 1<<10); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(time.Until(started.Add(6 * time.Second))) // it is time itself that is tested
+	<-time.After(time.Until(started.Add(3 * time.Second))) // it is time itself that is tested
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		t.Errorf("cut after %v: %v", time.Since(started), err)
 	}
