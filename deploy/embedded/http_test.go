@@ -1,24 +1,16 @@
 package embedded_test
 
 import (
-	"bytes"
 	"compress/gzip"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/ClickHouse/ch-go/compress"
-	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 
 	"rollcall/deploy/embedded/enginetest"
 )
@@ -263,158 +255,8 @@ func TestFailureAmongRows(t *testing.T) {
 	})
 }
 
-func unzip(open func(io.Reader) (io.Reader, error)) func(io.Reader) io.Reader {
-	return func(r io.Reader) io.Reader {
-		plain, err := open(r)
-		if err != nil {
-			return errorReader{err}
-		}
-		return plain
-	}
-}
-
-type errorReader struct{ err error }
-
-func (e errorReader) Read([]byte) (int, error) { return 0, e.err }
-
 func TestWaitForTheEndOfALongAnswer(t *testing.T) {
 	if r := ask(t, "SELECT * FROM numbers(300000)", url.Values{"wait_end_of_query": {"1"}}); strings.Count(r.body, "\n") != 300000 {
 		t.Errorf("got %d of 300000 lines", strings.Count(r.body, "\n"))
-	}
-}
-
-func TestContentCodings(t *testing.T) {
-	codings := map[string]struct {
-		decode func(io.Reader) io.Reader
-		encode func(io.Writer) io.WriteCloser
-	}{
-		"gzip":    {unzip(func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }), func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }},
-		"deflate": {unzip(func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }), func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }},
-		"br":      {unzip(func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil }), func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) }},
-		"zstd":    {unzip(func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }), func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z }},
-		"lz4":     {unzip(func(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }), func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) }},
-	}
-	for name, coding := range codings {
-		t.Run("answer in "+name, func(t *testing.T) {
-			r := ask(t, "SELECT * FROM numbers(100000)", url.Values{"enable_http_compression": {"1"}}, "Accept-Encoding", "x, "+name+";q=0.5")
-			plain, err := io.ReadAll(coding.decode(strings.NewReader(r.body)))
-			if r.header.Get("Content-Encoding") != name || err != nil || bytes.Count(plain, []byte("\n")) != 100000 {
-				t.Errorf("Content-Encoding %q, %d lines, %v", r.header.Get("Content-Encoding"), bytes.Count(plain, []byte("\n")), err)
-			}
-		})
-		t.Run("request in "+name, func(t *testing.T) {
-			var body bytes.Buffer
-			w := coding.encode(&body)
-			io.WriteString(w, "SELECT 'packed'")
-			w.Close()
-			if r := send(t, http.MethodPost, &body, nil, "Content-Encoding", name); r.body != "packed\n" {
-				t.Errorf("got %d %q", r.status, r.body)
-			}
-		})
-	}
-	if r := ask(t, "SELECT 1", nil, "Accept-Encoding", "gzip"); r.header.Get("Content-Encoding") != "" {
-		t.Error("an answer was packed without enable_http_compression")
-	}
-}
-
-func TestFrames(t *testing.T) {
-	for _, method := range []compress.Method{compress.LZ4, compress.ZSTD, compress.None} {
-		t.Run(method.String(), func(t *testing.T) {
-			name := table(t, "n UInt64")
-			w := compress.NewWriter(0, method)
-			if err := w.Compress([]byte("1\n2\n3\n")); err != nil {
-				t.Fatal(err)
-			}
-			r := send(t, http.MethodPost, bytes.NewReader(w.Data), url.Values{"decompress": {"1"}, "query": {"INSERT INTO " + name + " FORMAT TSV"}})
-			if r.status != http.StatusOK {
-				t.Fatal(r.body)
-			}
-			r = ask(t, "SELECT sum(n) FROM "+name, url.Values{"compress": {"1"}, "network_compression_method": {method.String()}})
-			plain, err := io.ReadAll(compress.NewReader(strings.NewReader(r.body)))
-			if string(plain) != "6\n" || !errors.Is(err, io.EOF) { // the frames' reader wraps the end
-				t.Errorf("got %q, %v", plain, err)
-			}
-		})
-	}
-}
-
-func TestInserts(t *testing.T) {
-	native := func(columns ...string) string { // one row of UInt64s, each with its own name
-		var b bytes.Buffer
-		b.Write([]byte{byte(len(columns)), 1})
-		for i, name := range columns {
-			fmt.Fprintf(&b, "%c%s\x06UInt64", len(name), name)
-			binary.Write(&b, binary.LittleEndian, uint64(10+i)) // 10 is also a line end
-		}
-		return b.String()
-	}
-	tests := []struct {
-		name, query, body string // T stands for the table
-		parameters        url.Values
-		want              string
-	}{
-		{name: "rows in the body", query: "INSERT INTO T FORMAT CSV", body: "1,2\n3,4\n", want: "1\t2\n3\t4\n"},
-		{name: "rows behind the statement", body: "INSERT INTO T FORMAT JSONEachRow {\"a\":1}\n\n{\"a\":3,\"b\":4}", want: "1\t0\n3\t4\n"},
-		{name: "values", body: "INSERT INTO T VALUES (1,2),\n\n(3,4);", want: "1\t2\n3\t4\n"},
-		{name: "values in the url alone", query: "INSERT INTO T VALUES (1,2)", want: "1\t2\n"},
-		{name: "values that are expressions and parameters", body: "INSERT INTO T (b, a) VALUES ({p:UInt64} + 1, 2 * 3)", parameters: url.Values{"param_p": {"4"}}, want: "6\t5\n"},
-		{name: "values by default", query: "INSERT INTO T", body: "(1, 2)", want: "1\t2\n"},
-		{name: "columns in another order, by name", query: "INSERT INTO T (b, a) FORMAT Native", body: native("b", "a"), want: "11\t10\n"},
-		{name: "columns named otherwise than listed, by name", query: "INSERT INTO T (a, b) FORMAT Native", body: native("b", "a"), want: "11\t10\n"},
-		{name: "binary rows with line ends behind the statement", body: "INSERT INTO T FORMAT RowBinary\n\n\n\n\n\n\n\n\n\x01\x00\x00\x00\x00\x00\x00\x00", want: "723401728380766730\t1\n"},
-		{name: "insert select", body: "INSERT INTO T SELECT number, number + 1 FROM numbers(2)", want: "0\t1\n1\t2\n"},
-		{name: "no rows", query: "INSERT INTO T FORMAT CSV", want: ""},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			name := table(t, "a UInt64, b UInt64")
-			parameters := url.Values{"async_insert": {"0"}}
-			for k, v := range test.parameters {
-				parameters[k] = v
-			}
-			if test.query != "" {
-				parameters.Set("query", strings.Replace(test.query, "INTO T", "INTO "+name, 1))
-			}
-			mustAsk(t, strings.Replace(test.body, "INTO T", "INTO "+name, 1), parameters)
-			if got := mustAsk(t, "SELECT * FROM "+name+" ORDER BY a", nil); got != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
-func TestInsertIsOnePart(t *testing.T) {
-	name := table(t, "n UInt64, s String")
-	var rows strings.Builder
-	for i := range 500_000 {
-		fmt.Fprintf(&rows, "%d\tvalue\n", i)
-	}
-	r := ask(t, rows.String(), url.Values{"query": {"INSERT INTO " + name + " FORMAT TSV"}, "async_insert": {"0"}})
-	if r.status != http.StatusOK || !strings.Contains(r.header.Get("X-ClickHouse-Summary"), `"written_rows":"500000"`) {
-		t.Fatalf("got %d %q, summary %s", r.status, r.body, r.header.Get("X-ClickHouse-Summary"))
-	}
-	if got := mustAsk(t, "SELECT count(), sum(rows) FROM system.parts WHERE active AND database || '.' || table = '"+name+"'", nil); got != "1\t500000\n" {
-		t.Errorf("parts and rows: %q", got)
-	}
-}
-
-// A body that breaks off must not look like one that ended.
-func TestInsertOfABrokenBodyStoresNothing(t *testing.T) {
-	name := table(t, "n UInt64")
-	for _, head := range []string{"Content-Length: 1000\r\n\r\n1\n2\n", "Transfer-Encoding: chunked\r\n\r\n4\r\n1\n2\n\r\n"} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(enginetest.Shared(t).URL, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(conn, "POST /?async_insert=0&query=%s HTTP/1.1\r\nHost: x\r\n%s", url.QueryEscape("INSERT INTO "+name+" FORMAT TSV"), head)
-		conn.(*net.TCPConn).CloseWrite()
-		answer, _ := io.ReadAll(conn)
-		conn.Close()
-		if strings.HasPrefix(string(answer), "HTTP/1.1 200") {
-			t.Errorf("the broken insert was acknowledged: %q", answer)
-		}
-	}
-	if got := mustAsk(t, "SELECT count() FROM "+name, nil); got != "0\n" {
-		t.Errorf("rows stored: %q", got)
 	}
 }
