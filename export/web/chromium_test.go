@@ -4,6 +4,8 @@ package web_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,19 +15,29 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
 // patience is how long a test waits for what the page should show.
 const patience = 90 * time.Second
 
-// startChromium starts a browser with an empty profile.
-func startChromium(t *testing.T) context.Context {
-	t.Helper()
+// stopChromium ends the browser, if there is one.
+var stopChromium = func() {}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	stopChromium()
+	os.Exit(code)
+}
+
+// chromium starts the browser in which all tests have their tabs.
+var chromium = sync.OnceValues(func() (context.Context, error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -34,7 +46,7 @@ func startChromium(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		t.Fatal("these tests need Chromium, and there is none on the PATH; on Debian: apt-get install chromium")
+		return nil, errors.New("these tests need Chromium, and there is none on the PATH; on Debian: apt-get install chromium")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.Flag("force-color-profile", "srgb"))
 	if os.Getuid() == 0 {
@@ -43,16 +55,16 @@ func startChromium(t *testing.T) context.Context {
 	// chromedp says of every newer kind of event that it does not know it.
 	quiet := chromedp.WithErrorf(func(string, ...any) {})
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator, quiet)
-	t.Cleanup(cancel)
+	stopChromium = func() { cancel(); stop() }
 	if err := chromedp.Run(ctx); err != nil {
-		t.Fatalf("%s does not start: %v", path, err)
+		return nil, fmt.Errorf("%s does not start: %w", path, err)
 	}
-	return ctx
-}
+	return ctx, nil
+})
 
-// A tab is a page in a browser of its own. What its console complains about, and what it asks of other origins, fails the test.
+// A tab is a page in a window of its own, which shares neither cookies nor cache nor downloads with any other. What its console complains about, and what it asks of
+// other origins, fails the test.
 type tab struct {
 	*testing.T
 	ctx       context.Context
@@ -65,19 +77,48 @@ type tab struct {
 
 func newTab(t *testing.T, origin, language string, width int64) *tab {
 	t.Helper()
-	ctx := startChromium(t)
-	p := &tab{T: t, ctx: ctx, downloads: t.TempDir(), origin: origin}
+	p := &tab{T: t, downloads: t.TempDir(), origin: origin}
+	p.ctx = newWindow(t, p.downloads)
 	p.expect("401") // how the page learns that there is no session
-	chromedp.ListenTarget(ctx, p.watch)
-	if err := chromedp.Run(ctx,
+	chromedp.ListenTarget(p.ctx, p.watch)
+	if err := chromedp.Run(p.ctx,
 		network.Enable(), log.Enable(), runtime.Enable(),
 		emulation.SetUserAgentOverride("test").WithAcceptLanguage(language),
 		emulation.SetDeviceMetricsOverride(width, 900, 1, width < 600),
-		browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(p.downloads),
 	); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// newWindow opens one with a profile of its own, which goes with the test; what is downloaded in it lands in a folder.
+func newWindow(t *testing.T, downloads string) context.Context {
+	t.Helper()
+	shared, err := chromium()
+	if err != nil {
+		t.Fatal(err)
+	}
+	browserItself := cdp.WithExecutor(shared, chromedp.FromContext(shared).Browser)
+	profile, err := target.CreateBrowserContext().Do(browserItself)
+	if err != nil {
+		t.Fatal(err)
+	}
+	window, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(browserItself)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(shared, chromedp.WithTargetID(window))
+	t.Cleanup(func() {
+		cancel()
+		if err := target.DisposeBrowserContext(profile).Do(browserItself); err != nil {
+			t.Error(err)
+		}
+	})
+	allow := browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(downloads).WithBrowserContextID(profile)
+	if err := allow.Do(browserItself); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
 }
 
 func (p *tab) watch(event any) {
