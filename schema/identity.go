@@ -52,8 +52,12 @@ func (e *Entity) append(b []byte) []byte {
 }
 
 func prefixed(b, field []byte) []byte {
-	if len(field) < 0x80 {
-		return append(append(b, byte(len(field))), field...)
+	n := len(b)
+	if size := len(field); size < 0x80 && cap(b)-n > size {
+		b = b[:n+1+size]
+		b[n] = byte(size)
+		copy(b[n+1:], field)
+		return b
 	}
 	return append(binary.AppendUvarint(b, uint64(len(field))), field...)
 }

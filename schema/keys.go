@@ -58,9 +58,13 @@ const (
 	pseudonymize
 
 	keyCount
+
+	// the members that hold others
+	dataObject     = keyCount
+	settingsObject = keyCount + 1
 )
 
-// envelopeKey, dataKey and settingsKey find the key of a member's name in their object. The switches compile to comparisons, without a map's hashing.
+// envelopeKey, dataKey and settingsKey find the key of a member's name in their object, for headers and the full decoder. The scanner's way is names.go.
 func envelopeKey(name []byte) key {
 	switch string(name) {
 	case "specversion":

@@ -53,7 +53,7 @@ const (
 
 // object reads {"name": value, …}.
 func (s *scanner) object(in place, i int) int {
-	b := s.b
+	b, known := s.b, names[in]
 	if i = space(b, i+1); i < len(b) && b[i] == '}' {
 		return i + 1
 	}
@@ -61,15 +61,21 @@ func (s *scanner) object(in place, i int) int {
 		if i >= len(b) || b[i] != '"' {
 			return doubt
 		}
-		end := textEnd(b, i+1)
+		k, end := known.find(b, i+1)
 		if end == doubt {
 			return doubt
 		}
-		name := b[i+1 : end]
 		if i = space(b, end+1); i >= len(b) || b[i] != ':' {
 			return doubt
 		}
-		if i = s.member(in, name, space(b, i+1)); i == doubt {
+		if i = space(b, i+1); i < len(b) && b[i] == '"' && k < keyCount {
+			start := i + 1
+			if i = textEnd(b, start); i == doubt {
+				return doubt
+			}
+			s.put(k, text, b[start:i])
+			i++
+		} else if i = s.other(k, i); i == doubt {
 			return doubt
 		}
 		if i = space(b, i); i >= len(b) {
@@ -86,30 +92,13 @@ func (s *scanner) object(in place, i int) int {
 	}
 }
 
-// member reads the value of one member.
-func (s *scanner) member(in place, name []byte, i int) int {
-	var k key
-	switch in {
-	case inEnvelope:
-		if string(name) == "data" {
-			return s.nested(inData, i)
-		}
-		k = envelopeKey(name)
-	case inData:
-		if string(name) == "settings" {
-			return s.nested(inSettings, i)
-		}
-		k = dataKey(name)
-	default:
-		k = settingsKey(name)
-	}
-	if i < len(s.b) && s.b[i] == '"' {
-		end := textEnd(s.b, i+1)
-		if end == doubt {
-			return doubt
-		}
-		s.put(k, text, s.b[i+1:end])
-		return end + 1
+// other reads the value of a member that is not a text.
+func (s *scanner) other(k key, i int) int {
+	switch k {
+	case dataObject:
+		return s.nested(inData, i)
+	case settingsObject:
+		return s.nested(inSettings, i)
 	}
 	return s.scalar(k, i)
 }
@@ -156,17 +145,22 @@ func (s *scanner) scalar(k key, i int) int {
 }
 
 // textEnd finds the quote that ends a text without escapes, eight bytes at a time.
-func textEnd(b []byte, i int) int {
-	start, ascii := i, true
-	for i < len(b) {
-		if rest := b[i:]; len(rest) >= 8 {
-			marks := special(binary.LittleEndian.Uint64(rest))
-			if marks == 0 {
-				i += 8
-				continue
+func textEnd(b []byte, start int) int {
+	i := start
+	for ; len(b)-i >= 8; i += 8 {
+		if marks := special(binary.LittleEndian.Uint64(b[i:])); marks != 0 {
+			if i += bits.TrailingZeros64(marks) >> 3; b[i] == '"' {
+				return i
 			}
-			i += bits.TrailingZeros64(marks) >> 3
+			break
 		}
+	}
+	return rareTextEnd(b, start, i)
+}
+
+// rareTextEnd goes on where textEnd met another mark than a quote, or the last bytes of the record.
+func rareTextEnd(b []byte, start, i int) int {
+	for ascii := true; i < len(b); i++ {
 		switch c := b[i]; {
 		case c == '"':
 			if ascii || utf8.Valid(b[start:i]) {
@@ -178,16 +172,16 @@ func textEnd(b []byte, i int) int {
 		case c >= utf8.RuneSelf:
 			ascii = false
 		}
-		i++
 	}
 	return doubt
 }
+
+const ones, high = 0x0101010101010101, 0x8080808080808080
 
 // special marks, by its highest bit, each of eight bytes that may not be passed over in a text: a quote, a backslash, a control character, or part of a longer
 // UTF-8 sequence, whose highest bit is set anyway. XOR makes the byte looked for 0 and leaves the others below 128 there; less 1, only the 0 gets the bit.
 // Borrows can only mark bytes after a marked one, and the first mark is what counts.
 func special(w uint64) uint64 {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
 	return (((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | (w - ' '*ones) | w) & high
 }
 
