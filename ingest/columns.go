@@ -12,8 +12,31 @@ import (
 type column interface {
 	kind() string // the ClickHouse type, as the Native format names it
 	encode(out []byte, rows []uint32) []byte
-	size() int // bytes in use
+	size() int        // bytes in use
+	reserve(rows int) // makes room for so many in all
 	reset()
+}
+
+// A group is columns that the same rows have, so that all of them are as long. Rows that have none of them are not added one by one, see fill.
+type group []interface {
+	fill(rows int) // adds empty rows until there are so many
+}
+
+func (g group) fill(rows int) {
+	for _, column := range g {
+		column.fill(rows)
+	}
+}
+
+// zeros lengthens values to n, unless they are as long.
+func zeros[T any](values []T, n int) []T {
+	from := len(values)
+	if n <= from {
+		return values
+	}
+	values = slices.Grow(values, n-from)[:n]
+	clear(values[from:])
+	return values
 }
 
 // numbers are integers of 1, 2, 4, 8 or 16 bytes on the wire, and what rests as such: dates, times, enums, decimals.
@@ -23,10 +46,12 @@ type numbers[T ~uint8 | ~uint16 | ~int32 | ~uint32 | ~int64 | ~uint64] struct {
 	typ    string
 }
 
-func (c *numbers[T]) add(v T)      { c.values = append(c.values, v) }
-func (c *numbers[T]) kind() string { return c.typ }
-func (c *numbers[T]) size() int    { return len(c.values) * c.width }
-func (c *numbers[T]) reset()       { c.values = c.values[:0] }
+func (c *numbers[T]) add(v T)       { c.values = append(c.values, v) }
+func (c *numbers[T]) kind() string  { return c.typ }
+func (c *numbers[T]) size() int     { return len(c.values) * c.width }
+func (c *numbers[T]) fill(n int)    { c.values = zeros(c.values, n) }
+func (c *numbers[T]) reserve(n int) { c.values = withRoom(c.values, n) }
+func (c *numbers[T]) reset()        { c.values = c.values[:0] }
 
 func (c *numbers[T]) encode(out []byte, rows []uint32) []byte {
 	at := len(out)
@@ -68,6 +93,17 @@ func (c *texts) kind() string { return "String" }
 func (c *texts) size() int    { return len(c.data) + 4*len(c.ends) }
 func (c *texts) reset()       { c.data, c.ends = c.data[:0], c.ends[:0] }
 
+func (c *texts) fill(rows int) {
+	for len(c.ends) < rows {
+		c.ends = append(c.ends, uint32(len(c.data)))
+	}
+}
+
+func (c *texts) reserve(rows int) {
+	c.ends = withRoom(c.ends, rows)
+	c.data = withRoom(c.data, 2*len(c.data))
+}
+
 func (c *texts) add(v []byte) {
 	c.data = append(c.data, v...)
 	c.ends = append(c.ends, uint32(len(c.data)))
@@ -81,6 +117,9 @@ func (c *texts) at(row uint32) []byte {
 }
 
 func (c *texts) encode(out []byte, rows []uint32) []byte {
+	if len(c.data) == 0 {
+		return zeros(out, len(out)+len(rows))
+	}
 	for _, row := range rows {
 		v := c.at(row)
 		if len(v) < 0x80 {
@@ -102,6 +141,7 @@ type hashes struct {
 
 func (c *hashes) kind() string         { return c.typ }
 func (c *hashes) size() int            { return len(c.data) }
+func (c *hashes) reserve(rows int)     { c.data = withRoom(c.data, rows*c.width) }
 func (c *hashes) reset()               { c.data = c.data[:0] }
 func (c *hashes) add(v []byte)         { c.data = append(c.data, v...) }
 func (c *hashes) at(row uint32) []byte { return c.data[int(row)*c.width : (int(row)+1)*c.width] }
@@ -125,6 +165,13 @@ var wordSeed = maphash.MakeSeed()
 func (c *words) kind() string         { return "LowCardinality(String)" }
 func (c *words) size() int            { return c.dictionary.size() + 4*len(c.rows) }
 func (c *words) at(row uint32) []byte { return c.dictionary.at(c.rows[row]) }
+
+func (c *words) reserve(rows int) { c.rows = withRoom(c.rows, rows) }
+
+func (c *words) fill(rows int) {
+	c.entry(nil) // which is "", entry 0
+	c.rows = zeros(c.rows, rows)
+}
 
 func (c *words) reset() {
 	c.dictionary.reset()
@@ -217,6 +264,14 @@ func (c *words) encode(out []byte, rows []uint32) []byte {
 	out = binary.LittleEndian.AppendUint64(out, uint64(len(rows)))
 	places := numbers[uint32]{values: c.rows, width: 1 << width}
 	return places.encode(out, rows)
+}
+
+// withRoom is values with room for n in all.
+func withRoom[T any](values []T, n int) []T {
+	if n <= cap(values) {
+		return values
+	}
+	return append(make([]T, 0, n), values...)
 }
 
 // grow lengthens out by n bytes, whose content is up to the caller.

@@ -104,6 +104,11 @@ type maybeDays struct {
 func (c *maybeDays) kind() string { return "Nullable(Date32)" }
 func (c *maybeDays) size() int    { return 5 * len(c.days.values) }
 
+func (c *maybeDays) reserve(rows int) {
+	c.missing.reserve(rows)
+	c.days.reserve(rows)
+}
+
 func (c *maybeDays) reset() {
 	c.missing.reset()
 	c.days.reset()

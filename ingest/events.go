@@ -16,17 +16,22 @@ type events struct {
 	source  words
 	id      texts
 
-	user, assistant, project, workflow, conversation, apiKey texts
-	channel, action, model, client                           words
+	user, workflow texts
 
+	// What only some types have. The others leave their rows out: the next event that has them fills the gap, and fill what is missing at the end.
+	channel, action                                         words
+	conversation                                            texts
+	assistant, project, apiKey                              texts
+	model, client                                           words
 	provider, deployment                                    words
 	byok                                                    numbers[uint8]
 	promptTokens, completionTokens, cachedTokens, newCached numbers[uint32]
 	cost                                                    numbers[uint64]
+	run                                                     texts
+	status, errorType, trigger                              words
+	duration                                                numbers[uint32]
 
-	run                        texts
-	status, errorType, trigger words
-	duration                   numbers[uint32]
+	ofUse, ofUseAndTokens, ofTokens, ofRuns group
 }
 
 const eventTypeEnum = "Enum8('message' = 1, 'action' = 2, 'token' = 3, 'workflow_run' = 4)"
@@ -52,6 +57,10 @@ func newEvents() *events {
 		{"completion_tokens", &e.completionTokens}, {"cached_prompt_tokens", &e.cachedTokens}, {"cache_creation_tokens", &e.newCached}, {"cost_usd", &e.cost},
 		{"run_id", &e.run}, {"status", &e.status}, {"error_type", &e.errorType}, {"trigger", &e.trigger}, {"duration_ms", &e.duration},
 	}}
+	e.ofUse = group{&e.channel, &e.action, &e.conversation}
+	e.ofUseAndTokens = group{&e.assistant, &e.project, &e.apiKey, &e.model, &e.client}
+	e.ofTokens = group{&e.provider, &e.deployment, &e.byok, &e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.newCached, &e.cost}
+	e.ofRuns = group{&e.run, &e.status, &e.errorType, &e.trigger, &e.duration}
 	return e
 }
 
@@ -62,6 +71,10 @@ func (e *events) reset() {
 
 // add copies one event; nothing of ev is kept.
 func (e *events) add(ev *schema.Event) {
+	row := e.len()
+	if row == cap(e.keys) {
+		e.reserve(max(256, 2*row)) // append by itself would grow by a quarter, so copy each value four times before a batch is first full
+	}
 	e.append(ev)
 	e.org.add(ev.Org)
 	e.day.add(uint16(ev.Day))
@@ -71,18 +84,44 @@ func (e *events) add(ev *schema.Event) {
 	e.time.add(ev.Time)
 	e.source.add(ev.Source)
 	e.id.add(ev.ID)
-
 	e.user.add(ev.User)
+	e.workflow.add(ev.Workflow)
+	switch ev.Type {
+	case schema.Message, schema.Action:
+		e.addUse(ev, row)
+		e.addUseOrTokens(ev, row)
+	case schema.Token:
+		e.addUseOrTokens(ev, row)
+		e.addTokens(ev, row)
+	case schema.WorkflowRun:
+		e.addRun(ev, row)
+	}
+}
+
+func (e *events) addUse(ev *schema.Event, row int) {
+	if len(e.conversation.ends) < row {
+		e.ofUse.fill(row)
+	}
 	e.channel.add(ev.Channel)
 	e.action.add(ev.Action)
+	e.conversation.add(ev.Conversation)
+}
+
+func (e *events) addUseOrTokens(ev *schema.Event, row int) {
+	if len(e.assistant.ends) < row {
+		e.ofUseAndTokens.fill(row)
+	}
 	e.assistant.add(ev.Assistant)
 	e.project.add(ev.Project)
-	e.workflow.add(ev.Workflow)
-	e.conversation.add(ev.Conversation)
 	e.apiKey.add(ev.APIKey)
 	e.model.add(ev.Model)
 	e.client.add(ev.Client)
+}
 
+func (e *events) addTokens(ev *schema.Event, row int) {
+	if len(e.cost.values) < row {
+		e.ofTokens.fill(row)
+	}
 	e.provider.add(ev.Provider)
 	e.deployment.add(ev.Deployment)
 	e.byok.add(oneIf(ev.BYOK))
@@ -91,12 +130,31 @@ func (e *events) add(ev *schema.Event) {
 	e.cachedTokens.add(ev.CachedPromptTokens)
 	e.newCached.add(ev.CacheCreationTokens)
 	e.cost.add(ev.CostNanoUSD)
+}
 
+func (e *events) addRun(ev *schema.Event, row int) {
+	if len(e.duration.values) < row {
+		e.ofRuns.fill(row)
+	}
 	e.run.add(ev.Run)
 	e.status.add(ev.Status)
 	e.errorType.add(ev.ErrorType)
 	e.trigger.add(ev.Trigger)
 	e.duration.add(ev.DurationMS)
+}
+
+func (e *events) reserve(rows int) {
+	e.keys = withRoom(e.keys, rows)
+	for _, f := range e.fields {
+		f.reserve(rows)
+	}
+}
+
+// fill gives each column as many rows as there are events.
+func (e *events) fill() {
+	for _, g := range []group{e.ofUse, e.ofUseAndTokens, e.ofTokens, e.ofRuns} {
+		g.fill(e.len())
+	}
 }
 
 func oneIf(v bool) uint8 {

@@ -14,6 +14,7 @@ type monthBlock struct {
 
 // blocks sorts the rows as the log does, leaves out copies and cuts at the months. twice is told of each copy left out, see sorter.
 func (e *events) blocks(rows []uint32, twice func(row uint32, conflict bool)) ([]uint32, []monthBlock) {
+	e.fill()
 	var m months
 	ranks := e.org.ranks()
 	for row := range e.keys {

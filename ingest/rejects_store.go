@@ -97,6 +97,8 @@ type pairs struct {
 func (c *pairs) kind() string { return "Array(Tuple(String, String))" }
 func (c *pairs) size() int    { return 4*len(c.ends) + c.names.size() + c.values.size() }
 
+func (c *pairs) reserve(rows int) { c.ends = withRoom(c.ends, rows) }
+
 func (c *pairs) reset() {
 	c.ends = c.ends[:0]
 	c.names.reset()

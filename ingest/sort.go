@@ -57,6 +57,7 @@ func (s *sorter) len() int { return len(s.keys) }
 // sort appends to rows those that are needed, in order: of copies, one of the highest version. twice is told of each copy that is left out, and whether its
 // content differs from the one before it.
 func (s *sorter) sort(rows []uint32, twice func(row uint32, conflict bool)) []uint32 {
+	rows = withRoom(rows, len(s.keys))
 	s.place()
 	s.radix()
 	s.settle()
@@ -94,7 +95,7 @@ func (s *sorter) place() {
 		s.ranks[high] = uint64(rank)
 	}
 	width := bits.Len(uint(len(s.highs) - 1))
-	s.order = s.order[:0]
+	s.order = withRoom(s.order[:0], len(s.keys))
 	rank := uint64(0)
 	for i := range s.keys {
 		key := &s.keys[i]
@@ -113,7 +114,7 @@ const (
 )
 
 func (s *sorter) radix() {
-	s.spare = append(s.spare[:0], s.order...)
+	s.spare = append(withRoom(s.spare[:0], len(s.order)), s.order...)
 	for digit := range digits {
 		shift := sortedBit + digit*digitBits
 		var starts [1 << digitBits]uint32

@@ -35,7 +35,11 @@ func (t *table) insert() string {
 
 // encode makes one Native block of the rows, in their order. It holds until the next call.
 func (t *table) encode(rows []uint32) []byte {
-	out := binary.AppendUvarint(t.block[:0], uint64(len(t.fields)))
+	most := 0
+	for _, f := range t.fields {
+		most += f.size() + len(f.name) + len(f.kind()) + 64 // lengths, and a dictionary's head
+	}
+	out := binary.AppendUvarint(withRoom(t.block[:0], most), uint64(len(t.fields)))
 	out = binary.AppendUvarint(out, uint64(len(rows)))
 	for _, f := range t.fields {
 		out = appendString(out, f.name)

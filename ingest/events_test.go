@@ -1,0 +1,79 @@
+package ingest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"rollcall/schema"
+)
+
+// Each row has its own event's values in all columns, in whatever order the types come and whichever of them come at all, also when the memory is used again.
+func TestEventsOfAllTypes(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	e := newEvents()
+	for _, types := range [][]schema.Type{
+		{schema.Message, schema.Action, schema.Token, schema.WorkflowRun}, {schema.Token}, {schema.WorkflowRun}, {schema.Message}, {schema.WorkflowRun, schema.Token}, {schema.Action, schema.WorkflowRun},
+	} {
+		for _, n := range []int{1, 2, 300, 1500} {
+			e.reset()
+			var all []*schema.Event
+			for len(all) < n {
+				typ := types[random.IntN(len(types))]
+				for range 1 + random.IntN(5) {
+					ev := eventOf(typ, random.IntN(1000))
+					all = append(all, ev)
+					e.add(ev)
+				}
+			}
+			rows, _ := e.blocks(nil, ignoreCopies)
+			for _, row := range rows {
+				checkRow(t, e, row, all[row])
+			}
+		}
+	}
+}
+
+// checkRow holds a row of many against a table of that event alone.
+func checkRow(t *testing.T, e *events, row uint32, ev *schema.Event) {
+	t.Helper()
+	alone := newEvents()
+	alone.add(ev)
+	alone.fill()
+	for i, f := range e.fields {
+		got, want := valueOf(f.column, row), valueOf(alone.fields[i].column, 0)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("row %d of type %d: %s is %q, want %q", row, ev.Type, f.name, got, want)
+		}
+	}
+}
+
+func valueOf(c column, row uint32) []byte {
+	if w, is := c.(*words); is { // its encoding has the dictionary in it
+		return w.at(row)
+	}
+	return c.encode(nil, []uint32{row})
+}
+
+// eventOf fills all that an event of the type may have.
+func eventOf(typ schema.Type, n int) *schema.Event {
+	text := func(name string) []byte { return fmt.Appendf(nil, "%s-%d", name, n) }
+	ev := &schema.Event{Type: typ, Day: schema.Day(20000 + n%40), Time: schema.Millis(n), EventID: schema.EventID{byte(n), byte(n >> 8), byte(typ)}, Version: uint64(n), Source: text("source"),
+		ID: text("id"), Org: text("org"), User: text("user"), Workflow: text("workflow")}
+	if typ != schema.WorkflowRun {
+		ev.Assistant, ev.Project, ev.Model, ev.Client = text("assistant"), text("project"), text("model"), text("client")
+	}
+	switch typ {
+	case schema.Message:
+		ev.Channel, ev.Conversation, ev.APIKey = text("channel"), text("conversation"), text("key")
+	case schema.Action:
+		ev.Action, ev.Conversation = text("action"), text("conversation")
+	case schema.Token:
+		ev.APIKey, ev.Provider, ev.Deployment, ev.BYOK, ev.CostNanoUSD = text("key"), text("provider"), text("deployment"), true, uint64(n+1)
+		ev.PromptTokens, ev.CompletionTokens, ev.CachedPromptTokens, ev.CacheCreationTokens = uint32(n+2), uint32(n+3), uint32(n+4), uint32(n+5)
+	case schema.WorkflowRun:
+		ev.Run, ev.Status, ev.ErrorType, ev.Trigger, ev.DurationMS = text("run"), text("status"), text("error"), text("trigger"), uint32(n+6)
+	}
+	return ev
+}
