@@ -19,12 +19,13 @@ type benchCommand struct {
 }
 
 type benchIngestCommand struct {
-	Events     int  `help:"Events to produce before the clock starts." default:"1000000"`
-	LogEvents  int  `help:"Events that are in the log before the clock starts, over a year." default:"0"`
-	Workspaces int  `help:"Workspaces that share the events." default:"50"`
-	Partitions int  `help:"Partitions of each topic." default:"4"`
-	Baselines  bool `help:"Measure the plainer ways in the same run: ClickHouse's Kafka engine with a materialized view, and a kafka-go Reader with encoding/json, row by row."`
-	JSON       bool `name:"json" help:"Print the figures as JSON."`
+	Events     int    `help:"Events to produce before the clock starts." default:"1000000"`
+	LogEvents  int    `help:"Events that are in the log before the clock starts, over a year." default:"0"`
+	Workspaces int    `help:"Workspaces that share the events." default:"50"`
+	Partitions int    `help:"Partitions of each topic." default:"4"`
+	Baselines  bool   `help:"Measure the plainer ways in the same run: ClickHouse's Kafka engine with a materialized view, and a kafka-go Reader with encoding/json, row by row."`
+	CPUProfile string `name:"cpu-profile" type:"path" help:"Write a CPU profile of Rollcall's own way to this file." placeholder:"FILE"`
+	JSON       bool   `name:"json" help:"Print the figures as JSON."`
 }
 
 func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
@@ -33,7 +34,16 @@ func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	results, err := bench.Ingest(ctx, bench.IngestOptions{Events: c.Events, LogEvents: c.LogEvents, Workspaces: c.Workspaces, Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err})
+	o := bench.IngestOptions{Events: c.Events, LogEvents: c.LogEvents, Workspaces: c.Workspaces, Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err}
+	if c.CPUProfile != "" {
+		file, err := os.Create(c.CPUProfile)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		o.Profile = file
+	}
+	results, err := bench.Ingest(ctx, o)
 	if err != nil {
 		return err
 	}
