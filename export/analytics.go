@@ -148,22 +148,24 @@ func previousPeriod(p query.Period, name string, now time.Time) (query.Period, b
 	}, true
 }
 
-// byPlan makes a plan for the request's period and reads by it; if it no longer held, again by another.
-func (e *Export) byPlan(ctx context.Context, request query.Request, read func(tables.Plan) error) error {
-	from, to := request.Period.Days()
+// byPlan makes a plan for the span and reads by it; if it no longer held, again by another.
+func (e *Export) byPlan(ctx context.Context, span tables.Span, read func(tables.Plan) error) error {
 	for attempt := 1; ; attempt++ {
-		plan, err := tables.ReadPlan(ctx, e.conn, request.Org, from, to, e.cfg.Now())
+		plan, err := tables.ReadPlan(ctx, e.conn, span, e.cfg.Now())
 		if err != nil {
 			return err
 		}
 		if err = read(plan); !stale(err) || attempt >= maxPlans {
 			return err
 		}
+		if tables.Stale(err) { // as in answer
+			span = span.WithoutMonths()
+		}
 	}
 }
 
 func (e *Export) totals(ctx context.Context, request query.Request) (t query.Totals, err error) {
-	err = e.byPlan(ctx, request, func(plan tables.Plan) error {
+	err = e.byPlan(ctx, request.Period.Span(request.Org), func(plan tables.Plan) error {
 		statement := query.AddUp(request, plan)
 		if err := e.conn.QueryRow(statement.Context(ctx), statement.SQL).ScanStruct(&t); err != nil {
 			return fmt.Errorf("add up the usage: %w", err)
@@ -176,7 +178,7 @@ func (e *Export) totals(ctx context.Context, request query.Request) (t query.Tot
 // tops ranks the entities that have any.
 func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]ranked, error) {
 	lists := make([][]ranked, len(rankedTypes))
-	err := e.byPlan(ctx, request, func(plan tables.Plan) error {
+	err := e.byPlan(ctx, request.Period.Span(request.Org), func(plan tables.Plan) error {
 		all, ctx := stepsUntil(ctx)
 		for i, t := range rankedTypes {
 			request := request
@@ -230,7 +232,7 @@ func (e *Export) messagesPerDay(ctx context.Context, request query.Request) ([]d
 		Day      time.Time `ch:"day"`
 		Messages uint64    `ch:"messages"`
 	}
-	err := e.byPlan(ctx, request, func(plan tables.Plan) error {
+	err := e.byPlan(ctx, request.Period.Span(request.Org).WithoutMonths(), func(plan tables.Plan) error {
 		rows = nil
 		statement := query.MessagesPerDay(plan)
 		if err := e.conn.Select(statement.Context(ctx), &rows, statement.SQL); err != nil {

@@ -48,9 +48,10 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	if err != nil {
 		return err
 	}
+	months := true
 	for attempt := 1; ; attempt++ {
 		if attempt > 1 {
-			if p, err = e.plan(ctx, &j, attempt > maxPlans || j.frame != nil); err != nil {
+			if p, err = e.plan(ctx, &j, months, attempt > maxPlans || j.frame != nil); err != nil {
 				return err
 			}
 		}
@@ -76,6 +77,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 				detail: "This workspace's data is being reorganised at the moment; try again in a second.",
 			}
 		}
+		months = months && !tables.Stale(err)
 	}
 }
 
@@ -88,7 +90,7 @@ func (e *Export) prepare(ctx context.Context, r *http.Request, x *exchange, j *j
 		return err
 	})
 	steps.Go(func() (err error) {
-		p, err = e.plan(ctx, j, j.frame != nil)
+		p, err = e.plan(ctx, j, true, j.frame != nil)
 		return err
 	})
 	return p, through, steps.Wait()
@@ -101,19 +103,23 @@ type planned struct {
 }
 
 // plan reads the workspace's state and makes the plan; the job's request gets the settings. With anyVersion, the answer has no tag.
-func (e *Export) plan(ctx context.Context, j *job, anyVersion bool) (_ planned, err error) {
+// After rows were missing, the next plan is made without months: theirs may have gone for good, taken for orphans by the cleaner of an older binary.
+func (e *Export) plan(ctx context.Context, j *job, months, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
 	var space workspace
 	var plan tables.Plan
-	from, to := j.request.Period.Days()
+	span := j.request.Period.Span(j.request.Org)
+	if !months {
+		span = span.WithoutMonths()
+	}
 	reads, readCtx := stepsUntil(ctx)
 	reads.Go(func() (err error) {
 		space, err = e.readWorkspace(readCtx, j.request.Org, j.request.AsOf)
 		return err
 	})
 	reads.Go(func() (err error) {
-		plan, err = tables.ReadPlan(readCtx, e.conn, j.request.Org, from, to, e.cfg.Now())
+		plan, err = tables.ReadPlan(readCtx, e.conn, span, e.cfg.Now())
 		return err
 	})
 	if err := reads.Wait(); err != nil {

@@ -132,26 +132,25 @@ func (e *Export) actionsSeen(ctx context.Context, org string, now time.Time) (ac
 	today := schema.DayOf(now.UTC())
 	statement := fmt.Sprintf("SELECT DISTINCT action FROM (%s UNION ALL %s) WHERE NOT ignore(%s)",
 		tables.Actions.Rolled(tables.RolledWhere), tables.Actions.FromLog(tables.LiveWhere), tables.Actions.Guard())
-	for attempt := 1; ; attempt++ {
-		plan, err := tables.ReadPlan(ctx, e.conn, org, schema.Earliest(today)-1, today+2, now) // any zone's dates
-		if err != nil {
-			return nil, err
-		}
-		var rows []struct {
-			Action string `ch:"action"`
-		}
-		err = e.conn.Select(clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params())), &rows, statement)
-		if stale(err) && attempt < maxPlans {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the actions seen: %w", err)
-		}
-		actions = make([]string, 0, len(rows))
-		for _, r := range rows {
-			actions = append(actions, r.Action)
-		}
-		slices.Sort(actions)
-		return actions, nil
+	var rows []struct {
+		Action string `ch:"action"`
 	}
+	span := tables.Span{Org: org, From: schema.Earliest(today) - 1, To: today + 2} // any zone's dates
+	span.MonthsFrom, span.MonthsTo = span.From, span.To
+	err = e.byPlan(ctx, span, func(plan tables.Plan) error {
+		rows = nil
+		if err := e.conn.Select(clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params())), &rows, statement); err != nil {
+			return fmt.Errorf("read the actions seen: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	actions = make([]string, 0, len(rows))
+	for _, r := range rows {
+		actions = append(actions, r.Action)
+	}
+	slices.Sort(actions)
+	return actions, nil
 }

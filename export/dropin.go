@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"rollcall/export/query"
+	"rollcall/schema/tables"
 )
 
 // The drop-in surface answers as existing clients of a usage-export API expect: POST /export/{type}[/csv|/json] (SPEC.md §3).
@@ -192,8 +193,9 @@ func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 
 // count gives the number of rows that the export has at this moment.
 func (e *Export) count(ctx context.Context, j job) (rows uint64, err error) {
+	months := true
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, true)
+		p, err := e.plan(ctx, &j, months, true)
 		if err != nil {
 			return 0, err
 		}
@@ -205,5 +207,6 @@ func (e *Export) count(ctx context.Context, j job) (rows uint64, err error) {
 		if err == nil || !stale(err) || attempt > maxPlans {
 			return rows, err
 		}
+		months = months && !tables.Stale(err)
 	}
 }

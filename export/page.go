@@ -14,6 +14,7 @@ import (
 
 	"rollcall/export/query"
 	"rollcall/export/web"
+	"rollcall/schema/tables"
 )
 
 // page mounts the analytics page and what only it calls: nothing here is a promise to clients.
@@ -63,13 +64,15 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 
 // firstRows gives the header and the rows of a limited job.
 func (e *Export) firstRows(ctx context.Context, j job) ([][]string, error) {
+	months := true
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, true)
+		p, err := e.plan(ctx, &j, months, true)
 		if err != nil {
 			return nil, err
 		}
 		b, err := e.begin(ctx, j.request, p.plan)
 		if stale(err) && attempt < maxPlans {
+			months = months && !tables.Stale(err)
 			continue
 		}
 		if err != nil {

@@ -55,7 +55,7 @@ FROM numbers(50) AS o, numbers(%d) AS d, numbers(2) AS g`, first, tables.Revisio
 	db.mark(tables.Slice{Org: "org-7", Day: db.today})
 	b.Run("one org, 366 days", func(b *testing.B) {
 		for range b.N {
-			plan, err := tables.ReadPlan(db.ctx, db.conn, "org-7", first, db.today, time.Now())
+			plan, err := tables.ReadPlan(db.ctx, db.conn, tables.Span{Org: "org-7", From: first, To: db.today, MonthsFrom: first, MonthsTo: db.today}, time.Now())
 			if err != nil || len(plan.Generations)+len(plan.Live) != days || len(plan.Live) > 2 {
 				b.Fatal(len(plan.Generations), plan.Live, err)
 			}
@@ -85,7 +85,7 @@ SELECT 'acme', toDate('%s'), generateUUIDv7(), %d, mapFromArrays(groupArray(rein
 			}
 			b.Run("plan", func(b *testing.B) {
 				for range b.N {
-					if plan, err := tables.ReadPlan(db.ctx, db.conn, "acme", db.today, db.today, time.Now()); err != nil || len(plan.Generations) != 1 {
+					if plan, err := tables.ReadPlan(db.ctx, db.conn, tables.Span{Org: "acme", From: db.today, To: db.today}, time.Now()); err != nil || len(plan.Generations) != 1 {
 						b.Fatal(plan, err)
 					}
 				}

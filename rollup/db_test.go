@@ -141,8 +141,9 @@ func (db *database) once() int {
 
 // messages reads how many messages an org sent, the way an export does: by a plan, under its guards, again when the plan went stale.
 func messages(ctx context.Context, conn driver.Conn, org string, from, to schema.Day) (total uint64, plan tables.Plan, err error) {
+	span := tables.Span{Org: org, From: from, To: to, MonthsFrom: from, MonthsTo: to}
 	for range 10 {
-		if plan, err = tables.ReadPlan(ctx, conn, org, from, to, time.Now()); err != nil {
+		if plan, err = tables.ReadPlan(ctx, conn, span, time.Now()); err != nil {
 			return 0, plan, err
 		}
 		query := fmt.Sprintf("SELECT sum(messages) AS total FROM (SELECT messages FROM (%s) UNION ALL SELECT messages FROM (%s)) WHERE %s = 0",
@@ -151,6 +152,7 @@ func messages(ctx context.Context, conn driver.Conn, org string, from, to schema
 		if !tables.Stale(err) {
 			return total, plan, err
 		}
+		span = span.WithoutMonths()
 	}
 	return total, plan, err
 }

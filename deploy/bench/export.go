@@ -216,8 +216,7 @@ func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (a
 
 // bare runs the same SQL in the engine, without the service.
 func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
-	from, to := p.Days()
-	plan, err := tables.ReadPlan(ctx, r.conn, benchOrg, from, to, time.Now())
+	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
 	if err != nil {
 		return answer{}, err
 	}

@@ -43,19 +43,21 @@ type fields map[string]any
 
 // A bed is a database with events.
 type bed struct {
-	t    testing.TB
-	conn driver.Conn
-	seq  uint64
+	t       testing.TB
+	options tables.Options
+	conn    driver.Conn
+	seq     uint64
 }
 
 func newBed(t testing.TB, events ...fields) *bed {
 	t.Helper()
-	conn, err := tables.Open(enginetest.Database(t))
+	options := enginetest.Database(t)
+	conn, err := tables.Open(options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	b := &bed{t: t, conn: conn}
+	b := &bed{t: t, options: options, conn: conn}
 	b.add(events...)
 	return b
 }
@@ -145,8 +147,7 @@ func request(t Type) Request {
 
 func (b *bed) plan(r Request) tables.Plan {
 	b.t.Helper()
-	from, to := r.Period.Days()
-	plan, err := tables.ReadPlan(context.Background(), b.conn, r.Org, from, to, now)
+	plan, err := tables.ReadPlan(context.Background(), b.conn, r.Period.Span(r.Org), now)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"rollcall/schema"
+	"rollcall/schema/tables"
 )
 
 // A Period is a stretch of time to the millisecond, and the local dates it is shown with.
@@ -15,6 +16,14 @@ type Period struct {
 
 // Days are the UTC days that the period touches, both inclusive: those to plan for.
 func (p Period) Days() (from, to schema.Day) { return p.From.Day(), (p.To - 1).Day() }
+
+// Span is what to plan for: Days, and as months those that the period covers wholly.
+func (p Period) Span(org string) tables.Span {
+	from, to := p.Days()
+	s := tables.Span{Org: org, From: from, To: to}
+	s.MonthsFrom, s.MonthsTo, _ = p.whole()
+	return s
+}
 
 // A PeriodRequest is what GET /v1/exports takes: exactly one of Range or From and To.
 type PeriodRequest struct {

@@ -21,7 +21,7 @@ func (s Statement) Context(ctx context.Context) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithParameters(s.Params), clickhouse.WithSettings(s.Settings))
 }
 
-// Build makes the statement that answers the request by the plan, which must span Period.Days. It fails with *BadRequest or ErrWorkflowsOff.
+// Build makes the statement that answers the request by the plan, which must be of Period.Span. It fails with *BadRequest or ErrWorkflowsOff.
 func Build(r Request, plan tables.Plan) (Statement, error) {
 	if err := r.check(); err != nil {
 		return Statement{}, err

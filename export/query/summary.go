@@ -91,7 +91,7 @@ FROM (
 	return rows, nil
 }
 
-// MessagesPerDay makes the statement for the messages of each UTC day that the plan spans: (day, messages), the days without any left out.
+// MessagesPerDay makes the statement for the messages of each UTC day that the plan, one without months, spans: (day, messages), the days without any left out.
 func MessagesPerDay(plan tables.Plan) Statement {
 	return Statement{
 		SQL: fmt.Sprintf(`SELECT day, sum(messages) AS messages FROM (

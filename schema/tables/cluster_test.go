@@ -152,7 +152,7 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 		t.Fatalf("the workspaces are on %s shards", shards)
 	}
 	for _, org := range []string{"acme", "globex", "initech", "hooli"} {
-		plan, err := tables.ReadPlan(db.ctx, db, org, day, day+2, now)
+		plan, err := tables.ReadPlan(db.ctx, db, tables.Span{Org: org, From: day - 70, To: day + 2, MonthsFrom: day - 70, MonthsTo: day + 2}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ type Daily struct {
 	Measures string // comma-separated aggregates, each named as its column; the log's columns are qualified with e.
 	Names    string // comma-separated names of the measures
 	States   string // the measures among them that are sets (states of uniqExact), if any
+	Merges   string // comma-separated aggregates over rows of this table, each named as its column: what Measures would give over all their events
 }
 
 // The rollup tables, in the order in which a recompute writes them.
@@ -25,12 +26,14 @@ var (
 		Measures: "count() AS messages, uniqExactStateIf(e.conversation_id, e.conversation_id != '') AS conversations",
 		Names:    "messages, conversations",
 		States:   "conversations",
+		Merges:   "sum(d.messages) AS messages, uniqExactMergeState(d.conversations) AS conversations",
 	}
 	Actions = Daily{
 		Table: "action_daily", RowCount: "action_rows", Type: "action",
 		Keys:     "user_id, action, model, assistant_id, project_id, workflow_id",
 		Measures: "count() AS messages",
 		Names:    "messages",
+		Merges:   "sum(d.messages) AS messages",
 	}
 	Tokens = Daily{
 		Table: "token_daily", RowCount: "token_rows", Type: "token",
@@ -43,12 +46,19 @@ var (
 			min(e.completion_tokens) AS completion_tokens_min, max(e.completion_tokens) AS completion_tokens_max`,
 		Names: `requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd,
 			prompt_tokens_min, prompt_tokens_max, completion_tokens_min, completion_tokens_max`,
+		Merges: `sum(d.requests) AS requests,
+			sum(d.prompt_tokens) AS prompt_tokens, sum(d.completion_tokens) AS completion_tokens,
+			sum(d.cached_prompt_tokens) AS cached_prompt_tokens, sum(d.cache_creation_tokens) AS cache_creation_tokens,
+			sum(d.cost_usd) AS cost_usd,
+			min(d.prompt_tokens_min) AS prompt_tokens_min, max(d.prompt_tokens_max) AS prompt_tokens_max,
+			min(d.completion_tokens_min) AS completion_tokens_min, max(d.completion_tokens_max) AS completion_tokens_max`,
 	}
 	Workflows = Daily{
 		Table: "workflow_daily", RowCount: "workflow_rows", Type: "workflow_run",
 		Keys:     "workflow_id, user_id, status, error_type, trigger, " + durationBucket,
 		Measures: "count() AS runs, sum(toUInt64(e.duration_ms)) AS duration_ms_sum, max(e.duration_ms) AS duration_ms_max",
 		Names:    "runs, duration_ms_sum, duration_ms_max",
+		Merges:   "sum(d.runs) AS runs, sum(d.duration_ms_sum) AS duration_ms_sum, max(d.duration_ms_max) AS duration_ms_max",
 	}
 )
 
@@ -83,6 +93,24 @@ func (d Daily) Insert(where string) string {
 SELECT r.org_id, r.day, %[2]s, %[3]s, g.generation FROM (%[4]s) AS r
 INNER JOIN (SELECT s.1 AS org_id, s.2 AS day, s.3 AS generation FROM (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {days:Array(Date)}, {generations:Array(UUID)})) AS s)) AS g
 ON g.org_id = r.org_id AND g.day = r.day`, d.Table, d.KeyNames(), d.Names, d.FromLog(where))
+}
+
+// Merged is the query that makes one month's rows of this rollup out of those that meet where, in the same shape; they lie under the month's last day, {last:Date}.
+// Of generations that FromLog made of a month's slices it makes what FromLog would make of one slice with all their events.
+func (d Daily) Merged(where string) string {
+	return fmt.Sprintf(`SELECT org_id, {last:Date} AS day, %[1]s, %[2]s
+FROM (SELECT * EXCEPT day FROM %[3]s WHERE %[4]s) AS d
+GROUP BY org_id, %[1]s`, d.KeyNames(), d.Merges, d.Table, where)
+}
+
+// InsertMonth is the statement that writes what Merged makes, as a generation of its own for each of {orgs:Array(String)}, from {generations:Array(UUID)}. A month of one
+// large org may be more than memory holds.
+func (d Daily) InsertMonth(where string) string {
+	return fmt.Sprintf(`INSERT INTO %s (org_id, day, %[2]s, %[3]s, generation)
+SELECT r.org_id, r.day, %[2]s, %[3]s, g.generation FROM (%[4]s) AS r
+INNER JOIN (SELECT s.1 AS org_id, s.2 AS generation FROM (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {generations:Array(UUID)})) AS s)) AS g
+ON g.org_id = r.org_id
+SETTINGS max_bytes_before_external_group_by = 1000000000`, d.Table, d.KeyNames(), d.Names, d.Merged(where))
 }
 
 // KeyNames are the names of the columns that Keys makes.

@@ -104,7 +104,7 @@ func mapText(m map[uuid.UUID]uint64) string {
 
 func (db *database) plan(org string, from, to schema.Day, now time.Time) tables.Plan {
 	db.Helper()
-	p, err := tables.ReadPlan(db.ctx, db, org, from, to, now)
+	p, err := tables.ReadPlan(db.ctx, db, tables.Span{Org: org, From: from, To: to, MonthsFrom: from, MonthsTo: to}, now)
 	if err != nil {
 		db.Fatal(err)
 	}

@@ -8,6 +8,7 @@
 //	marks              which writer changed which slice (one org and UTC day), and how often: a slice's vector clock.
 //	…_daily            the rollups: rows of generations, each of one slice. A generation without a manifest does not exist for a reader.
 //	slices             the manifests: what a generation covers, how many rows it has, and whether it is dead.
+//	months             the manifests of month generations, whose rows lie in the rollups under the month's last day.
 //	rejects, progress, erasures, keys, export_audit, service_secret: see their migrations.
 //
 // # What is promised
@@ -15,6 +16,15 @@
 // ReadPlan and the guards: every event acknowledged before the call is counted once by a statement that reads Rolled(RolledWhere) and FromLog(LiveWhere) and has
 // Guard of each rollup table it reads. The guards fail such a statement rather than let it be short (Stale tells), and LiveGuard fails it if the live part is not
 // what Plan.Versions says (StaleVersion tells): without LiveGuard the rows are exact all the same.
+//
+// # Months
+//
+// A plan may read one month generation in place of the generations of a month's days. It does so only if the whole month is within Span.MonthsFrom and MonthsTo, each
+// slice of it that has marks is clean in this very plan, and the month generation was merged (Daily.Merged) from generations of these very versions, day by day.
+// A version is of one set of events, so the month's rows add up to what the days' rows do: whether the plan is right is a question about days alone, and in which
+// order it saw marks, manifests and months does not matter. A late event makes its day dirty, and the month is read by days until it is made again.
+// The versions are compared each for itself (a digest over days and versions), not by their sum: two workers and a statement that saw marks before manifests can make
+// a slice's best version go back while another's goes on (package rollup, model_months_test.go). The guards count a month's rows like all others.
 //
 // FromLog is the only place that says what a rollup is. Who changes its result raises Revision.
 //

@@ -2,10 +2,9 @@ package tables
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,44 +122,108 @@ var paramEscaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", 
 
 func EscapeParam(text string) string { return paramEscaper.Replace(text) }
 
-// ReadPlan makes the plan for one org between two days, both inclusive, in one statement. The plan knows every mark that was acknowledged before the call.
+// A Span is what to plan for. Months that lie wholly within MonthsFrom and MonthsTo may be read as one generation each; whose rows have the month's last day
+// as theirs, so who reads by day, or not all of the days, asks for none by leaving both 0.
+type Span struct {
+	Org                  string
+	From, To             schema.Day // inclusive
+	MonthsFrom, MonthsTo schema.Day // inclusive, within From and To
+}
+
+// WithoutMonths reads days alone.
+func (s Span) WithoutMonths() Span {
+	s.MonthsFrom, s.MonthsTo = 0, 0
+	return s
+}
+
+// month is whether the month that ends so may be read as one; months, whether any may.
+func (s Span) month(end schema.Day) bool {
+	return s.MonthsTo != 0 && monthStart(end) >= s.MonthsFrom && end <= s.MonthsTo
+}
+
+func (s Span) months() bool {
+	end := MonthEnd(s.MonthsFrom)
+	return s.month(end) || s.month(MonthEnd(end+1))
+}
+
+// A planRow is a slice, or a month's manifest.
+type planRow struct {
+	Day        time.Time `ch:"day"`
+	Clean      bool      `ch:"clean"`
+	Generation uuid.UUID `ch:"generation"`
+	Version    big.Int   `ch:"version"`
+	Rows       []uint64  `ch:"rows"`
+	Versions   string    `ch:"versions"` // of a month, else ""
+}
+
+// ReadPlan makes the plan for a span in one statement. The plan knows every mark that was acknowledged before the call.
 // now decides which slices' rollup rows have reached their TTL; it is the wall clock, or within an hour of it.
-func ReadPlan(ctx context.Context, conn driver.Conn, org string, from, to schema.Day, now time.Time) (Plan, error) {
+func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (Plan, error) {
 	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
 	query := fmt.Sprintf(`WITH plan AS %s
-SELECT day, clean, best.1 AS generation, if(clean, best.2, log.version) AS version, [best.3, best.4, best.5, best.6] AS rows
+SELECT day, clean, best.1 AS generation, if(clean, best.2, log.version) AS version, [best.3, best.4, best.5, best.6] AS rows, '' AS versions
 FROM plan LEFT JOIN (
 	SELECT day, %s AS version FROM events FINAL WHERE %s AND day IN (SELECT day FROM plan WHERE NOT clean) GROUP BY day
-) AS log USING (day)
-ORDER BY day`, states(where), SliceVersion, where)
-	var slices []struct {
-		Day        time.Time `ch:"day"`
-		Clean      bool      `ch:"clean"`
-		Generation uuid.UUID `ch:"generation"`
-		Version    big.Int   `ch:"version"`
-		Rows       []uint64  `ch:"rows"`
+) AS log USING (day)`, states(where), SliceVersion, where)
+	if span.months() { // the engine takes its time to understand it
+		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), " + manifestRows + ", versions FROM " + monthManifests(where)
 	}
-	err := conn.Select(ctx, &slices, query, clickhouse.Named("org", org), clickhouse.Named("from", from.String()), clickhouse.Named("to", to.String()), aliveAt(now))
+	var rows []planRow
+	err := conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()), clickhouse.Named("to", span.To.String()), aliveAt(now))
 	if err != nil {
-		return Plan{}, fmt.Errorf("plan the slices of %s from %s to %s: %w", org, from, to, err)
+		return Plan{}, fmt.Errorf("plan the slices of %s from %s to %s: %w", span.Org, span.From, span.To, err)
 	}
-	plan := Plan{Org: org, From: from, To: to, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{}}
-	live, digest := new(big.Int), sha256.New()
-	fmt.Fprintf(digest, "revision %d\n", Revision)
-	for _, s := range slices {
-		day := schema.DayOf(s.Day)
-		fmt.Fprintf(digest, "%s %s\n", day, &s.Version)
-		plan.versions[day] = &s.Version
-		if !s.Clean {
-			plan.Live = append(plan.Live, day)
-			live.Add(live, &s.Version)
+	return newPlan(span, rows), nil
+}
+
+func newPlan(span Span, rows []planRow) Plan {
+	plan := Plan{Org: span.Org, From: span.From, To: span.To, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{}}
+	slices.SortFunc(rows, func(a, b planRow) int { return a.Day.Compare(b.Day) })
+	months, versions, live := newestMonths{}, newDigest(), new(big.Int)
+	days := rows[:0:0]
+	for _, r := range rows {
+		if r.Versions != "" {
+			months.add(monthKey{span.Org, schema.DayOf(r.Day), r.Versions}, r.Generation, r.Rows)
 			continue
 		}
-		plan.Generations = append(plan.Generations, s.Generation)
-		for i, d := range Dailies() {
-			plan.Rows[d.Table] += s.Rows[i]
+		day := schema.DayOf(r.Day)
+		days = append(days, r)
+		plan.versions[day] = &r.Version
+		versions.add(day, &r.Version)
+		if !r.Clean {
+			plan.Live = append(plan.Live, day)
+			live.Add(live, &r.Version)
 		}
 	}
-	plan.LiveVersion, plan.Versions = live.String(), hex.EncodeToString(digest.Sum(nil)[:16])
-	return plan, nil
+	for _, month := range chunksOf(days, func(r planRow) schema.Day { return MonthEnd(schema.DayOf(r.Day)) }) {
+		plan.readMonth(span, month, months)
+	}
+	plan.LiveVersion, plan.Versions = live.String(), versions.String()
+	return plan
+}
+
+// readMonth decides for the slices of one month: its own generation, or theirs.
+func (p *Plan) readMonth(span Span, days []planRow, months newestMonths) {
+	end, versions := MonthEnd(schema.DayOf(days[0].Day)), newDigest()
+	clean := span.month(end)
+	for _, r := range days {
+		versions.add(schema.DayOf(r.Day), &r.Version)
+		clean = clean && r.Clean
+	}
+	if m, ok := months[monthKey{span.Org, end, versions.String()}]; ok && clean {
+		p.read(m.generation, m.rows)
+		return
+	}
+	for _, r := range days {
+		if r.Clean {
+			p.read(r.Generation, r.Rows)
+		}
+	}
+}
+
+func (p *Plan) read(generation uuid.UUID, rows []uint64) {
+	p.Generations = append(p.Generations, generation)
+	for i, d := range Dailies() {
+		p.Rows[d.Table] += rows[i]
+	}
 }

@@ -41,6 +41,7 @@ type SliceState struct {
 	Alive      bool          // the rollup rows have not reached their TTL; a slice past it is read from the log and recomputed no more
 	Generation uuid.UUID     // if Clean: the covering manifest of the highest version
 	Version    big.Int       // if Clean: of that manifest
+	Rows       []uint64      // if Clean: that this generation has per rollup table, in the order of Dailies
 	Settled    time.Duration // since the newest mark, by the engine's clock
 	Dirty      time.Duration // if not Clean: since some manifest covered all marks that there were, the one that did so the longest
 	Newest     uuid.UUID     // the generation that was begun last, covering or not; zero if there is none
@@ -60,11 +61,12 @@ func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool
 		Alive      bool      `ch:"alive"`
 		Generation uuid.UUID `ch:"generation"`
 		Version    big.Int   `ch:"version"`
+		Rows       []uint64  `ch:"rows"`
 		Settled    int64     `ch:"settled_ms"`
 		Dirty      int64     `ch:"dirty_ms"`
 		Newest     uuid.UUID `ch:"newest_generation"`
 	}
-	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, newest_generation,
+	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, [best.3, best.4, best.5, best.6] AS rows, newest_generation,
 	dateDiff('millisecond', newest_mark, now64(3)) AS settled_ms, dateDiff('millisecond', oldest_uncovered, now64(3)) AS dirty_ms
 FROM %s %s ORDER BY org_id, day`, states(where), having)
 	if err := conn.Select(ctx, &rows, query, append(args, aliveAt(now))...); err != nil {
@@ -73,7 +75,7 @@ FROM %s %s ORDER BY org_id, day`, states(where), having)
 	all := make([]SliceState, len(rows))
 	for i, r := range rows {
 		all[i] = SliceState{
-			Slice: Slice{r.Org, schema.DayOf(r.Day)}, Clean: r.Clean, Alive: r.Alive, Generation: r.Generation, Version: r.Version,
+			Slice: Slice{r.Org, schema.DayOf(r.Day)}, Clean: r.Clean, Alive: r.Alive, Generation: r.Generation, Version: r.Version, Rows: r.Rows,
 			Newest: r.Newest, Settled: time.Duration(r.Settled) * time.Millisecond, Dirty: time.Duration(r.Dirty) * time.Millisecond,
 		}
 	}

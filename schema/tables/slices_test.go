@@ -61,11 +61,11 @@ func TestManyWritersOfOneSlice(t *testing.T) {
 			tables.Revision, writer, writers-missing), named("day", db.today.String()))
 	}
 	ctx := clickhouse.Context(db.ctx, clickhouse.WithSettings(clickhouse.Settings{"max_memory_usage": 256 << 20}))
-	if p, err := tables.ReadPlan(ctx, db, "acme", db.today, db.today, time.Now()); err != nil || len(p.Generations) != 1 {
+	if p, err := tables.ReadPlan(ctx, db, tables.Span{Org: "acme", From: db.today, To: db.today}, time.Now()); err != nil || len(p.Generations) != 1 {
 		t.Errorf("covered by one of two manifests: %+v, %v", p, err)
 	}
 	db.mark("acme", db.today, uuid.New(), 1)
-	if p, err := tables.ReadPlan(ctx, db, "acme", db.today, db.today, time.Now()); err != nil || len(p.Live) != 1 {
+	if p, err := tables.ReadPlan(ctx, db, tables.Span{Org: "acme", From: db.today, To: db.today}, time.Now()); err != nil || len(p.Live) != 1 {
 		t.Errorf("one more mark: %+v, %v", p, err)
 	}
 	if dirty, err := tables.SliceStates(ctx, db, tables.Filter{}, true, time.Now()); err != nil || len(dirty) != 1 {

@@ -46,7 +46,7 @@ func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	if earliest <= logged {
 		wrong = append(wrong, fmt.Sprintf("the log ends with %s, and %s can be exported", logged, earliest))
 	}
-	ended := map[string]schema.Day{"events": logged, "marks": logged, "slices": logged}
+	ended := map[string]schema.Day{"events": logged, "marks": logged, "slices": logged, "months": logged}
 	for _, d := range tables.Dailies() {
 		ended[d.Table] = rolled
 	}

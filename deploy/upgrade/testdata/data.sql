@@ -47,3 +47,5 @@ INSERT INTO keys (key_id, org_id, name, salt, hash, scopes, created_at, updated_
 SELECT 'abcdefghijkm', 'acme', 'old', 'saltsaltsaltsalt', SHA256(concat('saltsaltsaltsalt', 'SECRET')), ['USAGE_EXPORT_API'], toDateTime64('MONTH', 3, 'UTC'), toDateTime64('MONTH', 3, 'UTC');
 INSERT INTO export_audit (request_id, org_id, credential, key_id, data_type, started_at, outcome) SELECT toUUID('WRITER'), 'acme', 'key', 'abcdefghijkm', 'users', toDateTime64('DAY', 3, 'UTC'), 'complete';
 INSERT INTO service_secret (fingerprint, secret, created_at) SELECT 'f', 's', toDateTime64('MONTH', 6, 'UTC');
+-- A month that was merged from days of other versions: it is there, and nobody reads it.
+INSERT INTO months (org_id, day, generation, revision, versions, message_rows) SELECT 'acme', toLastDayOfMonth(toDate('MONTH')), toUUID('WRITER'), 1, '0123456789abcdef0123456789abcdef', 7;

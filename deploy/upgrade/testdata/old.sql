@@ -19,3 +19,5 @@ SELECT kind, entity_id, time, source, id, deleted, name, email, role, joined_at,
 SELECT key_id, org_id, name, scopes, created_at, expires_at, revoked_at, salt, hash FROM keys FINAL;
 INSERT INTO export_audit (request_id, org_id, credential, key_id, started_at, outcome) SELECT generateUUIDv4(), 'old', 'key', 'k', now64(3), 'started';
 SELECT fingerprint, secret FROM service_secret ORDER BY created_at, fingerprint LIMIT 1;
+-- rollup and export, since there are months
+SELECT org_id, day, generation, revision, versions, message_rows, action_rows, token_rows, workflow_rows, dead, written_at FROM months FINAL;

@@ -353,3 +353,25 @@ ALTER TABLE rollcall_local.events ON CLUSTER `prod`
     MODIFY COLUMN channel CODEC(LZ4), MODIFY COLUMN action CODEC(LZ4), MODIFY COLUMN model CODEC(LZ4), MODIFY COLUMN client CODEC(LZ4),
     MODIFY COLUMN provider CODEC(LZ4), MODIFY COLUMN deployment CODEC(LZ4), MODIFY COLUMN byok CODEC(LZ4),
     MODIFY COLUMN status CODEC(LZ4), MODIFY COLUMN error_type CODEC(LZ4), MODIFY COLUMN trigger CODEC(LZ4);
+
+CREATE TABLE IF NOT EXISTS rollcall_local.months ON CLUSTER `prod`
+(
+    org_id        LowCardinality(String) CODEC(ZSTD(1)),
+    day           Date                   COMMENT 'the last of the month' CODEC(ZSTD(1)),
+    generation    UUID                   CODEC(ZSTD(1)),
+    revision      UInt32                 COMMENT 'as that of the slices it was merged from',
+    versions      String                 COMMENT 'digest over the days of the month''s slices and their versions',
+    message_rows  UInt64                 COMMENT 'rows of this generation in message_daily',
+    action_rows   UInt64,
+    token_rows    UInt64,
+    workflow_rows UInt64,
+    dead          UInt8,
+    written_at    DateTime64(3, 'UTC')   DEFAULT now64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', dead)
+ORDER BY (org_id, day, generation)
+TTL toDateTime(day, 'UTC') + INTERVAL 13 MONTH + INTERVAL 1 DAY
+SETTINGS merge_with_ttl_timeout = 3600, ttl_only_drop_parts = 0;
+
+CREATE TABLE IF NOT EXISTS rollcall.months ON CLUSTER `prod` AS rollcall_local.months
+ENGINE = Distributed('prod', 'rollcall_local', 'months', cityHash64(org_id));

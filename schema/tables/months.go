@@ -1,0 +1,132 @@
+package tables
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+
+	"rollcall/schema"
+)
+
+// MonthEnd is the last day of a day's month.
+func MonthEnd(day schema.Day) schema.Day {
+	y, m, _ := day.Time().Date()
+	return schema.DayOf(time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC))
+}
+
+func monthStart(day schema.Day) schema.Day { return day - schema.Day(day.Time().Day()) + 1 }
+
+// WholeMonths widens the filter's days to the months that they touch.
+func (f Filter) WholeMonths() Filter {
+	if f.From != 0 {
+		f.From = monthStart(f.From)
+	}
+	if f.To != 0 {
+		f.To = MonthEnd(f.To)
+	}
+	return f
+}
+
+// A MonthState says what stands for one org's month.
+type MonthState struct {
+	Slice                   // the org, and the month's last day
+	Days       []SliceState // that have marks
+	Clean      bool         // all of them are
+	Versions   string       // if Clean: digest over the days and their versions
+	Generation uuid.UUID    // if Clean: the month generation that a plan reads in place of the days'; zero if there is none
+}
+
+// MonthStates puts slices' states, by org and day as SliceStates gives them, together to months. Those of a month must all be there.
+func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []SliceState) ([]MonthState, error) {
+	where, args := f.WholeMonths().Where()
+	var manifests []struct {
+		Org        string    `ch:"org_id"`
+		Day        time.Time `ch:"day"`
+		Generation uuid.UUID `ch:"generation"`
+		Versions   string    `ch:"versions"`
+	}
+	if err := conn.Select(ctx, &manifests, "SELECT org_id, day, generation, versions FROM "+monthManifests(where), args...); err != nil {
+		return nil, fmt.Errorf("read the months' manifests: %w", err)
+	}
+	newest := newestMonths{}
+	for _, m := range manifests {
+		newest.add(monthKey{m.Org, schema.DayOf(m.Day), m.Versions}, m.Generation, nil)
+	}
+	var all []MonthState
+	for _, days := range chunksOf(states, func(s SliceState) Slice { return Slice{s.Org, MonthEnd(s.Day)} }) {
+		m := MonthState{Slice: Slice{days[0].Org, MonthEnd(days[0].Day)}, Days: days, Clean: true}
+		versions := newDigest()
+		for _, s := range days {
+			versions.add(s.Day, &s.Version)
+			m.Clean = m.Clean && s.Clean
+		}
+		if m.Clean {
+			m.Versions = versions.String()
+			m.Generation = newest[monthKey{m.Org, m.Day, m.Versions}].generation
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// monthManifests is a table expression with the month generations that may be read, if their versions are right.
+func monthManifests(where string) string {
+	return fmt.Sprintf("months FINAL WHERE revision = %d AND dead = 0 AND (%s)", Revision, where)
+}
+
+var manifestRows = "[" + strings.Join(rowCounts(), ", ") + "]"
+
+// newestMonths are, of the generations that were merged from the same, those begun last: a rebuild's stand above those it is to replace.
+type newestMonths map[monthKey]monthGeneration
+
+type monthKey struct {
+	org      string
+	end      schema.Day
+	versions string
+}
+
+type monthGeneration struct {
+	generation uuid.UUID
+	rows       []uint64
+}
+
+func (n newestMonths) add(k monthKey, generation uuid.UUID, rows []uint64) {
+	if known := n[k].generation; bytes.Compare(generation[:], known[:]) > 0 {
+		n[k] = monthGeneration{generation, rows}
+	}
+}
+
+// A digest is over days and the versions of one org's slices, by day: equal as long as their logs are.
+type digest struct{ hash.Hash }
+
+func newDigest() digest {
+	d := digest{sha256.New()}
+	fmt.Fprintf(d, "revision %d\n", Revision)
+	return d
+}
+
+func (d digest) add(day schema.Day, version *big.Int) { fmt.Fprintf(d, "%s %s\n", day, version) }
+
+func (d digest) String() string { return hex.EncodeToString(d.Sum(nil)[:16]) }
+
+// chunksOf cuts a list where the key of what it has changes.
+func chunksOf[T any, K comparable](all []T, key func(T) K) (chunks [][]T) {
+	for len(all) > 0 {
+		n := slices.IndexFunc(all, func(x T) bool { return key(x) != key(all[0]) })
+		if n < 0 {
+			n = len(all)
+		}
+		chunks, all = append(chunks, all[:n]), all[n:]
+	}
+	return chunks
+}
