@@ -27,13 +27,19 @@ func (r *Rollup) Clean(ctx context.Context) error {
 	if err := r.markDead(ctx, tables.Filter{}); err != nil {
 		return err
 	}
-	if err := r.removeDead(ctx); err != nil {
+	if err := r.markShort(ctx); err != nil {
 		return err
+	}
+	for _, manifests := range []string{"slices", "months"} {
+		if err := r.removeDead(ctx, manifests); err != nil {
+			return err
+		}
 	}
 	return r.removeOrphans(ctx)
 }
 
-// A lost generation can never be read again: its slice has a better one, or marks that it does not cover, and marks never go back.
+// A lost generation can never be read again: its slice has a better one, or marks that it does not cover, and marks never go back; or it is a month's, and
+// the month's slices have other versions by now, or the first of them reached the end of its rollups: the month's rows would outlive it.
 type lost struct {
 	Org        string    `ch:"org_id"`
 	Day        time.Time `ch:"day"`
@@ -44,8 +50,17 @@ type lost struct {
 // oldRevision is how long the generations of an older logic stay for binaries that still read them; after it those read the log.
 const oldRevision = 24 * time.Hour
 
-// markDead writes the manifests of lost generations again, dead. Of a slice that no generation covers it leaves the newest, whose age throttles today's slices.
+// markDead writes the manifests of lost generations again, dead. Of a slice that no generation covers it leaves the newest, whose age throttles today's slices; of a
+// month that is dirty, each: it may be read again once its slices are clean.
 func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
+	known, err := r.manifests(ctx, "slices") // first: one that comes later may be of a state that was not yet read
+	if err != nil {
+		return err
+	}
+	knownMonths, err := r.manifests(ctx, "months")
+	if err != nil {
+		return err
+	}
 	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
 	if err != nil {
 		return err
@@ -56,27 +71,58 @@ func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
 			keep[s.Slice] = s.Generation
 		}
 	}
-	known, err := r.manifests(ctx)
+	months, err := tables.MonthStates(ctx, r.conn, f, states)
 	if err != nil {
 		return err
 	}
-	var losers []lost
+	keepMonths := map[tables.Slice]uuid.UUID{}
+	for _, m := range months {
+		expired := slices.ContainsFunc(m.Days, func(s tables.SliceState) bool { return !s.Alive })
+		if m.Clean || expired {
+			keepMonths[m.Slice] = m.Generation
+		}
+	}
+	if err := r.writeDead(ctx, "slices", r.losers(known, keep)); err != nil {
+		return err
+	}
+	return r.writeDead(ctx, "months", r.losers(knownMonths, keepMonths))
+}
+
+// losers are the known generations of this revision that are not the one to keep, and those of older ones whose time is over.
+func (r *Rollup) losers(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 	for _, m := range known {
 		best, ok := keep[sliceOf(m)]
 		stale := m.Revision < tables.Revision && r.now().Sub(begun(m.Generation)) > oldRevision
-		// A generation newer than the one kept may have come between the two reads; it is judged next time.
-		if stale || ok && m.Revision == tables.Revision && m.Generation != best && !begun(m.Generation).After(begun(best)) {
+		if stale || ok && m.Revision == tables.Revision && m.Generation != best {
 			losers = append(losers, m)
 		}
 	}
-	return r.writeDead(ctx, losers)
+	return losers
 }
 
-func (r *Rollup) writeDead(ctx context.Context, losers []lost) error {
+// markShort writes the manifests of months dead whose rows are not all there: the cleaner of an older binary takes them for orphans, and a backup may have a manifest
+// without them. They are made again; until then each export of them plans twice.
+func (r *Rollup) markShort(ctx context.Context) error {
+	for _, d := range tables.Dailies() {
+		var short []lost
+		if err := r.conn.Select(ctx, &short, fmt.Sprintf(`SELECT m.org_id AS org_id, m.day AS day, m.generation AS generation, m.revision AS revision
+FROM (SELECT * FROM months FINAL WHERE dead = 0) AS m
+LEFT JOIN (SELECT generation, count() AS n FROM %s WHERE generation IN (SELECT generation FROM months) GROUP BY generation) AS r ON r.generation = m.generation
+WHERE r.n != m.%s`, d.Table, d.RowCount)); err != nil {
+			return fmt.Errorf("look for months without their rows in %s: %w", d.Table, err)
+		}
+		if err := r.writeDead(ctx, "months", short); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Rollup) writeDead(ctx context.Context, manifests string, losers []lost) error {
 	if len(losers) == 0 {
 		return nil
 	}
-	insert, err := r.conn.PrepareBatch(ctx, "INSERT INTO slices (org_id, day, generation, revision, dead)")
+	insert, err := r.conn.PrepareBatch(ctx, "INSERT INTO "+manifests+" (org_id, day, generation, revision, dead)")
 	if err != nil {
 		return fmt.Errorf("mark %d generations dead: %w", len(losers), err)
 	}
@@ -94,17 +140,17 @@ func (r *Rollup) writeDead(ctx context.Context, losers []lost) error {
 }
 
 // manifests lists those that are not dead.
-func (r *Rollup) manifests(ctx context.Context) (all []lost, err error) {
-	if err := r.conn.Select(ctx, &all, "SELECT org_id, day, generation, revision FROM slices FINAL WHERE dead = 0"); err != nil {
+func (r *Rollup) manifests(ctx context.Context, table string) (all []lost, err error) {
+	if err := r.conn.Select(ctx, &all, "SELECT org_id, day, generation, revision FROM "+table+" FINAL WHERE dead = 0"); err != nil {
 		return nil, fmt.Errorf("read the manifests: %w", err)
 	}
 	return all, nil
 }
 
 // removeDead deletes the rows of generations that have been dead for DeadTime, then their manifests: while a row is there, its manifest says that it is dead.
-func (r *Rollup) removeDead(ctx context.Context) error {
+func (r *Rollup) removeDead(ctx context.Context, manifests string) error {
 	var rows []lost
-	err := r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM slices FINAL WHERE dead = 1 AND written_at <= now64(3) - toIntervalMillisecond({ms:Int64})",
+	err := r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+" FINAL WHERE dead = 1 AND written_at <= now64(3) - toIntervalMillisecond({ms:Int64})",
 		clickhouse.Named("ms", r.cfg.DeadTime.Milliseconds()))
 	if err != nil {
 		return fmt.Errorf("read the dead manifests: %w", err)
@@ -115,7 +161,7 @@ func (r *Rollup) removeDead(ctx context.Context) error {
 		}
 		// The rows that said "alive" go first: a part at a time may be seen without the others.
 		for _, which := range []string{"dead = 0", "1"} {
-			if err := r.deleteGenerations(ctx, "slices", partition, which, generations); err != nil {
+			if err := r.deleteGenerations(ctx, manifests, partition, which, generations); err != nil {
 				return err
 			}
 		}
@@ -130,7 +176,7 @@ func (r *Rollup) removeOrphans(ctx context.Context) error {
 	for _, d := range tables.Dailies() {
 		var rows []lost
 		err := r.conn.Select(ctx, &rows, `SELECT DISTINCT org_id, day, generation, toUInt32(0) AS revision FROM `+d.Table+`
-WHERE UUIDv7ToDateTime(generation, 'UTC') <= now64(3) - toIntervalMillisecond({ms:Int64}) AND generation NOT IN (SELECT generation FROM slices)`,
+WHERE UUIDv7ToDateTime(generation, 'UTC') <= now64(3) - toIntervalMillisecond({ms:Int64}) AND generation NOT IN (SELECT generation FROM slices UNION ALL SELECT generation FROM months)`,
 			clickhouse.Named("ms", r.cfg.OrphanTime.Milliseconds()))
 		if err != nil {
 			return fmt.Errorf("look for orphans in %s: %w", d.Table, err)
@@ -159,7 +205,11 @@ func (r *Rollup) deleteRows(ctx context.Context, partition int, generations []st
 
 // deleteGenerations hides the generations' rows of one month at once; merges remove them.
 func (r *Rollup) deleteGenerations(ctx context.Context, table string, partition int, which string, generations []string) error {
-	query := fmt.Sprintf("DELETE FROM %s IN PARTITION '%d' WHERE %s AND generation IN {generations:Array(UUID)}", table, partition, which)
+	in := fmt.Sprintf("IN PARTITION '%d'", partition)
+	if table == "months" { // has none
+		in = ""
+	}
+	query := fmt.Sprintf("DELETE FROM %s %s WHERE %s AND generation IN {generations:Array(UUID)}", table, in, which)
 	if err := r.conn.Exec(ctx, query, clickhouse.Named("generations", generations)); err != nil {
 		return fmt.Errorf("delete %d generations from %s: %w", len(generations), table, err)
 	}

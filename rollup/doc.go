@@ -17,6 +17,16 @@
 // model_test.go visits every interleaving of small casts of writers, workers, readers, a cleaner and an eraser that follow these steps, and shows for each weaker
 // variant the steps by which it reads wrong. Go there before changing an order here.
 //
+// A closed month of a workspace (its last day is over, all of its slices are clean) is merged into a month generation (months.go), so that an export of a year reads
+// twelve of them. It is made of committed generations alone, which never change, so nothing that happens meanwhile can make it wrong, only incomplete: the cleaner may
+// take rows under way. So it goes
+//
+//	(a) merge the days' generations, each of which is known by its manifest, under a generation number that nobody else has.
+//	(b) count the days' rows again. If they are fewer than their manifests say, the merge may have missed them: no manifest.
+//	(c) write the manifest, with the digest of the versions that were merged: the commit point.
+//
+// It is read only in place of days of the same versions (package tables), so nobody has to take it back when a day moves on. The model is model_months_test.go.
+//
 // # Under which conditions
 //
 // The marks of a batch are written after its rows were acknowledged (package ingest). Inserts are synchronous, and a statement sees one state of each table
@@ -28,11 +38,13 @@
 //
 // A generation that lost is first marked dead, so that no new plan has it; its rows go Config.DeadTime later. A reader that planned before and reads after finds its
 // rows short, fails by its guard before its first byte, and plans again. Rows without a manifest are a dead worker's once they are Config.OrphanTime old.
+// A month generation is lost when its slices are all clean and of other versions, or when the rollups of its first slice have come to their end. One whose rows are gone is marked dead too: a binary from before months takes them for
+// orphans, if it runs beside this one for longer than OrphanTime; until then exports of that month plan twice, the second time by days.
 //
 // # Watching
 //
 // Beside its work the worker compares a batch of clean slices with the log every Config.VerifyEvery, in turn (watch.go): a row that differs means that somebody wrote to
-// the tables, or that this package is wrong. It is counted, logged and left as it is: `rollcall rebuild` repairs it.
+// the tables, or that this package is wrong. A month generation is compared with its days' when the last of these has its turn. A difference is counted, logged and left as it is: `rollcall rebuild` repairs it.
 //
 // # Erasure
 //
@@ -42,5 +54,5 @@
 // of the whole content. Entities that name the person as their owner keep
 // everything else and lose the owner, under a version above the old event's own; a replay of it is stored without the owner, too. A later event may name an owner again. Rejects go if what
 // could be read of them names the person, or if their value has the id as a quoted text. Rows that a recompute under way wrote and could not commit stay unread
-// until Clean takes them for orphans; deleted rows stay in the engine's replaced parts for its old_parts_lifetime (8 minutes).
+// until Clean takes them for orphans, those of a month that was merged meanwhile until Clean removes it as dead; deleted rows stay in the engine's replaced parts for its old_parts_lifetime (8 minutes).
 package rollup

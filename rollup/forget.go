@@ -100,7 +100,8 @@ func (p *person) list(ctx context.Context) error {
 	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) SELECT {org:String}, unhex({hash:String}), "+erasedMillis+", toDateTime64(0, 3, 'UTC'), now64(3)")
 }
 
-// findSlices finds every day on which any copy of an event or any generation of the rollups names the person, and these generations.
+// findSlices finds every day on which any copy of an event or any generation of the rollups names the person, and these generations. A month's generation brings
+// in the month's last day, which costs a recompute of it.
 func (p *person) findSlices(ctx context.Context) error {
 	query := "SELECT DISTINCT day, toUUID('" + uuid.Nil.String() + "') AS generation FROM events WHERE " + theirs
 	for _, d := range tables.Dailies() {
@@ -181,8 +182,17 @@ func (p *person) recompute(ctx context.Context) error {
 	return err
 }
 
-// retire marks the generations dead that name the person: all of the days but the new ones.
-func (p *person) retire(ctx context.Context) error { return p.markDead(ctx, Filter{Org: p.org}) }
+// retire marks the generations dead that name the person: all of the days but the new ones, and the months that were merged from old ones.
+func (p *person) retire(ctx context.Context) error {
+	if err := p.markDead(ctx, Filter{Org: p.org}); err != nil {
+		return err
+	}
+	var months []lost
+	if err := p.conn.Select(ctx, &months, "SELECT org_id, day, generation, revision FROM months FINAL WHERE dead = 0 AND org_id = {org:String} AND generation IN {old:Array(UUID)}", p.args()...); err != nil {
+		return err
+	}
+	return p.writeDead(ctx, "months", months)
+}
 
 // delete removes the rows from the disk. The tombstones stay: they name nobody, and a batch that was under way may still bring an event they stand against.
 func (p *person) delete(ctx context.Context) error {

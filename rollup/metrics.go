@@ -20,6 +20,7 @@ type metrics struct {
 	slices      *prometheus.CounterVec
 	seconds     *prometheus.HistogramVec
 	rowsRead    *prometheus.CounterVec
+	months      *prometheus.CounterVec
 	cleaned     *prometheus.CounterVec
 	verified    prometheus.Counter
 	differences prometheus.Counter
@@ -39,6 +40,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 12)}, []string{"outcome"}),
 		rowsRead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_rollup_rows_read_total", Help: "Events of the log that recomputes read, by their outcome."}, []string{"outcome"}),
+		months: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_rollup_months_total", Help: "Months of an org merged from their days' rollups: committed, moved (rows went meanwhile) or failed."}, []string{"outcome"}),
 		cleaned: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_rollup_cleaned_total", Help: "Generations cleaned: marked dead, removed with their rows, or removed as a dead worker's."}, []string{"outcome"}),
 		verified: prometheus.NewCounter(prometheus.CounterOpts{
@@ -53,11 +56,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.slices.WithLabelValues(outcome)
 		m.seconds.WithLabelValues(outcome)
 		m.rowsRead.WithLabelValues(outcome)
+		m.months.WithLabelValues(outcome)
 	}
 	for _, outcome := range []string{dead, removed, orphaned} {
 		m.cleaned.WithLabelValues(outcome)
 	}
-	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.cleaned, m.verified, m.differences, m.diskFree)
+	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.months, m.cleaned, m.verified, m.differences, m.diskFree)
 	return m
 }
 
@@ -77,4 +81,14 @@ func (m *metrics) recomputed(b *attempt, n int, err error, took time.Duration) {
 		}
 		m.rowsRead.WithLabelValues(outcome).Add(float64(b.rows) * float64(slices) / float64(max(b.asked, 1)))
 	}
+}
+
+// monthsRolled counts one roll of so many months, of which n were committed.
+func (m *metrics) monthsRolled(asked, n int, err error) {
+	other := moved
+	if err != nil {
+		other = failed
+	}
+	m.months.WithLabelValues(committed).Add(float64(n))
+	m.months.WithLabelValues(other).Add(float64(asked - n))
 }

@@ -26,7 +26,7 @@ type Config struct {
 	// BatchSlices and BatchRows limit what one recompute takes together: slices (default 256) and log rows (default 5,000,000). A larger slice goes alone.
 	BatchSlices int
 	BatchRows   uint64
-	// CleanEvery is the time between two cleanings. Default 10 min.
+	// CleanEvery is the time between two cleanings, and between two looks for closed months to roll up. Default 10 min.
 	CleanEvery time.Duration
 	// DeadTime is how long rows stay after their manifest was marked dead. Default 1 h: longer than any query may run. A query that planned with them
 	// and comes later than that fails by its guard and plans again.
@@ -147,12 +147,15 @@ func (r *Rollup) work(ctx context.Context) error {
 	return err
 }
 
-// Once recomputes until no slice is dirty, settled or not, and returns how many it recomputed. Beside live traffic it ends when it found nothing dirty once.
+// Once recomputes until no slice is dirty, settled or not, rolls closed months up, and returns how many slices it recomputed. Beside live traffic it ends when it found nothing dirty once.
 func (r *Rollup) Once(ctx context.Context) (recomputed int, err error) {
 	for {
 		dirty, err := r.dirty(ctx)
-		if err != nil || len(dirty) == 0 {
+		if err != nil {
 			return recomputed, err
+		}
+		if len(dirty) == 0 {
+			return recomputed, r.rollMonths(ctx, Filter{}, false, nil)
 		}
 		n, err := r.recomputeAll(ctx, dirty, nil)
 		if recomputed += n; err != nil {

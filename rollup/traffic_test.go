@@ -85,8 +85,8 @@ func TestReadsAreExactBesideWritersWorkersAndACleaner(t *testing.T) {
 	close(stop)
 	others.Wait()
 	db.once()
-	if n, plan := db.messages("acme", first, first+1); n != 40 || len(plan.Generations) != 2 {
-		t.Errorf("at the end %d messages by %+v, want 40 from two generations", n, plan)
+	if n, plan := db.messages("acme", first, first+1); n != 40 || len(plan.Live) != 0 {
+		t.Errorf("at the end %d messages by %+v, want 40 from the rollups", n, plan)
 	}
 	if _, err := db.Verify(db.ctx, Filter{}, func(d Difference) { t.Errorf("%+v", d) }, nil); err != nil {
 		t.Error(err)

@@ -20,6 +20,7 @@ type Difference struct {
 	Org    string
 	Day    schema.Day
 	Table  string // message_daily, …; slices if only the manifest's version differs
+	Month  bool   // it is one of the month that ends with Day, and Log says what the days' rollups add up to
 	Key    string // the row's keys, as column=value
 	Rolled string // the measures in the rollup, as column=value
 	Log    string // the same, computed from the log
@@ -29,8 +30,8 @@ type Difference struct {
 const verifyAttempts = 4
 
 // Verify computes the rollups of every clean slice again from the log and reports each difference. It writes nothing and may run beside everything else: a slice
-// that changed meanwhile is looked at again, and one that is not clean is read from the log by exports too, so there is nothing to compare. It returns how many
-// slices it compared.
+// that changed meanwhile is looked at again, and one that is not clean is read from the log by exports too, so there is nothing to compare. Months that exports read
+// as one are compared with their days, unless one of those differs. It returns how many slices it compared.
 func (r *Rollup) Verify(ctx context.Context, f Filter, report func(Difference), progress func(done, total int)) (compared int, err error) {
 	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
 	if err != nil {
@@ -43,10 +44,14 @@ func (r *Rollup) Verify(ctx context.Context, f Filter, report func(Difference), 
 			compared++
 		}
 	}
-	done := 0
+	done, differ := 0, map[tables.Slice]bool{} // the latter by org and month
 	for _, m := range slices.Sorted(maps.Keys(months)) {
 		for batch := range slices.Chunk(months[m], r.cfg.BatchSlices) {
-			if err := r.verifyBatch(ctx, batch, report); err != nil {
+			err := r.verifyBatch(ctx, batch, func(d Difference) {
+				differ[tables.Slice{Org: d.Org, Day: tables.MonthEnd(d.Day)}] = true
+				report(d)
+			})
+			if err != nil {
 				return done, err
 			}
 			if done += len(batch); progress != nil {
@@ -54,7 +59,12 @@ func (r *Rollup) Verify(ctx context.Context, f Filter, report func(Difference), 
 			}
 		}
 	}
-	return compared, nil
+	whole, err := tables.MonthStates(ctx, r.conn, f, states)
+	if err != nil {
+		return compared, err
+	}
+	whole = slices.DeleteFunc(whole, func(m tables.MonthState) bool { return differ[m.Slice] })
+	return compared, r.verifyMonths(ctx, whole, report)
 }
 
 // verifyBatch reports the differences of clean slices of one month once they are sure not to be those of a slice that moves.
@@ -119,21 +129,14 @@ func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (fo
 	}
 	differ := map[tables.Slice]bool{}
 	for _, d := range tables.Dailies() {
-		var rows []struct {
-			Org    string    `ch:"org_id"`
-			Day    time.Time `ch:"day"`
-			Key    string    `ch:"row_key"`
-			Rolled string    `ch:"rolled"`
-			Log    string    `ch:"log"`
-		}
-		if err := r.conn.Select(ctx, &rows, comparison(d), b.args()...); err != nil {
+		rows, err := r.compare(ctx, d, d.Rolled(inBatch+" AND generation IN {generations:Array(UUID)}"), d.FromLog(inBatch), b.args())
+		if err != nil {
 			return nil, fmt.Errorf("verify %d slices of %s: %w", len(batch), d.Table, err)
 		}
 		for _, row := range rows {
-			day := schema.DayOf(row.Day)
-			differ[tables.Slice{Org: row.Org, Day: day}] = true
-			found = append(found, Difference{row.Org, day, d.Table, row.Key, row.Rolled, row.Log})
+			differ[tables.Slice{Org: row.Org, Day: row.Day}] = true
 		}
+		found = append(found, rows...)
 	}
 	log, err := r.readVersions(ctx, b)
 	if err != nil {
@@ -141,14 +144,32 @@ func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (fo
 	}
 	for i, s := range batch {
 		if log[i].version.Cmp(&s.Version) != 0 && !differ[s.Slice] {
-			found = append(found, Difference{s.Org, s.Day, "slices", "version", s.Version.String(), log[i].version.String()})
+			found = append(found, Difference{Org: s.Org, Day: s.Day, Table: "slices", Key: "version", Rolled: s.Version.String(), Log: log[i].version.String()})
 		}
 	}
 	return found, nil
 }
 
-// comparison is the query for the rows in which an attempt's generations and the log differ. Sets are compared by their sizes and their union's.
-func comparison(d tables.Daily) string {
+// compare gives the rows of one rollup table in which two queries of its shape differ.
+func (r *Rollup) compare(ctx context.Context, d tables.Daily, rolled, truth string, args []any) (found []Difference, err error) {
+	var rows []struct {
+		Org    string    `ch:"org_id"`
+		Day    time.Time `ch:"day"`
+		Key    string    `ch:"row_key"`
+		Rolled string    `ch:"rolled"`
+		Truth  string    `ch:"truth"`
+	}
+	if err := r.conn.Select(ctx, &rows, comparison(d, rolled, truth), args...); err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		found = append(found, Difference{Org: row.Org, Day: schema.DayOf(row.Day), Table: d.Table, Key: row.Key, Rolled: row.Rolled, Log: row.Truth})
+	}
+	return found, nil
+}
+
+// comparison is the query for compare. Sets are compared by their sizes and their union's.
+func comparison(d tables.Daily, rolled, truth string) string {
 	var measures, shown, same []string
 	for _, m := range strings.Split(d.Names, ",") {
 		m = strings.TrimSpace(m)
@@ -164,9 +185,9 @@ func comparison(d tables.Daily) string {
 		measures = append(measures, side(0), side(1))
 		same = append(same, side(0)+" = "+side(1))
 	}
-	var rolled, log []string
+	var left, right []string
 	for i, format := range shown {
-		rolled, log = append(rolled, fmt.Sprintf(format, measures[2*i])), append(log, fmt.Sprintf(format, measures[2*i+1]))
+		left, right = append(left, fmt.Sprintf(format, measures[2*i])), append(right, fmt.Sprintf(format, measures[2*i+1]))
 	}
 	var keys []string
 	for _, k := range strings.Split(d.KeyNames(), ",") {
@@ -174,10 +195,10 @@ func comparison(d tables.Daily) string {
 		keys = append(keys, fmt.Sprintf("concat('%s=', toString(%s))", k, k))
 	}
 	return fmt.Sprintf(`SELECT org_id, day, arrayStringConcat([%s], ' ') AS row_key,
-	if(countIf(side = 0) = 0, '', arrayStringConcat([%s], ' ')) AS rolled, if(countIf(side = 1) = 0, '', arrayStringConcat([%s], ' ')) AS log
+	if(countIf(side = 0) = 0, '', arrayStringConcat([%s], ' ')) AS rolled, if(countIf(side = 1) = 0, '', arrayStringConcat([%s], ' ')) AS truth
 FROM (SELECT 0 AS side, * FROM (%s) UNION ALL SELECT 1 AS side, * FROM (%s))
 GROUP BY org_id, day, %s
 HAVING NOT (countIf(side = 0) = 1 AND countIf(side = 1) = 1 AND %s)
-ORDER BY org_id, day, row_key`, strings.Join(keys, ", "), strings.Join(rolled, ", "), strings.Join(log, ", "),
-		d.Rolled(inBatch+" AND generation IN {generations:Array(UUID)}"), d.FromLog(inBatch), d.KeyNames(), strings.Join(same, " AND "))
+ORDER BY org_id, day, row_key
+SETTINGS max_bytes_before_external_group_by = 1000000000`, strings.Join(keys, ", "), strings.Join(left, ", "), strings.Join(right, ", "), rolled, truth, d.KeyNames(), strings.Join(same, " AND "))
 }

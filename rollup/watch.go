@@ -18,7 +18,7 @@ type chore struct {
 }
 
 func (r *Rollup) chores() []*chore {
-	return []*chore{{every: r.cfg.CleanEvery, do: r.Clean}, {every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks}}
+	return []*chore{{every: r.cfg.CleanEvery, do: r.monthsChore}, {every: r.cfg.CleanEvery, do: r.Clean}, {every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks}}
 }
 
 // tidy does the chores that are due; one that fails is due again at the next call, and keeps no other from its turn.
@@ -53,11 +53,18 @@ func (r *Rollup) verifyNext(ctx context.Context) error {
 	if batch, err = r.withinRows(ctx, batch); err != nil {
 		return err
 	}
-	err = r.verifyBatch(ctx, batch, func(d Difference) {
+	report := func(d Difference) {
 		r.metrics.differences.Inc()
-		r.log.Error("a rollup is not what the log says", "org", d.Org, "day", d.Day.String(), "table", d.Table)
-	})
+		r.log.Error("a rollup is not what the log says", "org", d.Org, "day", d.Day.String(), "table", d.Table, "month", d.Month)
+	}
+	if err := r.verifyBatch(ctx, batch, report); err != nil {
+		return err
+	}
+	months, err := r.endingWith(ctx, batch, states)
 	if err != nil {
+		return err
+	}
+	if err := r.verifyMonths(ctx, months, report); err != nil {
 		return err
 	}
 	r.metrics.verified.Add(float64(len(batch)))
@@ -103,4 +110,19 @@ func (r *Rollup) readDisks(ctx context.Context) error {
 	}
 	r.metrics.diskFree.Set(free)
 	return nil
+}
+
+// endingWith gives the months whose last slice is in the batch: so each has its turn once a round.
+func (r *Rollup) endingWith(ctx context.Context, batch, states []tables.SliceState) ([]tables.MonthState, error) {
+	end := tables.MonthEnd(batch[0].Day)
+	states = slices.DeleteFunc(slices.Clone(states), func(s tables.SliceState) bool { return tables.MonthEnd(s.Day) != end })
+	months, err := tables.MonthStates(ctx, r.conn, Filter{From: end, To: end}, states)
+	if err != nil {
+		return nil, err
+	}
+	compared := map[tables.Slice]bool{}
+	for _, s := range batch {
+		compared[s.Slice] = true
+	}
+	return slices.DeleteFunc(months, func(m tables.MonthState) bool { return !compared[m.Days[len(m.Days)-1].Slice] }), nil
 }

@@ -41,7 +41,7 @@ func TestVerifyNextGoesRound(t *testing.T) {
 	for round := 1; round <= 6; round++ {
 		turn()
 	}
-	if n := value(db.metrics.differences); n < 2 || n > 3 {
+	if n := value(db.metrics.differences); n < 2 || n > 6 { // one of them twice, as the round is over; on some dates each also in its month
 		t.Errorf("%v differences found of 2 within a round", n)
 	}
 	if text := log.String(); strings.Contains(text, "ada") || !strings.Contains(text, "table=message_daily") || !strings.Contains(text, "day="+(db.today-3).String()) {

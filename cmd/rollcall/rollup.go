@@ -102,7 +102,11 @@ func (c *verifyCommand) Run(ctx context.Context, std streams, log *slog.Logger) 
 	report := newProgress(std.err, "slices compared")
 	compared, err := r.Verify(ctx, filter, func(d rollup.Difference) {
 		found++
-		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by the log {%s}\n", d.Org, d.Day, d.Table, d.Key, d.Rolled, d.Log)
+		when, truth := d.Day.String(), "the log"
+		if d.Month {
+			when, truth = "month to "+when, "its days"
+		}
+		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by %s {%s}\n", d.Org, when, d.Table, d.Key, d.Rolled, truth, d.Log)
 	}, report.at)
 	report.done()
 	fmt.Fprintf(std.err, "%d slices compared, %d differences\n", compared, found)

@@ -20,6 +20,7 @@ GRANT SELECT ON rollcall.migrations TO rollcall_ingest;
 GRANT SELECT, INSERT, ALTER DELETE ON rollcall.events TO rollcall_rollup;
 GRANT SELECT, INSERT, ALTER DELETE ON rollcall.entities TO rollcall_rollup;
 GRANT SELECT, INSERT, ALTER DELETE ON rollcall.slices TO rollcall_rollup;
+GRANT SELECT, INSERT, ALTER DELETE ON rollcall.months TO rollcall_rollup;
 GRANT SELECT, INSERT, ALTER DELETE ON rollcall.message_daily TO rollcall_rollup;
 GRANT SELECT, INSERT, ALTER DELETE ON rollcall.action_daily TO rollcall_rollup;
 GRANT SELECT, INSERT, ALTER DELETE ON rollcall.token_daily TO rollcall_rollup;
