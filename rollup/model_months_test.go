@@ -1,0 +1,470 @@
+package rollup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Months as an explicit-state model of their own: two slices of one month, whose recomputes are right by the first model, and everybody who has to do with the
+// month, one step at a time in every order. The parts of one statement (marks, manifests, months' manifests) are looked at in every order, too.
+//
+// A slice's log is a chain of states, of which each stands for its rows and for its version: 0 nothing, 1 an event, 2 a copy that won against it, 3 a second event.
+
+const (
+	monthDayCount = 2
+	daySlots      = 3 // one more than there are workers
+	monthSlots    = 2
+	none          = 255
+)
+
+// eventsOf is how many events a state has.
+var eventsOf = [5]uint8{0, 1, 1, 2, 2}
+
+type monthWorld struct {
+	log, marks, acked, at [monthDayCount]uint8 // at: what the writer has done
+	days                  [monthDayCount][daySlots]daySlot
+	workers               [monthDayCount][2]dayWorker
+	months                [monthSlots]monthSlot
+	roller                roller
+	reader                look
+	eraser                eraser
+}
+
+type daySlot struct {
+	used, committed, dead, gone bool
+	state, covered              uint8
+}
+
+type dayWorker struct{ at, slot, covered uint8 }
+
+type monthSlot struct {
+	used, committed, dead, gone, short bool
+	rows, versions                     [monthDayCount]uint8
+}
+
+// A look is a statement under way: what it has seen so far, and the plan that comes of it.
+type look struct {
+	seen     uint8 // bits: marks, manifests, months
+	marks    [monthDayCount]uint8
+	alive    [monthDayCount]uint8 // bits: slots
+	months   uint8                // bits: slots
+	acked    [monthDayCount]uint8 // before it began
+	planned  bool
+	chosen   [monthDayCount]uint8
+	chosenAs uint8                // the month in place of the days
+	versions [monthDayCount]uint8 // of the chosen slots: what the answer is called by
+}
+
+type roller struct {
+	look
+	at, runs, slot uint8
+}
+
+type eraser struct {
+	at, days, months uint8 // the slots with the person's rows
+}
+
+type monthDesign struct {
+	exists        bool // a month is read because it is there
+	countsEvents  bool // a month is of as many events as its days
+	addsUp        bool // the sum of the versions for each of them
+	leavesOpen    bool // only the clean days are compared
+	fromLog       bool // a month's rows are made from the log, under the days' versions
+	noSecondCount bool
+	noMonthGuard  bool
+}
+
+// A monthCast: what each day's writer does (i insert, m mark), how many workers each day has, how often the month is rolled.
+type monthCast struct {
+	begin   monthWorld
+	writes  [monthDayCount]string
+	workers [monthDayCount]uint8
+	rolls   uint8
+	cleaner bool // ours, and an older binary's, which takes months for orphans
+	eraser  bool
+}
+
+type monthModel struct {
+	monthDesign
+	monthCast
+	visited map[monthWorld]struct{}
+	path    []string
+	wrong   string
+	months  int // reads by one
+}
+
+func (m *monthModel) explore(w monthWorld) {
+	if _, ok := m.visited[w]; ok || len(m.visited) >= modelLimit || m.wrong != "" {
+		return
+	}
+	m.visited[w] = struct{}{}
+	for d := range w.log {
+		m.write(w, d)
+		for i := range m.workers[d] {
+			m.recompute(w, d, int(i))
+		}
+	}
+	m.roll(w)
+	m.erase(w)
+	m.clean(w)
+	m.read(w)
+}
+
+func (m *monthModel) step(w monthWorld, name string, do func(w *monthWorld)) {
+	if m.wrong != "" {
+		return
+	}
+	m.path = append(m.path, name)
+	do(&w)
+	m.explore(w)
+	m.path = m.path[:len(m.path)-1]
+}
+
+func (m *monthModel) write(w monthWorld, d int) {
+	if int(w.at[d]) == len(m.writes[d]) {
+		return
+	}
+	act := m.writes[d][w.at[d]]
+	m.step(w, fmt.Sprintf("day %d: %c", d, act), func(w *monthWorld) {
+		if w.at[d]++; act == 'i' {
+			w.log[d]++
+			return
+		}
+		w.marks[d]++
+		w.acked[d] = w.log[d]
+	})
+}
+
+// recompute: 0 marks, 1 rows of one state, 2 manifest.
+func (m *monthModel) recompute(w monthWorld, d, i int) {
+	switch wk := w.workers[d][i]; wk.at {
+	case 0:
+		m.step(w, fmt.Sprintf("day %d worker %d reads marks", d, i), func(w *monthWorld) { w.workers[d][i] = dayWorker{at: 1, covered: w.marks[d]} })
+	case 1:
+		free := slices.IndexFunc(w.days[d][:], func(s daySlot) bool { return !s.used })
+		m.step(w, fmt.Sprintf("day %d worker %d writes", d, i), func(w *monthWorld) {
+			w.days[d][free] = daySlot{used: true, state: w.log[d], covered: wk.covered}
+			w.workers[d][i] = dayWorker{at: 2, slot: uint8(free)}
+		})
+	case 2:
+		m.step(w, fmt.Sprintf("day %d worker %d commits", d, i), func(w *monthWorld) {
+			w.days[d][wk.slot].committed = true
+			w.workers[d][i] = dayWorker{at: 3}
+		})
+	}
+}
+
+// looks lets a statement look at what it has not seen yet of some things, and then plan; done is called with the plan made.
+func (m *monthModel) looks(w monthWorld, name string, things []string, of func(*monthWorld) *look, done func(*monthWorld)) {
+	l := *of(&w)
+	all := uint8(1)<<len(things) - 1
+	for bit, what := range things {
+		if l.seen&(1<<bit) != 0 {
+			continue
+		}
+		m.step(w, name+" looks at "+what, func(w *monthWorld) {
+			l := of(w)
+			if l.seen == 0 {
+				l.acked = w.acked
+			}
+			if l.see(w, bit); l.seen == all {
+				m.plan(w, l)
+				done(w)
+			}
+		})
+	}
+}
+
+func (l *look) see(w *monthWorld, bit int) {
+	l.seen |= 1 << bit
+	switch bit {
+	case 0:
+		l.marks = w.marks
+	case 1:
+		for d := range w.days {
+			for i, s := range w.days[d] {
+				if s.committed && !s.dead {
+					l.alive[d] |= 1 << i
+				}
+			}
+		}
+	case 2:
+		for i, s := range w.months {
+			if s.committed && !s.dead {
+				l.months |= 1 << i
+			}
+		}
+	}
+}
+
+func (m *monthModel) plan(w *monthWorld, l *look) {
+	*l = look{planned: true, acked: l.acked, chosen: w.best(l.marks, l.alive), chosenAs: m.choose(w, l)}
+	for d, c := range l.chosen {
+		if l.versions[d] = none; c != none {
+			l.versions[d] = w.days[d][c].state
+		}
+	}
+}
+
+// best is per day the slot with the highest version among those that cover the marks.
+func (w *monthWorld) best(marks, alive [monthDayCount]uint8) (chosen [monthDayCount]uint8) {
+	for d := range w.days {
+		chosen[d] = none
+		for i, s := range w.days[d] {
+			if alive[d]&(1<<i) != 0 && s.covered >= marks[d] && (chosen[d] == none || s.state >= w.days[d][chosen[d]].state) {
+				chosen[d] = uint8(i)
+			}
+		}
+	}
+	return chosen
+}
+
+// choose is the month that is read in place of the days, by the rule or by what is wrong with it.
+func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
+	chosen := w.best(l.marks, l.alive)
+	for i := len(w.months) - 1; i >= 0; i-- {
+		if l.months&(1<<i) == 0 {
+			continue
+		}
+		same, open, sum, events := true, false, 0, 0
+		for d, c := range chosen {
+			v := w.months[i].versions[d]
+			if c == none {
+				open = true
+				continue
+			}
+			state := w.days[d][c].state
+			same = same && state == v
+			sum += int(state) - int(v)
+			events += int(eventsOf[state]) - int(eventsOf[v])
+		}
+		switch {
+		case m.exists,
+			!open && same,
+			m.leavesOpen && same,
+			!open && m.addsUp && sum == 0,
+			!open && m.countsEvents && events == 0:
+			return uint8(i)
+		}
+	}
+	return none
+}
+
+// roll: 0 look, 1 merge, 2 count again, 3 commit.
+func (m *monthModel) roll(w monthWorld) {
+	r := w.roller
+	reset := func(w *monthWorld) { w.roller = roller{runs: r.runs + 1} }
+	switch {
+	case r.at == 0 && r.runs < m.rolls:
+		m.looks(w, "roller", []string{"marks", "manifests"}, func(w *monthWorld) *look { return &w.roller.look }, func(w *monthWorld) {
+			l := &w.roller.look
+			l.acked, l.versions, l.chosenAs = [monthDayCount]uint8{}, [monthDayCount]uint8{}, 0
+			if w.roller.at = 1; slices.Contains(l.chosen[:], none) {
+				reset(w)
+			}
+		})
+	case r.at == 1:
+		m.step(w, "roller merges", func(w *monthWorld) {
+			i := slices.IndexFunc(w.months[:], func(s monthSlot) bool { return !s.used })
+			if i < 0 {
+				reset(w)
+				return
+			}
+			s := monthSlot{used: true}
+			for d, c := range r.chosen {
+				from := w.days[d][c]
+				s.short = s.short || from.gone
+				if s.rows[d], s.versions[d] = from.state, from.state; m.fromLog {
+					s.rows[d] = w.log[d]
+				}
+			}
+			w.months[i], w.roller.slot, w.roller.at = s, uint8(i), 2
+		})
+	case r.at == 2:
+		m.step(w, "roller counts again", func(w *monthWorld) {
+			w.roller.at = 3
+			for d, c := range r.chosen {
+				if w.days[d][c].gone && !m.noSecondCount {
+					reset(w)
+					return
+				}
+			}
+		})
+	case r.at == 3:
+		m.step(w, "roller commits", func(w *monthWorld) {
+			w.months[r.slot].committed = true
+			reset(w)
+		})
+	}
+}
+
+// erase: 0 find the person's rows (of day 0), 1 tombstone, 2 mark, 3 delete what was found.
+func (m *monthModel) erase(w monthWorld) {
+	if !m.eraser || w.eraser.at == 4 || w.log[0] == 0 {
+		return
+	}
+	m.step(w, fmt.Sprintf("eraser step %d", w.eraser.at), func(w *monthWorld) {
+		switch w.eraser.at {
+		case 0:
+			for i, s := range w.days[0] {
+				if s.used && s.state > 0 {
+					w.eraser.days |= 1 << i
+				}
+			}
+			for i, s := range w.months {
+				if s.used && s.rows[0] > 0 {
+					w.eraser.months |= 1 << i
+				}
+			}
+		case 1:
+			w.log[0]++
+		case 2:
+			w.marks[0]++
+			w.acked[0] = w.log[0]
+		case 3:
+			for i := range w.days[0] {
+				w.days[0][i].gone = w.days[0][i].gone || w.eraser.days&(1<<i) != 0
+			}
+			for i := range w.months {
+				w.months[i].gone = w.months[i].gone || w.eraser.months&(1<<i) != 0
+			}
+		}
+		w.eraser.at++
+	})
+}
+
+func (m *monthModel) clean(w monthWorld) {
+	if !m.cleaner {
+		return
+	}
+	now := look{}
+	for bit := range 3 {
+		now.see(&w, bit)
+	}
+	best, month := w.best(now.marks, now.alive), m.choose(&w, &now)
+	for d := range w.days {
+		for i, s := range w.days[d] {
+			switch {
+			case s.committed && !s.dead && best[d] != none && uint8(i) != best[d]:
+				m.step(w, fmt.Sprintf("cleaner marks %d of day %d dead", i, d), func(w *monthWorld) { w.days[d][i].dead = true })
+			case s.dead && !s.gone:
+				m.step(w, fmt.Sprintf("cleaner removes %d of day %d", i, d), func(w *monthWorld) { w.days[d][i].gone = true })
+			}
+		}
+	}
+	for i, s := range w.months {
+		if s.committed && !s.dead && !slices.Contains(best[:], none) && uint8(i) != month {
+			m.step(w, fmt.Sprintf("cleaner marks month %d dead", i), func(w *monthWorld) { w.months[i].dead = true })
+		}
+		if s.used && !s.gone {
+			m.step(w, fmt.Sprintf("an old binary's cleaner removes month %d", i), func(w *monthWorld) { w.months[i].gone = true })
+		}
+	}
+}
+
+// read: look, then read by the plan; a guard that fails leads back to the look.
+func (m *monthModel) read(w monthWorld) {
+	if !w.reader.planned {
+		m.looks(w, "reader", []string{"marks", "manifests", "months"}, func(w *monthWorld) *look { return &w.reader }, func(*monthWorld) {})
+		return
+	}
+	m.step(w, "reader reads", func(w *monthWorld) {
+		r := w.reader
+		w.reader = look{}
+		answer, short := w.log, false
+		if r.chosenAs != none {
+			month := w.months[r.chosenAs]
+			if month.gone && !m.noMonthGuard {
+				return
+			}
+			m.months++
+			answer, short = month.rows, month.short || month.gone
+		} else {
+			for d, c := range r.chosen {
+				if c != none && w.days[d][c].gone {
+					return
+				}
+				if c != none {
+					answer[d] = w.days[d][c].state
+				}
+			}
+		}
+		for d, a := range answer {
+			if short || a < r.acked[d] || a > w.log[d] || r.versions[d] != none && a != r.versions[d] {
+				m.wrong = fmt.Sprintf("%s: the answer %v (short: %v) called %v, where %v was acknowledged before", strings.Join(m.path, ", "), answer, short, r.versions, r.acked)
+				return
+			}
+		}
+	})
+}
+
+func runMonths(d monthDesign, c monthCast) *monthModel {
+	m := &monthModel{monthDesign: d, monthCast: c, visited: map[monthWorld]struct{}{}}
+	m.explore(c.begin)
+	return m
+}
+
+// settled is a month of one event a day, rolled up by days.
+func settled() (w monthWorld) {
+	for d := range w.log {
+		w.log[d], w.marks[d], w.acked[d] = 1, 1, 1
+		w.days[d][0] = daySlot{used: true, committed: true, state: 1, covered: 1}
+	}
+	return w
+}
+
+// goingBack is settled but for a worker that read day 0's marks and nothing yet: it may come to a higher version than one that covers more marks.
+func goingBack() monthWorld {
+	w := settled()
+	w.days[0][0] = daySlot{}
+	w.workers[0][0] = dayWorker{at: 1, covered: 1}
+	return w
+}
+
+var (
+	fromNothing = monthCast{writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
+	lateEvents  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
+	redelivered = monthCast{begin: goingBack(), writes: [monthDayCount]string{"mi", "im"}, workers: [monthDayCount]uint8{2, 1}, rolls: 1}
+	monthClean  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", ""}, workers: [monthDayCount]uint8{1, 0}, rolls: 2, cleaner: true}
+	monthErase  = monthCast{begin: settled(), workers: [monthDayCount]uint8{1, 0}, rolls: 2, eraser: true}
+)
+
+func TestNoInterleavingReadsAMonthWrong(t *testing.T) {
+	for name, c := range map[string]monthCast{"from nothing": fromNothing, "late events": lateEvents, "a version that goes back": redelivered, "cleaning": monthClean, "erasure": monthErase} {
+		m := runMonths(monthDesign{}, c)
+		t.Logf("%s: %d states, %d reads of a month", name, len(m.visited), m.months)
+		if m.wrong != "" {
+			t.Errorf("%s: %s", name, m.wrong)
+		}
+		if len(m.visited) >= modelLimit {
+			t.Errorf("%s: more than %d states: not all were visited", name, modelLimit)
+		}
+		if m.months < 20 {
+			t.Errorf("%s: only %d reads were of a month", name, m.months)
+		}
+	}
+}
+
+func TestEachBrokenMonthIsFoundBroken(t *testing.T) {
+	for name, broken := range map[string]struct {
+		monthDesign
+		monthCast
+	}{
+		"a month is read because it is there":          {monthDesign{exists: true}, lateEvents},
+		"the number of events for the versions":        {monthDesign{countsEvents: true}, lateEvents},
+		"the sum of the versions":                      {monthDesign{addsUp: true}, redelivered},
+		"only clean days compared":                     {monthDesign{leavesOpen: true}, lateEvents},
+		"rows from the log under the days' versions":   {monthDesign{fromLog: true}, lateEvents},
+		"no second count of the days' rows":            {monthDesign{noSecondCount: true}, monthClean},
+		"no guard against who knows nothing of months": {monthDesign{noMonthGuard: true}, monthClean},
+	} {
+		m := runMonths(broken.monthDesign, broken.monthCast)
+		if m.wrong == "" {
+			t.Errorf("%s: not found broken in %d states", name, len(m.visited))
+			continue
+		}
+		t.Logf("%s, after %d states: %s", name, len(m.visited), m.wrong)
+	}
+}
