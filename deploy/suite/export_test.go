@@ -11,11 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"rollcall/deploy/suite/oracle"
 	"rollcall/deploy/suite/traffic"
 	"rollcall/ingest"
 	"rollcall/rollup"
 	"rollcall/schema"
+	"rollcall/schema/tables"
 )
 
 var (
@@ -44,6 +47,7 @@ func TestEveryExportIsTheOracles(t *testing.T) {
 		_, err := b.roll().Once(t.Context())
 		b.must(err)
 		b.with(t).rolledUp(1)
+		b.with(t).byMonths()
 		b.with(t).compare(r, 1)
 		b.with(t).reconcile(r)
 	})
@@ -56,6 +60,7 @@ func TestEveryExportIsTheOracles(t *testing.T) {
 		_, err := b.roll().Once(t.Context())
 		b.must(err)
 		b.with(t).rolledUp(1)
+		b.with(t).byMonths()
 		b.with(t).compare(r, 0.5)
 		b.with(t).reconcile(r)
 	})
@@ -77,6 +82,24 @@ func (b *bed) rolledUp(share float64) {
 WHERE toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > now() + INTERVAL 1 HOUR`).Scan(&all, &done))
 	if got := float64(done) / float64(all); all < 100 || got < share-0.3 || got > share+0.3 || share == 1 && done != all || share == 0 && done != 0 {
 		b.t.Fatalf("%d of %d slices are rolled up, this part of the test is about %g of them", done, all, share)
+	}
+}
+
+// byMonths fails the test unless exports of the year read most closed months as one.
+func (b *bed) byMonths() {
+	b.t.Helper()
+	today := schema.DayOf(b.now.UTC())
+	for _, org := range workspaces() {
+		span := tables.Span{Org: org, From: schema.Earliest(today), To: today}
+		span.MonthsFrom, span.MonthsTo = span.From, span.To
+		plan, err := tables.ReadPlan(b.t.Context(), b.conn, span, b.now)
+		b.must(err)
+		var months uint64
+		b.must(b.conn.QueryRow(clickhouse.Context(b.t.Context(), clickhouse.WithParameters(plan.Params())),
+			"SELECT count() FROM months FINAL WHERE dead = 0 AND generation IN {plan_generations:Array(UUID)}").Scan(&months))
+		if months < 8 {
+			b.t.Errorf("a year of %s is read by %d generations, %d of them months'", org, len(plan.Generations), months)
+		}
 	}
 }
 
