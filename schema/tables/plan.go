@@ -156,24 +156,54 @@ type planRow struct {
 	Versions   string    `ch:"versions"` // of a month, else ""
 }
 
-// ReadPlan makes the plan for a span in one statement. The plan knows every mark that was acknowledged before the call.
+// ReadPlan makes the plan for a span. The plan knows every mark that was acknowledged before the call.
 // now decides which slices' rollup rows have reached their TTL; it is the wall clock, or within an hour of it.
 func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (Plan, error) {
-	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
-	query := fmt.Sprintf(`WITH plan AS %s
-SELECT day, clean, best.1 AS generation, if(clean, best.2, log.version) AS version, [best.3, best.4, best.5, best.6] AS rows, '' AS versions
-FROM plan LEFT JOIN (
-	SELECT day, %s AS version FROM events FINAL WHERE %s AND day IN (SELECT day FROM plan WHERE NOT clean) GROUP BY day
-) AS log USING (day)`, states(where), SliceVersion, where)
-	if span.months() { // the engine takes its time to understand it
-		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), " + manifestRows + ", versions FROM " + monthManifests(where)
+	rows, err := readStates(ctx, conn, span, now)
+	if err == nil {
+		err = readLive(ctx, conn, span, rows)
 	}
-	var rows []planRow
-	err := conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()), clickhouse.Named("to", span.To.String()), aliveAt(now))
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan the slices of %s from %s to %s: %w", span.Org, span.From, span.To, err)
 	}
 	return newPlan(span, rows), nil
+}
+
+// readStates reads the slices that have marks, and the months' manifests.
+func readStates(ctx context.Context, conn driver.Conn, span Span, now time.Time) (rows []planRow, err error) {
+	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
+	query := "SELECT day, clean, best.1 AS generation, best.2 AS version, [best.3, best.4, best.5, best.6] AS rows, '' AS versions FROM " + states(where)
+	if span.months() { // the engine takes its time to understand it
+		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), " + manifestRows + ", versions FROM " + monthManifests(where)
+	}
+	err = conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()), clickhouse.Named("to", span.To.String()), aliveAt(now))
+	return rows, err
+}
+
+// readLive sets the versions of the slices that are read from the log. They are read after the marks: what the plan says of a slice is never older than its marks.
+func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) error {
+	live := map[schema.Day]*planRow{}
+	days := []string{}
+	for i := range rows {
+		if r := &rows[i]; !r.Clean && r.Versions == "" {
+			live[schema.DayOf(r.Day)], days = r, append(days, r.Day.Format(time.DateOnly))
+		}
+	}
+	if len(days) == 0 {
+		return nil
+	}
+	var versions []struct {
+		Day     time.Time `ch:"day"`
+		Version big.Int   `ch:"version"`
+	}
+	query := "SELECT day, " + SliceVersion + " AS version FROM events FINAL WHERE org_id = {org:String} AND day IN {days:Array(Date)} GROUP BY day"
+	if err := conn.Select(ctx, &versions, query, clickhouse.Named("org", span.Org), clickhouse.Named("days", days)); err != nil {
+		return err
+	}
+	for i := range versions {
+		live[schema.DayOf(versions[i].Day)].Version = versions[i].Version
+	}
+	return nil
 }
 
 func newPlan(span Span, rows []planRow) Plan {
