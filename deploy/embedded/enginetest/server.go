@@ -26,6 +26,8 @@ type Options struct {
 type Server struct {
 	URL string // http://127.0.0.1:port, without a database
 
+	template template
+
 	process *exec.Cmd
 	input   io.Closer
 	errors  *bytes.Buffer
@@ -47,7 +49,10 @@ func Shared(t testing.TB) *Server {
 			shared.err = err
 			return
 		}
-		shared.server, shared.err = start(orders{Options: Options{Dir: dir}, Remove: true})
+		var o Options
+		if o, shared.err = withTemplate(Options{Dir: dir}); shared.err == nil {
+			shared.server, shared.err = start(orders{Options: o, Remove: true})
+		}
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -76,7 +81,7 @@ func start(o orders) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{process: exec.Command(binary), errors: &bytes.Buffer{}, ended: make(chan struct{})}
+	s := &Server{template: template{dir: o.Options.Dir}, process: exec.Command(binary), errors: &bytes.Buffer{}, ended: make(chan struct{})}
 	s.process.Env = append(os.Environ(), childVariable+"="+string(text))
 	s.process.Stderr = io.MultiWriter(os.Stderr, s.errors)
 	output, err := s.process.StdoutPipe()
