@@ -53,6 +53,6 @@
 // content: it keeps the tombstone's place among copies that name other persons, shows nothing of the content, and lets somebody who reads the table confirm a guess
 // of the whole content. Entities that name the person as their owner keep
 // everything else and lose the owner, under a version above the old event's own; a replay of it is stored without the owner, too. A later event may name an owner again. Rejects go if what
-// could be read of them names the person, or if their value has the id as a quoted text. Rows that a recompute under way wrote and could not commit stay unread
+// could be read of them names the person, if their value has the id as a quoted text, or their key is it, or a header has it as a word. Rows that a recompute under way wrote and could not commit stay unread
 // until Clean takes them for orphans, those of a month that was merged meanwhile until Clean removes it as dead; deleted rows stay in the engine's replaced parts for its old_parts_lifetime (8 minutes).
 package rollup

@@ -75,9 +75,9 @@ const (
 	theirOwn = "org_id = {org:String} AND kind = 'user' AND entity_id = {user:String}"
 	owned    = "org_id = {org:String} AND owner_id = {user:String} AND NOT (kind = 'user' AND entity_id = {user:String})"
 
-	// A reject names a person in what could be read of it, or as a quoted text in a record of the org (or of an org that could not be read).
+	// A reject names a person in what could be read of it, or as a quoted text, a key or a word of a header in a record of the org (or of an org that could not be read).
 	naming = `org_id IN ({org:String}, '') AND (user_id = {user:String} OR position(value, concat('"', {user:String}, '"')) > 0 OR key = {user:String}
-	OR arrayExists(h -> position(h.2, {user:String}) > 0, headers))`
+	OR arrayExists(h -> match(h.2, concat('(^|[^0-9A-Za-z_])', regexpQuoteMeta({user:String}), '($|[^0-9A-Za-z_])')), headers))`
 
 	erasedMillis = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
 )
