@@ -39,35 +39,42 @@ var contentTypes = map[query.Format]string{
 const maxPlans = 3
 
 // answer gives the job's rows: plan, guarded statement, and again if the plan no longer held. Nothing is sent before the engine's first bytes are there, which it
-// sends only when the guards have passed.
+// sends only when the guards have passed, and the audit's start is written, which goes on beside.
 func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j job) error {
 	x.take(j)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel() // of the query, whatever ends this
-	p, through, err := e.prepare(ctx, r, x, &j)
+	start, audited := x.auditRow(), allSteps()
+	audited.Go(func() error { return e.audit.start(r.Context(), start) })
+	defer audited.Wait()                   // whatever fails beside it
+	through, err := e.completeThrough(ctx) // before the plan: what comes between the two is in neither, or in the rows alone
 	if err != nil {
 		return err
 	}
 	months := true
 	for attempt := 1; ; attempt++ {
-		if attempt > 1 {
-			if p, err = e.plan(ctx, &j, months, attempt > maxPlans || j.frame != nil); err != nil {
+		p, err := e.plan(ctx, &j, months, attempt > maxPlans || j.frame != nil)
+		if err != nil {
+			return err
+		}
+		notModified := p.tag != "" && noneMatch(r, p.tag)
+		if notModified || r.Method == http.MethodHead {
+			if err := audited.Wait(); err != nil {
 				return err
 			}
-		}
-		j.header(w.Header(), p.tag, through)
-		if p.tag != "" && noneMatch(r, p.tag) {
-			w.WriteHeader(http.StatusNotModified)
-			return nil
-		}
-		if r.Method == http.MethodHead {
-			w.WriteHeader(http.StatusOK)
+			j.header(w.Header(), p.tag, through)
+			w.WriteHeader(statusWithoutRows(notModified))
 			return nil
 		}
 		began, err := e.begin(ctx, j.request, p.plan)
 		switch {
 		case err == nil:
+			if err := audited.Wait(); err != nil {
+				began.close()
+				return err
+			}
 			x.firstByte = e.cfg.Now()
+			j.header(w.Header(), p.tag, through)
 			return e.stream(w, r, x, j, began, cancel)
 		case !stale(err):
 			return err
@@ -81,19 +88,11 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	}
 }
 
-// prepare does side by side what must be done before the rows are asked for: the audit's start, the watermark and the first plan.
-func (e *Export) prepare(ctx context.Context, r *http.Request, x *exchange, j *job) (p planned, through time.Time, err error) {
-	steps := allSteps() // the audit's start is written, whatever fails beside it
-	steps.Go(func() error { return e.open(r, x) })
-	steps.Go(func() (err error) {
-		through, err = e.completeThrough(ctx)
-		return err
-	})
-	steps.Go(func() (err error) {
-		p, err = e.plan(ctx, j, true, j.frame != nil)
-		return err
-	})
-	return p, through, steps.Wait()
+func statusWithoutRows(notModified bool) int {
+	if notModified {
+		return http.StatusNotModified
+	}
+	return http.StatusOK
 }
 
 // A planned export: where its slices are read, and the state it is made of. tag is "" if only exactness was insisted on.

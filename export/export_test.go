@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"rollcall/export/query"
 	"rollcall/schema"
+	"rollcall/schema/tables"
 )
 
 func TestExport(t *testing.T) {
@@ -191,5 +194,53 @@ func TestCompleteThrough(t *testing.T) {
 		map[string]any{"topic": "t", "partition": 2, "through": "2025-01-01 00:00:00.000", "end_offset": 5, "gone": 1})
 	if got := f.want(f.get(path, key), 200).Header.Get("Rollcall-Complete-Through"); got != "2026-11-01T10:00:00.500Z" {
 		t.Errorf("Rollcall-Complete-Through %q: not the smallest of the partitions that are there", got)
+	}
+}
+
+// lateEvent is a connection on which an event comes just after the plan was read; the watermark would like to be read after that.
+type lateEvent struct {
+	driver.Conn
+	comes   func()
+	planned chan struct{}
+}
+
+func (c lateEvent) Select(ctx context.Context, dest any, query string, args ...any) error {
+	err := c.Conn.Select(ctx, dest, query, args...)
+	if strings.Contains(query, "marks FINAL") {
+		c.comes()
+		close(c.planned)
+	}
+	return err
+}
+
+func (c lateEvent) QueryRow(ctx context.Context, query string, args ...any) driver.Row {
+	if strings.Contains(query, "FROM progress") {
+		select {
+		case <-c.planned:
+		case <-time.After(time.Second):
+		}
+	}
+	return c.Conn.QueryRow(ctx, query, args...)
+}
+
+// What comes after the plan may be missing, so the watermark must not be of a later moment than the plan.
+func TestCompleteThroughIsNoLaterThanThePlan(t *testing.T) {
+	f := newFixture(t)
+	_, key := f.key("acme")
+	progress := map[string]any{"topic": "t", "partition": 0, "through": yesterday().Format(time.DateOnly) + " 00:00:00.000", "end_offset": 5, "gone": 0}
+	f.insert("progress", progress)
+	f.mark("acme", yesterday())
+	f.insert("slices", map[string]any{ // a clean day without events
+		"org_id": "acme", "day": yesterday().Format(time.DateOnly), "generation": uuid.Must(uuid.NewV7()), "revision": tables.Revision, "covered": map[string]int{writer: f.marks},
+	})
+	f.service.conn = lateEvent{f.conn, func() {
+		f.event("acme", yesterday(), nil)
+		progress["through"] = time.Now().UTC().Format("2006-01-02 15:04:05.000")
+		f.insert("progress", progress)
+	}, make(chan struct{})}
+	a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
+	through, err := time.Parse(time.RFC3339, a.Header.Get("Rollcall-Complete-Through"))
+	if err != nil || through.After(yesterday()) && !strings.Contains(a.body, "ada") {
+		t.Errorf("complete through %s, %v, without the event of %s: %s", through, err, yesterday(), a.body)
 	}
 }
