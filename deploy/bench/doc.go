@@ -22,16 +22,14 @@
 // events of 283 bytes of JSON:
 //
 //	way        events/s   client µs/event   engine µs/event   allocs/event   rollcall is
-//	rollcall    357,119              2.55              1.55          0.030
-//	reader       33,428             20.60             11.11         43.975         10.7×
-//	engine       57,311              0.28             16.81          0.029          6.2×
+//	rollcall    370,020              2.22              1.67          0.029
+//	reader       31,775             21.59             11.81         43.935         11.6×
+//	engine       51,335              0.37             18.54          0.032          7.2×
 //
-// Of Rollcall's client time 1.2 to 1.6 µs were its own code, as the machine happened to run (`go test ./ingest -bench 'DecodeEncode|Stages'`: decode 0.6 to 0.95, columns
-// 0.3 to 0.4, checksum and lz4 0.15, sort and encode 0.2), 0.2 to 0.3 the kernel's, and as much went into growing buffers in a run of three seconds. Since then names are
-// told by their first eight bytes, rows have no columns that their type has not, and columns grow by doubling: own code takes 0.76 to 0.85 of that and the client 0.91, in pairs
-// of runs that took turns on a busy machine. The target of 1.2 µs is not met. --cpu-profile says where the rest goes: decode 44 % (scanning 18, rules 13, identity 9,
-// the other parts below 3 each), columns 16, encoding the block 10, cutting records 8, sorting 6, lz4 5, system calls 3, growing 2. None of these is one thing: it
-// is 280 bytes that are looked at, hashed, and copied three times: to the hash, to the column, to the block.
+// Of Rollcall's client time 1.0 to 1.6 µs are its own code, as the machine happens to run (`go test ./ingest -bench 'DecodeEncode|Stages'`), 0.2 to 0.3 the kernel's; the rest is spent on starting, and on
+// growing buffers in a run of three seconds. The target of 1.2 µs is not met. --cpu-profile says where it goes: decode 44 % (scanning 18, rules 13, identity 9, the
+// other parts below 3 each), columns 16, encoding the block 10, cutting records 8, sorting 6, lz4 5, system calls 3, growing 2. None of these is one thing: it is
+// 280 bytes that are looked at, hashed, and copied three times: to the hash, to the column, to the block.
 //
 // What did not pay, or not enough to be kept: copying short texts as two words (slower: the hash reads what was just stored otherwise), expecting the name that followed
 // the last time (7 % of decode), dictionaries with the last 64 words before them (4 % of decode and columns, nothing in a run), fewer calls for absent fields and one-byte lengths
@@ -40,14 +38,14 @@
 // Of the engine's time 0.4 µs are taking the block, 0.7 writing the part, the rest merges: about 4 µs for a row that is merged, on a busy machine. Merging all columns
 // together, not one by one, took 0.84 to 0.97 of that, blocks of 65,536 rows 0.91 to 0.96: too little to be sure of.
 //
-// What does not change with the load. 20,000,000 events (`--events 20000000`): 339,000 events/s at first, 254,000 at the end, 291,000 on average, since the engine merges
-// ever larger parts (4.4 µs/event); client 2.1 µs/event; resident all the while 370 MB here and 350 to 470 MB in the engine. 2,000,000 events each:
+// What does not change with the load. 20,000,000 events (`--events 20000000`): 363,000 events/s at first, 258,000 at the end, 286,000 on average, since the engine merges
+// ever larger parts (4.5 µs/event); client 2.1 µs/event; resident all the while 490 MB here and 370 to 490 MB in the engine. 2,000,000 events each:
 //
 //	                            events/s   client µs/event   engine µs/event   allocs/event
-//	--partitions 1               366,469              2.34              2.34          0.022
-//	--partitions 16              323,097              2.60              2.60          0.037
-//	--partitions 64              280,029              2.84              2.88          0.068
-//	--workspaces 10000           338,763              2.51              2.58          0.074
+//	--partitions 1               403,784              1.98              2.06          0.021
+//	--partitions 16              364,334              2.19              2.35          0.036
+//	--partitions 64              347,874              2.10              2.41          0.066
+//	--workspaces 10000           308,797              2.45              2.92          0.072
 //
 // and 1,000,000 into a log that holds 40,000,000 of a year (--log-events 40000000): 291,878 events/s, engine 1.86 µs/event.
 //
@@ -60,26 +58,42 @@
 //	  73,000         349      891        1,012
 //	 104,000         915    2,962        3,302
 //
-// `rollcall bench export --events 10000000`, 1,000 users, in ms:
+// `rollcall bench export --events 2400000,10000000`, 1,000 users, in ms. 2.4 million is what as many people really send in a year. A month is the last calendar month.
 //
-//	      type   period   first byte   service   bare engine   from the log   service/engine   log/rollups
-//	     users    month          817       871           625          1,016             1.39           1.2
-//	assistants    month          581       581           424            433             1.37           0.7
-//	 workflows    month          397       397           209            369             1.89           0.9
-//	  projects    month          390       390           289            473             1.35           1.2
-//	    models    month          249       249           120            378             2.06           1.5
-//	  api-keys    month          343       343           184            290             1.86           0.8
-//	     users     year        2,939     3,008         2,756         17,824             1.09           5.9
-//	assistants     year        1,869     1,869         1,375          5,221             1.36           2.8
-//	 workflows     year          494       494           358          3,071             1.38           6.2
-//	  projects     year        1,061     1,061           902          4,198             1.18           4.0
-//	    models     year          558       558           461          3,569             1.21           6.4
-//	  api-keys     year          554       554           428          1,753             1.29           3.2
+//	   events         type   period   first byte   service   bare engine   from the log   service/engine   log/rollups
+//	 2,400,000       users    month          265       293           211            695             1.38           2.4
+//	 2,400,000  assistants    month          207       207           135            437             1.53           2.1
+//	 2,400,000   workflows    month          223       223           139            403             1.61           1.8
+//	 2,400,000    projects    month          196       196           107            347             1.82           1.8
+//	 2,400,000      models    month          107       107            43            260             2.53           2.4
+//	 2,400,000    api-keys    month          150       150            78            244             1.92           1.6
+//	 2,400,000       users     year          730       780           613          3,966             1.27           5.1
+//	 2,400,000  assistants     year          607       607           535          1,907             1.14           3.1
+//	 2,400,000   workflows     year          349       349           258          1,166             1.35           3.3
+//	 2,400,000    projects     year          476       476           421          1,169             1.13           2.5
+//	 2,400,000      models     year          263       263           144          1,283             1.83           4.9
+//	 2,400,000    api-keys     year          312       312           193            825             1.62           2.6
+//	10,000,000       users    month          328       365           222          1,659             1.65           4.5
+//	10,000,000  assistants    month          250       250           183            796             1.37           3.2
+//	10,000,000   workflows    month          217       217           146            751             1.49           3.5
+//	10,000,000    projects    month          247       247           150            611             1.65           2.5
+//	10,000,000      models    month          127       127            78            622             1.62           4.9
+//	10,000,000    api-keys    month          175       175           101            410             1.74           2.3
+//	10,000,000       users     year        1,515     1,588         1,415         14,888             1.12           9.4
+//	10,000,000  assistants     year        1,486     1,486         1,482          6,485             1.00           4.4
+//	10,000,000   workflows     year          585       585           479          3,593             1.22           6.1
+//	10,000,000    projects     year        1,098     1,098           927          4,256             1.18           3.9
+//	10,000,000      models     year          469       469           323          5,731             1.45          12.2
+//	10,000,000    api-keys     year          492       492           354          2,742             1.39           5.6
 //
-// With --events 2400000, what 1,000 people really send in a year, first bytes of a month come after 160 to 310 ms, of a year after 300 to 990. The service adds about
-// 100 ms to the engine's own time: the plan, the audit's start, the watermark and two looks at the workspace, each a statement of 8 ms or more to the engine. First
-// bytes come when all rows are ranked and sorted, so nearly with the last ones. A month is no faster from the rollups than from the log where, as here, most events of
-// a day have their own combination of user, model, assistant and client: a rollup saves rows only where they repeat.
+// What keeps a small export above 60 ms is the engine's time to understand the statement: for a workspace without one row it takes 22 ms for models, 45 for api-keys, 60
+// to 80 for projects, assistants and workflows and 100 for users. The service adds 60 to 80 ms: the watermark (5), then the plan (21 to 30 for a month, 44 for a year) with
+// the workspace (8) and the audit's start (12) beside it, and what the statement's guards cost. First bytes come when all rows are ranked and sorted, so nearly with the last.
 //
-// A recompute takes about 0.3 to 0.45 M log rows a second: grouping by ten keys of which two thirds of the rows have their own costs 2 µs a row, and FINAL 0.35.
+// Months make a year's export read 1.0 to 1.9 times fewer rows than days at 2.4 million events, more where people repeat themselves more often: a rollup saves rows only
+// where user, model, assistant and the others are the same again. What it always saves is FINAL, and the columns that an export does not need.
+//
+// A recompute takes about 0.3 to 0.45 M log rows a second, merging the closed months included 0.13 (2.4 million) to 0.26: grouping by ten keys of which two thirds of the
+// rows have their own costs 1.1 µs a row, the sets of conversations and the tokens' sums as much again, writing sorted rows the rest, FINAL 0.35. Grouping alone, without
+// any measure, would not reach 2 M rows a second on two cores.
 package bench

@@ -194,7 +194,7 @@ func (r *exportRun) roll(ctx context.Context) error {
 	}
 	slices, err := worker.Once(ctx)
 	took := time.Since(started)
-	fmt.Fprintf(r.Progress, "%d slices recomputed in %s: %.1f M log rows/s\n", slices, took.Round(time.Millisecond), float64(r.Events)/took.Seconds()/1e6)
+	fmt.Fprintf(r.Progress, "%d slices and their closed months rolled up in %s: %.2f M log rows/s\n", slices, took.Round(time.Millisecond), float64(r.Events)/took.Seconds()/1e6)
 	return err
 }
 
