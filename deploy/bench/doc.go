@@ -90,6 +90,9 @@
 // to 80 for projects, assistants and workflows and 100 for users. The service adds 60 to 80 ms: the watermark (5), then the plan (21 to 30 for a month, 44 for a year) with
 // the workspace (8) and the audit's start (12) beside it, and what the statement's guards cost. First bytes come when all rows are ranked and sorted, so nearly with the last.
 //
+// 100,000 users over 12 months (--users 100000 --events 10000000 --repeat 1): 71 MB of CSV in 7.7 s, 1.23 × the bare engine; at most 45 MB resident in the service and its
+// client, and 4.8 GB in the engine, filling, rolling up and the exports from the log included.
+//
 // Months make a year's export read 1.0 to 1.9 times fewer rows than days at 2.4 million events, more where people repeat themselves more often: a rollup saves rows only
 // where user, model, assistant and the others are the same again. What it always saves is FINAL, and the columns that an export does not need.
 //

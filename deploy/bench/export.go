@@ -93,6 +93,7 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 			return nil, fmt.Errorf("%s of a %s: %w", results[i].Type, results[i].Period, err)
 		}
 	}
+	fmt.Fprintf(o.Progress, "most memory resident, filling and rolling up included: %d MB in the engine, %d MB here, the service and its client\n", r.engine.peak()>>20, peak(os.Getpid())>>20)
 	return results, nil
 }
 
