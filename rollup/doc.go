@@ -38,8 +38,8 @@
 //
 // A generation that lost is first marked dead, so that no new plan has it; its rows go Config.DeadTime later. A reader that planned before and reads after finds its
 // rows short, fails by its guard before its first byte, and plans again. Rows without a manifest are a dead worker's once they are Config.OrphanTime old.
-// A month generation is lost when its slices are all clean and of other versions, or when the rollups of its first slice have come to their end. One whose rows are gone is marked dead too: a binary from before months takes them for
-// orphans, if it runs beside this one for longer than OrphanTime; until then exports of that month plan twice, the second time by days.
+// A month generation is lost when its slices are all clean and of other versions, or when the rollups of its first slice have come to their end. One whose rows are
+// gone is marked dead too: a binary from before months takes them for orphans, if it runs beside this one for longer than OrphanTime; until then exports of that month plan twice, the second time by days.
 //
 // # Watching
 //

@@ -332,7 +332,7 @@ func TestRunRollsMonthsUp(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- db.Run(ctx) }()
 	for value(db.metrics.months.WithLabelValues(committed)) == 0 && ctx.Err() == nil {
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // between two looks
 	}
 	stop()
 	if err := <-ended; err != nil {

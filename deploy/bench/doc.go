@@ -26,8 +26,8 @@
 //	reader       31,775             21.59             11.81         43.935         11.6×
 //	engine       51,335              0.37             18.54          0.032          7.2×
 //
-// Of Rollcall's client time 1.0 to 1.6 µs are its own code, as the machine happens to run (`go test ./ingest -bench 'DecodeEncode|Stages'`), 0.2 to 0.3 the kernel's; the rest is spent on starting, and on
-// growing buffers in a run of three seconds. The target of 1.2 µs is not met. --cpu-profile says where it goes: decode 44 % (scanning 18, rules 13, identity 9, the
+// Of Rollcall's client time 1.0 to 1.6 µs are its own code, as the machine happens to run (`go test ./ingest -bench 'DecodeEncode|Stages'`), 0.2 to 0.3 the kernel's;
+// the rest is spent on starting, and on growing buffers in a run of three seconds. The target of 1.2 µs is not met. --cpu-profile says where it goes: decode 44 % (scanning 18, rules 13, identity 9, the
 // other parts below 3 each), columns 16, encoding the block 10, cutting records 8, sorting 6, lz4 5, system calls 3, growing 2. None of these is one thing: it is
 // 280 bytes that are looked at, hashed, and copied three times: to the hash, to the column, to the block.
 //

@@ -215,7 +215,7 @@ func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (a
 	return drain(started, res.Body, res.StatusCode)
 }
 
-// bare runs the same SQL in the engine, without the service.
+// bare runs the same SQL in the engine, without the service and so without the guard of a tag's entities.
 func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
 	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
 	if err != nil {
