@@ -18,6 +18,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"rollcall/schema"
 )
 
 const (
@@ -143,21 +145,21 @@ func TestCustomRangeLimits(t *testing.T) {
 	_, p, _ := signedIn(t, 5, english)
 	p.openDialog()
 	p.click("input[name=dialog-range][value=custom]")
-	today := time.Now().UTC()
-	for name, dates := range map[string][2]string{
-		"before the earliest": {today.AddDate(-1, 0, -1).Format(time.DateOnly), today.Format(time.DateOnly)},
-		"after today":         {today.AddDate(0, 0, 1).Format(time.DateOnly), today.AddDate(0, 0, 2).Format(time.DateOnly)},
-		"ends before it is":   {today.Format(time.DateOnly), today.AddDate(0, 0, -1).Format(time.DateOnly)},
+	today := schema.DayOf(time.Now().UTC())
+	for name, dates := range map[string][2]schema.Day{
+		"before the earliest": {schema.Earliest(today) - 1, today},
+		"after today":         {today + 1, today + 2},
+		"ends before it is":   {today, today - 1},
 	} {
-		p.set("#dialog-to", dates[1])
-		p.set("#dialog-from", dates[0])
-		p.set("#dialog-to", dates[1])
+		p.set("#dialog-to", dates[1].String())
+		p.set("#dialog-from", dates[0].String())
+		p.set("#dialog-to", dates[1].String())
 		if p.text("dialog .custom .error") == "" || !eval[bool](p, "document.querySelector('#generate').disabled") {
 			t.Errorf("%s: no error, or the file can still be asked for", name)
 		}
 	}
-	p.set("#dialog-from", today.AddDate(-1, 0, 0).Format(time.DateOnly))
-	p.set("#dialog-to", today.Format(time.DateOnly))
+	p.set("#dialog-from", schema.Earliest(today).String())
+	p.set("#dialog-to", today.String())
 	p.previewed()
 	if text := p.text("dialog .custom .error"); text != "" || eval[bool](p, "document.querySelector('#generate').disabled") {
 		t.Errorf("the whole of the exportable time is refused: %q", text)

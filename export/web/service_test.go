@@ -138,11 +138,30 @@ func (s *service) workspace(org, name string, days int, settings row) {
 		for range count {
 			events = append(events, s.usage(org, at.Add(time.Duration(random.IntN(3600))*time.Second), random)...)
 		}
+		events = append(events, s.oneOfEach(org, at)...)
 		marks = append(marks, row{"org_id": org, "day": at.Format(time.DateOnly), "writer": uuid.Nil, "seq": 1})
 	}
 	s.insert("events", events)
 	s.insert("marks", marks)
 	s.insert("progress", []row{{"topic": "usage." + org, "partition": 0, "through": time.Now().UTC().Format("2006-01-02 15:04:05.000"), "end_offset": len(events), "gone": 0}})
+}
+
+// oneOfEach is what every day has, so that no period is without a figure: this week may be one Sunday, and this month
+// its first day.
+func (s *service) oneOfEach(org string, at time.Time) []row {
+	return []row{
+		s.row(org, at, row{"type": "message", "user_id": "u00", "channel": "assistant", "assistant_id": "a0", "model": "gpt-5"}),
+		s.row(org, at, row{"type": "message", "user_id": "u00", "channel": "project", "project_id": "p0", "model": "gpt-5"}),
+		s.row(org, at, row{"type": "action", "user_id": "u00", "action": "canvas", "model": "gpt-5"}),
+		s.row(org, at, row{
+			"type": "token", "user_id": "u00", "api_key_id": "k1", "model": "gpt-5", "provider": "provider", "byok": true,
+			"prompt_tokens": 100, "completion_tokens": 10, "cost_usd": "0.001",
+		}),
+		s.row(org, at, row{
+			"type": "workflow_run", "workflow_id": "w1", "run_id": at.Format(time.DateOnly), "status": "succeeded",
+			"duration_ms": 1000, "trigger": "schedule",
+		}),
+	}
 }
 
 // usage is a message, the request it makes, and now and then an action or a workflow's run.
