@@ -36,7 +36,7 @@ func (e *Export) watchKeys(ctx context.Context) {
 // expiring counts the workspaces whose last key ends soon or ended just now. One that already has a newer key does not count: that is a rotation.
 func (k *Keys) expiring(ctx context.Context, now time.Time) (workspaces uint64, err error) {
 	err = k.conn.QueryRow(ctx, `SELECT countIf(NOT forever AND last BETWEEN {from:DateTime64(3, 'UTC')} AND {to:DateTime64(3, 'UTC')})
-FROM (SELECT org_id, max(expires_at) AS last, countIf(expires_at IS NULL) > 0 AS forever FROM keys FINAL WHERE revoked_at IS NULL GROUP BY org_id)`,
+FROM (SELECT org_id, max(expires_at) AS last, countIf(expires_at IS NULL) > 0 AS forever FROM (`+keysWhere("true")+`) WHERE revoked_at IS NULL GROUP BY org_id)`,
 		clickhouse.DateNamed("from", now.Add(-expiredSince).UTC(), clickhouse.MilliSeconds),
 		clickhouse.DateNamed("to", now.Add(expiringWithin).UTC(), clickhouse.MilliSeconds)).Scan(&workspaces)
 	if err != nil {

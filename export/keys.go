@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -51,59 +49,66 @@ func (k Key) State(now time.Time) string {
 	return "valid"
 }
 
-// keyCacheAge is how long a key that was read counts without being read again, and so how long a revoked one may go on working.
-const keyCacheAge = time.Second
-
 // Keys reads and writes the table keys. It is safe for concurrent use.
 type Keys struct {
 	conn driver.Conn
-
-	mu    sync.Mutex
-	cache map[string]cachedKey
-}
-
-type cachedKey struct {
-	key  Key
-	read time.Time
+	read *keyReads
 }
 
 // OpenKeys takes a connection of tables.Open; it does not talk to the server yet.
-func OpenKeys(conn driver.Conn) *Keys { return &Keys{conn: conn, cache: map[string]cachedKey{}} }
+func OpenKeys(conn driver.Conn) *Keys { return &Keys{conn: conn, read: newKeyReads(conn)} }
 
 var scopeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// Create makes a key, rc_<id>_<secret>, for a workspace, which may have sent nothing yet. expires 0 is never; no scope is ScopeExport. What
-// cannot be is ErrKeyRefused.
-func (k *Keys) Create(ctx context.Context, org, name string, expires time.Duration, scopes ...string) (id, key string, err error) {
+// Create makes a key, rc_<id>_<secret>, for a workspace, which may have sent nothing yet. expires 0 is never; no scope is ScopeExport. A key that cannot be is
+// ErrKeyRefused. Once Create returns a key, the table shows it.
+func (k *Keys) Create(ctx context.Context, org, name string, expires time.Duration, scopes ...string) (id, text string, err error) {
 	if len(scopes) == 0 {
 		scopes = []string{ScopeExport}
 	}
 	if err := judgeKey(org, name, expires, scopes); err != nil {
 		return "", "", err
 	}
-	id = newKeyID()
-	secret, salt := make([]byte, 32), make([]byte, 16)
-	rand.Read(secret)
+	random, salt := make([]byte, 32), make([]byte, 16)
+	rand.Read(random)
 	rand.Read(salt)
-	text := base64.RawURLEncoding.EncodeToString(secret)
+	secret := base64.RawURLEncoding.EncodeToString(random)
 	now := time.Now().UTC()
-	var expiry *time.Time
+	key := Key{ID: newKeyID(), Org: org, Name: name, Scopes: scopes, CreatedAt: now, Salt: string(salt), Hash: string(hashKey(salt, secret))}
 	if expires > 0 {
 		at := now.Add(expires)
-		expiry = &at
+		key.ExpiresAt = &at
 	}
-	batch, err := k.conn.PrepareBatch(ctx, "INSERT INTO keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)")
-	if err != nil {
+	if err := k.insert(ctx, key); err != nil {
 		return "", "", fmt.Errorf("store the key: %w", err)
+	}
+	switch kept, err := k.read.one(ctx, key.ID); {
+	case errors.Is(err, ErrKey) || err == nil && kept.Hash != key.Hash:
+		return "", "", errors.New("no key was made: the database took it, but does not show it; run the command again")
+	case err != nil:
+		return "", "", err
+	}
+	return key.ID, "rc_" + key.ID + "_" + secret, nil
+}
+
+// A row's rank decides which of a key's rows ReplacingMergeTree keeps: the one of the revocation, whatever the clocks say (migration 0010).
+var rankMade = time.Unix(0, 0).UTC()
+
+const rankRevoked = "toDateTime64('2299-12-31 00:00:00', 6, 'UTC')"
+
+const insertKey = "INSERT INTO keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)"
+
+func (k *Keys) insert(ctx context.Context, key Key) error {
+	batch, err := k.conn.PrepareBatch(ctx, insertKey)
+	if err != nil {
+		return err
 	}
 	defer batch.Close()
-	if err := batch.Append(id, org, name, string(salt), string(hashKey(salt, text)), scopes, now, expiry, (*time.Time)(nil), now); err != nil {
-		return "", "", fmt.Errorf("store the key: %w", err)
+	err = batch.Append(key.ID, key.Org, key.Name, key.Salt, key.Hash, key.Scopes, key.CreatedAt, key.ExpiresAt, key.RevokedAt, rankMade)
+	if err != nil {
+		return err
 	}
-	if err := batch.Send(); err != nil {
-		return "", "", fmt.Errorf("store the key: %w", err)
-	}
-	return id, "rc_" + id + "_" + text, nil
+	return batch.Send()
 }
 
 func judgeKey(org, name string, expires time.Duration, scopes []string) error {
@@ -123,34 +128,38 @@ func judgeKey(org, name string, expires time.Duration, scopes []string) error {
 	return nil
 }
 
-const keyColumns = "SELECT key_id, org_id, name, scopes, created_at, expires_at, revoked_at, salt, hash FROM keys FINAL"
-
 // List gives the keys of one workspace, or with org "" all, oldest first.
 func (k *Keys) List(ctx context.Context, org string) ([]Key, error) {
 	var all []Key
-	err := k.conn.Select(ctx, &all, keyColumns+" WHERE {org:String} = '' OR org_id = {org:String} ORDER BY org_id, created_at, key_id", clickhouse.Named("org", org))
+	err := k.conn.Select(ctx, &all, "SELECT * FROM ("+keysWhere("true")+") WHERE {org:String} = '' OR org_id = {org:String} ORDER BY org_id, created_at, key_id",
+		clickhouse.Named("org", org))
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
 	}
 	return all, nil
 }
 
-// Revoke makes a key invalid for good; every service process knows within keyCacheAge. Revoking it again changes nothing.
+// Revoke makes a key invalid for good; every service process knows within keyCacheAge. Revoking it again changes nothing. It returns nil once the table shows
+// the key as revoked.
 func (k *Keys) Revoke(ctx context.Context, id string) error {
-	if _, err := k.read(ctx, id); errors.Is(err, ErrKey) {
+	if _, err := k.read.one(ctx, id); errors.Is(err, ErrKey) {
 		return fmt.Errorf("there is no key %q; `rollcall keys list` shows all ids", id)
 	} else if err != nil {
 		return err
 	}
-	err := k.conn.Exec(ctx, `INSERT INTO keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)
-SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, now64(3), now64(6) FROM keys FINAL
-WHERE key_id = {id:String} AND revoked_at IS NULL`, clickhouse.Named("id", id))
+	err := k.conn.Exec(ctx, insertKey+`
+SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, coalesce(revoked_at, now64(3)), `+rankRevoked+` FROM keys FINAL
+WHERE key_id = {id:String} AND updated_at < `+rankRevoked, clickhouse.Named("id", id))
 	if err != nil {
 		return fmt.Errorf("revoke the key: %w", err)
 	}
-	k.mu.Lock()
-	delete(k.cache, id)
-	k.mu.Unlock()
+	k.read.forget(id)
+	switch kept, err := k.read.one(ctx, id); {
+	case err != nil:
+		return fmt.Errorf("the key %s may still be valid: %w", id, err)
+	case kept.RevokedAt == nil:
+		return fmt.Errorf("the key %s is not revoked: the database took the revocation, but does not show it; run the command again", id)
+	}
 	return nil
 }
 
@@ -172,48 +181,14 @@ func (k *Keys) Verify(ctx context.Context, text string, now time.Time) (Key, err
 
 // Valid gives the key of an id whose holder was verified before (a session, a signed link), if it still is valid; else ErrKey.
 func (k *Keys) Valid(ctx context.Context, id string, now time.Time) (Key, error) {
-	k.mu.Lock()
-	cached, ok := k.cache[id]
-	k.mu.Unlock()
-	if !ok || time.Since(cached.read) >= keyCacheAge {
-		read := time.Now() // before the query: the row is at least as new
-		key, err := k.read(ctx, id)
-		if err != nil {
-			return Key{}, err
-		}
-		cached = cachedKey{key, read}
-		k.keep(cached)
+	key, err := k.read.recent(ctx, id)
+	if err != nil {
+		return Key{}, err
 	}
-	if cached.key.State(now) != "valid" {
+	if key.State(now) != "valid" {
 		return Key{}, ErrKey
 	}
-	return cached.key, nil
-}
-
-// read gives the key's row, or ErrKey.
-func (k *Keys) read(ctx context.Context, id string) (Key, error) {
-	var rows []Key
-	if err := k.conn.Select(ctx, &rows, keyColumns+" WHERE key_id = {id:String}", clickhouse.Named("id", id)); err != nil {
-		return Key{}, fmt.Errorf("read the key: %w", err)
-	}
-	if len(rows) == 0 {
-		return Key{}, ErrKey
-	}
-	return rows[0], nil
-}
-
-// keep caches a key, and drops the old ones when there are many.
-func (k *Keys) keep(c cachedKey) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.cache) >= 1024 {
-		for id, old := range k.cache {
-			if time.Since(old.read) >= keyCacheAge {
-				delete(k.cache, id)
-			}
-		}
-	}
-	k.cache[c.key.ID] = c
+	return key, nil
 }
 
 func hashKey(salt []byte, secret string) []byte {
@@ -238,10 +213,13 @@ func newKeyID() string {
 	return string(id)
 }
 
+var keyForm = regexp.MustCompile(fmt.Sprintf(`^rc_([%s]{%d})_([A-Za-z0-9_-]{%d})$`, keyIDAlphabet, keyIDLength, keySecretLength))
+
+// splitKey takes a key apart. What is not written as a key is never looked for in the table.
 func splitKey(text string) (id, secret string, ok bool) {
-	text, ok = strings.CutPrefix(text, "rc_")
-	if !ok || len(text) != keyIDLength+1+keySecretLength || text[keyIDLength] != '_' {
+	parts := keyForm.FindStringSubmatch(text)
+	if parts == nil {
 		return "", "", false
 	}
-	return text[:keyIDLength], text[keyIDLength+1:], true
+	return parts[1], parts[2], true
 }

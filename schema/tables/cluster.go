@@ -104,11 +104,13 @@ func (c cluster) ledger() []string {
 }
 
 var (
-	createTable = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)\s`)
-	alterTable  = regexp.MustCompile(`^ALTER TABLE (\w+)\s`)
-	codecsOnly  = regexp.MustCompile(`^ALTER TABLE \w+\s+MODIFY COLUMN \w+ CODEC\(`)
-	columnsOnly = regexp.MustCompile(`^ALTER TABLE \w+\s+(ADD|DROP|MODIFY|COMMENT|RENAME) COLUMN\s`)
-	mergeTree   = regexp.MustCompile(`(?m)^ENGINE = ((?:Replacing)?MergeTree)(?:\(([^)]*)\))?$`)
+	createTable  = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)\s`)
+	alterTable   = regexp.MustCompile(`^ALTER TABLE (\w+)\s`)
+	codecsOnly   = regexp.MustCompile(`^ALTER TABLE \w+\s+MODIFY COLUMN \w+ CODEC\(`)
+	columnsOnly  = regexp.MustCompile(`^ALTER TABLE \w+\s+(ADD|DROP|MODIFY|COMMENT|RENAME) COLUMN\s`)
+	insertSelect = regexp.MustCompile(`(?s)^INSERT INTO \w+ \(.+\)\s+SELECT\s.+\sFROM \w+`)
+	tableOf      = regexp.MustCompile(`\b(INSERT INTO|FROM) (\w+)\b`)
+	mergeTree    = regexp.MustCompile(`(?m)^ENGINE = ((?:Replacing)?MergeTree)(?:\(([^)]*)\))?$`)
 )
 
 // statements makes a cluster's statements of one server's. It knows the forms that migrations have, and refuses others rather than guess.
@@ -129,7 +131,10 @@ func (c cluster) statements(one string) ([]string, error) {
 		}
 		return all, nil
 	}
-	return nil, fmt.Errorf("a migration's statement is neither CREATE TABLE IF NOT EXISTS nor ALTER TABLE: %.60s", one)
+	if insertSelect.MatchString(one) { // from and into the tables over the shards, which send each row to its own
+		return []string{tableOf.ReplaceAllString(one, "$1 "+c.database+".$2")}, nil
+	}
+	return nil, fmt.Errorf("a migration's statement is neither CREATE TABLE IF NOT EXISTS nor ALTER TABLE nor INSERT … SELECT: %.60s", one)
 }
 
 // qualify names the shard's own table, on all nodes.

@@ -375,3 +375,7 @@ SETTINGS merge_with_ttl_timeout = 3600, ttl_only_drop_parts = 0;
 
 CREATE TABLE IF NOT EXISTS rollcall.months ON CLUSTER `prod` AS rollcall_local.months
 ENGINE = Distributed('prod', 'rollcall_local', 'months', cityHash64(org_id));
+
+INSERT INTO rollcall.keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)
+SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, toDateTime64('2299-12-31 00:00:00', 6, 'UTC')
+FROM rollcall.keys WHERE revoked_at IS NOT NULL;

@@ -1,0 +1,209 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+const (
+	keyCacheAge     = time.Second            // how long a key that was read counts without being read again: so long a revoked one may go on working
+	unknownKeysEach = 250 * time.Millisecond // ids that this process has not met are looked up together, so often at most
+	maxUnknownKeys  = 8192                   // ids that wait for one look-up; more are told to come again
+	keysPerRead     = 1024                   // ids in one statement: they are a parameter, and so a part of its address
+	maxKnownKeys    = 16384                  // keys in memory
+	keyReadTimeout  = 10 * time.Second
+)
+
+// keyReads reads the table keys for all requests of a process, and costs the database no query per request, whatever clients send:
+//
+//   - A key that exists stays in memory and is read again when it is older than keyCacheAge. Keys that are due at the same time are read together.
+//   - An id that is not in memory waits for the next look-up of such ids. One look-up takes all that wait, and the next begins unknownKeysEach later at the
+//     earliest. So a flood of made-up keys costs a few queries a second, a new key works at once, or within that time during a flood, and nothing is ever
+//     remembered of a key that does not exist.
+type keyReads struct {
+	conn         driver.Conn
+	due, unknown *keyBatcher
+
+	mu    sync.Mutex
+	cache map[string]cachedKey
+}
+
+type cachedKey struct {
+	key  Key
+	read time.Time
+}
+
+func newKeyReads(conn driver.Conn) *keyReads {
+	r := &keyReads{conn: conn, cache: map[string]cachedKey{}}
+	r.due = newKeyBatcher(r.lookUp, 0, maxKnownKeys)
+	r.unknown = newKeyBatcher(r.lookUp, unknownKeysEach, maxUnknownKeys)
+	return r
+}
+
+// keysWhere reads keys, one row each. A key is revoked if any of its rows says so, whichever of them a merge would keep.
+func keysWhere(condition string) string {
+	return `SELECT key_id, any(keys.org_id) AS org_id, any(keys.name) AS name, any(keys.scopes) AS scopes, any(keys.created_at) AS created_at,
+	any(keys.expires_at) AS expires_at, min(keys.revoked_at) AS revoked_at, any(keys.salt) AS salt, any(keys.hash) AS hash
+FROM keys WHERE ` + condition + ` GROUP BY key_id`
+}
+
+func (r *keyReads) lookUp(ctx context.Context, ids []string) (map[string]Key, error) {
+	found := map[string]Key{}
+	for some := range slices.Chunk(ids, keysPerRead) {
+		var rows []Key
+		if err := r.conn.Select(ctx, &rows, keysWhere("key_id IN {ids:Array(String)}"), clickhouse.Named("ids", some)); err != nil {
+			return nil, fmt.Errorf("read the keys: %w", err)
+		}
+		for _, k := range rows {
+			found[k.ID] = k
+		}
+	}
+	return found, nil
+}
+
+// one reads a key now, or gives ErrKey.
+func (r *keyReads) one(ctx context.Context, id string) (Key, error) {
+	found, err := r.lookUp(ctx, []string{id})
+	if err != nil {
+		return Key{}, err
+	}
+	key, ok := found[id]
+	if !ok {
+		return Key{}, ErrKey
+	}
+	return key, nil
+}
+
+// recent gives a key as it was less than keyCacheAge ago, or ErrKey.
+func (r *keyReads) recent(ctx context.Context, id string) (Key, error) {
+	r.mu.Lock()
+	cached, known := r.cache[id]
+	r.mu.Unlock()
+	if known && time.Since(cached.read) < keyCacheAge {
+		return cached.key, nil
+	}
+	batcher := r.unknown
+	if known {
+		batcher = r.due
+	}
+	key, read, err := batcher.get(ctx, id)
+	if err != nil {
+		return Key{}, err
+	}
+	r.keep(cachedKey{key, read})
+	return key, nil
+}
+
+// keep caches a key, and where there are too many drops those that nobody has used for a minute, or else any.
+func (r *keyReads) keep(c cachedKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.cache[c.key.ID]; !known && len(r.cache) >= maxKnownKeys {
+		maps.DeleteFunc(r.cache, func(_ string, old cachedKey) bool { return time.Since(old.read) > time.Minute })
+		for id := range r.cache {
+			if len(r.cache) < maxKnownKeys*3/4 { // some at a time: a look at all of them must not come with every key
+				break
+			}
+			delete(r.cache, id)
+		}
+	}
+	r.cache[c.key.ID] = c
+}
+
+func (r *keyReads) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.cache, id)
+}
+
+// A keyBatcher looks keys up for many requests at once: one look-up at a time, the next at least every later, of at most limit ids.
+type keyBatcher struct {
+	lookUp func(ctx context.Context, ids []string) (map[string]Key, error)
+	every  time.Duration
+	limit  int
+	turn   chan time.Time // holds the time of the last look-up; who has taken it looks up
+
+	mu      sync.Mutex
+	waiting *keyBatch // takes ids until its turn comes; nil if nobody waits
+}
+
+// A keyBatch is one look-up. Its results are there once done is closed.
+type keyBatch struct {
+	ids  map[string]struct{}
+	done chan struct{}
+
+	keys map[string]Key
+	read time.Time
+	err  error
+}
+
+func newKeyBatcher(lookUp func(context.Context, []string) (map[string]Key, error), every time.Duration, limit int) *keyBatcher {
+	b := &keyBatcher{lookUp: lookUp, every: every, limit: limit, turn: make(chan time.Time, 1)}
+	b.turn <- time.Time{}
+	return b
+}
+
+// get gives the key and a time at or before the moment it was read, or ErrKey.
+func (b *keyBatcher) get(ctx context.Context, id string) (key Key, read time.Time, err error) {
+	batch, err := b.join(id)
+	if err != nil {
+		return Key{}, time.Time{}, err
+	}
+	select {
+	case <-batch.done:
+	case <-ctx.Done():
+		return Key{}, time.Time{}, ctx.Err()
+	}
+	if batch.err != nil {
+		return Key{}, time.Time{}, batch.err
+	}
+	key, ok := batch.keys[id]
+	if !ok {
+		return Key{}, time.Time{}, ErrKey
+	}
+	return key, batch.read, nil
+}
+
+// join adds the id to the next look-up.
+func (b *keyBatcher) join(id string) (*keyBatch, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	batch := b.waiting
+	if batch == nil {
+		batch = &keyBatch{ids: map[string]struct{}{}, done: make(chan struct{})}
+		b.waiting = batch
+		go b.run(batch)
+	}
+	if len(batch.ids) >= b.limit {
+		return nil, &failure{
+			status: http.StatusTooManyRequests, retryAfter: time.Second,
+			detail: "The service gets more unknown API keys than it looks up at a time; try again in a second.",
+		}
+	}
+	batch.ids[id] = struct{}{}
+	return batch, nil
+}
+
+// run looks the batch up when its turn comes. It serves many requests, so none of their contexts ends it.
+func (b *keyBatcher) run(batch *keyBatch) {
+	last := <-b.turn
+	time.Sleep(time.Until(last.Add(b.every)))
+	b.mu.Lock()
+	b.waiting = nil
+	b.mu.Unlock()
+	batch.read = time.Now()
+	defer func() { b.turn <- batch.read }()
+	defer close(batch.done)
+	defer recovered(&batch.err)
+	ctx, cancel := context.WithTimeout(context.Background(), keyReadTimeout)
+	defer cancel()
+	batch.keys, batch.err = b.lookUp(ctx, slices.Collect(maps.Keys(batch.ids)))
+}
