@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -43,9 +44,11 @@ type BrokerOptions struct {
 }
 
 // Broker is a Kafka broker inside this process, for one machine and for tests. It speaks Kafka's protocol to any client that reaches 127.0.0.1.
-// Acknowledged records and committed offsets survive SIGKILL of the process; they are not forced to disk, so a power failure may take the last ones.
+// What it acknowledged survives SIGKILL of the process; see the package's documentation.
 type Broker struct {
 	cluster *kfake.Cluster
+	dir     string
+	log     *brokerLog
 	lock    *dirLock
 	addrs   []string
 	stop    chan struct{}
@@ -60,7 +63,7 @@ func StartBroker(ctx context.Context, opts BrokerOptions) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{stop: make(chan struct{})}
+	b := &Broker{dir: opts.Dir, log: &brokerLog{log: opts.Log}, stop: make(chan struct{})}
 	if opts.Dir != "" {
 		if b.lock, err = lockDir(opts.Dir); err != nil {
 			return nil, fmt.Errorf("embedded broker: %w", err)
@@ -120,12 +123,15 @@ func (b *Broker) start(ctx context.Context, opts BrokerOptions) error {
 	settings := []kfake.Opt{
 		kfake.Ports(ports...),
 		kfake.ClusterID("rollcall-embedded"),
-		kfake.WithLogger(brokerLog{opts.Log}),
+		kfake.WithLogger(b.log),
 		kfake.DefaultNumPartitions(opts.Partitions),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(maxBatchBytes)}),
 		kfake.ListenFn(func(network, addr string) (net.Listener, error) { return listenGuarded(ctx, network, addr, opts) }),
 	}
 	if opts.Dir != "" {
+		if err := recoverDir(opts.Dir, opts.Log); err != nil {
+			return err
+		}
 		settings = append(settings, kfake.DataDir(opts.Dir))
 	}
 	if b.cluster, err = kfake.NewCluster(settings...); err != nil {
@@ -178,6 +184,7 @@ func (b *Broker) Close() {
 		b.done.Wait()
 		if b.cluster != nil {
 			b.cluster.Close()
+			b.markStopped()
 		}
 		if b.lock != nil {
 			b.lock.release()
@@ -185,14 +192,28 @@ func (b *Broker) Close() {
 	})
 }
 
-// brokerLog passes the cluster's log on; what it calls information is a line per request.
-type brokerLog struct{ log *slog.Logger }
+// markStopped spares the next start the recovery, if the cluster wrote all of its state.
+func (b *Broker) markStopped() {
+	if b.dir == "" || b.log.failed.Load() {
+		return
+	}
+	if err := markStopped(b.dir); err != nil {
+		b.log.log.Warn("embedded broker: the next start has to recover its files", "error", err)
+	}
+}
 
-func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+// brokerLog passes the cluster's log on; what it calls information is a line per request.
+type brokerLog struct {
+	log    *slog.Logger
+	failed atomic.Bool // the cluster reported an error; this is how it says that it could not write its state
+}
+
+func (l *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	at := slog.LevelDebug
 	switch level {
 	case kfake.LogLevelError:
 		at = slog.LevelError
+		l.failed.Store(true)
 	case kfake.LogLevelWarn:
 		at = slog.LevelWarn
 	}

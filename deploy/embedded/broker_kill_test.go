@@ -83,9 +83,9 @@ func writeUntilKilled(t *testing.T, addr, topic string, kill int, process *os.Pr
 	return acknowledged
 }
 
-func startBrokerProcess(t *testing.T, program, dir string) (addr string, process *os.Process) {
+func startBrokerProcess(t *testing.T, program string, args ...string) (addr string, process *os.Process) {
 	t.Helper()
-	cmd := exec.Command(program, dir)
+	cmd := exec.Command(program, args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

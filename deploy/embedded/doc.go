@@ -3,7 +3,35 @@
 //
 // # The broker
 //
-// StartBroker runs franz-go's kfake. Acknowledged records and committed offsets survive SIGKILL of the process.
+// StartBroker runs franz-go's kfake. Acknowledged records, committed transactions and committed
+// offsets survive SIGKILL of the process. They are not forced to disk, so a power failure may take
+// the last ones.
+//
+// kfake writes a record before it acknowledges it, and so loses none at a kill. What it loses, it
+// loses when it starts again on the files of a killed process. As of September 2026, left to
+// itself:
+//
+//   - it aborts the transactions that were open, but in its memory only. No marker in the log ends
+//     them. Readers of committed records take what the same producer commits next for the rest of
+//     the aborted transaction, and drop it. At the second kill, the aborted records are committed
+//     by the next marker;
+//   - it can acknowledge the commit of such a transaction, if it was stopped in order before and
+//     the producer is the same since then;
+//   - it loads the producers' sequence numbers of the last stop in order, and refuses the next
+//     records of a producer that lived through that stop and the kill;
+//   - it appends to the files of committed offsets and producers behind an entry that was cut off
+//     by the kill, and reads none of what it appends there;
+//   - a batch whose index entry the kill prevented takes the next batch's, and so on to the end of
+//     the segment. An aborted transaction can be shown;
+//   - a partition of which all records expired begins at offset 0 again, below what readers
+//     committed. This happens at every start, not only after a kill.
+//
+// recoverDir puts the files in order before kfake reads them. It depends on their formats, which
+// kfake may change: the tests of the recovery and TestBrokerKilledUnderLoad hold it. Two limits of
+// kfake remain. Records that were removed may come back after a kill, until they expire again: the
+// start of a log is written at a stop in order only. A transaction whose commit was not answered
+// before the kill may be committed in some partitions and aborted in others; its producer hears
+// that it failed.
 //
 // # The engine
 //
