@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -11,18 +12,24 @@ const benchMessage = `{"specversion":"1.0","id":"0192e4d2-7a3b-7c11-9d42-3f1c5b7
 	`"data":{"org_id":"org-acme","user_id":"user-0042","channel":"assistant","assistant_id":"asst-support","conversation_id":"conv-8f1d22aa","model":"gpt-5-mini","client":"web"}}`
 
 func BenchmarkDecode(b *testing.B) {
-	rec := &Record{Value: []byte(benchMessage)}
+	envelope := []byte(benchMessage)
+	_, data, _ := strings.Cut(strings.TrimSuffix(benchMessage, "}"), `"data":`)
 	for _, way := range []struct {
 		name string
+		rec  *Record
 		scan bool
-	}{{"scanner", true}, {"full", false}} {
+	}{
+		{"scanner", &Record{Value: envelope}, true},
+		{"scanner, binary", &Record{Value: []byte(data), Headers: binaryHeaders(message)}, true},
+		{"full", &Record{Value: envelope}, false},
+	} {
 		b.Run(way.name, func(b *testing.B) {
 			d := NewDecoder()
 			var ev Event
 			b.ReportAllocs()
-			b.SetBytes(int64(len(rec.Value)))
+			b.SetBytes(int64(len(way.rec.Value)))
 			for b.Loop() {
-				if rej := d.decode(rec, benchNow, &ev, way.scan); rej != nil {
+				if rej := d.decode(way.rec, benchNow, &ev, way.scan); rej != nil {
 					b.Fatal(rej.Detail)
 				}
 			}
