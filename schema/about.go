@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -23,14 +24,8 @@ func (d *Decoder) about(rej *Rejection) *Rejection {
 
 // About fills in whom a record speaks of, and when it was, that is rejected without having been decoded. Its value may be cut.
 func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
-	value := rec.Value[:min(len(rec.Value), searched)]
-	d.fields.reset()
-	if header(rec, "ce_specversion") != nil {
-		_ = d.full.decodeData(value) // what it found before the end counts
-		d.fields.putHeaders(rec)
-	} else {
-		_ = d.full.decodeEnvelope(value)
-	}
+	value := withoutMark(rec.Value[:min(len(rec.Value), searched)])
+	_ = d.read(modeOf(rec), value, rec) // what it found before the end counts
 	return d.aboutBroken(value, rej)
 }
 
@@ -80,11 +75,11 @@ func textAfter(b []byte) []byte {
 		case '\\':
 			i++
 		case '"':
-			text, err := jsontext.AppendUnquote(nil, b[:i+1])
-			if err != nil {
+			token, err := jsontext.NewDecoder(bytes.NewReader(b[:i+1]), jsonOptions...).ReadToken()
+			if err != nil || token.Kind() != '"' || !utf8.Valid(b[:i+1]) {
 				return nil
 			}
-			return text
+			return []byte(token.String())
 		}
 	}
 	return nil

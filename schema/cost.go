@@ -1,6 +1,9 @@
 package schema
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // Costs are kept in 10⁻⁹ USD.
 const (
@@ -8,7 +11,8 @@ const (
 	maxCost    = 1_000_000_000 * 1_000_000_000 // 10⁹ USD
 )
 
-// cost is an optional amount of USD: a number, rounded half-even to 9 digits after the point from its text, or a decimal string of at most 9 of them.
+// cost is an optional amount of USD: a number, rounded half-even to 9 digits after the point from its text, or a
+// decimal text, whose value is never rounded.
 func (j *judge) cost(k key) uint64 {
 	v := j.f.get(k)
 	var nano uint64
@@ -19,12 +23,58 @@ func (j *judge) cost(k key) uint64 {
 	case number:
 		nano, ok = roundedNano(v.bytes)
 	case text:
-		nano, ok = exactNano(v.bytes)
+		nano, ok = writtenNano(v.bytes)
 	}
 	if !ok {
-		j.wrong("%s is neither a number nor a decimal text of at most 9 fraction digits between 0 and 1000000000", keyNames[k])
+		const accepted = "a number, or a decimal text of at most 9 fraction digits when written out, from 0 to 1000000000"
+		j.wrong("%s is %s; send %s", keyNames[k], said(v), accepted)
 	}
 	return nano
+}
+
+// writtenNano reads a decimal text: digits[.digits][e[±]digits], as decimal types print it, with at most 9 digits
+// after the point when it is written out without the exponent. A minus is accepted before a zero only.
+func writtenNano(b []byte) (uint64, bool) {
+	if n, ok := exactNano(b); ok {
+		return n, true
+	}
+	places, ok := fractionDigits(b)
+	if !ok || places > costDigits {
+		return 0, false
+	}
+	return roundedNano(b) // nothing is rounded: there are no more places
+}
+
+// fractionDigits counts the digits after the point of a decimal text when it is written out; ok is false for what is
+// no decimal text.
+func fractionDigits(b []byte) (n int, ok bool) {
+	b = bytes.TrimPrefix(b, []byte("-"))
+	i := digits(b, 0)
+	if i == 0 {
+		return 0, false
+	}
+	if i < len(b) && b[i] == '.' {
+		start := i + 1
+		i = digits(b, start)
+		if n = i - start; n == 0 {
+			return 0, false
+		}
+	}
+	if i == len(b) {
+		return n, true
+	}
+	if b[i]|0x20 != 'e' {
+		return 0, false
+	}
+	sign := i + 1
+	start := sign
+	if start < len(b) && (b[start] == '+' || b[start] == '-') {
+		start++
+	}
+	if end := digits(b, start); end == start || end < len(b) {
+		return 0, false
+	}
+	return max(0, n-clamp(exponent(b[sign:]))), true
 }
 
 // exactNano reads digits[.digits], without sign and exponent.

@@ -33,80 +33,65 @@ func NewDecoder() *Decoder {
 // first that applies in the order of Reasons.
 func (d *Decoder) Decode(rec *Record, now time.Time, ev *Event) *Rejection {
 	if len(rec.Value) > MaxValueBytes {
-		return d.About(rec, d.reject(TooLarge, "the value has %d bytes; at most %d are accepted, so split it or send less", len(rec.Value), MaxValueBytes))
+		return d.tooLarge(rec, len(rec.Value))
 	}
 	return d.decode(rec, now, ev, true)
 }
 
-// decode reads the value by the scanner, if it may and can, else by the full decoder. Both find the same fields: FuzzDecode holds them to it.
+// tooLarge rejects a record whose value has that size. The value may be cut.
+func (d *Decoder) tooLarge(rec *Record, size int) *Rejection {
+	const detail = "the value has %d bytes; at most %d are accepted, so split it or send less"
+	return d.About(rec, d.reject(TooLarge, detail, size, MaxValueBytes))
+}
+
+// decode reads the value by the scanner, if it may and can, else by the full decoder. Both find the same fields:
+// FuzzDecode holds them to it.
 func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *Rejection {
-	binary := header(rec, "ce_specversion") != nil
-	scanned := false
-	if mayScan {
-		d.fields.reset()
-		d.scanner.b = rec.Value
-		if binary {
-			scanned = d.scanner.scanData()
-		} else {
-			scanned = d.scanner.scanEnvelope()
+	mode, value := modeOf(rec), withoutMark(rec.Value)
+	if !mayScan || !d.scan(mode, value) {
+		if err := d.read(mode, value, rec); err != nil {
+			return d.aboutBroken(value, d.malformed(rec, err))
 		}
-	}
-	if !scanned {
-		d.fields.reset()
-		var err error
-		if binary {
-			err = d.full.decodeData(rec.Value)
-		} else {
-			err = d.full.decodeEnvelope(rec.Value)
-		}
-		if err != nil {
-			if binary {
-				d.fields.putHeaders(rec)
-			}
-			return d.aboutBroken(rec.Value, d.malformed(rec.Value, err))
-		}
-	}
-	if binary {
+	} else if mode == modeBinary {
 		d.fields.putHeaders(rec)
-	} else if contentType := header(rec, "content-type"); bytes.HasPrefix(contentType, []byte("application/cloudevents-batch")) {
-		d.fields.batch = true
 	}
+	d.fields.batch = d.fields.batch || mode == modeBatch
 	return d.verdict(now, ev)
 }
 
-// header is the value of the last header of that name, nil if there is none.
-func header(rec *Record, name string) []byte {
-	for i := len(rec.Headers) - 1; i >= 0; i-- {
-		if h := &rec.Headers[i]; string(h.Key) == name {
-			if h.Value == nil {
-				return []byte{}
-			}
-			return h.Value
-		}
+// scan says whether the scanner could read the value.
+func (d *Decoder) scan(mode mode, value []byte) bool {
+	d.fields.reset()
+	d.scanner.b = value
+	if mode == modeBinary {
+		return d.scanner.scanData()
 	}
-	return nil
+	return d.scanner.scanEnvelope()
 }
 
-// putHeaders takes the envelope from ce_* headers (binary mode).
-func (f *fields) putHeaders(rec *Record) {
-	f.envelope, f.headers = true, true
-	for i := range rec.Headers {
-		h := &rec.Headers[i]
-		if len(h.Key) > 3 && string(h.Key[:3]) == "ce_" {
-			if k := envelopeKey(h.Key[3:]); k != noKey && k != dataBase64 {
-				f.put(k, text, h.Value)
-			}
-		}
+// read has the full decoder read the value. It finds what comes before an error too.
+func (d *Decoder) read(mode mode, value []byte, rec *Record) error {
+	d.fields.reset()
+	if mode != modeBinary {
+		return d.full.decodeEnvelope(value)
 	}
+	err := d.full.decodeData(value)
+	d.fields.putHeaders(rec)
+	return err
 }
 
-func (d *Decoder) malformed(value []byte, err error) *Rejection {
-	if len(value) == 0 {
+func (d *Decoder) malformed(rec *Record, err error) *Rejection {
+	value := withoutMark(rec.Value)
+	switch {
+	case len(value) == 0:
 		return d.reject(MalformedJSON, "the value is empty; send the event as JSON (deletions are entity events with deleted: true)")
+	case bytes.HasPrefix(value, []byte("\xff\xfe")) || bytes.HasPrefix(value, []byte("\xfe\xff")):
+		return d.reject(MalformedJSON, "the value is not JSON in UTF-8: it begins as UTF-16 does; send UTF-8")
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return d.reject(MalformedJSON, "the value is not JSON: %v at byte %d", syntax.Err, syntax.ByteOffset)
+		at := len(rec.Value) - len(value) + int(syntax.ByteOffset)
+		return d.reject(MalformedJSON, "the value is not JSON: %v at byte %d", syntax.Err, at)
 	}
 	return d.reject(MalformedJSON, "the value is not JSON: %v", err)
 }

@@ -35,6 +35,9 @@ func request(more string) string {
 }
 func user(more string) string { return `{"org_id":"o","kind":"user","id":"u"` + more + `}` }
 
+// mark is the byte order mark that editors and shells of Windows put before a text.
+const mark = "\xef\xbb\xbf"
+
 func text256(n int) string { return `"` + strings.Repeat("x", n) + `"` }
 
 // decodeBoth decodes by the scanner and by the full decoder alone, and wants one answer.
@@ -63,7 +66,21 @@ func TestRules(t *testing.T) {
 		{"trailing text", append(structured(message, chat("")), 'x'), MalformedJSON},
 		{"trailing space", append(structured(message, chat("")), '\n'), ""},
 		{"invalid UTF-8", structured(message, chat(`,"client":"`+"\xff"+`"`)), MalformedJSON},
-		{"lone surrogate", structured(message, chat(`,"client":"\ud800"`)), MalformedJSON},
+		{"invalid UTF-8 in an unknown key", structured(message, chat(`,"`+"\xff"+`":1`)), MalformedJSON},
+		{"a surrogate as bytes", structured(message, chat(`,"client":"`+"\xed\xa0\x80"+`"`)), MalformedJSON},
+		{"lone surrogate", structured(message, chat(`,"client":"\ud800"`)), ""},
+		{"lone surrogate in an unknown text", structured(message, chat(`,"preview":"cut in the middle \ud83d"`)), ""},
+		{"lone surrogate in an unknown key", structured(message, chat(`,"\udc00":1,"x":{"\ud83d":["\ud83d\ud83d"]}`)), ""},
+		{"half an escape", structured(message, chat(`,"client":"\ud83"`)), MalformedJSON},
+		{"lone surrogate in a known word", structured(message, chat(`,"channel":"chat\ud800"`)), InvalidValue},
+		{"id of 128 bytes with one", structured(message, chat(""), "id", `"\ud800`+text256(125)[1:]), ""},
+		{"id of 129 bytes with one", structured(message, chat(""), "id", `"\ud800`+text256(126)[1:]), InvalidValue},
+		{"byte order mark", append([]byte(mark), structured(message, chat(""))...), ""},
+		{"byte order mark and space", append([]byte(mark+" \n"), structured(message, chat(""))...), ""},
+		{"two byte order marks", append([]byte(mark+mark), structured(message, chat(""))...), MalformedJSON},
+		{"byte order mark alone", []byte(mark), MalformedJSON},
+		{"byte order mark behind", append(structured(message, chat("")), mark...), MalformedJSON},
+		{"UTF-16", []byte("\xff\xfe{\x00}\x00"), MalformedJSON},
 		{"surrogate pair", structured(message, chat(`,"client":"\ud83d\ude00"`)), ""},
 		{"leading zero", structured(token, `{"org_id":"o","user_id":"u","model":"m","prompt_tokens":01,"completion_tokens":2}`), MalformedJSON},
 		{"a batch", append(append([]byte{'['}, structured(message, chat(""))...), ']'), NotCloudEvent},
@@ -76,6 +93,18 @@ func TestRules(t *testing.T) {
 		{"no source", structured(message, chat(""), "source", ""), NotCloudEvent},
 		{"no type", structured(message, chat(""), "type", ""), NotCloudEvent},
 		{"data_base64", structured(message, chat(""), "data_base64", `"e30="`), NotCloudEvent},
+		{"data_base64 as an object", structured(message, chat(""), "data_base64", `{}`), NotCloudEvent},
+		{"data_base64 alone", structured(message, "", "data_base64", `"e30="`), NotCloudEvent},
+		{"null data_base64", structured(message, chat(""), "data_base64", `null`), ""},
+		{"null data_base64 before data", []byte(`{"data_base64":null,` + string(structured(message, chat(""))[1:])), ""},
+		{"null data_base64 alone", structured(message, "", "data_base64", `null`), MissingField},
+		{"empty data_base64", structured(message, chat(""), "data_base64", `""`), ""},
+		{"data_base64 taken back", structured(message, chat(""), "data_base64", `"e30=","data_base64":null`), ""},
+		{"null specversion", structured(message, chat(""), "specversion", `null`), NotCloudEvent},
+		{"null id", structured(message, chat(""), "id", `null`), NotCloudEvent},
+		{"null source", structured(message, chat(""), "source", `null`), NotCloudEvent},
+		{"null type", structured(message, chat(""), "type", `null`), NotCloudEvent},
+		{"other members of the envelope", structured(message, chat(`},"subject":null,"dataschema":7,"x":{`)), ""},
 		{"unknown type", structured("usage.message.v2", chat("")), UnknownType},
 		{"unknown type before missing data", structured("usage.message.v2", ""), UnknownType},
 		{"id of 128 bytes", structured(message, chat(""), "id", text256(128)), ""},
@@ -83,11 +112,17 @@ func TestRules(t *testing.T) {
 		{"source of 256 bytes", structured(message, chat(""), "source", text256(256)), ""},
 		{"source of 257 bytes", structured(message, chat(""), "source", text256(257)), InvalidValue},
 		{"no time", structured(message, chat(""), "time", ""), MissingField},
+		{"null time", structured(message, chat(""), "time", "null"), MissingField},
+		{"time taken back", structured(message, chat(`},"time":null,"x":{`)), MissingField},
 		{"time as a number", structured(message, chat(""), "time", "1"), InvalidValue},
 		{"time without offset", structured(message, chat(""), "time", `"2026-10-31T08:15:30"`), InvalidValue},
 		{"time with a space", structured(message, chat(""), "time", `"2026-10-31 08:15:30Z"`), InvalidValue},
 		{"31 February", structured(message, chat(""), "time", `"2026-02-31T08:15:30Z"`), InvalidValue},
-		{"second 60", structured(message, chat(""), "time", `"2026-10-31T08:15:60Z"`), InvalidValue},
+		{"second 60", structured(message, chat(""), "time", `"2026-10-31T08:15:60Z"`), ""},
+		{"second 61", structured(message, chat(""), "time", `"2026-10-31T08:15:61Z"`), InvalidValue},
+		{"second 60 before the earliest date", structured(message, chat(""), "time", `"2025-10-30T23:59:60Z"`), TooOld},
+		{"second 60, 24 h ahead", structured(message, chat(""), "time", `"2026-11-01T11:59:60.9Z"`), ""},
+		{"an entity's second 60 before 1970", structured(entity, user(""), "time", `"1969-12-31T23:59:60Z"`), InvalidValue},
 		{"lower-case t and z", structured(message, chat(""), "time", `"2026-10-31t08:15:30.5z"`), ""},
 		{"no data", structured(message, ""), MissingField},
 		{"null data", structured(message, "null"), MissingField},
@@ -127,7 +162,8 @@ func TestRules(t *testing.T) {
 		{"cost below 0", structured(token, request(`,"cost_usd":-0.01`)), InvalidValue},
 		{"cost text of 9 digits", structured(token, request(`,"cost_usd":"0.123456789"`)), ""},
 		{"cost text of 10 digits", structured(token, request(`,"cost_usd":"0.1234567890"`)), InvalidValue},
-		{"cost text with exponent", structured(token, request(`,"cost_usd":"1e3"`)), InvalidValue},
+		{"cost text with exponent", structured(token, request(`,"cost_usd":"1e3"`)), ""},
+		{"cost text of 10 digits written out", structured(token, request(`,"cost_usd":"1.5e-9"`)), InvalidValue},
 		{"cost true", structured(token, request(`,"cost_usd":true`)), InvalidValue},
 		{"run", structured(workflow, `{"org_id":"o","workflow_id":"w","run_id":"r","status":"failed","duration_ms":0}`), ""},
 		{"run without status", structured(workflow, `{"org_id":"o","workflow_id":"w","run_id":"r","duration_ms":0}`), MissingField},
@@ -252,8 +288,33 @@ func TestCosts(t *testing.T) {
 			t.Errorf("%s is accepted as %d", number, got)
 		}
 	}
-	for _, text := range []string{"", ".5", "5.", "1.2.3", "+1", "-1", "1e3", " 1", "1000000000.000000001"} {
-		if got, ok := exactNano([]byte(text)); ok {
+}
+
+// Decimal types of several languages print small and large costs with an exponent. The value is what counts, and a
+// text is never rounded: it has 9 digits after the point at most when it is written out.
+func TestCostTexts(t *testing.T) {
+	for text, nano := range map[string]uint64{
+		"3.5E-7": 350, "3.5e-7": 350, "35E-8": 350, "0.00035e-3": 350, "1e9": 1e18, "1E+2": 1e11, "1e0": 1e9, "1e-0": 1e9,
+		"1E-9": 1, "12.345e1": 123450000000, "1.123456789e0": 1123456789, "1234567890e-9": 1234567890, "0.1e9": 1e17,
+		"1.1234567890e1": 11234567890, "007e00002": 7e11, "0": 0, "0.0": 0, "-0": 0, "-0.00": 0, "0e5": 0, "0E-9": 0,
+		"0e999999999": 0, "0e99999999999999999999": 0, "0.0e0": 0, "0.00000000000000000000e11": 0,
+		"1e00000000000000000000000000000000":          1e9,
+		"0." + strings.Repeat("0", 9999) + "35e10001": 35e9,
+		strings.Repeat("0", 9999) + "1":               1e9,
+	} {
+		if got, ok := writtenNano([]byte(text)); !ok || got != nano {
+			t.Errorf("the text %.40q: %d %v, want %d", text, got, ok, nano)
+		}
+	}
+	for _, text := range []string{
+		"", ".5", "5.", "1.2.3", "+1", "-1", " 1", "1 ", "1000000000.000000001", "0.1234567890",
+		"0.0000000000", "1e", "1e+", "e3",
+		"1e3.5", "1e--3", "1e3 ", "1,5", "1_000", "0x1", "NaN", "Infinity", "inf", "-", "--0", "1ee3", "١", "1e１",
+		"1e10", "1.0E-9", "1e-10", "0E-10", "0e-999999999", "1e-99999999999999999999", "1e999999999",
+		"1e99999999999999999999",
+		"1000000001e0", "-1e0", "-1E-9", "-1e-10", "1000000000000000000000000", "1e1000000000000000000000",
+	} {
+		if got, ok := writtenNano([]byte(text)); ok {
 			t.Errorf("the text %q is accepted as %d", text, got)
 		}
 	}
@@ -268,13 +329,18 @@ func TestTimes(t *testing.T) {
 			t.Fatalf("%s: %d %v, want %d", text, got, ok, want)
 		}
 	}
-	for text, want := range map[string]int64{"1970-01-01T00:00:00.1Z": 100, "1970-01-01T00:00:00.0009999Z": 0, "1969-12-31T23:59:59.9999+00:00": -1, "1970-01-01T00:00:00-23:59": 86_340_000} {
+	for text, want := range map[string]int64{"1970-01-01T00:00:00.1Z": 100, "1970-01-01T00:00:00.0009999Z": 0, "1969-12-31T23:59:59.9999+00:00": -1, "1970-01-01T00:00:00-23:59": 86_340_000,
+		"2016-12-31T23:59:60Z": 1483228799999, "2016-12-31T23:59:60.000Z": 1483228799999, "2016-12-31t23:59:60.9999z": 1483228799999,
+		"2017-01-01T00:59:60+01:00": 1483228799999, "2016-12-31T18:59:60.5-05:00": 1483228799999,
+		"2017-01-01T05:29:60+05:30": 1483228799999,
+		"1970-01-01T00:00:60Z":      59_999, "1969-12-31T23:59:60Z": -1} {
 		if got, ok := parseTime([]byte(text)); !ok || int64(got) != want {
 			t.Errorf("%s: %d %v, want %d", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "2026-10-31T08:15:30.Z", "2026-10-31T08:15:30+0200", "2026-10-31T24:00:00Z", "2026-10-31T08:60:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-10-00T00:00:00Z",
-		"2025-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-10-31T08:15:30+24:00", "2026-10-31T08:15:30+01:60", "2026-10-31T08:15:30ZZ", "+026-10-31T08:15:30Z", "2026-10-31T08:15:3\xffZ"} {
+		"2025-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-10-31T08:15:30+24:00", "2026-10-31T08:15:30+01:60", "2026-10-31T08:15:30ZZ", "+026-10-31T08:15:30Z", "2026-10-31T08:15:3\xffZ",
+		"2016-12-31T23:59:61Z", "2016-12-31T23:60:60Z", "2016-12-31T24:00:60Z", "2016-12-31T23:59:60", "2016-12-31T23:59:60.Z"} {
 		if got, ok := parseTime([]byte(text)); ok {
 			t.Errorf("%q is accepted as %d", text, got)
 		}
@@ -317,14 +383,5 @@ func TestDecodingUsualEventsAllocatesNothing(t *testing.T) {
 	rec := &Record{Value: []byte(benchMessage)}
 	if n := testing.AllocsPerRun(100, func() { d.Decode(rec, benchNow, ev) }); n != 0 {
 		t.Errorf("%v allocations", n)
-	}
-}
-
-func TestValidateLines(t *testing.T) {
-	input := string(structured(message, chat(""))) + "\r\n\n" + `{"x"` + "\n" + string(structured("x", chat("")))
-	var found []string
-	lines, rejected, err := ValidateLines(strings.NewReader(input), "f", benchNow, func(line int, rej *Rejection) { found = append(found, fmt.Sprint(line, rej.Reason)) })
-	if err != nil || lines != 3 || rejected != 2 || fmt.Sprint(found) != "[3malformed_json 4unknown_type]" {
-		t.Error(lines, rejected, err, found)
 	}
 }

@@ -26,7 +26,6 @@ type fields struct {
 	batch    bool   // the value is an array, or says that it is a batch
 	envelope bool   // the value is an object (structured mode), or the headers are the envelope (binary mode)
 	headers  bool   // the envelope is from headers
-	encoded  bool   // there is a data_base64, whatever it holds
 	data     kindOf
 	settings kindOf
 }
@@ -37,14 +36,11 @@ const (
 )
 
 func (f *fields) reset() {
-	f.seen, f.batch, f.envelope, f.headers, f.encoded, f.data, f.settings = 0, false, false, false, false, absent, absent
+	f.seen, f.batch, f.envelope, f.headers, f.data, f.settings = 0, false, false, false, absent, absent
 }
 
 // put sets a key; the last of repeated keys counts.
 func (f *fields) put(k key, kind kindOf, bytes []byte) {
-	if k == dataBase64 {
-		f.encoded = true
-	}
 	if kind == text && len(bytes) == 0 || kind == absent {
 		f.seen &^= 1 << k
 		return

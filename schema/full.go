@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A fullDecoder reads any JSON into fields: escapes, nesting, all of RFC 8259, in valid UTF-8 without lone surrogates.
+// A fullDecoder reads any JSON into fields: escapes, nesting, all of RFC 8259, in valid UTF-8.
 type fullDecoder struct {
 	json *jsontext.Decoder
+	text []byte // all of the value
 	f    *fields
 }
 
-var jsonOptions = jsontext.AllowDuplicateNames(true) // the last of repeated keys counts
+// jsonOptions let the last of repeated keys count, and the escape of a lone surrogate stand for U+FFFD. The second
+// would also let invalid UTF-8 pass, which finish refuses.
+var jsonOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // decodeEnvelope reads a structured event; an error means that the value is not JSON.
 func (d *fullDecoder) decodeEnvelope(value []byte) error {
@@ -36,26 +40,45 @@ func (d *fullDecoder) decodeData(value []byte) error {
 }
 
 func (d *fullDecoder) start(value []byte) {
+	d.text = value
 	if d.json == nil {
-		d.json = jsontext.NewDecoder(bytes.NewReader(value), jsonOptions)
+		d.json = jsontext.NewDecoder(bytes.NewReader(value), jsonOptions...)
 		return
 	}
-	d.json.Reset(bytes.NewReader(value), jsonOptions)
+	d.json.Reset(bytes.NewReader(value), jsonOptions...)
 }
 
-var errTrailing = errors.New("more text follows the JSON value")
+var (
+	errTrailing    = errors.New("more text follows the JSON value")
+	errInvalidUTF8 = errors.New("invalid UTF-8")
+)
 
+// finish wants nothing to follow the value, and all of it to be UTF-8.
 func (d *fullDecoder) finish(err error) error {
 	if err != nil {
 		return err
 	}
 	switch _, err := d.json.ReadToken(); err {
 	case io.EOF:
-		return nil
+		return validUTF8(d.text)
 	case nil:
 		return errTrailing
 	default:
 		return err
+	}
+}
+
+func validUTF8(value []byte) error {
+	if utf8.Valid(value) {
+		return nil
+	}
+	at := 0
+	for {
+		r, size := utf8.DecodeRune(value[at:])
+		if r == utf8.RuneError && size == 1 {
+			return &jsontext.SyntacticError{ByteOffset: int64(at), Err: errInvalidUTF8}
+		}
+		at += size
 	}
 }
 

@@ -2,22 +2,16 @@ package schema
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 )
 
-// FuzzDecode holds the scanner and the full decoder to the same verdict and the same event, whatever the input, in both content modes.
+// FuzzDecode holds the scanner and the full decoder to the same verdict and the same event, whatever the input, in
+// every content mode.
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(benchMessage), structuredMode)
-	for _, value := range seeds {
-		for mode := range len(fuzzTypes) + 1 {
-			f.Add([]byte(value), byte(mode))
-		}
-	}
-	f.Fuzz(func(t *testing.T, value []byte, mode byte) {
-		rec := &Record{Value: value}
-		if mode %= byte(len(fuzzTypes) + 1); mode != structuredMode {
-			rec.Headers = binaryHeaders(fuzzTypes[mode-1])
-		}
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, value []byte, way byte) {
+		rec := fuzzRecord(value, way)
 		var scanned, full Event
 		one, two := NewDecoder(), NewDecoder()
 		a, b := one.decode(rec, benchNow, &scanned, true), two.decode(rec, benchNow, &full, false)
@@ -30,9 +24,54 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-const structuredMode = byte(0) // other modes are binary, of one of the types
+// fuzzRecord is a record with that value, and with headers of one of the ways in which producers send it.
+func fuzzRecord(value []byte, way byte) *Record {
+	return &Record{Value: value, Headers: fuzzWays[int(way)%len(fuzzWays)]}
+}
 
-var fuzzTypes = []string{message, "usage.action.v1", token, workflow, entity}
+var fuzzWays = [][]Header{
+	nil,
+	headers("content-type", "application/json"),
+	append(binaryHeaders(message), headers("Content-Type", "application/cloudevents+json; charset=UTF-8")...),
+	headers("content-type", "application/cloudevents-batch+json"),
+	binaryHeaders(message),
+	binaryHeaders("usage.action.v1"),
+	binaryHeaders(token),
+	binaryHeaders(workflow),
+	binaryHeaders(entity),
+	append(binaryHeaders(token), headers("ce_time", "2016-12-31T23:59:60.5Z", "ce_id", nil)...),
+	append(binaryHeaders(entity), headers("ce_time", "2016-12-31T23:59:60.5Z")...),
+}
+
+func addSeeds(f *testing.F) {
+	for _, value := range append(seeds, benchMessage) {
+		for way := range fuzzWays {
+			f.Add([]byte(value), byte(way))
+		}
+	}
+	for _, more := range []string{
+		mark, " ", `"x":"\ud83d"`, `"\ud83d\ud83d\ude00":1`, "\"x\":\"\xff\"",
+		`"data_base64":null`, `"data_base64":""`, `"data_base64":7`, `"time":null`, `"id":null`, `"specversion":null`,
+		`"time":"2026-10-31T08:15:60.9-05:30"`, `"time":"2026-10-31T08:15:61Z"`,
+	} {
+		for _, event := range [][]byte{
+			structured(message, chat("")), structured(token, request(`,"cost_usd":"3.5E-7"`)),
+			structured(entity, user(`,"name":"N"`)),
+		} {
+			f.Add(slices.Concat([]byte(more), event), byte(0))
+			f.Add(slices.Concat(event[:len(event)-1], []byte(","+more+"}")), byte(2))
+			f.Add(slices.Concat([]byte("{"+more+","), event[1:]), byte(1))
+			f.Add(slices.Concat(event[:len(event)-2], []byte(","+more+"}}")), byte(0))
+		}
+	}
+	for _, cost := range []string{
+		`"1e9"`, `"1E+2"`, `"-0"`, `"0e999999999"`, `"1e-999999999999999999999"`, `"1.0E-9"`, `"1e"`,
+		`1e9`, `1E+2`, `-0`, `0e999999999`,
+		`1e-999999999999999999999`, `-1e-10`, `5e-10`, `1.5e-9`, `1e0000000000000000000002`, `"+1"`, `"007"`, `true`, `"NaN"`,
+	} {
+		f.Add(structured(token, request(`,"cost_usd":`+cost)), byte(0))
+	}
+}
 
 // normal makes events comparable: an absent text is nil or empty.
 func normal(ev Event) Event {

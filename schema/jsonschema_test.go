@@ -44,11 +44,15 @@ func oneOf(values ...string) (all []sample) {
 }
 
 var (
-	anID     = textsUpTo(maxID)
-	aText    = textsUpTo(maxText)
-	aCount   = slices.Concat(valid(`0`, `1`, `4294967295`), invalid(`4294967296`, `-1`, `1.5`, `"5"`, `true`, `{}`), beyond(`1.0`, `1e3`))
-	aBool    = slices.Concat(valid(`true`, `false`), invalid(`1`, `"true"`, `[]`))
-	aCost    = slices.Concat(valid(`0`, `0.1`, `1.5e-9`, `1e9`, `"0"`, `"12.123456789"`, `"1000000000"`), invalid(`-1`, `1000000001`, `"-1"`, `"1e3"`, `".5"`, `"5."`, `"0.1234567890"`, `"1000000000.1"`, `true`, `[]`))
+	anID   = textsUpTo(maxID)
+	aText  = textsUpTo(maxText)
+	aCount = slices.Concat(valid(`0`, `1`, `4294967295`), invalid(`4294967296`, `-1`, `1.5`, `"5"`, `true`, `{}`), beyond(`1.0`, `1e3`))
+	aBool  = slices.Concat(valid(`true`, `false`), invalid(`1`, `"true"`, `[]`))
+	aCost  = slices.Concat(valid(`0`, `0.1`, `1.5e-9`, `1e9`, `"0"`, `"12.123456789"`, `"1000000000"`,
+		`"3.5E-7"`, `"1e9"`, `"1E+2"`, `"-0"`, `"0e999999999"`, `"1234567890e-9"`),
+		beyond(`"1.0E-9"`, `"1e10"`, `"-1e0"`),
+		invalid(`-1`, `1000000001`, `"-1"`, `"+1"`, `"1e"`, `"1e+"`, `".5e1"`, `"e5"`, `"1e1.5"`, `".5"`,
+			`"5."`, `"0.1234567890"`, `"1000000000.1"`, `true`, `[]`))
 	aDate    = slices.Concat(valid(`"2024-02-29"`, `"1900-01-01"`, `"2299-12-31"`), invalid(`"1899-12-31"`, `"2300-01-01"`, `"2026-1-01"`, `"2026-01-32"`, `"2026-13-01"`, `20260101`, `true`), beyond(`"2026-02-30"`, `"2023-02-29"`))
 	settings = slices.Concat(valid(`{}`, `{"byok":true,"workflows":false,"user_level_data":null,"pseudonymize":"","x":1}`), invalid(`{"byok":1}`, `{"workflows":"true"}`, `{"user_level_data":[]}`, `{"pseudonymize":0}`, `true`, `"x"`, `[]`))
 )
@@ -171,11 +175,12 @@ func TestJSONSchemasOnWholeEvents(t *testing.T) {
 			"specversion": slices.Concat(valid(`"1.0"`), invalid(`"1"`, `1.0`, `null`, ``)),
 			"id":          slices.Concat(valid(`"x"`, text256(128)), invalid(text256(129), `""`, `null`, `7`, ``), beyond(`"`+strings.Repeat("ä", 65)+`"`)),
 			"source":      slices.Concat(valid(`"x"`, text256(256)), invalid(text256(257), `""`, `null`, `7`, ``)),
-			"time": slices.Concat(valid(`"2026-10-31T08:15:30.123456789+05:30"`, `"2026-10-31t08:15:30z"`), beyond(`"2026-02-30T08:15:30Z"`),
-				invalid(`"2026-10-31 08:15:30Z"`, `"2026-10-31T08:15:30"`, `"2026-10-31T08:15:60Z"`, `"2026-10-31T24:15:00Z"`, `"2026-10-31T08:15:30.Z"`, `""`, `null`, `7`, ``)),
+			"time": slices.Concat(valid(`"2026-10-31T08:15:30.123456789+05:30"`, `"2026-10-31t08:15:30z"`,
+				`"2026-10-30T23:59:60.5-01:00"`), beyond(`"2026-02-30T08:15:30Z"`),
+				invalid(`"2026-10-31 08:15:30Z"`, `"2026-10-31T08:15:30"`, `"2026-10-31T08:15:61Z"`, `"2026-10-31T24:15:00Z"`, `"2026-10-31T08:15:30.Z"`, `""`, `null`, `7`, ``)),
 			"type":        invalid(`"usage.other.v1"`, `""`, `7`, ``),
 			"data":        invalid(`null`, `[]`, `"x"`, ``),
-			"data_base64": invalid(`"e30="`),
+			"data_base64": slices.Concat(valid(`null`, `""`), invalid(`"e30="`, `{}`, `7`)),
 		} {
 			for _, s := range values {
 				both.judge(t, name+" "+s.json, structured(typ, example(typ), name, s.json), s)

@@ -72,11 +72,12 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 		return 0, d.reject(NotCloudEvent, "the value is a batch; send each event as a record of its own")
 	case !f.envelope:
 		return 0, d.reject(NotCloudEvent, "the value is not an object; send a CloudEvents envelope, or its attributes in ce_* headers")
-	case f.encoded:
+	case f.has(dataBase64):
 		return 0, d.reject(NotCloudEvent, "data_base64 is not supported; send data as a JSON object")
 	}
 	if version := f.get(specversion); version.kind != text || string(version.bytes) != "1.0" {
-		return 0, d.reject(NotCloudEvent, `specversion is not "1.0", the only version there is`)
+		const detail = `specversion is %s; send the text "1.0", the only version there is`
+		return 0, d.reject(NotCloudEvent, detail, said(version))
 	}
 	for _, k := range [...]key{envelopeID, source, eventType} {
 		if f.get(k).kind != text {
@@ -243,6 +244,23 @@ func (j *judge) truth(k key, otherwise bool) bool {
 	}
 	j.wrong("%s is neither true nor false", keyNames[k])
 	return otherwise
+}
+
+// said is a value as a sentence quotes it.
+func said(v field) string {
+	switch v.kind {
+	case absent:
+		return "missing"
+	case text:
+		return fmt.Sprintf("%q", short(v.bytes))
+	case number:
+		return fmt.Sprintf("the number %s", short(v.bytes))
+	case object:
+		return "an object"
+	case array:
+		return "a list"
+	}
+	return fmt.Sprint(v.kind == boolTrue)
 }
 
 // short cuts what a sentence quotes.

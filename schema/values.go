@@ -11,8 +11,11 @@ var (
 	lastDay   = DayOf(time.Date(2299, 12, 31, 0, 0, 0, 0, time.UTC))
 )
 
-// parseTime reads RFC 3339: YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm). T and Z may be lower-case, the fraction is of any length and truncated to milliseconds.
-// A leap second (60) is refused: it has no place in a UTC day of 86,400 s.
+const leapSecond = 60
+
+// parseTime reads RFC 3339: YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm). T and Z may be lower-case, the fraction is of
+// any length and truncated to milliseconds. A leap second (60), with any fraction, is the last millisecond before
+// it: it has no place of its own in a UTC day of 86,400 s.
 func parseTime(b []byte) (Millis, bool) {
 	if len(b) < len("2026-10-31T08:15:30Z") || b[10]|0x20 != 't' || b[13] != ':' || b[16] != ':' {
 		return 0, false
@@ -20,7 +23,7 @@ func parseTime(b []byte) (Millis, bool) {
 	day, ok := parseDay(b[:10])
 	hour, ok1 := twoDigits(b[11:], 23)
 	minute, ok2 := twoDigits(b[14:], 59)
-	second, ok3 := twoDigits(b[17:], 59)
+	second, ok3 := twoDigits(b[17:], leapSecond)
 	if !(ok && ok1 && ok2 && ok3) {
 		return 0, false
 	}
@@ -28,6 +31,9 @@ func parseTime(b []byte) (Millis, bool) {
 	offset, ok1 := zone(rest)
 	if !ok || !ok1 {
 		return 0, false
+	}
+	if second == leapSecond {
+		second, ms = leapSecond-1, 999
 	}
 	return Millis(int64(day)*86_400_000 + int64(hour*3600+minute*60+second-offset)*1000 + ms), true
 }

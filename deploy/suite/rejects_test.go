@@ -35,6 +35,7 @@ func padded(r traffic.Record, size int) traffic.Record {
 
 func brokenRules(now time.Time) []brokenRule {
 	at := now.UTC().Add(-time.Hour).Format(time.RFC3339Nano)
+	minute := now.UTC().Add(-time.Hour).Format("2006-01-02T15:04")
 	message := func(id, data string) traffic.Record { return envelope(id, "usage.message.v1", at, data) }
 	good := func(id string) traffic.Record { return message(id, goodMessage) }
 	timed := func(id string, t time.Time) traffic.Record {
@@ -48,6 +49,10 @@ func brokenRules(now time.Time) []brokenRule {
 		return traffic.Record{Topic: topics[0], Value: []byte(goodMessage), Headers: append([]traffic.Header{{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: []byte(id)},
 			{Key: "ce_source", Value: []byte("/rules")}, {Key: "ce_type", Value: []byte("usage.message.v1")}}, headers...)}
 	}
+	typed := func(r traffic.Record, contentType string) traffic.Record { // as official SDKs send it: the attributes twice
+		r.Headers = append(binary("headers").Headers, traffic.Header{Key: "content-type", Value: []byte(contentType)})
+		return r
+	}
 	token := func(id, count string) traffic.Record {
 		return envelope(id, "usage.token.v1", at, `{"org_id":"full","user_id":"u","model":"m","prompt_tokens":1,"completion_tokens":`+count+`}`)
 	}
@@ -59,10 +64,10 @@ func brokenRules(now time.Time) []brokenRule {
 		{"a byte over 1 MiB", "too_large", padded(good("r1"), 1<<20+1), padded(good("n1"), 1<<20)},
 		{"cut JSON", "malformed_json", value(good("r2"), `"}}`, `"}`), good("n2")},
 		{"an empty value", "malformed_json", traffic.Record{Topic: topics[0], Key: []byte("tombstone")}, good("n3")},
-		{"invalid UTF-8", "malformed_json", value(good("r4"), `"u"`, "\"\xff\""), value(good("n4"), `"u"`, `"ÿ"`)},
+		{"invalid UTF-8", "malformed_json", value(good("r4"), `"u"`, "\"\xff\""), value(good("n4"), `"u"`, `"ÿ\ud83d"`)},
 		{"another specversion", "not_cloudevent", value(good("r5"), `"1.0"`, `"1"`), good("n5")},
 		{"no source", "not_cloudevent", value(good("r6"), `"source":"/rules",`, ""), good("n6")},
-		{"data_base64", "not_cloudevent", value(good("r7"), `"data":`, `"data_base64":"e30=","data":`), value(good("n7"), `"data":`, `"dataschema":"x","data":`)},
+		{"data_base64", "not_cloudevent", value(good("r7"), `"data":`, `"data_base64":"e30=","data":`), value(good("n7"), `"data":`, `"data_base64":null,"data":`)},
 		{"a type of the future", "unknown_type", envelope("r8", "usage.message.v2", at, goodMessage), good("n8")},
 		{"a message to no assistant", "missing_field", message("r9", `{"org_id":"full","user_id":"u","channel":"assistant","assistant_id":null}`),
 			message("n9", `{"org_id":"full","user_id":"u","channel":"assistant","assistant_id":"a"}`)},
@@ -71,8 +76,11 @@ func brokenRules(now time.Time) []brokenRule {
 		{"a count of 2^32", "invalid_value", token("r12", "4294967296"), token("n12", "4294967295")},
 		{"a count with an exponent", "invalid_value", token("r13", "1e3"), token("n13", "1000")},
 		{"a user id of 257 bytes", "invalid_value", value(good("r14"), `"u"`, `"`+strings.Repeat("u", 257)+`"`), value(good("n14"), `"u"`, `"`+strings.Repeat("u", 256)+`"`)},
-		{"a leap second", "invalid_value", value(good("r15"), at, "2026-06-30T23:59:60Z"), good("n15")},
+		{"second 61", "invalid_value", value(good("r15"), at, minute+":61Z"), value(good("n15"), at, minute+":60Z")},
 		{"the millisecond before the earliest date", "too_old", timed("r16", earliest.Add(-time.Millisecond)), timed("n16", earliest)},
+		{"a batch by its content type", "not_cloudevent", typed(good("r18"), "application/cloudevents-batch+json"),
+			typed(good("n18"), "application/cloudevents+json")},
+		{"a cost text of 10 digits when written out", "invalid_value", token("r19", `1,"cost_usd":"1.5E-9"`), token("n19", `1,"cost_usd":"15E-9"`)},
 		{"more than 24 hours ahead", "in_future", timed("r17", now.Add(24*time.Hour+time.Minute)), timed("n17", now.Add(24*time.Hour-time.Minute))},
 	}
 }

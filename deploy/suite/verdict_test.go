@@ -4,6 +4,8 @@ import (
 	"flag"
 	"math/rand/v2"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +38,37 @@ func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 	t.Logf("verdicts: %v", verdicts)
 }
 
+// FuzzVerdict holds the two to each other on whatever the fuzzer makes of values and headers, written "name=value" one
+// a line.
+func FuzzVerdict(f *testing.F) {
+	now := time.Date(2026, 10, 14, 15, 0, 0, 0, time.UTC)
+	r := rand.New(rand.NewPCG(1, 3))
+	for _, record := range traffic.Make(traffic.Config{Seed: 1, Now: now, Events: 300, Topics: topics}) {
+		f.Add(damaged(r, record).Value, headerLines(record.Headers))
+	}
+	decoder := schema.NewDecoder()
+	f.Fuzz(func(t *testing.T, value []byte, lines string) {
+		record := traffic.Record{Value: value}
+		for line := range strings.Lines(lines) {
+			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+			record.Headers = append(record.Headers, traffic.Header{Key: name, Value: []byte(value)})
+		}
+		want, wantReason := oracle.Read(asked(record), now)
+		got, gotReason := decoded(decoder, record, now)
+		if gotReason != wantReason || wantReason == "" && got != want {
+			t.Errorf("want %q %+v\ngot  %q %+v", wantReason, want, gotReason, got)
+		}
+	})
+}
+
+func headerLines(headers []traffic.Header) string {
+	var lines strings.Builder
+	for _, h := range headers {
+		lines.WriteString(h.Key + "=" + string(h.Value) + "\n")
+	}
+	return lines.String()
+}
+
 func asked(r traffic.Record) oracle.Record {
 	in := oracle.Record{Value: r.Value}
 	for _, h := range r.Headers {
@@ -46,7 +79,14 @@ func asked(r traffic.Record) oracle.Record {
 
 var value = regexp.MustCompile(`(": ?)("(\\.|[^"\\])*"|[-0-9.eE+]+|true|false|null|\{\})`)
 
-var odd = []string{`null`, `""`, `" "`, `0`, `-0`, `-1`, `1.0`, `1e3`, `4294967295`, `4294967296`, `"5"`, `true`, `"true"`, `[]`, `{}`, `[1,{"a":null}]`, `"chat"`, `"assistant"`, `"deleted"`,
+var contentTypes = []string{
+	"", "application/json", "application/cloudevents+json", " Application/CloudEvents", "application/cloudevents-batch+json",
+}
+
+var odd = []string{
+	`"3.5E-7"`, `"1E+2"`, `"-0"`, `"0e999999999"`, `"1.0E-9"`, `"1e-999999999999999999999"`, `1e0000000002`, `"+1"`,
+	`"2026-06-30T23:59:60.5+02:00"`, `"2026-06-30T23:59:61Z"`, `"\ud83d\ud83d\ude42"`, `"1.0\udc00"`, "\"\ufeff\"",
+	`null`, `""`, `" "`, `0`, `-0`, `-1`, `1.0`, `1e3`, `4294967295`, `4294967296`, `"5"`, `true`, `"true"`, `[]`, `{}`, `[1,{"a":null}]`, `"chat"`, `"assistant"`, `"deleted"`,
 	`1e9`, `1.0000000000000000001e9`, `1E-400`, `99999999999999999999999999`, `0.0000000005`, `"1.2345678901"`, `"-1"`, `"1e3"`, `"999999999.999999999"`, `0.1234567895`, `-0.0000000004`,
 	`"2026-02-29"`, `"2024-02-29"`, `"2026-06-30T23:59:60Z"`, `"2026-06-30t12:00:00z"`, `"2026-06-30T12:00:00.123456789+05:30"`, `"2026-06-30T12:00:00-00:00"`, `"2026-06-30T12:00:00+24:00"`,
 	`"2026-06-30 12:00:00Z"`, `"2026-06-30T12:00:00"`, `"2026-06-30T12:00:00."`, `"2026-06-30T12:00:00,5Z"`, `"1969-12-31T23:59:59.999Z"`, `"2299-12-31T23:59:59Z"`, `"2026-06-30T24:00:00Z"`,
@@ -63,7 +103,11 @@ func damaged(r *rand.Rand, record traffic.Record) traffic.Record {
 	case 1:
 		text = append(text, [][]byte{[]byte(" \n"), []byte("{}"), []byte("x"), {0}}[r.IntN(4)]...)
 	case 2:
-		text = append([]byte(" \t\r\n"), text...)
+		text = append([]byte([]string{" \t\r\n", "\ufeff", "\ufeff\n", " \ufeff"}[r.IntN(4)]), text...)
+	case 3:
+		name := []string{"content-type", "Content-Type"}[r.IntN(2)]
+		contentType := traffic.Header{Key: name, Value: []byte(contentTypes[r.IntN(len(contentTypes))])}
+		record.Headers = slices.Insert(slices.Clone(record.Headers), r.IntN(len(record.Headers)+1), contentType)
 	default:
 		places := value.FindAllSubmatchIndex(text, -1)
 		if len(places) > 0 {

@@ -3,6 +3,7 @@ package oracle
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"regexp"
 	"slices"
@@ -77,7 +78,26 @@ func (d *data) count(name string) int64 {
 	return int64(n)
 }
 
-var plainDecimal = regexp.MustCompile(`^[0-9]+(\.[0-9]{1,9})?$`)
+var decimal = regexp.MustCompile(`^-?[0-9]+(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
+
+// written says whether a text is a decimal of at most 9 digits after the point when it is written out without its
+// exponent.
+func written(s string) bool {
+	m := decimal.FindStringSubmatch(s)
+	if m == nil {
+		return false
+	}
+	places := big.NewInt(int64(len(m[1])))
+	return places.Sub(places, exponentOf(m[2])).Cmp(big.NewInt(9)) <= 0
+}
+
+func exponentOf(s string) *big.Int {
+	n, ok := new(big.Int).SetString(strings.TrimPrefix(s, "+"), 10)
+	if !ok {
+		return new(big.Int) // there is none
+	}
+	return n
+}
 
 // cost in 10⁻⁹ USD.
 func (d *data) cost(name string) int64 {
@@ -87,7 +107,7 @@ func (d *data) cost(name string) int64 {
 	}
 	var s string
 	if json.Unmarshal([]byte(v), &s) == nil {
-		if !plainDecimal.MatchString(s) {
+		if !written(s) {
 			d.invalid = true
 			return 0
 		}
@@ -101,24 +121,22 @@ func (d *data) cost(name string) int64 {
 	return nano.Int64()
 }
 
-// nanos is a JSON number times 10⁹, rounded half to even.
+// nanos is a number times 10⁹, rounded half to even.
 func nanos(number string) (*big.Int, bool) {
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	mantissa, power, _ := strings.Cut(strings.ToLower(number), "e")
+	exponent := exponentOf(power)
 	if _, ok := new(big.Rat).SetString(mantissa); !ok {
 		return nil, false
 	}
-	if len(exponent) > 6 { // far beyond both ends: what counts is its sign, and whether there is anything to scale
-		exponent = exponent[:1] + "99999"
-	}
-	if strings.Trim(mantissa, "-0.") == "" {
+	// Far beyond both ends only the sign counts, and whether there is anything to scale.
+	far := big.NewInt(int64(5000 + len(mantissa)))
+	switch {
+	case strings.Trim(mantissa, "-0.") == "" || exponent.Cmp(new(big.Int).Neg(far)) < 0:
 		return new(big.Int), true
-	}
-	if n, _ := strconv.Atoi(exponent); n < -5000-len(mantissa) {
-		return new(big.Int), true
-	} else if n > 5000 && len(mantissa) < 5000 {
+	case exponent.Cmp(far) > 0:
 		return big.NewInt(2e18), !strings.HasPrefix(mantissa, "-")
 	}
-	r, ok := new(big.Rat).SetString(strings.ToLower(number))
+	r, ok := new(big.Rat).SetString(fmt.Sprintf("%se%d", mantissa, exponent))
 	if !ok {
 		return nil, false
 	}
@@ -135,7 +153,7 @@ func nanos(number string) (*big.Int, bool) {
 
 var rfc3339 = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 
-// time in milliseconds since 1970, cut, not rounded.
+// time in milliseconds since 1970, cut, not rounded. A leap second is the last millisecond before it.
 func (d *data) time(raw json.RawMessage) int64 {
 	env := data{fields: map[string]json.RawMessage{"time": raw}}
 	env.need("time")
@@ -148,6 +166,9 @@ func (d *data) time(raw json.RawMessage) int64 {
 	if m == nil {
 		d.invalid = true
 		return 0
+	}
+	if minute, leap := strings.CutSuffix(m[2], ":60"); leap {
+		m[2], m[3] = minute+":59", ".999"
 	}
 	at, err := time.Parse("2006-01-02T15:04:05Z07:00", m[1]+"T"+m[2]+strings.ToUpper(m[4]))
 	if err != nil {

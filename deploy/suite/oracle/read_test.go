@@ -40,8 +40,14 @@ func TestReadGivesTheFirstReasonThatApplies(t *testing.T) {
 		"a value of 1 MiB and a byte":         {Record{Value: []byte(`"` + strings.Repeat("x", 1<<20-1) + `"`)}, "too_large"},
 		"empty":                               {Record{}, "malformed_json"},
 		"cut":                                 {Record{Value: []byte(`{"specversion":`)}, "malformed_json"},
-		"half a surrogate pair":               {message(`{"org_id":"o","user_id":"\ud83d","channel":"chat"}`), "malformed_json"},
-		"the other half":                      {message(`{"org_id":"o","user_id":"\ude00x","channel":"chat"}`), "malformed_json"},
+		"half a surrogate pair":               {message(`{"org_id":"o","user_id":"\ud83d","channel":"chat"}`), ""},
+		"the other half":                      {message(`{"org_id":"o","user_id":"\ude00x","channel":"chat"}`), ""},
+		"half an escape":                      {message(`{"org_id":"o","user_id":"\ude0","channel":"chat"}`), "malformed_json"},
+		"invalid UTF-8":                       {message("{\"org_id\":\"\xff\"}"), "malformed_json"},
+		"a cost text with an exponent":        {token(`,"cost_usd":"3.5E-7"`), ""},
+		"a cost text that is zero":            {token(`,"cost_usd":"-0e999999999999"`), ""},
+		"a cost text of 1.0 nano":             {token(`,"cost_usd":"1.0E-9"`), "invalid_value"},
+		"a cost text of a huge exponent":      {token(`,"cost_usd":"1e999999999999"`), "invalid_value"},
 		"a whole pair":                        {message(`{"org_id":"o","user_id":"\ud83d\ude00","channel":"chat"}`), ""},
 		"an escaped backslash before a u":     {message(`{"org_id":"o","user_id":"\\ud83d","channel":"chat"}`), ""},
 		"a batch":                             {Record{Value: []byte(`[` + string(message(good).Value) + `]`)}, "not_cloudevent"},
@@ -76,7 +82,8 @@ func TestReadGivesTheFirstReasonThatApplies(t *testing.T) {
 		"the day before it, at an offset":     {structured("1", messageType, "2025-10-14T00:30:00+01:00", good), "too_old"},
 		"24 hours ahead":                      {structured("1", messageType, "2026-10-15T15:00:00.0009Z", good), ""},
 		"more than that":                      {structured("1", messageType, "2026-10-15T15:00:00.001Z", good), "in_future"},
-		"a leap second":                       {structured("1", messageType, "2026-06-30T23:59:60Z", good), "invalid_value"},
+		"a leap second":                       {structured("1", messageType, "2026-06-30T23:59:60Z", good), ""},
+		"second 61":                           {structured("1", messageType, "2026-06-30T23:59:61Z", good), "invalid_value"},
 		"a date that is none":                 {structured("1", messageType, "2026-06-31T00:00:00Z", good), "invalid_value"},
 		"a time without offset":               {structured("1", messageType, "2026-06-30T00:00:00", good), "invalid_value"},
 	} {
@@ -86,8 +93,39 @@ func TestReadGivesTheFirstReasonThatApplies(t *testing.T) {
 	}
 }
 
+// The content type tells the modes apart before the attributes do, a byte order mark and null members mean nothing.
+func TestReadInEveryMode(t *testing.T) {
+	const data = `{"org_id":"o","user_id":"u","channel":"chat"}`
+	value := string(structured("1", messageType, "2026-10-14T12:00:00Z", data).Value)
+	ce := []Header{
+		{"ce_specversion", []byte("1.0")}, {"ce_id", []byte("1")}, {"ce_source", []byte("s")},
+		{"ce_type", []byte(messageType)}, {"ce_time", []byte("2026-10-14T12:00:00Z")},
+	}
+	of := func(contentType string) Header { return Header{"Content-Type", []byte(contentType)} }
+	for name, c := range map[string]struct {
+		value   string
+		headers []Header
+		reason  string
+	}{
+		"a byte order mark":               {"\xef\xbb\xbf" + value, nil, ""},
+		"a byte order mark alone":         {"\xef\xbb\xbf", nil, "malformed_json"},
+		"binary behind a byte order mark": {"\xef\xbb\xbf" + data, ce, ""},
+		"attributes twice":                {value, append(ce, of(" Application/CloudEvents+json")), ""},
+		"the last content type counts":    {data, append(ce, of("application/cloudevents"), of("text/json")), ""},
+		"a batch by its content type":     {value, append(ce, of("application/cloudevents-batch")), "not_cloudevent"},
+		"no data_base64":                  {`{"data_base64":null,` + value[1:], nil, ""},
+		"data_base64":                     {`{"data_base64":"e30=",` + value[1:], nil, "not_cloudevent"},
+		"a null time":                     {strings.TrimSuffix(value, "}") + `,"time":null}`, nil, "missing_field"},
+	} {
+		if _, reason := Read(Record{Value: []byte(c.value), Headers: c.headers}, now); reason != c.reason {
+			t.Errorf("%s: want %q, got %q", name, c.reason, reason)
+		}
+	}
+}
+
 func TestCostsAreRoundedHalfToEven(t *testing.T) {
-	for in, want := range map[string]int64{"0.0000000005": 0, "0.0000000015": 2, "0.0000000025": 2, "0.00000000250001": 3, "12": 12e9, "1.5e-9": 2, "2.5E-9": 2, "-0.0000000001": 0} {
+	for in, want := range map[string]int64{"0.0000000005": 0, "0.0000000015": 2, "0.0000000025": 2, "0.00000000250001": 3, "12": 12e9, "1.5e-9": 2, "2.5E-9": 2, "-0.0000000001": 0,
+		"3.5E-7": 350, "1e-00000000009": 1, "1e+0000000000": 1e9} {
 		if got, ok := nanos(in); !ok || got.Int64() != want {
 			t.Errorf("%s: want %d, got %v", in, want, got)
 		}

@@ -3,8 +3,6 @@ package oracle
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -40,7 +38,7 @@ func Read(r Record, now time.Time) (e Event, reason string) {
 		return e, "unknown_type"
 	}
 	d := newData(env.Data)
-	d.invalid = d.invalid || len(e.ID) > 128 || len(e.Source) > 256
+	d.invalid = d.invalid || len(e.ID) > 128 || len(e.Source) > 256 || !utf8.ValidString(e.ID+e.Source)
 	e.Time = d.time(env.Time)
 	if d.fields != nil {
 		fields(d, &e)
@@ -94,18 +92,23 @@ type envelope struct {
 
 // envelopeOf reads the CloudEvents attributes in the record's content mode; nil if it is not in either.
 func envelopeOf(r Record) *envelope {
-	headers, binary := map[string]string{}, false
+	headers, binary, contentType := map[string]string{}, false, ""
 	for _, h := range r.Headers {
 		headers[h.Key] = string(h.Value)
 		binary = binary || h.Key == "ce_specversion"
+		if strings.EqualFold(h.Key, "content-type") {
+			contentType = strings.ToLower(strings.TrimLeft(string(h.Value), " \t"))
+		}
 	}
-	if binary {
+	if binary && !strings.HasPrefix(contentType, "application/cloudevents") {
 		when, _ := json.Marshal(headers["ce_time"])
-		return &envelope{headers["ce_specversion"], headers["ce_id"], headers["ce_source"], headers["ce_type"], when, r.Value}
+		return &envelope{
+			headers["ce_specversion"], headers["ce_id"], headers["ce_source"], headers["ce_type"], when, withoutMark(r.Value),
+		}
 	}
-	members := object(r.Value)
-	batch := strings.HasPrefix(headers["content-type"], "application/cloudevents-batch")
-	if _, encoded := members["data_base64"]; members == nil || encoded || batch {
+	members := object(withoutMark(r.Value))
+	encoded := (&data{fields: members}).value("data_base64") != ""
+	if members == nil || encoded || strings.HasPrefix(contentType, "application/cloudevents-batch") {
 		return nil
 	}
 	text := func(name string) (s string) {
@@ -116,6 +119,9 @@ func envelopeOf(r Record) *envelope {
 	}
 	return &envelope{text("specversion"), text("id"), text("source"), text("type"), members["time"], members["data"]}
 }
+
+// withoutMark passes over a byte order mark before the JSON.
+func withoutMark(value []byte) []byte { return bytes.TrimPrefix(value, []byte("\xef\xbb\xbf")) }
 
 // object are the members of a JSON object, the last of repeated names; nil if it is something else.
 func object(raw []byte) map[string]json.RawMessage {
@@ -129,27 +135,7 @@ func object(raw []byte) map[string]json.RawMessage {
 	return members
 }
 
-var escape = regexp.MustCompile(`\\(u[0-9a-fA-F]{4}|.)`)
-
-// wellFormed: one JSON value whose texts are Unicode, that is, neither invalid UTF-8 nor halves of surrogate pairs.
+// wellFormed: one JSON value in UTF-8. Halves of surrogate pairs may be escaped; encoding/json reads U+FFFD for them.
 func wellFormed(value []byte) bool {
-	if !utf8.Valid(value) || !json.Valid(value) {
-		return false
-	}
-	high, at := false, 0 // whether the escape that ended at `at` was a high surrogate
-	for _, m := range escape.FindAllIndex(value, -1) {
-		if m[1]-m[0] != 6 {
-			continue
-		}
-		code, _ := strconv.ParseUint(string(value[m[0]+2:m[1]]), 16, 16)
-		low := code >= 0xDC00 && code < 0xE000
-		if pairs := high && at == m[0]; pairs != low {
-			return false
-		}
-		high, at = code >= 0xD800 && code < 0xDC00, m[1]
-		if high && !bytes.HasPrefix(value[at:], []byte(`\u`)) {
-			return false
-		}
-	}
-	return true
+	return utf8.Valid(value) && json.Valid(withoutMark(value))
 }

@@ -5,8 +5,17 @@ import (
 	"strings"
 )
 
-// encode writes an event in one of the two content modes.
+// encode writes an event in one of the two content modes; one that is to be written differently perhaps behind a byte
+// order mark.
 func (m *maker) encode(e event) Record {
+	r := m.inMode(e)
+	if e.mixed && m.IntN(4) == 0 {
+		r.Value = append([]byte("\ufeff"), r.Value...)
+	}
+	return r
+}
+
+func (m *maker) inMode(e event) Record {
 	r := Record{Topic: pick(m, m.Topics), Key: []byte(e.fields[0].json)}
 	fields := slices.Clone(e.fields)
 	if e.mixed {
@@ -27,6 +36,12 @@ func (m *maker) encode(e event) Record {
 		envelope = m.mix(envelope)
 	}
 	r.Value = []byte(objectOf(envelope))
+	if m.IntN(3) == 0 { // as official SDKs send it: the attributes in headers too
+		r.Headers = []Header{
+			{"ce_specversion", []byte("1.0")}, {"ce_id", []byte(e.id)}, {"ce_type", []byte("usage.other.v1")}, {"ce_time", nil},
+			{"content-type", []byte(pick(m, []string{"application/cloudevents+json", "Application/CloudEvents; charset=UTF-8"}))},
+		}
+	}
 	return r
 }
 
@@ -39,10 +54,15 @@ func objectOf(fields []field) string {
 	return b.String() + "}"
 }
 
-// mix changes nothing that counts: the order of keys, unknown keys (a known one in capitals among them), and repeated keys before the one that holds.
+// mix changes nothing that counts: the order of keys, unknown keys (a known one in capitals, and half a surrogate pair,
+// among them), and repeated keys before the one that holds.
 func (m *maker) mix(fields []field) []field {
 	m.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
-	fields = slices.Insert(fields, m.IntN(len(fields)+1), field{"unknown", `{"nested":[1,{"user_id":"nobody"}],"n":-1.5e+3}`}, field{"USER_ID", `"nobody"`})
+	unknown := []field{
+		{"unknown", `{"nested":[1,{"user_id":"nobody"}],"n":-1.5e+3}`}, {"USER_ID", `"nobody"`}, {"data_base64", "null"},
+		{"preview", `"cut in the middle \ud83d"`},
+	}
+	fields = slices.Insert(fields, m.IntN(len(fields)+1), unknown...)
 	again := fields[m.IntN(len(fields))]
 	again.json = pick(m, []string{"null", `"first"`, "7"})
 	return slices.Insert(fields, 0, again)

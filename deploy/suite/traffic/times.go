@@ -59,7 +59,8 @@ func (m *maker) entityTime() int64 {
 	return first + m.Int64N(now-first)
 }
 
-// written is a time as some producer writes it: any offset, any precision (what is below a millisecond is cut), small letters.
+// written is a time as some producer writes it: any offset, any precision (what is below a millisecond is cut), and a
+// minute's last millisecond as a leap second.
 func (m *maker) written(at int64) string {
 	zone := time.UTC
 	if m.IntN(3) == 0 {
@@ -68,6 +69,8 @@ func (m *maker) written(at int64) string {
 	t := time.UnixMilli(at).In(zone)
 	text := t.Format("2006-01-02T15:04:05")
 	switch ms := at % 1000; {
+	case at%60_000 == 59_999 && m.IntN(2) == 0:
+		text = t.Format("2006-01-02T15:04") + pick(m, []string{":60", ":60.5"})
 	case ms == 0 && m.IntN(2) == 0:
 	case m.IntN(3) == 0:
 		text += fmt.Sprintf(".%03d%d", ms, m.IntN(1_000_000))
