@@ -42,7 +42,7 @@ func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureW
 			e.end(r, x, nil)
 			return
 		}
-		f := failureOf(err, x.id.String())
+		f := failureFor(r, err, x.id.String())
 		if x.status == 0 && f.status != statusClientGone {
 			fail(out, f, x.id.String())
 			e.end(r, x, f)

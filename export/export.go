@@ -105,7 +105,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		bodyTimeout: 10 * time.Second,
 	}
 	e.auth = []Authenticator{bearer{e.keys, cfg.Now}}
-	e.session = newSession(cfg, e.keys)
+	e.session = newSession(cfg, conn, e.keys)
 	return e, nil
 }
 

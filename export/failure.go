@@ -60,6 +60,15 @@ func failureOf(err error, requestID string) *failure {
 	}
 }
 
+// failureFor is failureOf for a request: whatever fails after the client has gone fails because of that, whichever words the database has for it.
+func failureFor(r *http.Request, err error, requestID string) *failure {
+	f := failureOf(err, requestID)
+	if f.status >= 500 && r.Context().Err() != nil {
+		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
+	}
+	return f
+}
+
 // unreachable tells an engine that does not answer, or has no connection left, from one that refuses.
 func unreachable(err error) bool {
 	var network net.Error

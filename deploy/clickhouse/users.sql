@@ -32,10 +32,11 @@ GRANT SELECT ON rollcall.migrations TO rollcall_rollup;
 GRANT SELECT ON system.disks TO rollcall_rollup;
 GRANT SELECT ON system.mutations TO rollcall_rollup;
 
--- It reads; of all it can write only who asked (export_audit) and, for `rollcall keys`, the keys.
+-- It reads; of all it can write only who asked (export_audit), who signed out (ended_sessions) and, for `rollcall keys`, the keys.
 GRANT SELECT ON rollcall.* TO rollcall_export;
 GRANT INSERT ON rollcall.keys TO rollcall_export;
 GRANT INSERT ON rollcall.export_audit TO rollcall_export;
+GRANT INSERT ON rollcall.ended_sessions TO rollcall_export;
 
 GRANT SELECT, INSERT ON rollcall.service_secret TO rollcall_ingest, rollcall_rollup, rollcall_export;
 GRANT SELECT ON system.tables TO rollcall_migrate, rollcall_ingest, rollcall_rollup, rollcall_export;

@@ -24,7 +24,7 @@ func (c cluster) on() string    { return " ON CLUSTER `" + c.name + "`" }
 var sharding = map[string]string{
 	"events": byOrg, "entities": byOrg, "marks": byOrg, "slices": byOrg, "months": byOrg, "erasures": byOrg, "export_audit": byOrg,
 	"message_daily": byOrg, "action_daily": byOrg, "token_daily": byOrg, "workflow_daily": byOrg,
-	"rejects": "cityHash64(topic, partition, offset)", "progress": "cityHash64(topic, partition)", "keys": "cityHash64(key_id)", "service_secret": "cityHash64(fingerprint)",
+	"rejects": "cityHash64(topic, partition, offset)", "progress": "cityHash64(topic, partition)", "keys": "cityHash64(key_id)", "ended_sessions": "cityHash64(session_id)", "service_secret": "cityHash64(fingerprint)",
 }
 
 const byOrg = "cityHash64(org_id)"

@@ -28,7 +28,8 @@ const json = async (path, options) => (await call(path, options)).json();
 
 export const signIn = (key) =>
   call("app/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key }) });
-export const signOut = () => call("app/session", { method: "DELETE" });
+/** signOut returns once the session has ended in the service; a service that does not answer is one that cannot be reached. */
+export const signOut = () => call("app/session", { method: "DELETE", signal: AbortSignal.timeout(15_000) });
 export const catalogue = () => json("v1/exports");
 export const summary = (period) => json("app/summary?" + period);
 export const preview = (type, query) => json(`app/preview/${type}?` + query);

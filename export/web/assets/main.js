@@ -57,6 +57,8 @@ function workspaceView(catalogue, first) {
   const showThrough = ({ complete_through: at }) => { through.textContent = at ? t("completeThrough", moment(at)) : t("notComplete"); };
   showThrough(catalogue);
   const content = h("main", { id: "content", tabindex: "-1" });
+  const problem = h("p", { class: "error banner", id: "sign-out-error", role: "alert" });
+  const signOut = h("button", { id: "sign-out", onclick: () => leave(signOut, problem) }, t("signOut"));
   fill(root,
     h("a", { class: "skip", href: "#content" }, t("skip")),
     h("header", {},
@@ -64,15 +66,26 @@ function workspaceView(catalogue, first) {
       h("span", { class: "workspace" }, catalogue.org_name || catalogue.org_id),
       h("span", { class: "grow" }),
       languageSwitch(() => workspaceView(catalogue)),
-      h("button", { id: "sign-out", onclick: leave }, t("signOut")),
+      signOut,
       h("button", { class: "primary", id: "export", onclick: () => dialog.open(view.period() ?? firstPeriod) }, t("export"))),
-    content, dialog.element,
+    problem, content, dialog.element,
     h("footer", {}, through, h("a", { href: "openapi.yaml" }, "OpenAPI")));
   const view = analytics(content, catalogue, ended, showThrough, first);
 }
 
-async function leave() {
-  try { await api.signOut(); } finally { signInView(); }
+/** leave signs out. Where that fails the workspace stays and the page says so: the session is still valid, and whoever walks away has to know. */
+async function leave(button, problem) {
+  button.disabled = true;
+  problem.textContent = "";
+  try {
+    await api.signOut();
+    signInView();
+  } catch (e) {
+    problem.textContent = `${t("signOutFailed")} ${reason(e)}`;
+    button.disabled = false;
+    problem.scrollIntoView({ block: "center" }); // the button stays in sight while the page scrolls
+    button.focus({ preventScroll: true });
+  }
 }
 
 /** ended shows the sign-in when a call found no session any more; it returns whether that was the reason. */

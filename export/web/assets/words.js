@@ -3,7 +3,7 @@
 const words = {
   en: {
     title: "Usage", signInTitle: "Sign in", signInHint: "Paste a workspace key with the scope USAGE_EXPORT_API. It is exchanged for a session and does not stay in this page.",
-    key: "Workspace key", signIn: "Sign in", signOut: "Sign out", signingIn: "Signing in…", wrongKey: "This key is not valid. Check that it was copied whole, or ask for a new one.",
+    key: "Workspace key", signIn: "Sign in", signOut: "Sign out", signingIn: "Signing in…", signOutFailed: "Signing out failed: you are still signed in.", wrongKey: "This key is not valid. Check that it was copied whole, or ask for a new one.",
     expired: "Your session has ended. Sign in again.", language: "Language", export: "Export", period: "Period", apply: "Apply",
     this_month: "This month", last_month: "Last month", this_week: "This week", last_week: "Last week", custom: "Custom", from: "From", to: "To",
     completeThrough: (t) => `Data complete through ${t}`, notComplete: "No data has arrived yet", loading: "Loading…", retry: "Try again", failed: "This could not be loaded.",
@@ -31,7 +31,7 @@ const words = {
   },
   de: {
     title: "Nutzung", signInTitle: "Anmelden", signInHint: "Fügen Sie einen Workspace-Schlüssel mit dem Recht USAGE_EXPORT_API ein. Er wird gegen eine Sitzung getauscht und bleibt nicht in dieser Seite.",
-    key: "Workspace-Schlüssel", signIn: "Anmelden", signOut: "Abmelden", signingIn: "Anmeldung läuft…", wrongKey: "Dieser Schlüssel ist nicht gültig. Prüfen Sie, ob er ganz kopiert wurde, oder bitten Sie um einen neuen.",
+    key: "Workspace-Schlüssel", signIn: "Anmelden", signOut: "Abmelden", signingIn: "Anmeldung läuft…", signOutFailed: "Das Abmelden ist fehlgeschlagen: Sie sind noch angemeldet.", wrongKey: "Dieser Schlüssel ist nicht gültig. Prüfen Sie, ob er ganz kopiert wurde, oder bitten Sie um einen neuen.",
     expired: "Ihre Sitzung ist abgelaufen. Melden Sie sich neu an.", language: "Sprache", export: "Exportieren", period: "Zeitraum", apply: "Anwenden",
     this_month: "Dieser Monat", last_month: "Letzter Monat", this_week: "Diese Woche", last_week: "Letzte Woche", custom: "Eigener", from: "Von", to: "Bis",
     completeThrough: (t) => `Daten vollständig bis ${t}`, notComplete: "Es sind noch keine Daten da", loading: "Wird geladen…", retry: "Noch einmal", failed: "Das konnte nicht geladen werden.",

@@ -379,3 +379,16 @@ ENGINE = Distributed('prod', 'rollcall_local', 'months', cityHash64(org_id));
 INSERT INTO rollcall.keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)
 SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, toDateTime64('2299-12-31 00:00:00', 6, 'UTC')
 FROM rollcall.keys WHERE revoked_at IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS rollcall_local.ended_sessions ON CLUSTER `prod`
+(
+    session_id String,
+    expires_at DateTime64(3, 'UTC') COMMENT 'of the cookie; after that it is invalid by itself'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY session_id
+TTL toDateTime(expires_at, 'UTC') + INTERVAL 1 DAY
+SETTINGS merge_with_ttl_timeout = 3600;
+
+CREATE TABLE IF NOT EXISTS rollcall.ended_sessions ON CLUSTER `prod` AS rollcall_local.ended_sessions
+ENGINE = Distributed('prod', 'rollcall_local', 'ended_sessions', cityHash64(session_id));

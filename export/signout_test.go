@@ -1,0 +1,153 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// signedIn gives the header of a new session.
+func (f *fixture) signedIn(key string) []string {
+	f.Helper()
+	a, c := f.signIn(key)
+	f.want(a, 204)
+	return []string{"Cookie", sessionCookie + "=" + c.Value}
+}
+
+func (f *fixture) signOut(with []string) answer {
+	f.Helper()
+	return f.do(http.MethodDelete, "/app/session", "", "", with...)
+}
+
+// A copy of the cookie is dead with the next request after the sign-out's answer, on every process; other sessions of the same key are not concerned.
+func TestSignOutEndsTheSession(t *testing.T) {
+	here := newFixture(t)
+	there := newFixtureOn(t, here.options)
+	_, key := here.key("acme")
+	copied, other := here.signedIn(key), here.signedIn(key)
+	paths := []string{"/v1/exports", "/v1/exports/users?" + lastDays(), "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(), "/app/history"}
+	for _, f := range []*fixture{here, there} {
+		for _, path := range paths { // whatever the processes remember now
+			f.want(f.get(path, "", copied...), 200)
+		}
+	}
+	out := here.want(here.signOut(copied), 204)
+	if c := out.Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || c[0].Value != "" {
+		t.Errorf("signing out sets %v", c)
+	}
+	for _, f := range []*fixture{there, here} {
+		for _, path := range paths {
+			f.want(f.get(path, "", copied...), 401)
+		}
+		f.want(f.get("/app/history", "", other...), 200)
+	}
+	there.want(there.signOut(copied), 204) // again, elsewhere: nothing is left to end
+	var rows uint64
+	if err := here.conn.QueryRow(t.Context(), "SELECT count() FROM ended_sessions").Scan(&rows); err != nil || rows != 1 {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+	here.want(here.signOut(nil), 204) // no session: nothing to end
+	here.want(here.signOut([]string{"Cookie", sessionCookie + "=rubbish"}), 204)
+	here.want(here.get("/app/history", "", here.signedIn(key)...), 200)
+}
+
+// A session can be ended after its key was revoked.
+func TestSignOutWithoutAKey(t *testing.T) {
+	f := newFixture(t)
+	id, key := f.key("acme")
+	with := f.signedIn(key)
+	if err := f.service.keys.Revoke(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	f.want(f.signOut(with), 204)
+}
+
+// Where the end cannot be stored, or is not there afterwards, the answer says so, the browser keeps the cookie, and the session goes on.
+func TestSignOutFails(t *testing.T) {
+	f := newFixture(t)
+	_, key := f.key("acme")
+	with := f.signedIn(key)
+	refused := func(why string) {
+		t.Helper()
+		a := f.signOut(with)
+		if a.StatusCode < 500 || len(a.Cookies()) != 0 || a.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d, cookies %v, %s", why, a.StatusCode, a.Cookies(), a.body)
+		}
+	}
+	conn := f.service.session.ended.conn
+	f.service.session.ended.conn = lossy{conn}
+	refused("a row that is lost")
+	f.service.session.ended.conn = conn
+	if err := f.conn.Exec(t.Context(), "RENAME TABLE ended_sessions TO elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	refused("no table")
+	f.want(f.get("/app/history", "", with...), 500) // nobody can tell whether the session has ended
+	if err := f.conn.Exec(t.Context(), "RENAME TABLE elsewhere TO ended_sessions"); err != nil {
+		t.Fatal(err)
+	}
+	f.want(f.get("/app/history", "", with...), 200)
+	f.want(f.signOut(with), 204)
+	f.want(f.get("/app/history", "", with...), 401)
+	if log := f.log.String(); !strings.Contains(log, "sign-out failed") || strings.Contains(log, with[1]) {
+		t.Errorf("the log does not say that the sign-out failed, or shows the cookie:\n%s", log)
+	}
+}
+
+// A cookie of a binary whose sessions could not be ended is refused: its holder signs in again.
+func TestCookieOfAnOlderBinary(t *testing.T) {
+	f := newFixture(t)
+	id, _ := f.key("acme")
+	text := id + "." + fmt.Sprint(time.Now().Add(time.Hour).Unix())
+	for name, value := range map[string]string{
+		"of its form":       text + "." + f.service.session.signer.signature(text),
+		"of too many parts": text + ".a.b." + f.service.session.signer.signature(text+".a.b"),
+	} {
+		if _, err := f.service.session.signer.open(value, time.Now()); !errors.Is(err, ErrKey) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The rows that end sessions stay until the cookies are invalid by themselves, whichever clock judges them, and go then.
+func TestEndedSessionsAreKeptLongEnough(t *testing.T) {
+	f := newFixture(t)
+	for name, ends := range map[string]time.Duration{"just now": -time.Minute, "on a slow clock": -23 * time.Hour, "long ago": -25 * time.Hour} {
+		if err := f.service.session.ended.store(t.Context(), cookie{session: name, expires: time.Now().Add(ends)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.conn.Exec(t.Context(), "OPTIMIZE TABLE ended_sessions FINAL"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"just now": true, "on a slow clock": true, "long ago": false} {
+		if got, err := f.service.session.ended.has(t.Context(), name); err != nil || got != want {
+			t.Errorf("%s: kept %t, %v", name, got, err)
+		}
+	}
+}
+
+// A sign-in counts as a request of its key, and is refused beyond the limit; wrong keys do not count against anybody.
+func TestSignInIsLimited(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.RatePerMinute = 3 })
+	_, key := f.key("acme")
+	_, other := f.key("acme")
+	wrong := key[:len(key)-1] + flip(key[len(key)-1])
+	for range 5 {
+		if a, _ := f.signIn(wrong); a.StatusCode != 401 {
+			t.Errorf("a wrong key: %d", a.StatusCode)
+		}
+	}
+	for range 3 {
+		f.signedIn(key)
+	}
+	a, c := f.signIn(key)
+	if f.want(a, 429); c != nil || a.Header.Get("Retry-After") == "" {
+		t.Errorf("beyond the limit: cookie %v, header %v", c, a.Header)
+	}
+	f.want(f.get("/v1/exports", key), 429) // the same limit
+	f.signedIn(other)
+}
