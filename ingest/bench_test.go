@@ -46,8 +46,8 @@ func BenchmarkDecodeEncode(b *testing.B) {
 		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
 			records := answerOf(usage(events, now), c)
 			s := benchSession(b)
-			d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now}
 			p := &part{of: &partition{}, records: records}
+			d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now, of: p.of}
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
@@ -55,7 +55,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 				if _, _, err := checkSet(p.records, 0); err != nil {
 					b.Fatal(err)
 				}
-				if err := d.reader.read(p, d.see, func(int64) error { return d.reached(p.of) }); err != nil {
+				if err := d.reader.read(p, d.see, d.reached); err != nil {
 					b.Fatal(err)
 				}
 				if d.batch.events.len() != events {
@@ -106,8 +106,8 @@ func BenchmarkStages(b *testing.B) {
 	now := time.Now()
 	records := answerOf(usage(events, now), codecNone)
 	s := benchSession(b)
-	d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now}
 	p := &part{of: &partition{}, records: records}
+	d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now, of: p.of}
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {

@@ -12,7 +12,9 @@ import (
 type column interface {
 	kind() string // the ClickHouse type, as the Native format names it
 	encode(out []byte, rows []uint32) []byte
+	len() int         // rows
 	size() int        // bytes in use
+	held() int        // bytes of memory
 	reserve(rows int) // makes room for so many in all
 	reset()
 }
@@ -48,7 +50,9 @@ type numbers[T ~uint8 | ~uint16 | ~int32 | ~uint32 | ~int64 | ~uint64] struct {
 
 func (c *numbers[T]) add(v T)       { c.values = append(c.values, v) }
 func (c *numbers[T]) kind() string  { return c.typ }
+func (c *numbers[T]) len() int      { return len(c.values) }
 func (c *numbers[T]) size() int     { return len(c.values) * c.width }
+func (c *numbers[T]) held() int     { return cap(c.values) * c.width }
 func (c *numbers[T]) fill(n int)    { c.values = zeros(c.values, n) }
 func (c *numbers[T]) reserve(n int) { c.values = withRoom(c.values, n) }
 func (c *numbers[T]) reset()        { c.values = c.values[:0] }
@@ -86,11 +90,13 @@ func (c *numbers[T]) encode(out []byte, rows []uint32) []byte {
 // texts are strings of any length.
 type texts struct {
 	data []byte
-	ends []uint32 // a batch is held far below 4 GiB, see Config.check
+	ends []uint32 // which suffice, see maxRow
 }
 
 func (c *texts) kind() string { return "String" }
+func (c *texts) len() int     { return len(c.ends) }
 func (c *texts) size() int    { return len(c.data) + 4*len(c.ends) }
+func (c *texts) held() int    { return cap(c.data) + 4*cap(c.ends) }
 func (c *texts) reset()       { c.data, c.ends = c.data[:0], c.ends[:0] }
 
 func (c *texts) fill(rows int) {
@@ -140,7 +146,9 @@ type hashes struct {
 }
 
 func (c *hashes) kind() string         { return c.typ }
+func (c *hashes) len() int             { return len(c.data) / c.width }
 func (c *hashes) size() int            { return len(c.data) }
+func (c *hashes) held() int            { return cap(c.data) }
 func (c *hashes) reserve(rows int)     { c.data = withRoom(c.data, rows*c.width) }
 func (c *hashes) reset()               { c.data = c.data[:0] }
 func (c *hashes) add(v []byte)         { c.data = append(c.data, v...) }
@@ -163,7 +171,9 @@ type words struct {
 var wordSeed = maphash.MakeSeed()
 
 func (c *words) kind() string         { return "LowCardinality(String)" }
+func (c *words) len() int             { return len(c.rows) }
 func (c *words) size() int            { return c.dictionary.size() + 4*len(c.rows) }
+func (c *words) held() int            { return c.dictionary.held() + 4*cap(c.rows) + 4*cap(c.table) }
 func (c *words) at(row uint32) []byte { return c.dictionary.at(c.rows[row]) }
 
 func (c *words) reserve(rows int) { c.rows = withRoom(c.rows, rows) }

@@ -15,7 +15,7 @@ import (
 
 // Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are required; zero takes the default.
 //
-// Memory: 2·FetchBytes per broker, InflateBytes, and for each of two batches about 3·BatchBytes (its columns and their encoding).
+// Memory: see MemoryLimit.
 type Config struct {
 	Brokers []string       // host:port of some brokers; the others are learned from them
 	Topics  []string       // any may be missing for now: it is waited for while the others are read
@@ -29,7 +29,7 @@ type Config struct {
 
 	FetchBytes   int           // asked of a broker at once; default 8 MiB, at least 64 KiB. A single larger record batch is still taken whole
 	FetchWait    time.Duration // how long a broker may wait for the first byte; default 500 ms. Idle partitions advance the watermark this often
-	InflateBytes int           // the largest record batch, uncompressed, that is held in memory; default 64 MiB. A larger one is read as a stream
+	InflateBytes int           // the largest record batch, uncompressed, that is held in memory; default 32 MiB. A larger one is read as a stream
 
 	InsertTimeout  time.Duration // after it an insert that was not answered is sent again; default 60 s
 	SessionTimeout time.Duration // after this silence the group gives a member's partitions to others; default 10 s (brokers refuse less than 6 s)
@@ -62,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.BatchRows, 200_000)
 	def(&c.BatchBytes, 64<<20)
 	def(&c.FetchBytes, 8<<20)
-	def(&c.InflateBytes, 64<<20)
+	def(&c.InflateBytes, 32<<20)
 	wait(&c.BatchAge, 250*time.Millisecond)
 	wait(&c.FetchWait, 500*time.Millisecond)
 	wait(&c.InsertTimeout, time.Minute)
@@ -73,6 +73,15 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.check()
 }
 
+// MemoryLimit is for the runtime's memory limit (debug.SetMemoryLimit), in bytes: what ingest needs at most, whatever it reads, so that what is garbage already does
+// not come on top of it. For each of two batches its columns and their encoding, which is three times BatchBytes; two answers of each of a few brokers; one record batch,
+// uncompressed twice as it grows, or the window that it was compressed with; and what the process takes beside.
+func (c Config) MemoryLimit() int64 {
+	c, _ = c.withDefaults()
+	const brokers, beside = 4, 64 << 20
+	return 6*int64(c.BatchBytes) + 2*brokers*int64(c.FetchBytes) + 2*int64(c.InflateBytes) + maxWindow + beside
+}
+
 func (c Config) check() error {
 	switch {
 	case len(c.Brokers) == 0:
@@ -81,7 +90,7 @@ func (c Config) check() error {
 		return errors.New("no Kafka topic is named; give at least one")
 	case c.BatchRows < 1 || c.BatchRows > 10_000_000:
 		return fmt.Errorf("a batch of %d rows is out of range; give 1 to 10000000", c.BatchRows)
-	case c.BatchBytes < 1<<20 || c.BatchBytes > 1<<30:
+	case c.BatchBytes < 1<<20 || c.BatchBytes > maxBatchBytes:
 		return fmt.Errorf("a batch of %d bytes is out of range; give 1 MiB to 1 GiB", c.BatchBytes)
 	case c.FetchBytes < 64<<10 || c.FetchBytes > 1<<28:
 		return fmt.Errorf("fetches of %d bytes are out of range; give 64 KiB to 256 MiB", c.FetchBytes)

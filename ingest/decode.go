@@ -16,7 +16,8 @@ type decoder struct {
 	schema  *schema.Decoder
 	event   schema.Event
 	batch   *batch
-	now     time.Time // of the answer in hand
+	now     time.Time  // of the answer in hand
+	of      *partition // whose records are read
 	storing context.Context
 }
 
@@ -24,6 +25,7 @@ type decoder struct {
 func (s *session) decode(fetching, storing context.Context) {
 	defer close(s.full)
 	d := &decoder{session: s, reader: newReader(s.cfg.InflateBytes), schema: schema.NewDecoder(), storing: storing}
+	d.reader.stopped = storing.Done()
 	d.batch = <-s.free
 	age := time.NewTimer(s.cfg.BatchAge)
 	defer age.Stop()
@@ -71,17 +73,16 @@ func (d *decoder) take(a *answer) {
 		if p.jumps > p.of.decoded.jumps {
 			p.of.decoded = position{p.from, p.jumps}
 			d.progress.jumped(p.of.slot, p.of.decoded)
-			_ = d.reached(p.of)
+			d.of = p.of
+			_ = d.reached(p.from)
 		}
 		if p.of.decoded != (position{p.from, p.jumps}) { // what comes before it could not be read, and is fetched again
 			d.assignment.rewind(p.of, p.of.decoded)
 			continue
 		}
 		d.progress.ends(p.of.slot, a.sent, p.end)
-		err := d.reader.read(p, d.see, func(next int64) error {
-			p.of.decoded.offset = next
-			return d.reached(p.of)
-		})
+		d.of = p.of
+		err := d.reader.read(p, d.see, d.reached)
 		switch {
 		case err != nil && d.storing.Err() == nil:
 			d.unread(p, err)
@@ -91,10 +92,11 @@ func (d *decoder) take(a *answer) {
 	}
 }
 
-// unread has a partition fetched again from the batch that could not be read.
+// unread has a partition fetched again from the first record that could not be read. Those before it in its record batch are in the batch, and are passed over
+// when it comes again.
 func (d *decoder) unread(p *part, err error) {
-	if d.batch.full(&d.cfg) { // of rows that come again each time
-		_ = d.handOver()
+	if p.of.decoded.offset > p.from {
+		_ = d.reached(p.of.decoded.offset)
 	}
 	d.assignment.rewind(p.of, p.of.decoded)
 	d.assignment.hold(p.of)
@@ -106,31 +108,38 @@ func (d *decoder) unread(p *part, err error) {
 	d.log.Log(context.Background(), level, "record batch not read; fetching it again", "partition", p.of.slot, "offset", p.of.decoded.offset, "error", err)
 }
 
-// reached notes that all records below what was decoded are in the batch, and hands it over if it is full.
-func (d *decoder) reached(p *partition) error {
+// reached notes that all records of the partition below an offset are in the batch, and hands it over if it is full.
+func (d *decoder) reached(next int64) error {
+	d.of.decoded.offset = next
 	d.batch.begin(d.now, d.erasures.list())
-	d.batch.ends[p] = p.decoded
+	d.batch.ends[d.of] = d.of.decoded
 	if d.batch.full(&d.cfg) {
 		return d.handOver()
 	}
 	return nil
 }
 
-// see is told of each record: it becomes a row of the log, of the entities or of the rejects, or, if it is an erased person's, nothing but a tombstone.
+// see is told of each record: it becomes a row of the log, of the entities or of the rejects, or, if it is an erased person's, nothing but a tombstone. A batch
+// that is full is handed over at once, with the offset after the record: how much a record batch holds is the producer's choice, and must not be memory's.
 func (d *decoder) see(rec *schema.Record, large *largeValue) error {
 	d.batch.begin(d.now, d.erasures.list())
-	d.batch.bytes += rowBytes + len(rec.Key) + len(rec.Value)
+	d.batch.bytes += recordBytes(rec)
 	rejection := d.verdict(rec, large)
 	switch {
 	case rejection != nil && d.batch.list.hasReject(rec, rejection):
 		d.batch.erasedRejects++
 	case rejection != nil:
+		d.batch.bytes += len(rejection.Detail) + len(rejection.Org) + len(rejection.User)
 		d.batch.rejects.add(rec, rejection, large, d.now)
 	case d.batch.list.has(&d.event):
 		d.batch.bury(&d.event)
 	default:
 		d.batch.list.redact(&d.event)
 		d.batch.add(&d.event)
+	}
+	d.of.decoded.offset = rec.Offset + 1
+	if d.batch.full(&d.cfg) {
+		return d.reached(rec.Offset + 1)
 	}
 	return nil
 }

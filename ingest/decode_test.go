@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"testing"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"rollcall/schema"
 )
 
-// A record batch that breaks off in its middle, though its checksum is right, is asked for again and never stepped over. What could be read of it is stored each
-// time, rather than piling up: it is the same rows.
+// A record batch that breaks off in its middle, though its checksum is right, is asked for again and never stepped over. What could be read of it is stored once,
+// and its last whole record is as far as the position goes.
 func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	now := time.Now()
 	broken := testBatch{base: 7, records: []testRecord{{"k", message("a", "ann", now)}, {"k", message("b", "ann", now)}}}.bytes()
@@ -22,37 +23,78 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 		t.Fatalf("the checksum does not cover for it: %d, %v", next, err)
 	}
 
-	s := benchSession(t)
-	s.full, s.free = make(chan *batch, 1), make(chan *batch, 2)
-	s.cfg.BatchRows = 3
 	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 7}, next: 9}
-	s.assignment = newAssignment([]*partition{p})
-	s.free <- newBatch()
-	d := &decoder{session: s, reader: newReader(1 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch()}
-	for turn := range 3 {
+	d := newTestDecoder(t, p)
+	for turn, from := range []int64{7, 8, 8} {
 		p.next = 9 // the fetcher went past it
-		d.take(&answer{sent: now, parts: []part{{of: p, from: 7, next: 9, records: broken, end: 9}}})
-		if p.next != 7 || p.decoded.offset != 7 || !p.pause.After(now) {
+		d.take(&answer{sent: now, parts: []part{{of: p, from: from, next: 9, records: broken, end: 9}}})
+		if p.next != 8 || p.decoded.offset != 8 || !p.pause.After(now) {
 			t.Fatalf("turn %d: it goes on at %d, after %s", turn, p.next, p.pause.Sub(now))
 		}
-	}
-	select {
-	case b := <-s.full:
-		if b.len() != 3 || len(b.ends) != 0 {
-			t.Errorf("%d rows and %d ends were handed over, not 3 and none", b.len(), len(b.ends))
+		if d.batch.len() != 1 || d.batch.ends[p].offset != 8 {
+			t.Fatalf("turn %d: %d rows up to %d, not 1 up to 8", turn, d.batch.len(), d.batch.ends[p].offset)
 		}
-	default:
-		t.Error("the full batch was not handed over")
+	}
+	if n := d.batch.stored[schema.Message]; n != 1 {
+		t.Errorf("the record before the broken one counts %d times", n)
+	}
+
+	d.batch.reset()
+	d.take(&answer{sent: now, parts: []part{{of: p, from: 8, next: 9, records: broken, end: 9}}})
+	if d.batch.moved() {
+		t.Error("a batch that brings nothing is stored and committed")
+	}
+}
+
+// A decoder on a session that stores nothing: what is handed over is in d.full.
+func newTestDecoder(t testing.TB, p *partition) *decoder {
+	s := benchSession(t)
+	s.full, s.free = make(chan *batch, 16), make(chan *batch, 16)
+	for range cap(s.free) {
+		s.free <- newBatch()
+	}
+	s.assignment = newAssignment([]*partition{p})
+	return &decoder{session: s, reader: newReader(1 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch()}
+}
+
+// A record batch fills many batches. Each says how far it brings the partition, and whoever goes on from there gets the rest, once.
+func TestHandedOverWithinARecordBatch(t *testing.T) {
+	now := time.Now()
+	var ten []testRecord
+	for i := range 10 {
+		ten = append(ten, testRecord{"k", message(fmt.Sprint(i), "ann", now)})
+	}
+	for c := codecNone; c <= codecZstd; c++ {
+		records := testBatch{base: 100, codec: c, records: ten, holes: 5}.bytes()
+		for _, inflate := range []int{1 << 20, 100} { // held, and as a stream
+			for _, from := range []int64{100, 103, 109} {
+				p := &partition{slot: slot{"t", 0}, decoded: position{offset: from}}
+				d := newTestDecoder(t, p)
+				d.reader, d.cfg.BatchRows = newReader(inflate), 3
+				d.take(&answer{sent: now, parts: []part{{of: p, from: from, next: 115, records: records, end: 115}}})
+				var rows int64
+				for len(d.full) > 0 {
+					b := <-d.full
+					if b.len() != 3 {
+						t.Fatalf("codec %d: %d rows were handed over, not 3", c, b.len())
+					}
+					if rows += 3; b.ends[p].offset != from+rows {
+						t.Errorf("codec %d: after %d rows the position is %d, not %d", c, rows, b.ends[p].offset, from+rows)
+					}
+				}
+				if rows += int64(d.batch.len()); rows != 110-from || d.batch.ends[p].offset != 115 || p.decoded.offset != 115 {
+					t.Errorf("codec %d: from %d, %d rows, and the position is %d", c, from, rows, d.batch.ends[p].offset)
+				}
+			}
+		}
 	}
 }
 
 // A part that does not follow on what was decoded is dropped, and what is missing is fetched again; one after a jump is taken.
 func TestPartsOutOfStep(t *testing.T) {
 	now := time.Now()
-	s := benchSession(t)
 	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 5}}
-	s.assignment = newAssignment([]*partition{p})
-	d := &decoder{session: s, reader: newReader(1 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch()}
+	d := newTestDecoder(t, p)
 	one := func(base int64) []byte {
 		return set(testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}})
 	}

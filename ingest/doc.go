@@ -15,7 +15,8 @@
 //   - a record batch whose checksum is wrong, or that cannot be read, is fetched again until it can; its partition waits, the others go on;
 //   - what ClickHouse refuses for a while is repeated, with growing pauses, for as long as it takes; what it refuses for good ends Run with the reason;
 //   - records that were gone before they could be read are counted (rollcall_ingest_gap_records_total), logged as errors, and only then passed over;
-//   - memory is bounded by Config, however large the backlog and whatever producers send: a record batch of any size inflates into a bounded buffer;
+//   - memory is bounded by Config (MemoryLimit), however large the backlog and whatever producers send: a record batch of any size inflates into a bounded buffer or
+//     is read as a stream, and a batch that is full is stored and committed in the middle of a record batch;
 //   - `progress` never says more than is true: everything below end_offset, which was the partition's end at `through`, is stored. Open transactions count as
 //     not stored; a partition that was just created holds the watermark from its first moment.
 //
@@ -30,6 +31,11 @@
 //   - A refused record counts as an erased person's if its org and user can be read, and if its record's time or its event's own is from before the erasure. One that
 //     names the person in another way, or that is produced again without a readable time of its own, is kept as any other reject: for 90 days, or until the erasure
 //     is repeated (`rollcall forget`), which searches the whole text.
+//   - Of a record of more than 4 MiB, the key and the headers that a reject keeps are cut at 1 MiB each; a reject has 65,536 headers at most. An event is judged by
+//     all of it, whatever its size.
+//   - A snappy block is held whole, and is 21 times as large as on the wire at most: with a broker's message.max.bytes of 1 MiB (Kafka's default) it takes 21 MiB, with
+//     16 MiB 340 MiB. Beyond 384 MiB only copies from the last 192 MiB are understood. An answer holds a record batch as it is on the wire, so it needs as much memory
+//     as the broker's message.max.bytes says, twice for each broker.
 //   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017); older segments stop their partition with an error.
 //   - Duplicates and conflicts are counted within a batch only; across batches the table settles them without telling.
 //

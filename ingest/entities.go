@@ -102,7 +102,9 @@ type maybeDays struct {
 }
 
 func (c *maybeDays) kind() string { return "Nullable(Date32)" }
-func (c *maybeDays) size() int    { return 5 * len(c.days.values) }
+func (c *maybeDays) len() int     { return c.days.len() }
+func (c *maybeDays) size() int    { return 5 * c.len() }
+func (c *maybeDays) held() int    { return 5 * cap(c.days.values) }
 
 func (c *maybeDays) reserve(rows int) {
 	c.missing.reserve(rows)

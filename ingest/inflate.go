@@ -24,8 +24,12 @@ const (
 	codecZstd
 )
 
-// maxWindow is the largest zstd window that is granted: what level 22 asks for.
-const maxWindow = 128 << 20
+// maxWindow is the largest zstd window that a stream is granted: what level 22 asks for, and the most that brokers themselves accept. What fits into the
+// limit needs no window of its own, so there any size is accepted (anyWindow).
+const (
+	maxWindow = 128 << 20
+	anyWindow = 1 << 41
+)
 
 // errInflated says that a batch is larger than may be held in memory; it is then read as a stream.
 var errInflated = errors.New("the batch inflates beyond the limit")
@@ -37,6 +41,7 @@ type inflater struct {
 	in    bytes.Reader
 	gzip  gzip.Reader
 	zstd  *zstd.Decoder
+	wide  *zstd.Decoder // for frames whose window is beyond the limit; made when the first one comes
 }
 
 func newInflater(limit int) *inflater {
@@ -63,23 +68,49 @@ func (f *inflater) inflate(c codec, packed []byte) ([]byte, error) {
 	case codecLZ4:
 		err = f.lz4Frame(packed)
 	case codecZstd:
-		if f.out, err = f.zstd.DecodeAll(packed, f.out[:0]); errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-			err = errInflated
-		}
+		err = f.zstdFrames(packed)
 	default:
 		err = fmt.Errorf("unknown codec %d", c)
 	}
 	return f.out, err
 }
 
+func (f *inflater) zstdFrames(packed []byte) (err error) {
+	f.out, err = f.zstd.DecodeAll(packed, f.out[:0])
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		f.out, err = f.wideZstd().DecodeAll(packed, withRoom(f.out[:0], f.limit))
+	}
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return errInflated
+	}
+	return err
+}
+
+// wideZstd inflates into the room that it is given and no further. The other decoder refuses windows that are larger than its limit.
+func (f *inflater) wideZstd() *zstd.Decoder {
+	if f.wide == nil {
+		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(anyWindow), zstd.WithDecoderMaxWindow(anyWindow),
+			zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			panic(err) // the options are constants
+		}
+		f.wide = decoder
+	}
+	return f.wide
+}
+
 // stream gives the uncompressed bytes piece by piece, after inflate has found them to be beyond the limit.
 func (f *inflater) stream(c codec, packed []byte) (io.ReadCloser, error) {
-	if c == codecZstd {
+	switch c {
+	case codecZstd:
 		decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}
 		return decoder.IOReadCloser(), nil
+	case codecSnappy:
+		stream, err := newSnappyStream(packed)
+		return io.NopCloser(stream), err
 	}
 	return compress.Compression(c).Codec().NewReader(bytes.NewReader(packed)), nil
 }
@@ -116,10 +147,7 @@ var errImplausible = errors.New("a snappy block claims to be larger than it can 
 func (f *inflater) snappy(packed []byte) error {
 	total := 0
 	err := eachBlock(packed, func(block []byte) error {
-		size, err := s2.DecodedLen(block)
-		if err == nil && size > snappyRatio*len(block) {
-			err = errImplausible
-		}
+		size, err := snappySize(block)
 		total += size
 		return err
 	})
@@ -136,6 +164,15 @@ func (f *inflater) snappy(packed []byte) error {
 		at += len(out)
 		return err
 	})
+}
+
+// snappySize is how many bytes a block says that it holds.
+func snappySize(block []byte) (int, error) {
+	size, err := s2.DecodedLen(block)
+	if err == nil && size > snappyRatio*len(block) {
+		err = errImplausible
+	}
+	return size, err
 }
 
 // eachBlock visits the blocks of a frame, or the one block that came without a frame.

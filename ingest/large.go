@@ -2,16 +2,20 @@ package ingest
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"rollcall/schema"
 )
 
-// A producer may compress a gigabyte of zeros into a megabyte. Batches beyond the limit are therefore read as a stream: a record that fits into memory is
-// treated as any other; of a record that does not, the value's beginning, size and hash are taken, and it is too_large.
+// A producer may compress gigabytes of zeros into a megabyte. Batches beyond the limit are therefore read as a stream, one record at a time; and of a record that
+// is large (maxWhole), however it came, only what it is judged by and what a reject keeps is held: the value, or the beginning, size and hash of one that is
+// too_large; the beginning of the key; the first of the headers. So a record's size never changes the verdict on it.
 
 // stream visits the records of a batch from an offset on, holding one record at a time.
 func (r *reader) stream(b *recordBatch, from int64, see visit) error {
@@ -20,7 +24,8 @@ func (r *reader) stream(b *recordBatch, from int64, see visit) error {
 		return corrupt(b, err)
 	}
 	defer unpacked.Close()
-	in := bufio.NewReaderSize(unpacked, 64<<10)
+	in := bufio.NewReaderSize(stoppable{unpacked, r.stopped}, 64<<10)
+	r.last = b.base - 1
 	for n := b.count; n > 0; n-- {
 		large, err := r.cutStream(in)
 		if err != nil {
@@ -39,7 +44,24 @@ func (r *reader) stream(b *recordBatch, from int64, see visit) error {
 	return nil
 }
 
-// cutStream reads the next record into r.rec. What it gives is nil unless the record was too large to be held.
+// stoppable ends a stream when nobody waits for it any more.
+type stoppable struct {
+	io.Reader
+	stopped <-chan struct{}
+}
+
+var errStopped = errors.New("stopped")
+
+func (s stoppable) Read(b []byte) (int, error) {
+	select {
+	case <-s.stopped:
+		return 0, errStopped
+	default:
+		return s.Reader.Read(b)
+	}
+}
+
+// cutStream reads the next record into r.rec. What it gives is nil unless the value was too large to be held.
 func (r *reader) cutStream(in *bufio.Reader) (*largeValue, error) {
 	size, err := binary.ReadVarint(in)
 	if err != nil {
@@ -48,33 +70,35 @@ func (r *reader) cutStream(in *bufio.Reader) (*largeValue, error) {
 	if size < 1 {
 		return nil, errRecord
 	}
-	if size > int64(r.inflater.limit) {
-		return r.cutLarge(in, size)
+	if size > maxWhole {
+		return r.takeApart(in, size)
 	}
-	whole := binary.AppendVarint(r.inflater.out[:0], size)
+	whole := binary.AppendVarint(r.held[:0], size)
 	at := len(whole)
 	whole = grow(whole, int(size))
-	r.inflater.out = whole
+	r.held = whole
 	if _, err := io.ReadFull(in, whole[at:]); err != nil {
 		return nil, err
 	}
-	_, err = r.cut(whole)
+	_, _, err = r.cut(whole)
 	return nil, err
 }
 
-// cutLarge reads a record of size bytes that is not held whole: its headers are dropped, key and value are cut.
-func (r *reader) cutLarge(in *bufio.Reader, size int64) (*largeValue, error) {
+// takeApart reads a record of size bytes that is not held whole into r.rec.
+func (r *reader) takeApart(in io.Reader, size int64) (*largeValue, error) {
 	rest := &io.LimitedReader{R: in, N: size}
-	p := &pieces{in: rest}
+	p := &pieces{in: rest, held: slices.Grow(r.held[:0], keptOfKey+schema.MaxValueBytes+keptOfHeader+lateName+lateValue)}
+	r.held = p.held
 	p.byte() // attributes
 	r.rec.Time = schema.Millis(p.varint())
 	r.rec.Offset = p.varint()
-	key, _ := p.bytes()
-	value, large := p.bytes()
+	r.rec.Key, _ = p.beginning(keptOfKey)
+	value, large := p.value()
+	r.rec.Value = value
+	r.rec.Headers = p.headers(r.rec.Headers[:0])
 	if p.err != nil {
 		return nil, p.err
 	}
-	r.rec.Key, r.rec.Value, r.rec.Headers = key, value, r.rec.Headers[:0]
 	_, err := io.Copy(io.Discard, rest)
 	if err == nil && rest.N > 0 {
 		err = io.ErrUnexpectedEOF
@@ -84,9 +108,10 @@ func (r *reader) cutLarge(in *bufio.Reader, size int64) (*largeValue, error) {
 
 // pieces reads the parts of a record off a stream. After an error every part is empty.
 type pieces struct {
-	in  io.Reader
-	one [1]byte
-	err error
+	in   io.Reader
+	held []byte // the parts that are kept, one after the other, in memory that never moves
+	one  [1]byte
+	err  error
 }
 
 func (p *pieces) byte() byte {
@@ -110,30 +135,85 @@ func (p *pieces) varint() int64 {
 	return v
 }
 
-// bytes gives the beginning of a part, and the size and hash of all of it.
-func (p *pieces) bytes() ([]byte, *largeValue) {
+// keep reads n bytes, which must fit into what is held.
+func (p *pieces) keep(n int64) []byte {
+	if n > int64(cap(p.held)-len(p.held)) && p.err == nil {
+		p.err = errRecord
+	}
+	if p.err != nil {
+		return nil
+	}
+	from := len(p.held)
+	p.held = p.held[:from+int(n)]
+	_, p.err = io.ReadFull(p.in, p.held[from:])
+	return p.held[from:len(p.held):len(p.held)]
+}
+
+// pass reads n bytes and keeps none.
+func (p *pieces) pass(n int64) {
+	if p.err == nil {
+		_, p.err = io.CopyN(io.Discard, p.in, n)
+	}
+}
+
+// value gives the value, or its beginning and the size and hash of all of it.
+func (p *pieces) value() ([]byte, *largeValue) {
 	size := p.varint()
-	if size <= 0 || p.err != nil {
-		return nil, &largeValue{sha: sha256.Sum256(nil)}
-	}
-	hash := sha256.New()
-	in := io.TeeReader(io.LimitReader(p.in, size), hash)
-	kept := make([]byte, min(size, keptOfTooLarge))
-	if _, p.err = io.ReadFull(in, kept); p.err != nil {
+	switch {
+	case size < 0:
 		return nil, nil
+	case size <= schema.MaxValueBytes:
+		return p.keep(size), nil
 	}
-	n, err := io.Copy(io.Discard, in)
-	if err == nil && n+int64(len(kept)) < size {
-		err = io.ErrUnexpectedEOF
+	kept := p.keep(keptOfTooLarge)
+	hash := sha256.New()
+	hash.Write(kept)
+	if p.err == nil {
+		_, p.err = io.CopyN(hash, p.in, size-int64(len(kept)))
 	}
-	p.err = err
 	large := &largeValue{size: uint64(size)}
 	hash.Sum(large.sha[:0])
 	return kept, large
 }
 
+// headers gives the first headers, as many as there is room for, then those by which an event is judged.
+func (p *pieces) headers(to []schema.Header) []schema.Header {
+	n := p.varint()
+	if n < 0 && p.err == nil {
+		p.err = errRecord
+	}
+	first, room := -1, int64(keptOfHeader)
+	for ; n > 0 && p.err == nil; n-- {
+		before := len(p.held)
+		key, keySize := p.beginning(max(room, lateName))
+		value, valueSize := p.beginning(max(room-keySize, lateValue))
+		room -= keySize + valueSize
+		if room >= 0 && len(to) < maxHeaders {
+			to = append(to, schema.Header{Key: key, Value: value})
+			continue
+		}
+		if first < 0 {
+			first = len(to)
+		}
+		room, p.held = -1, p.held[:before] // not even an empty one comes behind a gap
+		if keySize == int64(len(key)) && judged(key) {
+			to = keepLate(to, first, schema.Header{Key: bytes.Clone(key), Value: bytes.Clone(value)})
+		}
+	}
+	return to
+}
+
+// beginning reads a part of which at most so many bytes are kept, and gives its size. It is nil for Kafka's null.
+func (p *pieces) beginning(most int64) (kept []byte, size int64) {
+	if size = p.varint(); size < 0 {
+		return nil, 0
+	}
+	kept = p.keep(min(size, most))
+	p.pass(size - int64(len(kept)))
+	return kept, size
+}
+
 // rejectLarge is the verdict on a record that was too large to be held.
 func rejectLarge(large *largeValue) *schema.Rejection {
-	return &schema.Rejection{Reason: schema.TooLarge, Detail: fmt.Sprintf(
-		"the value is %d bytes long; send at most %d (the record, with key and headers, was too large to be held)", large.size, schema.MaxValueBytes)}
+	return &schema.Rejection{Reason: schema.TooLarge, Detail: fmt.Sprintf("the value is %d bytes long; send at most %d", large.size, schema.MaxValueBytes)}
 }

@@ -1,7 +1,15 @@
 package ingest
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"rollcall/schema"
 )
@@ -13,5 +21,155 @@ func TestALargeRecordNamesWhomItSpeaksOf(t *testing.T) {
 	rej := d.verdict(cut, &largeValue{size: 100 << 20})
 	if rej.Reason != schema.TooLarge || rej.Org != "acme" || rej.User != "ada" {
 		t.Errorf("%+v", rej)
+	}
+}
+
+// wireRecord is a record as it is in a record batch.
+func wireRecord(offset int, key, value []byte, headers ...schema.Header) []byte {
+	one := []byte{0, 0}
+	one = binary.AppendVarint(one, int64(offset))
+	one = append(binary.AppendVarint(one, int64(len(key))), key...)
+	one = append(binary.AppendVarint(one, int64(len(value))), value...)
+	one = binary.AppendVarint(one, int64(len(headers)))
+	for _, h := range headers {
+		one = append(binary.AppendVarint(one, int64(len(h.Key))), h.Key...)
+		one = append(binary.AppendVarint(one, int64(len(h.Value))), h.Value...)
+	}
+	return append(binary.AppendVarint(nil, int64(len(one))), one...)
+}
+
+// However many and however large its headers are, a record is judged by its attributes: the last of each name, wherever it stands.
+func TestAttributesBehindTooManyHeaders(t *testing.T) {
+	header := func(name, value string) schema.Header { return schema.Header{Key: []byte(name), Value: []byte(value)} }
+	attributes := []schema.Header{
+		header("ce_specversion", "1.0"), header("ce_id", "wrong"), header("ce_id", "right"), header("ce_source", "test"), header("ce_type", "usage.message.v1"),
+		header("ce_time", time.Now().UTC().Format(time.RFC3339)),
+	}
+	value := []byte(`{"org_id":"acme","user_id":"ann","channel":"chat"}`)
+	empty := make([]schema.Header, maxHeaders+10)
+	for name, before := range map[string][]schema.Header{
+		"none": nil, "many": empty, "a large one": {header("h", strings.Repeat("x", 5<<20))}, "many large ones": append([]schema.Header{header("h", strings.Repeat("x", 5<<20))}, empty...),
+		"a large name": {header(strings.Repeat("x", 5<<20), "")}, "many attributes of no meaning": func() (more []schema.Header) {
+			for i := range maxHeaders + 10 {
+				more = append(more, header(fmt.Sprint("ce_", i%lateHeaders/2), strings.Repeat("x", 100)))
+			}
+			return more
+		}(),
+	} {
+		for _, key := range [][]byte{[]byte("k"), make([]byte, 6<<20)} {
+			r := newReader(1 << 20)
+			if _, rest, err := r.cut(wireRecord(3, key, value, append(before, attributes...)...)); err != nil || len(rest) > 0 || r.rec.Offset != 3 {
+				t.Fatalf("%s: %d bytes left, offset %d, %v", name, len(rest), r.rec.Offset, err)
+			}
+			var ev schema.Event
+			if rej := schema.NewDecoder().Decode(&r.rec, time.Now(), &ev); rej != nil || string(ev.ID) != "right" {
+				t.Errorf("%s, a key of %d bytes: %+v, id %q", name, len(key), rej, ev.ID)
+			}
+			if len(r.rec.Headers) > maxHeaders+lateHeaders || cap(r.held) > maxWhole || !bytes.HasPrefix(key, r.rec.Key) {
+				t.Errorf("%s: %d headers, %d bytes are held", name, len(r.rec.Headers), cap(r.held))
+			}
+			headers := 0
+			for _, h := range r.rec.Headers {
+				headers += len(h.Key) + len(h.Value)
+			}
+			if most := keptOfHeader + lateHeaders*(lateName+lateValue); headers > most && len(key) > maxWhole {
+				t.Errorf("%s: %d bytes of headers, not %d at most", name, headers, most)
+			}
+		}
+	}
+}
+
+// A small batch is read whatever window its producer asked for; a large one as far as brokers themselves go.
+func TestWindowsOfZstd(t *testing.T) {
+	const small, large = 1 << 10, 3 << 20
+	for _, c := range []struct{ window, size int }{{128 << 20, small}, {512 << 20, small}, {128 << 20, large}} {
+		var packed bytes.Buffer
+		w, err := zstd.NewWriter(&packed, zstd.WithWindowSize(c.window), zstd.WithSingleSegment(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Repeat("x", c.size)
+		_, _ = w.Write(wireRecord(0, nil, []byte(text)))
+		_ = w.Close()
+		b := &recordBatch{count: 1, attributes: uint16(codecZstd), records: packed.Bytes()}
+		seen := ""
+		if err := newReader(2<<20).batch(b, 0, func(rec *schema.Record, _ *largeValue) error {
+			seen = string(rec.Value)
+			return nil
+		}); err != nil || !strings.HasPrefix(text, seen) || seen == "" {
+			t.Errorf("a window of %d, %d bytes: %d bytes were read, %v", c.window, c.size, len(seen), err)
+		}
+	}
+}
+
+// Offsets that do not grow are a corrupt batch: a position within it would mean nothing.
+func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
+	for name, offsets := range map[string][2]int{"twice": {0, 0}, "backwards": {1, 0}} {
+		for c := codecNone; c <= codecZstd; c++ {
+			for _, limit := range []int{1 << 20, 10} {
+				two := testBatch{codec: c, raw: append(wireRecord(offsets[0], nil, []byte("a")), wireRecord(offsets[1], nil, []byte("b"))...), holes: 2}
+				seen, next, err := readAll(t, &part{records: set(two)}, limit)
+				if !errors.Is(err, errCorrupt) || len(seen) != 1 || next != 0 {
+					t.Errorf("%s, codec %d: %v up to %d, %v", name, c, seen, next, err)
+				}
+			}
+		}
+	}
+}
+
+// A stop does not wait until gigabytes were inflated.
+func TestAStopEndsInflating(t *testing.T) {
+	stopped := make(chan struct{})
+	r := newReader(1 << 20)
+	r.stopped = stopped
+	b := testBatch{codec: codecGzip, records: slicesOf(testRecord{"k", strings.Repeat("x", 1<<20)}, 50)}.bytes()
+	cut, _, _, err := cutBatch(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	err = r.batch(&cut, 0, func(*schema.Record, *largeValue) error {
+		if seen++; seen == 2 {
+			close(stopped)
+		}
+		return nil
+	})
+	if !errors.Is(err, errStopped) || seen > 3 {
+		t.Errorf("%d records were read, %v", seen, err)
+	}
+}
+
+func slicesOf(r testRecord, n int) (records []testRecord) {
+	for range n {
+		records = append(records, r)
+	}
+	return records
+}
+
+// Rejects go to ClickHouse in blocks of a bounded size, each row in one of them.
+func TestBlocksOfRejects(t *testing.T) {
+	r := newRejects()
+	for i := range 100 {
+		size := 300 << 10
+		if i%10 == 0 {
+			size = 3 << 20
+		}
+		rec := &schema.Record{Offset: int64(i), Key: make([]byte, size/3), Value: make([]byte, size/3), Headers: []schema.Header{{Key: []byte("h"), Value: make([]byte, size/3)}}}
+		r.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, nil, time.Now())
+	}
+	next := uint32(0)
+	for _, rows := range r.blocks(r.all(nil)) {
+		for _, row := range rows {
+			if row != next {
+				t.Fatalf("row %d follows, not %d", row, next)
+			}
+			next++
+		}
+		if size := len(r.encode(rows)); size < rejectBlock/2 && next < 100 || size > rejectBlock+4<<20 {
+			t.Errorf("a block of %d bytes", size)
+		}
+	}
+	if next != 100 {
+		t.Errorf("%d rows, not 100", next)
 	}
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,10 +14,16 @@ var errRecord = errors.New("malformed record")
 // A visit is told of each committed record, in order. The record's bytes hold until it returns. large is nil unless the value is cut, see large.go.
 type visit func(rec *schema.Record, large *largeValue) error
 
+// maxWhole is how large a record may be, with key and headers, that is visited as it came. A larger one is taken apart, see large.go.
+const maxWhole = 4 << 20
+
 // A reader walks the record sets of partitions. Its memory is used again; it is not safe for concurrent use.
 type reader struct {
 	inflater *inflater
+	stopped  <-chan struct{} // when it is closed, nothing more is inflated: a few KiB may hold gigabytes
 	rec      schema.Record
+	last     int64          // offset of the last record of the batch in hand
+	held     []byte         // what rec points to, if the record was read from a stream
 	aborted  map[int64]bool // producers whose open transaction will be aborted
 }
 
@@ -72,7 +79,7 @@ func (r *reader) marker(b *recordBatch) error {
 	}
 	records, err := r.inflater.inflate(b.codec(), b.records)
 	if err == nil {
-		_, err = r.cut(records)
+		_, _, err = r.cut(records)
 	}
 	if err != nil {
 		return corrupt(b, err)
@@ -95,8 +102,10 @@ func (r *reader) batch(b *recordBatch, from int64, see visit) error {
 	if err != nil {
 		return corrupt(b, err)
 	}
+	r.last = b.base - 1
 	for n := b.count; n > 0; n-- {
-		if records, err = r.cut(records); err != nil {
+		var large *largeValue
+		if large, records, err = r.cut(records); err != nil {
 			return corrupt(b, err)
 		}
 		if err := r.place(b); err != nil {
@@ -105,23 +114,25 @@ func (r *reader) batch(b *recordBatch, from int64, see visit) error {
 		if r.rec.Offset < from {
 			continue
 		}
-		if err := see(&r.rec, nil); err != nil {
+		if err := see(&r.rec, large); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// place turns the record's offset and time, which are told as differences, into its own.
+// place turns the record's offset and time, which are told as differences, into its own. Offsets only grow: that is why the offset after a record may be
+// committed before the rest of its batch was read.
 func (r *reader) place(b *recordBatch) error {
 	r.rec.Offset += b.base
 	r.rec.Time += schema.Millis(b.baseTime)
 	if b.logTime() {
 		r.rec.Time = schema.Millis(b.maxTime)
 	}
-	if r.rec.Offset < b.base || r.rec.Offset > b.last {
-		return corrupt(b, fmt.Errorf("a record of offset %d", r.rec.Offset))
+	if r.rec.Offset <= r.last || r.rec.Offset > b.last {
+		return corrupt(b, fmt.Errorf("a record of offset %d after one of %d", r.rec.Offset, r.last))
 	}
+	r.last = r.rec.Offset
 	return nil
 }
 
@@ -130,12 +141,16 @@ func corrupt(b *recordBatch, err error) error {
 }
 
 // cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are still differences.
-func (r *reader) cut(b []byte) (rest []byte, err error) {
+func (r *reader) cut(b []byte) (large *largeValue, rest []byte, err error) {
 	size, n := binary.Varint(b)
 	if n <= 0 || size < 1 || size > int64(len(b)-n) {
-		return nil, errRecord
+		return nil, nil, errRecord
 	}
 	b, rest = b[n:n+int(size)], b[n+int(size):]
+	if size > maxWhole {
+		large, err = r.takeApart(bytes.NewReader(b), size)
+		return large, rest, err
+	}
 	f := fields{b: b[1:]} // the record's own attributes mean nothing yet
 	r.rec.Time = schema.Millis(f.varint())
 	r.rec.Offset = f.varint()
@@ -143,9 +158,9 @@ func (r *reader) cut(b []byte) (rest []byte, err error) {
 	r.rec.Value = f.bytes()
 	r.rec.Headers = f.headers(r.rec.Headers[:0])
 	if f.bad {
-		return nil, errRecord
+		return nil, nil, errRecord
 	}
-	return rest, nil
+	return nil, rest, nil
 }
 
 // fields reads the parts of a record. After an error every part is empty and bad is set.
@@ -184,16 +199,18 @@ func (f *fields) bytes() []byte {
 	return v
 }
 
-// maxHeaders of a record are read; a header may be two bytes on the wire and is 48 in memory.
-const maxHeaders = 1 << 16
-
 func (f *fields) headers(to []schema.Header) []schema.Header {
 	n := f.varint()
 	if n < 0 || n > int64(len(f.b)) { // each takes two bytes at least
 		f.bad = true
 	}
-	for n = min(n, maxHeaders); n > 0 && !f.bad; n-- {
-		to = append(to, schema.Header{Key: f.bytes(), Value: f.bytes()})
+	for ; n > 0 && !f.bad; n-- {
+		h := schema.Header{Key: f.bytes(), Value: f.bytes()}
+		if len(to) < maxHeaders {
+			to = append(to, h)
+		} else {
+			to = keepLate(to, maxHeaders, h)
+		}
 	}
 	return to
 }

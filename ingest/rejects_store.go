@@ -55,6 +55,31 @@ func (r *rejects) reset() {
 	r.times = r.times[:0]
 }
 
+// rejectBlock is about how large a block of rejects is, in bytes. Their rows may be a thousand times as large as an event's, and a block is held twice: here, and
+// by ClickHouse.
+const rejectBlock = 8 << 20
+
+// blocks cuts rows into blocks. The table is a set of records by their offsets, so it does not matter where, nor which of them are stored when a batch comes again.
+func (r *rejects) blocks(rows []uint32) (blocks [][]uint32) {
+	from, bytes := 0, 0
+	for i, row := range rows {
+		bytes += r.rowBytes(row)
+		if bytes >= rejectBlock || i+1 == len(rows) {
+			blocks = append(blocks, rows[from:i+1])
+			from, bytes = i+1, 0
+		}
+	}
+	return blocks
+}
+
+func (r *rejects) rowBytes(row uint32) int {
+	n := rowBytes + r.headers.rowBytes(row)
+	for _, c := range []*texts{&r.detail, &r.org, &r.user, &r.key, &r.value} {
+		n += len(c.at(row))
+	}
+	return n
+}
+
 // A largeValue is what was kept of a value that was too large to be held.
 type largeValue struct {
 	size uint64
@@ -95,7 +120,9 @@ type pairs struct {
 }
 
 func (c *pairs) kind() string { return "Array(Tuple(String, String))" }
+func (c *pairs) len() int     { return len(c.ends) }
 func (c *pairs) size() int    { return 4*len(c.ends) + c.names.size() + c.values.size() }
+func (c *pairs) held() int    { return 4*cap(c.ends) + c.names.held() + c.values.held() + 4*cap(c.wanted) }
 
 func (c *pairs) reserve(rows int) { c.ends = withRoom(c.ends, rows) }
 
@@ -113,14 +140,27 @@ func (c *pairs) add(headers []schema.Header) {
 	c.ends = append(c.ends, uint32(len(c.names.ends)))
 }
 
+// of gives the places of a row's pairs: from, and before to.
+func (c *pairs) of(row uint32) (from, to uint32) {
+	if row > 0 {
+		from = c.ends[row-1]
+	}
+	return from, c.ends[row]
+}
+
+func (c *pairs) rowBytes(row uint32) (n int) {
+	from, to := c.of(row)
+	for i := from; i < to; i++ {
+		n += headerBytes + len(c.names.at(i)) + len(c.values.at(i))
+	}
+	return n
+}
+
 func (c *pairs) encode(out []byte, rows []uint32) []byte {
 	c.wanted = c.wanted[:0]
 	for _, row := range rows {
-		from := uint32(0)
-		if row > 0 {
-			from = c.ends[row-1]
-		}
-		for i := from; i < c.ends[row]; i++ {
+		from, to := c.of(row)
+		for i := from; i < to; i++ {
 			c.wanted = append(c.wanted, i)
 		}
 		out = binary.LittleEndian.AppendUint64(out, uint64(len(c.wanted)))

@@ -54,6 +54,9 @@ func (s *sorter) append(ev *schema.Event) {
 
 func (s *sorter) len() int { return len(s.keys) }
 
+// held is the memory that the sorter takes, in bytes.
+func (s *sorter) held() int { return 32*cap(s.keys) + 16*(cap(s.order)+cap(s.spare)) }
+
 // sort appends to rows those that are needed, in order: of copies, one of the highest version. twice is told of each copy that is left out, and whether its
 // content differs from the one before it.
 func (s *sorter) sort(rows []uint32, twice func(row uint32, conflict bool)) []uint32 {

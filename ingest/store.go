@@ -25,7 +25,9 @@ func (s *session) store(ctx context.Context) error {
 			if err := s.storeBatch(ctx, b); err != nil {
 				return fmt.Errorf("batch %d: %w", b.number, err)
 			}
-			b.reset()
+			if b.reset(); b.held() > 2*s.cfg.BatchBytes {
+				b = newBatch()
+			}
 			s.free <- b
 		case <-tick.C:
 			s.refreshErasures(ctx)
@@ -149,8 +151,11 @@ func (s *session) insertRejects(ctx context.Context, b *batch) error {
 	if b.rejects.len() == 0 {
 		return nil
 	}
-	if err := s.insert(ctx, stepRejects, &b.rejects.table, b.rejects.all(b.rows)); err != nil {
-		return fmt.Errorf("store rejects: %w", err)
+	b.rows = b.rejects.all(b.rows)
+	for _, rows := range b.rejects.blocks(b.rows) {
+		if err := s.insert(ctx, stepRejects, &b.rejects.table, rows); err != nil {
+			return fmt.Errorf("store rejects: %w", err)
+		}
 	}
 	list, err := s.readErasures(ctx)
 	if err != nil {

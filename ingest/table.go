@@ -24,6 +24,15 @@ func (t *table) reset() {
 	}
 }
 
+// held is the memory that the table takes, in bytes.
+func (t *table) held() int {
+	sum := cap(t.block)
+	for _, f := range t.fields {
+		sum += f.held()
+	}
+	return sum
+}
+
 // insert is the statement that goes before a block.
 func (t *table) insert() string {
 	names := make([]string, len(t.fields))
@@ -38,6 +47,9 @@ func (t *table) encode(rows []uint32) []byte {
 	most := 0
 	for _, f := range t.fields {
 		most += f.size() + len(f.name) + len(f.kind()) + 64 // lengths, and a dictionary's head
+	}
+	if all := t.fields[0].len(); len(rows) < all {
+		most = int(int64(most) * int64(len(rows)) / int64(all)) // about: append sees to the rest
 	}
 	out := binary.AppendUvarint(withRoom(t.block[:0], most), uint64(len(t.fields)))
 	out = binary.AppendUvarint(out, uint64(len(rows)))
