@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
@@ -50,6 +52,9 @@ func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {
 	i, err := c.build(ctx, s)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(ingest.Config{BatchBytes: c.BatchBytes}.MemoryLimit())
 	}
 	s.add(ctx, "ingest", i)
 	return s.run(ctx, c.AdminAddr)
