@@ -13,6 +13,8 @@
 //     log that was not produced;
 //   - every export that is asked for, while rollup workers race on the slices and die, is exactly the oracle's.
 //
+// Besides, TestShortBombs holds ingest to the memory that its manifest grants, whatever a record batch inflates to.
+//
 // `make test-faults` runs each fault alone, in groups that have a world of their own, and then seeds of all of them mixed, within the time of the flag -for. CI
 // runs TestShort, a fault of each kind. A failure prints the seed; run a group, a fault, or a seed again alone with
 //
