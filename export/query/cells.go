@@ -58,9 +58,15 @@ func csvCell(kind Kind, v string) string {
 // quoted is a text cell of RFC 4180.
 func quoted(v string) string { return fmt.Sprintf(`concat('"', replaceAll(%s, '"', '""'), '"')`, v) }
 
-// formulaGuard keeps a spreadsheet from running a text: one that could be a formula gets a ' before it.
+// formulaGuard keeps a spreadsheet from running a text: a text that could be a formula gets a ' before it (SPEC §2.5).
+// Control characters before the first visible one do not count: LibreOffice drops every NUL of a file, and then runs
+// what begins with =. TAB, CR and LF are guarded whatever follows them, since other spreadsheets trim them.
+//
+// No other character is passed over. LibreOffice was given =, +, -, @ and their full-width and other Unicode forms
+// after each control, blank and format character, quoted and not, with each delimiter, in English and in German:
+// it ran = after any number of NULs, and nothing else (export/spreadsheet_guard_test.go).
 func formulaGuard(v string) string {
-	return fmt.Sprintf(`if(match(%[1]s, '^[=+\\-@\\t\\r]'), concat('\'', %[1]s), %[1]s)`, v)
+	return fmt.Sprintf(`if(match(%[1]s, '^[\\x00-\\x1f]*[=+\\-@\\t\\n\\r]'), concat('\'', %[1]s), %[1]s)`, v)
 }
 
 // jsonMap is compact JSON that escapes ", \ and control characters only. The engine would also escape U+2028 and U+2029; these are put back where they occur,

@@ -23,7 +23,9 @@ func csvRow(t *testing.T, b *bed, r Request) string {
 func TestCSVKeepsSpreadsheetsFromRunningTexts(t *testing.T) {
 	for text, want := range map[string]string{
 		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\ttab": "'\ttab", "\rreturn": "'\rreturn",
-		"plain": "plain", " =1": " =1", "'=1": "'=1", "a=1": "a=1", "\nline": "\nline", `quo"te`: `quo""te`, `\N`: `\N`, "ünïcode": "ünïcode", "％": "％",
+		"\nline": "'\nline", "\x00=1": "'\x00=1", "\x00\x00@a": "'\x00\x00@a", "\x1f\x01+1": "'\x1f\x01+1", "\x0b\ta": "'\x0b\ta", "\x00\x08\n": "'\x00\x08\n",
+		"\x00a=1": "\x00a=1", "\x1f": "\x1f", "\x7f=1": "\x7f=1", "\u0085=1": "\u0085=1", "\u00a0=1": "\u00a0=1", "\ufeff=1": "\ufeff=1", "＝1": "＝1", "\x00 =1": "\x00 =1",
+		"plain": "plain", " =1": " =1", "'=1": "'=1", "a=1": "a=1", `quo"te`: `quo""te`, `\N`: `\N`, "ünïcode": "ünïcode", "％": "％",
 	} {
 		b := newBed(t, token(text, "2026-10-05T00:00:00", "user_id", "u"))
 		want := `2026-10-01,2026-10-31,"acme","` + want + `","",false,1`
