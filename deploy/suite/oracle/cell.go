@@ -64,10 +64,24 @@ func (c Cell) CSV() string {
 	switch {
 	case c.Kind == Map:
 		return c.json()
-	case c.Kind == Text && c.Text != "" && strings.Contains("=+-@\t\r", c.Text[:1]):
+	case c.Kind == Text && startsFormula(c.Text):
 		return "'" + c.Text
 	}
 	return c.Text
+}
+
+// startsFormula tells whether a spreadsheet could run the text: its first character that is not a control character, or
+// a TAB, CR or LF before that, is one that formulas start with.
+func startsFormula(text string) bool {
+	for _, r := range text {
+		if strings.ContainsRune("=+-@\t\r\n", r) {
+			return true
+		}
+		if r >= ' ' {
+			return false
+		}
+	}
+	return false
 }
 
 // json is a map, compact, its keys sorted by bytes, with the escapes that JSON demands and no others.
