@@ -72,7 +72,8 @@ func ParsePeriod(q PeriodRequest, now time.Time) (Period, error) {
 	if err != nil {
 		return Period{}, err
 	}
-	if err := checkDates(from, to, today, today); err != nil {
+	ends := dates{from: from, to: to, todayFrom: today, todayTo: today, fromName: "from", toName: "to"}
+	if err := ends.check(); err != nil {
 		return Period{}, err
 	}
 	return wholeDays(from, to, zone), nil
@@ -121,18 +122,26 @@ func namedRange(name string, today schema.Day, weekStart time.Weekday) (from, to
 	return 0, 0, bad("range", "There is no range %q; choose one of this_month, last_month, this_week, last_week, or give from and to.", clip(name))
 }
 
-// checkDates refuses what lies outside of the exportable dates; today may differ at the two ends, since the drop-in's two time zones may.
-func checkDates(from, to, todayFrom, todayTo schema.Day) error {
-	earliest := schema.Earliest(todayFrom)
+// dates are a period's first and last local dates, each with today's date in its zone (the drop-in's two zones may
+// differ), and what the client calls them.
+type dates struct {
+	from, to           schema.Day
+	todayFrom, todayTo schema.Day
+	fromName, toName   string
+}
+
+// check refuses what lies outside of the exportable dates.
+func (d dates) check() error {
+	earliest := schema.Earliest(d.todayFrom)
 	switch {
-	case from < earliest:
-		return bad("from", "from must not be before %s: usage is kept for 12 months.", earliest)
-	case from > todayFrom:
-		return bad("from", "from must not be after today, %s.", todayFrom)
-	case to > todayTo+maxAhead:
-		return bad("to", "to must not be after %s, %d days from today.", todayTo+maxAhead, maxAhead)
-	case todayFrom == todayTo && to < from:
-		return bad("to", "to must not be before from, %s.", from)
+	case d.from < earliest:
+		return bad(d.fromName, "%s must not be before %s: usage is kept for 12 months.", d.fromName, earliest)
+	case d.from > d.todayFrom:
+		return bad(d.fromName, "%s must not be after today, %s.", d.fromName, d.todayFrom)
+	case d.to > d.todayTo+maxAhead:
+		return bad(d.toName, "%s must not be after %s, %d days from today.", d.toName, d.todayTo+maxAhead, maxAhead)
+	case d.todayFrom == d.todayTo && d.to < d.from:
+		return bad(d.toName, "%s must not be before %s, %s.", d.toName, d.fromName, d.from)
 	}
 	return nil
 }

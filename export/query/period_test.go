@@ -58,6 +58,7 @@ func TestPeriodsThatAreRefusedNameTheLimit(t *testing.T) {
 		"more than 366 days ahead":        {PeriodRequest{From: "2026-10-02", To: "2027-11-26"}, "to", "not be after 2027-11-25"},
 		"a zone that does not exist":      {PeriodRequest{Range: "this_week", Timezone: "Mars/Olympus"}, "timezone", "IANA time zone"},
 		"this machine's zone":             {PeriodRequest{Range: "this_week", Timezone: "Local"}, "timezone", "IANA time zone"},
+		"a zone whose + was not escaped":  {PeriodRequest{Range: "this_week", Timezone: "Etc/GMT 5"}, "timezone", "; a + is written %2B in an address: Etc/GMT%2B5."},
 		"a path":                          {PeriodRequest{Range: "this_week", Timezone: "../etc/passwd"}, "timezone", "IANA time zone"},
 		"a zone that counts leap seconds": {PeriodRequest{Range: "this_week", Timezone: "right/Europe/Berlin"}, "timezone", "IANA time zone"},
 		"a week that starts on Tuesday":   {PeriodRequest{Range: "this_week", WeekStart: "tuesday"}, "week_start", "sunday or monday"},
@@ -97,6 +98,9 @@ func TestWallClockTimesAreExactInEveryZone(t *testing.T) {
 		"minutes":                          {"2026-10-01T10:30", "UTC", "2026-10-01T10:30:00Z", "2026-10-01T10:30:00Z"},
 		"seconds, and a Z that is ignored": {"2026-10-01T10:30:05Z", "America/New_York", "2026-10-01T14:30:05Z", "2026-10-01T14:30:05Z"},
 		"milliseconds":                     {"2026-10-01T10:30:05.007", "UTC", "2026-10-01T10:30:05.007Z", "2026-10-01T10:30:05.007Z"},
+		"nine digits are cut":              {"2026-10-01T10:30:05.007999999", "UTC", "2026-10-01T10:30:05.007Z", "2026-10-01T10:30:05.007Z"},
+		"a fraction below a millisecond":   {"2026-10-01T23:59:59.9999Z", "UTC", "2026-10-01T23:59:59.999Z", "2026-10-01T23:59:59.999Z"},
+		"a date with a Z that is ignored":  {"2026-10-01Z", "Europe/Berlin", "2026-09-30T22:00:00Z", "2026-10-01T21:59:59.999Z"},
 		"one digit of a fraction":          {"2026-10-01T10:30:05.7", "UTC", "2026-10-01T10:30:05.7Z", "2026-10-01T10:30:05.7Z"},
 		"a zone of 45 minutes":             {"2026-10-01T10:00", "Asia/Kathmandu", "2026-10-01T04:15:00Z", "2026-10-01T04:15:00Z"},
 		"a time that does not exist":       {"2026-03-29T02:30", "Europe/Berlin", "2026-03-29T01:30:00Z", "2026-03-29T01:30:00Z"},
@@ -138,25 +142,28 @@ func TestWallClockPeriodsThatAreRefused(t *testing.T) {
 		from, to     WallClock
 		param, words string
 	}{
-		"no zone":                    {WallClock{"2026-10-01", ""}, good, "from", "from.timezone is missing"},
-		"no date":                    {good, WallClock{"", "UTC"}, "to", "a time that exists"},
-		"another offset":             {WallClock{"2026-10-01T10:00:00+02:00", "UTC"}, good, "from", "without an offset"},
-		"a negative offset":          {good, WallClock{"2026-10-01T10:00-0500", "UTC"}, "to", "without an offset"},
-		"a date with a Z":            {WallClock{"2026-10-01Z", "UTC"}, good, "from", "a time that exists"},
-		"24:00":                      {WallClock{"2026-10-01T24:00", "UTC"}, good, "from", "a time that exists"},
-		"an hour without minutes":    {WallClock{"2026-10-01T10", "UTC"}, good, "from", "a time that exists"},
-		"a leap second":              {WallClock{"2026-10-01T10:00:60", "UTC"}, good, "from", "a time that exists"},
-		"microseconds":               {WallClock{"2026-10-01T10:00:00.123456", "UTC"}, good, "from", "a time that exists"},
-		"a comma":                    {WallClock{"2026-10-01T10:00:00,5", "UTC"}, good, "from", "a time that exists"},
-		"a space":                    {WallClock{" 2026-10-01", "UTC"}, good, "from", "a time that exists"},
-		"31 February":                {WallClock{"2026-02-31", "UTC"}, good, "from", "a time that exists"},
-		"to a millisecond too early": {WallClock{"2026-10-01T10:00:00.001", "UTC"}, WallClock{"2026-10-01T10:00", "UTC"}, "to", "not be before from"},
-		"to before from by the zone": {WallClock{"2026-10-01T10:00", "UTC"}, WallClock{"2026-10-01T10:00", "Asia/Tokyo"}, "to", "not be before from"},
-		"13 months ago":              {WallClock{"2025-10-01", "UTC"}, good, "from", "2025-11-24"},
+		"no zone":                    {WallClock{"2026-10-01", ""}, good, "from.timezone", "from.timezone is missing"},
+		"no date":                    {good, WallClock{"", "UTC"}, "to.date", "to.date is missing"},
+		"an unknown zone":            {good, WallClock{"2026-10-01", "Mars/Olympus"}, "to.timezone", "to.timezone must be an IANA time zone"},
+		"a zone whose + was lost":    {WallClock{"2026-10-01", "Etc/GMT 5"}, good, "from.timezone", `if you mean "Etc/GMT+5"`},
+		"an offset after a date":     {WallClock{"2026-10-01+02:00", "UTC"}, good, "from.date", "without an offset"},
+		"another offset":             {WallClock{"2026-10-01T10:00:00+02:00", "UTC"}, good, "from.date", "without an offset"},
+		"a negative offset":          {good, WallClock{"2026-10-01T10:00-0500", "UTC"}, "to.date", "without an offset"},
+		"24:00":                      {WallClock{"2026-10-01T24:00", "UTC"}, good, "from.date", "a time that exists"},
+		"an hour without minutes":    {WallClock{"2026-10-01T10", "UTC"}, good, "from.date", "a time that exists"},
+		"a leap second":              {WallClock{"2026-10-01T10:00:60", "UTC"}, good, "from.date", "a time that exists"},
+		"ten digits of a fraction":   {WallClock{"2026-10-01T10:00:00.1234567890", "UTC"}, good, "from.date", "up to nine digits"},
+		"a point without digits":     {WallClock{"2026-10-01T10:00:00.", "UTC"}, good, "from.date", "a time that exists"},
+		"a comma":                    {WallClock{"2026-10-01T10:00:00,5", "UTC"}, good, "from.date", "a time that exists"},
+		"a space":                    {WallClock{" 2026-10-01", "UTC"}, good, "from.date", "a time that exists"},
+		"31 February":                {WallClock{"2026-02-31", "UTC"}, good, "from.date", "a time that exists"},
+		"to a millisecond too early": {WallClock{"2026-10-01T10:00:00.001", "UTC"}, WallClock{"2026-10-01T10:00", "UTC"}, "to.date", "not be before from"},
+		"to before from by the zone": {WallClock{"2026-10-01T10:00", "UTC"}, WallClock{"2026-10-01T10:00", "Asia/Tokyo"}, "to.date", "not be before from"},
+		"13 months ago":              {WallClock{"2025-10-01", "UTC"}, good, "from.date", "2025-11-24"},
 	} {
 		_, err := WallClockPeriod(c.from, c.to, now)
 		var refused *BadRequest
-		if !errors.As(err, &refused) || !strings.HasPrefix(refused.Param, c.param) || !strings.Contains(refused.Message, c.words) {
+		if !errors.As(err, &refused) || refused.Param != c.param || !strings.Contains(refused.Message, c.words) {
 			t.Errorf("%s: want %s: …%s…, got %v", name, c.param, c.words, err)
 		}
 	}

@@ -10,13 +10,13 @@ import (
 
 // A WallClock is one end of a drop-in period: what a clock on the wall of a time zone shows.
 type WallClock struct {
-	Date     string // YYYY-MM-DD[THH:MM[:SS[.fff]]]; a trailing Z is ignored
+	Date     string // YYYY-MM-DD[THH:MM[:SS[.fraction]]], cut to milliseconds; a trailing Z is ignored
 	Timezone string // IANA name
 }
 
 var (
-	wallClockForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?)?$`)
-	otherOffset   = regexp.MustCompile(`T.*[+-]\d{2}(:?\d{2})?$`)
+	wallClockForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?$`)
+	otherOffset   = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}.*[+-]\d{2}(:?\d{2})?$`)
 )
 
 // WallClockPeriod makes the period from one wall-clock time to another, both inclusive, to the millisecond; the zones may differ. A time that does not exist
@@ -30,26 +30,32 @@ func WallClockPeriod(from, to WallClock, now time.Time) (Period, error) {
 	if err != nil {
 		return Period{}, err
 	}
-	err = checkDates(schema.DayOf(start), schema.DayOf(last), schema.DayOf(now.In(start.Location())), schema.DayOf(now.In(last.Location())))
-	if err != nil {
+	ends := dates{
+		from: schema.DayOf(start), todayFrom: schema.DayOf(now.In(start.Location())), fromName: "from.date",
+		to: schema.DayOf(last), todayTo: schema.DayOf(now.In(last.Location())), toName: "to.date",
+	}
+	if err := ends.check(); err != nil {
 		return Period{}, err
 	}
 	if last.Before(start) {
-		return Period{}, bad("to", "to must not be before from, %s.", start.Format(time.RFC3339))
+		return Period{}, bad("to.date", "to.date must not be before from.date, %s.", start.Format(time.RFC3339))
 	}
 	return newPeriod(start, last), nil
 }
 
-// resolve: a date alone is the first millisecond of that day for from, the last for to.
-func (c WallClock) resolve(param string, w which) (time.Time, error) {
-	if c.Timezone == "" {
-		return time.Time{}, bad(param, "%s.timezone is missing; give an IANA time zone, such as Europe/Berlin or UTC.", param)
+// resolve: a date alone is the first millisecond of that day for from, the last for to. end is from or to.
+func (c WallClock) resolve(end string, w which) (time.Time, error) {
+	switch {
+	case c.Date == "":
+		return time.Time{}, bad(end+".date", "%s.date is missing; give a date, as YYYY-MM-DD, or a local time, as YYYY-MM-DDTHH:MM:SS.", end)
+	case c.Timezone == "":
+		return time.Time{}, bad(end+".timezone", "%s.timezone is missing; give an IANA time zone, such as Europe/Berlin or UTC.", end)
 	}
-	zone, err := loadZone(param+".timezone", c.Timezone)
+	zone, err := loadZone(end+".timezone", c.Timezone)
 	if err != nil {
 		return time.Time{}, err
 	}
-	wall, dateOnly, err := c.parse(param)
+	wall, dateOnly, err := c.parse(end + ".date")
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -62,18 +68,15 @@ func (c WallClock) resolve(param string, w which) (time.Time, error) {
 // parse reads the clock as if it stood in UTC.
 func (c WallClock) parse(param string) (wall time.Time, dateOnly bool, err error) {
 	if otherOffset.MatchString(c.Date) {
-		return wall, false, bad(param, "%s.date must be a local time without an offset, not %q; the zone is said in %s.timezone.", param, clip(c.Date), param)
+		return wall, false, bad(param, "%s must be a local time without an offset, not %q; its zone is said in timezone beside it.", param, clip(c.Date))
 	}
-	text := c.Date
-	if strings.Contains(text, "T") {
-		text = strings.TrimSuffix(text, "Z")
-	}
-	if wallClockForm.MatchString(text) {
+	if text := strings.TrimSuffix(c.Date, "Z"); wallClockForm.MatchString(text) {
 		for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05"} { // the last takes a fraction, too
 			if wall, err = time.Parse(layout, text); err == nil {
-				return wall, layout == time.DateOnly, nil
+				return wall.Truncate(time.Millisecond), layout == time.DateOnly, nil
 			}
 		}
 	}
-	return wall, false, bad(param, "%s.date must be a time that exists, as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.fff, not %q.", param, clip(c.Date))
+	return wall, false, bad(param,
+		"%s must be a time that exists, as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.fff (up to nine digits after the point), not %q.", param, clip(c.Date))
 }

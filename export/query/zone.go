@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	_ "time/tzdata" // zones are known on machines without a zone database, too
@@ -12,10 +13,24 @@ func loadZone(param, name string) (*time.Location, error) {
 		return time.UTC, nil
 	}
 	zone, err := time.LoadLocation(name)
-	if err != nil || name == "Local" || name == "localtime" || name == "posixrules" || strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/") {
-		return nil, bad(param, "%s must be an IANA time zone, such as Europe/Berlin or UTC, not %q.", param, clip(name))
+	foreign := name == "Local" || name == "localtime" || name == "posixrules" ||
+		strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/")
+	if err != nil || foreign {
+		return nil, bad(param, "%s must be an IANA time zone, such as Europe/Berlin or UTC, not %q%s.", param, clip(name), plusHint(param, name))
 	}
 	return zone, nil
+}
+
+// plusHint explains a blank in the name of a zone: a + of a query that is not written %2B arrives as a blank.
+func plusHint(param, name string) string {
+	meant := strings.ReplaceAll(name, " ", "+")
+	switch {
+	case meant == name:
+		return ""
+	case param == "timezone": // of a query
+		return fmt.Sprintf("; a + is written %%2B in an address: %s", clip(strings.ReplaceAll(name, " ", "%2B")))
+	}
+	return fmt.Sprintf("; if you mean %q, a + was lost on the way", clip(meant))
 }
 
 // which of the two instants is meant by a wall-clock time that exists twice.
