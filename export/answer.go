@@ -63,6 +63,9 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 				return err
 			}
 			j.header(w.Header(), p.tag, through)
+			if !notModified { // the copy at hand keeps the encoding that it came in
+				j.encode(w.Header(), r)
+			}
 			w.WriteHeader(statusWithoutRows(notModified))
 			return nil
 		}
@@ -75,6 +78,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 			}
 			x.firstByte = e.cfg.Now()
 			j.header(w.Header(), p.tag, through)
+			j.encode(w.Header(), r)
 			return e.stream(w, r, x, j, began, cancel)
 		case !stale(err):
 			return err
@@ -197,6 +201,13 @@ func (e *Export) run(ctx context.Context, s query.Statement) (*begun, error) {
 func (b *begun) close() {
 	b.rows.Close()
 	buffers.Put(b.buf)
+}
+
+// encode says how the body comes, as the client takes it; parquet as it is, since its columns are compressed already.
+func (j job) encode(h http.Header, r *http.Request) {
+	if encoding := acceptedEncoding(r.Header); encoding != "" && j.request.Format != query.Parquet {
+		h.Set("Content-Encoding", encoding)
+	}
 }
 
 // header is that of the whole answer: 200, 304 and HEAD alike.

@@ -5,7 +5,9 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,23 +163,50 @@ FROM export_audit FINAL WHERE org_id = $1 AND format = $2 ORDER BY started_at DE
 	return rows[0]
 }
 
+// HEAD has the status and every header of GET, on every address, however the body would come; and no body.
 func TestHead(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)
 	_, key := f.key("acme")
-	path := "/v1/exports/users?" + lastDays()
-	get, head := f.want(f.get(path, key), 200), f.want(f.do(http.MethodHead, path, key, ""), 200)
-	if head.body != "" {
-		t.Errorf("HEAD has a body: %q", head.body)
+	link := f.makeLink(key, "users")
+	paths := []string{
+		"/v1/exports", "/v1/exports?timezone=Mars", "/v1/exports/users", "/v1/exports/teams", "/openapi.yaml", "/healthz", "/readyz", "/",
+		"/app/main.js", "/app/nothing.js", "/app/history", "/app/summary?range=this_month", "/app/preview/users?range=this_month",
+		"/nothing", "/export/users", "/api/public/export/nothing/here", link, link + "x",
 	}
-	for _, name := range []string{"ETag", "Content-Type", "Content-Disposition", "Cache-Control", "Vary", "X-Content-Type-Options"} {
-		if head.Header.Get(name) == "" || head.Header.Get(name) != get.Header.Get(name) {
-			t.Errorf("%s: HEAD %q, GET %q", name, head.Header.Get(name), get.Header.Get(name))
+	for _, format := range []string{"csv", "ndjson", "json", "parquet"} {
+		paths = append(paths, "/v1/exports/users?format="+format+"&"+lastDays())
+	}
+	for _, path := range paths {
+		for _, accept := range []string{"identity", "gzip", "zstd, gzip;q=0.5"} {
+			key := key
+			if strings.HasPrefix(path, link) {
+				key = ""
+			}
+			get, head := f.get(path, key, "Accept-Encoding", accept), f.do(http.MethodHead, path, key, "", "Accept-Encoding", accept)
+			if head.body != "" || head.StatusCode != get.StatusCode {
+				t.Errorf("%s: HEAD is %d with %d bytes, GET %d", path, head.StatusCode, len(head.body), get.StatusCode)
+			}
+			for _, same := range []*http.Header{&get.Header, &head.Header} {
+				same.Del("Date")
+				same.Del("Rollcall-Request-Id")
+			}
+			// A HEAD may leave the length out (RFC 9110, 9.3.2), but must not say another one.
+			if length := head.Header.Get("Content-Length"); length == "" || get.Header.Get("Content-Length") == "" {
+				get.Header.Del("Content-Length")
+				head.Header.Del("Content-Length")
+			}
+			if !maps.EqualFunc(get.Header, head.Header, slices.Equal) {
+				t.Errorf("%s, Accept-Encoding %s: HEAD has\n%v\nGET\n%v", path, accept, head.Header, get.Header)
+			}
 		}
 	}
-	wrong := f.want(f.do(http.MethodHead, "/v1/exports/users", key, ""), 400)
-	if wrong.body != "" {
-		t.Errorf("HEAD has a body: %q", wrong.body)
+	tag := f.get("/v1/exports/users?"+lastDays(), key).Header.Get("ETag")
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		a := f.want(f.do(method, "/v1/exports/users?"+lastDays(), key, "", "If-None-Match", tag, "Accept-Encoding", "gzip"), 304)
+		if a.Header.Get("ETag") != tag || a.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: the answer to the tag %s has %v", method, tag, a.Header)
+		}
 	}
 }
 

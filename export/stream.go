@@ -29,7 +29,7 @@ func (e *Export) stream(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	defer cancel() // before close, which else would wait for more rows
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the request has been read; from here on only writing is timed
-	body := newBody(w, r, x, j)
+	body := newBody(w, x, j)
 	defer body.release()
 	rows := rowCounter{format: j.request.Format}
 	for {
@@ -70,11 +70,10 @@ type body struct {
 	pool       *sync.Pool
 }
 
-// newBody begins the answer.
-func newBody(w http.ResponseWriter, r *http.Request, x *exchange, j job) *body {
+// newBody begins the answer, encoded as its header says.
+func newBody(w http.ResponseWriter, x *exchange, j job) *body {
 	b := &body{Writer: w}
-	if encoding := acceptedEncoding(r.Header); encoding != "" && j.request.Format != query.Parquet { // whose columns are compressed already
-		w.Header().Set("Content-Encoding", encoding)
+	if encoding := w.Header().Get("Content-Encoding"); encoding != "" {
 		b.pool = compressors[encoding]
 		b.compressor = b.pool.Get().(compressor)
 		b.compressor.Reset(w)
