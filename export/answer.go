@@ -23,11 +23,6 @@ type job struct {
 	frame   func(io.Writer) frame // around the engine's rows, as an answer to POST, without a tag; nil: the rows are a file of their own
 }
 
-// fileName is what a browser saves the export as: users-usage-2026-10-01-2026-10-31.csv.
-func (j job) fileName() string {
-	return fmt.Sprintf("%s-usage-%s-%s.%s", j.request.Type, j.request.Period.Start, j.request.Period.End, j.request.Format)
-}
-
 var contentTypes = map[query.Format]string{
 	query.CSV:     "text/csv; charset=utf-8; header=present",
 	query.NDJSON:  "application/x-ndjson",
@@ -219,7 +214,7 @@ func (j job) header(h http.Header, tag string, through time.Time) {
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "no-store")
 	} else {
-		h.Set("Content-Disposition", `attachment; filename="`+j.fileName()+`"`)
+		h.Set("Content-Disposition", attachment(j.fileName()))
 	}
 	h.Del("ETag") // of an attempt before
 	if tag != "" {

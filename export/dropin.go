@@ -2,72 +2,46 @@ package export
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/go-chi/chi/v5"
-	"github.com/go-json-experiment/json"
 
 	"rollcall/export/query"
 	"rollcall/schema/tables"
 )
 
-// The drop-in surface answers as existing clients of a usage-export API expect: POST /export/{type}[/csv|/json] (SPEC.md §3).
+// The drop-in surface answers as existing clients of a usage-export API expect: POST /export/{type}[/csv|/json], also
+// under /api/public (SPEC §3).
 
-// dropInBody is the body of its requests.
-type dropInBody struct {
-	From    *dropInTime `json:"from"`
-	To      *dropInTime `json:"to"`
-	GroupBy *string     `json:"group_by"`
-}
+// askedType is the request's type as the client spelled it: agents, api_keys.
+func askedType(r *http.Request) string { return chi.URLParam(r, "type") }
 
-type dropInTime struct {
-	Date     string `json:"date"`
-	Timezone string `json:"timezone"`
-}
-
-func (t dropInTime) clock() query.WallClock {
-	return query.WallClock{Date: t.Date, Timezone: t.Timezone}
-}
-
-// parseDropIn reads the body; unknown and repeated members are refused, as a wrong spelling would else silently mean another export.
-func parseDropIn(body io.Reader) (dropInBody, error) {
-	const form = `The body must be JSON like {"from":{"date":"2026-10-01","timezone":"UTC"},"to":{"date":"2026-10-31","timezone":"UTC"}}, with "group_by" if wanted`
-	var b dropInBody
-	text, err := io.ReadAll(body)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return b, &failure{status: http.StatusRequestEntityTooLarge, detail: "The body is larger than 64 KiB; it only holds from, to and group_by."}
-	case err != nil:
-		return b, &failure{status: http.StatusBadRequest, detail: "The body did not arrive whole; send it again.", err: err}
-	}
-	if err := json.Unmarshal(text, &b, json.RejectUnknownMembers(true)); err != nil {
-		return b, badParam("body", form+".")
-	}
-	switch {
-	case b.From == nil:
-		return b, badParam("from", form+"; from is missing.")
-	case b.To == nil:
-		return b, badParam("to", form+"; to is missing.")
-	}
-	return b, nil
-}
+// dataType is what replies call the type: as it was asked for, with _.
+func dataType(r *http.Request) string { return strings.ReplaceAll(askedType(r), "-", "_") }
 
 // dropInJob reads what a request to the drop-in surface asks for. It takes no query parameters.
 func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (job, error) {
-	t, err := query.ParseType(chi.URLParam(r, "type"))
+	t, err := query.ParseType(askedType(r))
 	if err != nil {
 		return job{}, notAnExport(err)
 	}
 	x.what, x.format = string(t), format
 	if r.URL.RawQuery != "" {
 		return job{}, badParam("", "This address takes no query parameters; say what you want in the body.")
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return job{}, &failure{
+			status: http.StatusUnsupportedMediaType,
+			detail: fmt.Sprintf("The body is encoded as %q; send it as plain JSON, without Content-Encoding.", clip(coding)),
+		}
 	}
 	b, err := parseDropIn(r.Body)
 	if err != nil {
@@ -105,32 +79,50 @@ func (e *Export) dropInLink(w http.ResponseWriter, r *http.Request, x *exchange)
 		return err
 	}
 	x.rows = &count
-	type dateRange struct {
-		From string `json:"from"`
-		To   string `json:"to"`
-	}
-	type link struct {
-		FilePath    string    `json:"filePath"`
-		DownloadURL string    `json:"downloadUrl"`
-		DataType    string    `json:"dataType"`
-		RecordCount uint64    `json:"recordCount"`
-		DateRange   dateRange `json:"dateRange"`
-	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, "application/json", http.StatusOK, struct {
-		Success bool `json:"success"`
-		Data    link `json:"data"`
-	}{true, link{
-		FilePath:    "users-usage/" + j.request.Org + "/" + j.fileName(), // whatever the type
+	writeJSON(w, "application/json", http.StatusOK, dropInReply{true, dropInFile{
+		FilePath:    j.filePath(askedType(r)),
 		DownloadURL: e.publicURL(r) + e.links.sign(newLink(j, x.who.KeyID, x.started.Add(linkLife))),
-		DataType:    j.request.Type.Underscored(),
+		DataType:    dataType(r),
 		RecordCount: count,
 		DateRange:   dateRange{inZone(j.request.Period.First), inZone(j.request.Period.Last)},
 	}})
 	return nil
 }
 
-func inZone(t time.Time) string { return t.Format("2006-01-02T15:04:05.999Z07:00") }
+// dropInReply is the answer to a request for a file.
+type dropInReply struct {
+	Success bool       `json:"success"`
+	Data    dropInFile `json:"data"`
+}
+
+type dropInFile struct {
+	FilePath    string    `json:"filePath"`
+	DownloadURL string    `json:"downloadUrl"`
+	DataType    string    `json:"dataType"`
+	RecordCount uint64    `json:"recordCount"`
+	DateRange   dateRange `json:"dateRange"`
+}
+
+type dateRange struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// filePath is where clients keep the file. Equal requests have equal paths; requests that differ, if only by a
+// millisecond or the type's spelling, have different ones.
+func (j job) filePath(asked string) string {
+	q := j.request
+	text, err := json.Marshal([]any{q.Org, asked, q.GroupBy, q.Period.From, q.Period.To, q.Period.Start, q.Period.End})
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	digest := sha256.Sum256(text)
+	file := fmt.Sprintf("%s-usage-%s-%s-%x.csv", asked, q.Period.Start, q.Period.End, digest[:4])
+	return asked + "-usage/" + inFileName(q.Org) + "/" + file
+}
+
+func inZone(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
 
 // publicURL is the configured one, or what the client called.
 func (e *Export) publicURL(r *http.Request) string {
@@ -156,7 +148,7 @@ func (e *Export) dropInJSON(w http.ResponseWriter, r *http.Request, x *exchange)
 	if err := e.refuseEmpty(r.Context(), j.request); err != nil {
 		return err
 	}
-	j.frame = func(w io.Writer) frame { return &envelope{out: w, dataType: j.request.Type.Underscored()} }
+	j.frame = func(w io.Writer) frame { return &envelope{out: w, dataType: dataType(r)} }
 	return e.answer(w, r, x, j)
 }
 
@@ -186,7 +178,7 @@ func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 		return fmt.Errorf("look for usage: %w", err)
 	}
 	if found == 0 {
-		return &failure{status: http.StatusNotFound, detail: "No usage data found for the selected period"}
+		return &failure{status: http.StatusNotFound, title: "No data found", detail: "No usage data found for the selected period"}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 // A failure is an answer that is not a success. detail is for the person who asked: what is wrong, and what to do; err is for the log only.
 type failure struct {
 	status     int
+	title      string // what the drop-in surface calls it; "" is the status's own name
 	detail     string
 	param      string // the parameter at fault, if one is
 	allow      string // with 405
@@ -119,7 +121,7 @@ func writeDropInError(w http.ResponseWriter, f *failure, _ string) {
 	writeJSON(w, "application/json", f.status, struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
-	}{http.StatusText(f.status), message})
+	}{cmp.Or(f.title, http.StatusText(f.status)), message})
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, body any) {

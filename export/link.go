@@ -66,8 +66,7 @@ func (s linkSigner) sign(l link) string {
 	if err != nil {
 		panic(err) // texts and numbers
 	}
-	j := l.job(time.Time{})
-	address := linkPrefix + url.PathEscape(l.Org) + "/" + j.fileName() + "?request=" + base64.RawURLEncoding.EncodeToString(text)
+	address := linkPrefix + url.PathEscape(l.Org) + "/" + string(l.Type) + "-usage-" + l.Start + "-" + l.End + ".csv?request=" + base64.RawURLEncoding.EncodeToString(text)
 	return address + signatureParam + s.signature(address)
 }
 

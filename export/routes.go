@@ -21,9 +21,11 @@ func (e *Export) routes() http.Handler {
 	r.Get("/v1/exports/{type}", e.data(e.authenticatePage, writeProblem, e.download))
 	r.Head("/v1/exports/{type}", e.data(e.authenticatePage, writeProblem, e.download))
 
-	r.Post("/export/{type}", e.data(e.authenticate, writeDropInError, e.dropInLink))
-	r.Post("/export/{type}/csv", e.data(e.authenticate, writeDropInError, e.dropInLink))
-	r.Post("/export/{type}/json", e.data(e.authenticate, writeDropInError, e.dropInJSON))
+	for _, prefix := range []string{"", publicPrefix} {
+		r.Post(prefix+"/export/{type}", e.data(e.authenticate, writeDropInError, e.dropInLink))
+		r.Post(prefix+"/export/{type}/csv", e.data(e.authenticate, writeDropInError, e.dropInLink))
+		r.Post(prefix+"/export/{type}/json", e.data(e.authenticate, writeDropInError, e.dropInJSON))
+	}
 	r.Get("/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
 	r.Head("/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
 
@@ -34,6 +36,9 @@ func (e *Export) routes() http.Handler {
 	e.page(r)
 	return r
 }
+
+// publicPrefix stands before the drop-in surface's addresses where clients know it from dedicated deployments.
+const publicPrefix = "/api/public"
 
 // download answers GET and HEAD /v1/exports/{type}.
 func (e *Export) download(w http.ResponseWriter, r *http.Request, x *exchange) error {
@@ -78,7 +83,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 
 // failureForm is the form of errors that the path's surface has.
 func failureForm(r *http.Request) failureWriter {
-	if strings.HasPrefix(r.URL.Path, "/export/") {
+	if path := strings.TrimPrefix(r.URL.Path, publicPrefix); path == "/export" || strings.HasPrefix(path, "/export/") {
 		return writeDropInError
 	}
 	return writeProblem

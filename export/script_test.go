@@ -32,8 +32,8 @@ import (
 //
 //	body
 //
-// ${name} is a key, a date (${today}, ${today-3}, ${earliest}, …) or a text of the fixture; … in an expected text is any text. Headers and body that a case does
-// not mention are not looked at. Every answer must also be one that openapi.yaml describes.
+// ${name} is a key, a date (${today}, ${today-3}, ${earliest}, …) or a text of the fixture; … in an expected text is any
+// text, ${hex8} any eight hex digits. Headers and body that a case does not mention are not looked at. Every answer must also be one that openapi.yaml describes.
 func TestScripts(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.PublicURL = "https://usage.example.com" })
 	words := f.scriptWords()
@@ -88,6 +88,7 @@ func (f *fixture) scriptWords() map[string]string {
 		words[fmt.Sprintf("today%+d", back)] = (today + schema.Day(back)).String()
 	}
 	words["today"], words["earliest"], words["too_early"] = today.String(), schema.Earliest(today).String(), (schema.Earliest(today) - 1).String()
+	words["hex8"] = eightHexDigits
 	words["4k"], words["70k"] = strings.Repeat("x", 4096), strings.Repeat("x", 70<<10)
 	return words
 }
@@ -160,8 +161,12 @@ func (f *fixture) expect(got answer, expected string) {
 	}
 }
 
+// eightHexDigits stands for them in an expected text.
+const eightHexDigits = "<8 hex digits>"
+
 func matches(got, want string) bool {
-	return regexp.MustCompile(`(?s)^` + strings.ReplaceAll(regexp.QuoteMeta(want), "…", ".*") + `$`).MatchString(got)
+	pattern := strings.NewReplacer("…", ".*", eightHexDigits, "[0-9a-f]{8}").Replace(regexp.QuoteMeta(want))
+	return regexp.MustCompile(`(?s)^` + pattern + `$`).MatchString(got)
 }
 
 // describedAnswers holds answers against openapi.yaml.

@@ -232,7 +232,8 @@ func (b *bed) checkDropIn(a ask, want oracle.Table, status int, body []byte) err
 	if err := json.Unmarshal(envelope.Data, &file); err != nil {
 		return err
 	}
-	if file.DataType != dataType || file.RecordCount != len(want.Rows) || !strings.HasPrefix(file.FilePath, "users-usage/"+a.Org+"/") {
+	path := a.Type + "-usage/" + strings.ReplaceAll(a.Org, `"`, "_") + "/" + a.Type + "-usage-"
+	if file.DataType != dataType || file.RecordCount != len(want.Rows) || !strings.HasPrefix(file.FilePath, path) {
 		return fmt.Errorf("%s for %d rows", envelope.Data, len(want.Rows))
 	}
 	status, csv := b.call("", http.MethodGet, file.DownloadURL, nil)

@@ -1,7 +1,5 @@
 package query
 
-import "strings"
-
 // A Type is what the rows of an export are.
 type Type string
 
@@ -32,9 +30,6 @@ func ParseType(s string) (Type, error) {
 	}
 	return "", bad("type", "There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys.", clip(s))
 }
-
-// Underscored is the type's name as the drop-in surface spells it: api_keys.
-func (t Type) Underscored() string { return strings.ReplaceAll(string(t), "-", "_") }
 
 // GroupBys lists what rows of the type can be split by; deployment takes a workspace with byok on.
 func (t Type) GroupBys() []string {

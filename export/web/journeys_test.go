@@ -114,7 +114,7 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 		if want := s.file(key, name+"?"+period); content != want {
 			t.Errorf("%s %s: the file of %d bytes is not the service's of %d", name, period, len(content), len(want))
 		}
-		if !strings.HasPrefix(file, name+"-usage-20") || !strings.HasSuffix(file, ".csv") {
+		if !strings.Contains(file, "-"+name+"-usage-20") || !strings.HasSuffix(file, ".csv") {
 			t.Errorf("the file is called %s", file)
 		}
 		p.until("document.querySelector('.status').innerText.includes(`" + file + "`)")
@@ -127,6 +127,21 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 	p.until("document.querySelectorAll('#recent tbody tr').length >= 7")
 	if curl := p.text(".curl code"); !strings.Contains(curl, p.origin+"/v1/exports/api-keys?range=this_month&group_by=model&format=ndjson") {
 		t.Errorf("curl line: %s", curl)
+	}
+}
+
+// The page saves a file under the whole name that the service gives it, whatever the workspace is called.
+func TestFileIsCalledByItsWorkspace(t *testing.T) {
+	s := newService(t)
+	s.workspace(`Müller; "e/u" 100%`, "Müller", 3, everything)
+	_, key := s.key(`Müller; "e/u" 100%`)
+	p := newTab(t, s.server.URL, german, desk)
+	p.signIn(key)
+	p.openDialog()
+	p.previewed()
+	p.click("#generate")
+	if file, _ := p.downloaded(); !strings.HasPrefix(file, "Müller; _e_u_ 100%-users-usage-20") {
+		t.Errorf("the file is called %q", file)
 	}
 }
 

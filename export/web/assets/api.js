@@ -35,3 +35,9 @@ export const summary = (period) => json("app/summary?" + period);
 export const preview = (type, query) => json(`app/preview/${type}?` + query);
 export const history = () => json("app/history");
 export const exportPath = (type, query) => `v1/exports/${type}?` + query;
+
+/** fileName is what a Content-Disposition calls the file: the whole name, where it is given twice. */
+export function fileName(disposition) {
+  const whole = /filename\*=UTF-8''([^;]+)/.exec(disposition)?.[1];
+  return whole ? decodeURIComponent(whole) : (/filename="([^"]*)"/.exec(disposition)?.[1] ?? "export");
+}

@@ -118,7 +118,7 @@ export function exportDialog(catalogue, ended) {
     cancel.hidden = false;
     try {
       const response = await api.call(api.exportPath(chosenType(), query()), { signal: running.signal });
-      const name = /filename="?([^";]+)/.exec(response.headers.get("Content-Disposition"))?.[1] ?? "export";
+      const name = api.fileName(response.headers.get("Content-Disposition") ?? "");
       const parts = [];
       let size = 0;
       for (const reader = response.body.getReader(); ;) {
