@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts screenshots clean
+.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-sdks screenshots clean
 
 GO ?= go
 RACE ?=
@@ -41,10 +41,13 @@ test-containers: ## the integration suite against Kafka and ClickHouse server im
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
 	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/alerts
 
+test-sdks: engine ## events sent by the official CloudEvents SDKs, to Apache Kafka (needs Java, Maven, Python with pip and npm)
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags sdks $(TEST_FLAGS) -count=1 -v -run OfficialSDKs ./deploy/suite
+
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat ./...
+	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat,sdks ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
