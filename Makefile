@@ -1,9 +1,12 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-sdks screenshots clean
+.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-sdks test-mutants screenshots clean
 
 GO ?= go
 RACE ?=
+MUTANTS ?= schema schema/tables ingest rollup export export/query
+SHARE ?= 100
+SEED ?= 1
 FAULTS ?= -run 'Alone|Mixed'
 TEST_FLAGS ?= -timeout 15m
 
@@ -44,6 +47,9 @@ test-alerts: engine ## every alert under its fault, with a real Prometheus (need
 test-sdks: engine ## events sent by the official CloudEvents SDKs, to Apache Kafka (needs Java, Maven, Python with pip and npm)
 	ROLLCALL_TEST_KAFKA=real $(GO) test -tags sdks $(TEST_FLAGS) -count=1 -v -run OfficialSDKs ./deploy/suite
 
+test-mutants: engine ## small faults put into packages, and how many their tests catch (hours); MUTANTS=schema SHARE=10 SEED=7 for one package and a tenth of its faults
+	cd deploy/mutants && $(GO) run . -seed $(SEED) -share $(SHARE) $(MUTANTS)
+
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
@@ -51,6 +57,7 @@ check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy 
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
+	cd deploy/mutants && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 
 engine: ## fetch the embedded ClickHouse library (once; cached outside the repository)
 	@deploy/embedded/install.sh

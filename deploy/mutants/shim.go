@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Gremlins runs "go test" for each fault. It has no samples and no choice of tests, it takes the
+// packages below a package for part of it, and a fault that does not compile for one that the tests
+// caught. So its go command is this program: it leaves faults out, compiles first, and runs the
+// tests that the package's entry in choices says.
+
+const ordersVariable = "MUTANTS_ORDERS"
+
+// orders are what the shim has to know.
+type orders struct {
+	Go      string // the real command
+	Package string
+	Seed    int
+	Share   int // of 100
+	Journal string
+}
+
+// Notes of the journal, one a line.
+const (
+	noteLeft   = "left out"
+	noteBroken = "does not compile"
+	noteLate   = "too late"
+)
+
+// Exit codes as gremlins reads them.
+const (
+	exitSurvived  = 0
+	exitCaught    = 1
+	exitNotViable = 2
+)
+
+// A choice says how a package's tests run.
+type choice struct {
+	arguments []string      // of the test binary
+	without   []string      // files of tests: slow to link, and no fault is theirs to catch
+	patience  time.Duration // a fault that takes longer is caught
+}
+
+var choices = map[string]choice{
+	"schema": {without: []string{"example_test.go", "example_broker_test.go"}, patience: 30 * time.Second},
+}
+
+var usual = choice{arguments: []string{"-test.short"}, patience: 10 * time.Minute}
+
+func shim(arguments []string) int {
+	var o orders
+	if err := json.Unmarshal([]byte(os.Getenv(ordersVariable)), &o); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		return 3
+	}
+	c, ok := choices[o.Package]
+	if !ok {
+		c = usual
+	}
+	switch i := slices.Index(arguments, "-coverprofile"); {
+	case len(arguments) == 0 || arguments[0] != "test":
+		return o.pass(arguments...)
+	case i >= 0: // the run without a fault, for the lines that tests run
+		chosen := []string{"test", "-cover", "-coverprofile", arguments[i+1], "./" + o.Package}
+		if len(c.arguments) > 0 {
+			chosen = append(append(chosen, "-args"), c.arguments...)
+		}
+		return o.pass(chosen...)
+	}
+	return o.try(c)
+}
+
+func (o orders) pass(arguments ...string) int {
+	cmd := exec.Command(o.Go, arguments...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return exitCaught
+	}
+	return 0
+}
+
+// try runs the tests over one fault. The current directory is the package's in a copy of the module
+// that has it.
+func (o orders) try(c choice) int {
+	if !o.chosen() {
+		return o.end(noteLeft, exitNotViable)
+	}
+	bin, err := os.MkdirTemp("", "mutant-*")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(bin)
+	tests, overlay := filepath.Join(bin, "package.test"), filepath.Join(bin, "overlay.json")
+	c.leaveOut(overlay)
+	build := exec.Command(o.Go, "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", tests, ".")
+	if err := build.Run(); err != nil {
+		return o.end(noteBroken, exitNotViable)
+	}
+	// The time-out of a test binary begins with the first test, and a fault may make the package's
+	// initialisation endless.
+	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, tests, append([]string{"-test.failfast", "-test.timeout=0"}, c.arguments...)...)
+	switch err := cmd.Run(); {
+	case err == nil:
+		return exitSurvived
+	case ctx.Err() != nil:
+		return o.end(noteLate, exitCaught)
+	}
+	return exitCaught
+}
+
+// leaveOut writes an overlay for the go command, in which the choice's files do not exist.
+func (c choice) leaveOut(overlay string) {
+	files := map[string]string{}
+	for _, file := range c.without {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			panic(err)
+		}
+		files[path] = ""
+	}
+	text, err := json.Marshal(map[string]any{"Replace": files})
+	if err == nil {
+		err = os.WriteFile(overlay, text, 0o644)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// chosen says whether a fault is of the sample: the package's text with the fault in it decides,
+// and the seed.
+func (o orders) chosen() bool {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		panic(err)
+	}
+	hash := fnv.New64a()
+	fmt.Fprintln(hash, o.Seed)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			panic(err)
+		}
+		hash.Write(content)
+	}
+	return hash.Sum64()%100 < uint64(o.Share)
+}
+
+func (o orders) end(note string, code int) int {
+	journal, err := os.OpenFile(o.Journal, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		panic(err)
+	}
+	defer journal.Close()
+	fmt.Fprintln(journal, note)
+	return code
+}

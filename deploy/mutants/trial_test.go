@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+// TestMain is the go command too, as the program is.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "go" {
+		os.Exit(shim(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+func try(t *testing.T, share int) result {
+	t.Helper()
+	tools := t.TempDir()
+	if err := buildGremlins(tools); err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("testdata/module")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := trial{root: root, pkg: "p", tools: tools, share: share, workers: 1}.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestTrial(t *testing.T) {
+	want := result{pkg: "p", tried: 3, killed: 2, uncovered: 1, broken: 1, survivors: []survivor{
+		{"p/p.go", "CONDITIONALS_BOUNDARY", "func longer(a, b int) bool { return a > b } // its boundary is not caught", 8}}}
+	if got := try(t, 100); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestNothingOfASampleOfNothing(t *testing.T) {
+	want := result{pkg: "p", uncovered: 1, left: 4}
+	if got := try(t, 0); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// The table has what the program prints for a survivor, and a reason.
+func TestReasons(t *testing.T) {
+	s := survivor{"p/p.go", "INVERT_LOGICAL", "if a || b {", 8}
+	path := filepath.Join(t.TempDir(), "MUTANTS.md")
+	if err := os.WriteFile(path, []byte("| file | fault |\n| "+s.key()+" | it is the same |\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	reasons, err := readReasons(path)
+	if err != nil || reasons[s.key()] != "it is the same" {
+		t.Errorf("got %q, %v", reasons, err)
+	}
+}
