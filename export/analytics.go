@@ -159,7 +159,7 @@ func (e *Export) byPlan(ctx context.Context, span tables.Span, read func(tables.
 			return err
 		}
 		if tables.Stale(err) { // as in answer
-			span = span.WithoutMonths()
+			span = span.Counting()
 		}
 	}
 }

@@ -46,9 +46,9 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	if err != nil {
 		return err
 	}
-	months := true
+	stalePlan := false
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, months, attempt > maxPlans || j.frame != nil)
+		p, err := e.plan(ctx, &j, stalePlan, attempt > maxPlans || j.frame != nil)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 				detail: "This workspace's data is being reorganised at the moment; try again in a second.",
 			}
 		}
-		months = months && !tables.Stale(err)
+		stalePlan = stalePlan || tables.Stale(err)
 	}
 }
 
@@ -101,15 +101,15 @@ type planned struct {
 }
 
 // plan reads the workspace's state and makes the plan; the job's request gets the settings. With anyVersion, the answer has no tag.
-// After rows were missing, the next plan is made without months: theirs may have gone for good, taken for orphans by the cleaner of an older binary.
-func (e *Export) plan(ctx context.Context, j *job, months, anyVersion bool) (_ planned, err error) {
+// After rows were missing (stalePlan), the next plan counts them: they may have gone for good.
+func (e *Export) plan(ctx context.Context, j *job, stalePlan, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
 	var space workspace
 	var plan tables.Plan
 	span := j.request.Period.Span(j.request.Org)
-	if !months {
-		span = span.WithoutMonths()
+	if stalePlan {
+		span = span.Counting()
 	}
 	reads, readCtx := stepsUntil(ctx)
 	reads.Go(func() (err error) {

@@ -185,9 +185,9 @@ func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 
 // count gives the number of rows that the export has at this moment.
 func (e *Export) count(ctx context.Context, j job) (rows uint64, err error) {
-	months := true
+	stalePlan := false
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, months, true)
+		p, err := e.plan(ctx, &j, stalePlan, true)
 		if err != nil {
 			return 0, err
 		}
@@ -199,6 +199,6 @@ func (e *Export) count(ctx context.Context, j job) (rows uint64, err error) {
 		if err == nil || !stale(err) || attempt > maxPlans {
 			return rows, err
 		}
-		months = months && !tables.Stale(err)
+		stalePlan = stalePlan || tables.Stale(err)
 	}
 }

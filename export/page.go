@@ -64,15 +64,15 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 
 // firstRows gives the header and the rows of a limited job.
 func (e *Export) firstRows(ctx context.Context, j job) ([][]string, error) {
-	months := true
+	stalePlan := false
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, months, true)
+		p, err := e.plan(ctx, &j, stalePlan, true)
 		if err != nil {
 			return nil, err
 		}
 		b, err := e.begin(ctx, j.request, p.plan)
 		if stale(err) && attempt < maxPlans {
-			months = months && !tables.Stale(err)
+			stalePlan = stalePlan || tables.Stale(err)
 			continue
 		}
 		if err != nil {

@@ -2,13 +2,17 @@ package export
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
+
+	"rollcall/schema/tables"
 )
 
 func TestTooManyRequests(t *testing.T) {
@@ -103,27 +107,75 @@ func TestAuditRun(t *testing.T) {
 	}
 }
 
-// A plan that never holds, since rows of its generation are missing, is refused and not answered short; once the manifest is dead, the log is read.
+// Rows of a generation that its manifest speaks of are gone for good, all of them or some: the day is read from the log, by every kind of request.
+func TestRowsThatAreGone(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday(), nil)
+	f.event("acme", yesterday(), map[string]any{"user_id": "bob"})
+	f.generation("acme", 2, "ada")
+	_, key := f.key("acme")
+	for _, path := range []string{"/v1/exports/users?" + lastDays(), "/v1/exports/users?format=ndjson&" + lastDays()} {
+		if a := f.want(f.get(path, key), 200); !strings.Contains(a.body, "ada") || !strings.Contains(a.body, "bob") {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	f.exec("TRUNCATE TABLE message_daily")
+	if a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200); !strings.Contains(a.body, "ada") || !strings.Contains(a.body, "bob") {
+		t.Errorf("no row is left: %s", a.body)
+	}
+}
+
+// A plan that never holds, since each generation goes as soon as it is planned with, is refused and not answered short.
 func TestStalePlan(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
-	generation := uuid.NewString()
-	manifest := map[string]any{
-		"org_id": "acme", "day": yesterday().Format(time.DateOnly), "generation": generation, "revision": 1, "covered": map[string]any{writer: f.marks}, "version": "3", "message_rows": 1,
-	}
-	f.insert("slices", manifest)
+	f.generation("acme", 1, "ada")
 	_, key := f.key("acme")
 	path := "/v1/exports/users?" + lastDays()
+	plain := f.service.conn
+	f.service.conn = beforeStreams{plain, func() {
+		f.exec("TRUNCATE TABLE message_daily")
+		f.generation("acme", 1, "ada")
+	}}
 	a := f.want(f.get(path, key), 503)
 	if a.Header.Get("Retry-After") != "1" || a.Header.Get("ETag") != "" || a.Header.Get("Content-Disposition") != "" {
 		t.Errorf("header %v", a.Header)
 	}
+	f.service.conn = plain
 	if row := f.auditOf("acme", "csv"); row.Outcome != "failed" || row.Bytes != 0 {
 		t.Errorf("audit %+v", row)
 	}
-	manifest["dead"] = 1
-	f.insert("slices", manifest)
 	f.want(f.get(path, key), 200)
+}
+
+// beforeStreams calls do before a statement whose rows are sent on.
+type beforeStreams struct {
+	driver.Conn
+	do func()
+}
+
+func (c beforeStreams) QueryFormat(ctx context.Context, format, query string, args ...any) (io.ReadCloser, error) {
+	c.do()
+	return c.Conn.QueryFormat(ctx, format, query, args...)
+}
+
+// generation rolls yesterday up: a row per user, where the manifest says how many there are.
+func (f *fixture) generation(org string, says int, users ...string) {
+	f.Helper()
+	generation := uuid.Must(uuid.NewV7()).String()
+	for _, user := range users {
+		f.insert("message_daily", map[string]any{"org_id": org, "day": yesterday().Format(time.DateOnly), "generation": generation, "user_id": user, "messages": 1})
+	}
+	f.insert("slices", map[string]any{
+		"org_id": org, "day": yesterday().Format(time.DateOnly), "generation": generation, "revision": tables.Revision, "covered": map[string]any{writer: f.marks}, "version": "3", "message_rows": says,
+	})
+}
+
+func (f *fixture) exec(statement string) {
+	f.Helper()
+	if err := f.conn.Exec(f.Context(), statement); err != nil {
+		f.Fatal(err)
+	}
 }
 
 // While events keep coming, exports are answered, and their counts only grow.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,10 +35,11 @@ func (r *Rollup) readMarks(ctx context.Context, b *attempt) error {
 	return nil
 }
 
-// A sliceVersion is the state of one slice's log, and how many rows a recompute reads of it.
+// A sliceVersion is the state of one slice's log.
 type sliceVersion struct {
 	version big.Int
-	events  uint64
+	events  uint64    // rows that a recompute reads, tombstones too
+	counted [4]uint64 // events that count, by the rollup table that is made of them, in the order of Dailies
 }
 
 // readVersions reads the version of each of the attempt's slices; an empty one has version 0.
@@ -47,32 +49,39 @@ func (r *Rollup) readVersions(ctx context.Context, b *attempt) ([]sliceVersion, 
 		Day     time.Time `ch:"day"`
 		Version big.Int   `ch:"slice_version"`
 		Events  uint64    `ch:"events"`
+		Counted []uint64  `ch:"counted"`
 	}
-	query := "SELECT org_id, day, " + tables.SliceVersion + " AS slice_version, count() AS events FROM events FINAL WHERE " + inBatch + " GROUP BY org_id, day"
+	query := fmt.Sprintf("SELECT org_id, day, %s AS slice_version, count() AS events, %s AS counted FROM events FINAL WHERE %s GROUP BY org_id, day",
+		tables.SliceVersion, counted(), inBatch)
 	if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
 		return nil, fmt.Errorf("read the versions of %d slices: %w", len(b.slices), err)
 	}
 	index, versions := b.index(), make([]sliceVersion, len(b.slices))
 	for _, row := range rows {
-		versions[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]] = sliceVersion{row.Version, row.Events}
+		versions[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]] = sliceVersion{row.Version, row.Events, [4]uint64(row.Counted)}
 	}
 	return versions, nil
 }
 
-// writeManifests commits the attempt: one row per slice, in one insert. The numbers of rows are counted in the tables, so that they are what a reader meets.
-func (r *Rollup) writeManifests(ctx context.Context, b *attempt) error {
-	counts, err := r.countRows(ctx, b)
-	if err != nil {
-		return err
+// counted is the aggregate for sliceVersion.counted.
+func counted() string {
+	var counts []string
+	for _, d := range tables.Dailies() {
+		counts = append(counts, fmt.Sprintf("countIf(type = '%s' AND bitAnd(version, 1) = 0)", d.Type))
 	}
+	return "[" + strings.Join(counts, ", ") + "]"
+}
+
+// writeManifests commits the attempt: one row per slice, in one insert.
+func (r *Rollup) writeManifests(ctx context.Context, b *attempt) error {
 	insert, err := r.conn.PrepareBatch(ctx, "INSERT INTO slices (org_id, day, generation, revision, covered, version, message_rows, action_rows, token_rows, workflow_rows)")
 	if err != nil {
 		return fmt.Errorf("write %d manifests: %w", len(b.slices), err)
 	}
 	defer insert.Close()
 	for i, s := range b.slices {
-		n := counts[i]
-		err := insert.Append(s.Org, s.Day.Time(), b.generations[i], uint32(tables.Revision), b.covered[i], &b.versions[i], n[0], n[1], n[2], n[3])
+		n := b.written[i].rows
+		err := insert.Append(s.Org, s.Day.Time(), b.generations[i], uint32(tables.Revision), b.covered[i], &b.after[i].version, n[0], n[1], n[2], n[3])
 		if err != nil {
 			return fmt.Errorf("write the manifest of %s %s: %w", s.Org, s.Day, err)
 		}
@@ -83,24 +92,31 @@ func (r *Rollup) writeManifests(ctx context.Context, b *attempt) error {
 	return nil
 }
 
-// countRows counts the rows of each of the attempt's generations, per rollup table in the order of Dailies.
-func (r *Rollup) countRows(ctx context.Context, b *attempt) ([][4]uint64, error) {
-	index, counts := b.index(), make([][4]uint64, len(b.slices))
+// countRows sets what each of the attempt's generations has in the rollup tables.
+func (r *Rollup) countRows(ctx context.Context, b *attempt) error {
+	if len(b.slices) == 0 {
+		return nil
+	}
+	index := b.index()
+	b.written = make([]written, len(b.slices))
 	for t, d := range tables.Dailies() {
 		var rows []struct {
-			Org  string    `ch:"org_id"`
-			Day  time.Time `ch:"day"`
-			Rows uint64    `ch:"rows"`
+			Org    string    `ch:"org_id"`
+			Day    time.Time `ch:"day"`
+			Rows   uint64    `ch:"rows"`
+			Events uint64    `ch:"events"`
 		}
-		query := "SELECT org_id, day, count() AS rows FROM " + d.Table + " WHERE " + inBatch + " AND generation IN {generations:Array(UUID)} GROUP BY org_id, day"
+		query := fmt.Sprintf("SELECT org_id, day, count() AS rows, sum(%s) AS events FROM %s WHERE %s AND generation IN {generations:Array(UUID)} GROUP BY org_id, day",
+			d.Counts, d.Table, inBatch)
 		if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
-			return nil, fmt.Errorf("count the rows of %d slices in %s: %w", len(b.slices), d.Table, err)
+			return fmt.Errorf("count the rows of %d slices in %s: %w", len(b.slices), d.Table, err)
 		}
 		for _, row := range rows {
-			counts[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]][t] = row.Rows
+			w := &b.written[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]]
+			w.rows[t], w.events[t] = row.Rows, row.Events
 		}
 	}
-	return counts, nil
+	return nil
 }
 
 func (b *attempt) index() map[tables.Slice]int {

@@ -19,18 +19,19 @@ const (
 	dead     = "dead"     // its manifest was marked: no new plan has it
 	removed  = "removed"  // rows and manifest are gone
 	orphaned = "orphaned" // rows without a manifest are gone
+	short    = "short"    // its rows were not all there, so it was marked dead: it is made again
 )
 
-// Clean marks the generations that lost as dead, removes the rows of those that have been dead for long, and the rows that dead workers left. Several may clean
+// Clean marks the generations that lost or lack rows as dead, removes the rows of those that have been dead for long, and the rows that dead workers left. Several may clean
 // at once; each step can be repeated.
 func (r *Rollup) Clean(ctx context.Context) error {
 	if err := r.markDead(ctx, tables.Filter{}); err != nil {
 		return err
 	}
-	if err := r.markShort(ctx); err != nil {
-		return err
-	}
 	for _, manifests := range []string{"slices", "months"} {
+		if err := r.markShort(ctx, manifests); err != nil {
+			return err
+		}
 		if err := r.removeDead(ctx, manifests); err != nil {
 			return err
 		}
@@ -45,6 +46,7 @@ type lost struct {
 	Day        time.Time `ch:"day"`
 	Generation uuid.UUID `ch:"generation"`
 	Revision   uint32    `ch:"revision"`
+	AgeMillis  int64     `ch:"age_ms"` // of its manifest, by the engine's clock
 }
 
 // oldRevision is how long the generations of an older logic stay for binaries that still read them; after it those read the log.
@@ -82,17 +84,17 @@ func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
 			keepMonths[m.Slice] = m.Generation
 		}
 	}
-	if err := r.writeDead(ctx, "slices", r.losers(known, keep)); err != nil {
+	if err := r.writeDead(ctx, "slices", lostOf(known, keep)); err != nil {
 		return err
 	}
-	return r.writeDead(ctx, "months", r.losers(knownMonths, keepMonths))
+	return r.writeDead(ctx, "months", lostOf(knownMonths, keepMonths))
 }
 
-// losers are the known generations of this revision that are not the one to keep, and those of older ones whose time is over.
-func (r *Rollup) losers(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
+// lostOf lists the known generations of this revision that are not the one to keep, and those of older ones whose time is over.
+func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 	for _, m := range known {
 		best, ok := keep[sliceOf(m)]
-		stale := m.Revision < tables.Revision && r.now().Sub(begun(m.Generation)) > oldRevision
+		stale := m.Revision < tables.Revision && m.AgeMillis > oldRevision.Milliseconds()
 		if stale || ok && m.Revision == tables.Revision && m.Generation != best {
 			losers = append(losers, m)
 		}
@@ -100,22 +102,53 @@ func (r *Rollup) losers(known []lost, keep map[tables.Slice]uuid.UUID) (losers [
 	return losers
 }
 
-// markShort writes the manifests of months dead whose rows are not all there: the cleaner of an older binary takes them for orphans, and a backup may have a manifest
-// without them. They are made again; until then each export of them plans twice.
-func (r *Rollup) markShort(ctx context.Context) error {
-	for _, d := range tables.Dailies() {
-		var short []lost
-		if err := r.conn.Select(ctx, &short, fmt.Sprintf(`SELECT m.org_id AS org_id, m.day AS day, m.generation AS generation, m.revision AS revision
-FROM (SELECT * FROM months FINAL WHERE dead = 0) AS m
-LEFT JOIN (SELECT generation, count() AS n FROM %s WHERE generation IN (SELECT generation FROM months) GROUP BY generation) AS r ON r.generation = m.generation
-WHERE r.n != m.%s`, d.Table, d.RowCount)); err != nil {
-			return fmt.Errorf("look for months without their rows in %s: %w", d.Table, err)
+// markShort writes the manifests of generations dead whose rows are not all there: a cleaner took a suspended worker for a dead one, or that of an older binary
+// knows no months, or a hand deleted rows, or a backup has a manifest without them. So the slice is dirty and made again, under a generation whose rows were counted
+// when it was committed: a round ends here, and another begins only if rows go again. Until it is marked, each export that meets it plans twice.
+func (r *Rollup) markShort(ctx context.Context, manifests string) error {
+	suspects, err := r.short(ctx, manifests, "1")
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(suspects, chunk) {
+		generations := make([]string, len(part))
+		for i, l := range part {
+			generations[i] = l.Generation.String()
 		}
-		if err := r.writeDead(ctx, "months", short); err != nil {
+		// Counted once more: a manifest comes after its rows, but one statement may see it and not yet them.
+		gone, err := r.short(ctx, manifests, "generation IN {suspects:Array(UUID)}", clickhouse.Named("suspects", generations))
+		if err != nil {
 			return err
+		}
+		if err := r.writeDead(ctx, manifests, gone); err != nil {
+			return err
+		}
+		if len(gone) > 0 {
+			r.metrics.cleaned.WithLabelValues(short).Add(float64(len(gone)))
+			r.log.Warn("rows of rollups are gone that their manifests speak of; they are made again from the log", "of", manifests, "generations", len(gone))
 		}
 	}
 	return nil
+}
+
+// short lists the generations that have not the rows that their manifests say, among those that meet which. Those that are about to expire are let go.
+func (r *Rollup) short(ctx context.Context, manifests, which string, args ...any) (all []lost, err error) {
+	found := map[uuid.UUID]lost{}
+	args = append(args, tables.AliveAt(r.now()))
+	for _, d := range tables.Dailies() {
+		var rows []lost
+		query := fmt.Sprintf(`SELECT m.org_id AS org_id, m.day AS day, m.generation AS generation, m.revision AS revision
+FROM (SELECT * FROM %[1]s FINAL WHERE dead = 0 AND %[4]s AND %[5]s) AS m
+LEFT JOIN (SELECT generation, count() AS n FROM %[2]s WHERE generation IN (SELECT generation FROM %[1]s) AND %[5]s GROUP BY generation) AS r ON r.generation = m.generation
+WHERE r.n != m.%[3]s`, manifests, d.Table, d.RowCount, tables.Alive, which)
+		if err := r.conn.Select(ctx, &rows, query, args...); err != nil {
+			return nil, fmt.Errorf("look for %s without their rows in %s: %w", manifests, d.Table, err)
+		}
+		for _, row := range rows {
+			found[row.Generation] = row
+		}
+	}
+	return slices.Collect(maps.Values(found)), nil
 }
 
 func (r *Rollup) writeDead(ctx context.Context, manifests string, losers []lost) error {
@@ -141,7 +174,7 @@ func (r *Rollup) writeDead(ctx context.Context, manifests string, losers []lost)
 
 // manifests lists those that are not dead.
 func (r *Rollup) manifests(ctx context.Context, table string) (all []lost, err error) {
-	if err := r.conn.Select(ctx, &all, "SELECT org_id, day, generation, revision FROM "+table+" FINAL WHERE dead = 0"); err != nil {
+	if err := r.conn.Select(ctx, &all, "SELECT org_id, day, generation, revision, dateDiff('millisecond', written_at, now64(3)) AS age_ms FROM "+table+" FINAL WHERE dead = 0"); err != nil {
 		return nil, fmt.Errorf("read the manifests: %w", err)
 	}
 	return all, nil
@@ -237,6 +270,3 @@ func eachChunk(all []lost, do func(partition int, generations []string) error) e
 }
 
 func sliceOf(l lost) tables.Slice { return tables.Slice{Org: l.Org, Day: schema.DayOf(l.Day)} }
-
-// begun is when a generation was begun, by its writer's clock.
-func begun(generation uuid.UUID) time.Time { return time.Unix(generation.Time().UnixTime()) }

@@ -152,7 +152,7 @@ func messages(ctx context.Context, conn driver.Conn, org string, from, to schema
 		if !tables.Stale(err) {
 			return total, plan, err
 		}
-		span = span.WithoutMonths()
+		span = span.Counting()
 	}
 	return total, plan, err
 }

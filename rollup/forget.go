@@ -145,21 +145,7 @@ WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirOwn, era
 
 // mark says that the days changed, as a writer of its own.
 func (p *person) mark(ctx context.Context) error {
-	if len(p.slices) == 0 {
-		return nil
-	}
-	insert, err := p.conn.PrepareBatch(ctx, "INSERT INTO marks (org_id, day, writer, seq)")
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
-	writer := uuid.New()
-	for _, s := range p.slices {
-		if err := insert.Append(s.Org, s.Day.Time(), writer, uint64(1)); err != nil {
-			return err
-		}
-	}
-	return insert.Send()
+	return p.Rollup.mark(ctx, uuid.New(), p.slices)
 }
 
 // recompute gives the days new generations; one whose log moves meanwhile stays for the worker.
@@ -178,7 +164,7 @@ func (p *person) recompute(ctx context.Context) error {
 			touched = append(touched, s)
 		}
 	}
-	_, err = p.recomputeAll(ctx, touched, nil)
+	_, err = p.recomputeAll(ctx, touched)
 	return err
 }
 

@@ -10,7 +10,7 @@ import (
 // Outcomes of a recompute, per slice.
 const (
 	committed = "committed" // has its manifest
-	moved     = "moved"     // the log moved meanwhile: tried again later
+	moved     = "moved"     // the log moved or rows went meanwhile: tried again later
 	failed    = "failed"    // the engine refused or did not answer
 )
 
@@ -34,7 +34,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		dirtyAge: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_rollup_dirty_age_seconds", Help: "Age of the oldest mark that no manifest covers; 0 if there is none."}),
 		slices: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_rollup_slices_total", Help: "Slices recomputed: committed, moved (the log changed meanwhile) or failed."}, []string{"outcome"}),
+			Name: "rollcall_rollup_slices_total", Help: "Slices recomputed: committed, moved (the log changed or rows went meanwhile) or failed."}, []string{"outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rollcall_rollup_slice_seconds", Help: "Time of the recompute that a slice was part of, by its outcome.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 12)}, []string{"outcome"}),
@@ -43,7 +43,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		months: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_rollup_months_total", Help: "Months of an org merged from their days' rollups: committed, moved (rows went meanwhile) or failed."}, []string{"outcome"}),
 		cleaned: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_rollup_cleaned_total", Help: "Generations cleaned: marked dead, removed with their rows, or removed as a dead worker's."}, []string{"outcome"}),
+			Name: "rollcall_rollup_cleaned_total", Help: "Generations cleaned: marked dead, removed with their rows, removed as a dead worker's (orphaned), or marked dead because rows were gone (short)."}, []string{"outcome"}),
 		verified: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_rollup_verified_slices_total", Help: "Rolled up slices that were compared with the log, in turn."}),
 		differences: prometheus.NewCounter(prometheus.CounterOpts{
@@ -58,7 +58,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.rowsRead.WithLabelValues(outcome)
 		m.months.WithLabelValues(outcome)
 	}
-	for _, outcome := range []string{dead, removed, orphaned} {
+	for _, outcome := range []string{dead, removed, orphaned, short} {
 		m.cleaned.WithLabelValues(outcome)
 	}
 	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.months, m.cleaned, m.verified, m.differences, m.diskFree)

@@ -30,18 +30,21 @@ type monthWorld struct {
 	roller                roller
 	reader                look
 	eraser                eraser
+	rebuilt               bool
 }
 
 type daySlot struct {
 	used, committed, dead, gone bool
+	damaged                     bool // by a hand: not what the log says
 	state, covered              uint8
 }
 
 type dayWorker struct{ at, slot, covered uint8 }
 
 type monthSlot struct {
-	used, committed, dead, gone, short bool
-	rows, versions                     [monthDayCount]uint8
+	used, committed, dead, gone, short, damaged bool
+
+	rows, versions, sources [monthDayCount]uint8 // sources: slots of the days
 }
 
 // A look is a statement under way: what it has seen so far, and the plan that comes of it.
@@ -51,6 +54,7 @@ type look struct {
 	alive    [monthDayCount]uint8 // bits: slots
 	months   uint8                // bits: slots
 	acked    [monthDayCount]uint8 // before it began
+	rebuilt  bool                 // before it began
 	planned  bool
 	chosen   [monthDayCount]uint8
 	chosenAs uint8                // the month in place of the days
@@ -67,13 +71,16 @@ type eraser struct {
 }
 
 type monthDesign struct {
-	exists        bool // a month is read because it is there
-	countsEvents  bool // a month is of as many events as its days
-	addsUp        bool // the sum of the versions for each of them
-	leavesOpen    bool // only the clean days are compared
-	fromLog       bool // a month's rows are made from the log, under the days' versions
-	noSecondCount bool
-	noMonthGuard  bool
+	exists            bool // a month is read because it is there
+	countsEvents      bool // a month is of as many events as its days
+	addsUp            bool // the sum of the versions for each of them
+	leavesOpen        bool // only the clean days are compared
+	fromLog           bool // a month's rows are made from the log, as if from the days' generations
+	noSecondCount     bool
+	noMonthGuard      bool
+	countsWhatIsThere bool
+	versionsAlone     bool // a month of days of the same versions, whatever their generations
+	rebuildUnmarked   bool // a rebuild is a recompute; which of two generations of a version is read, is up to clocks
 }
 
 // A monthCast: what each day's writer does (i insert, m mark), how many workers each day has, how often the month is rolled.
@@ -84,6 +91,7 @@ type monthCast struct {
 	rolls   uint8
 	cleaner bool // ours, and an older binary's, which takes months for orphans
 	eraser  bool
+	rebuild bool // of day 0
 }
 
 type monthModel struct {
@@ -108,6 +116,7 @@ func (m *monthModel) explore(w monthWorld) {
 	}
 	m.roll(w)
 	m.erase(w)
+	m.rebuildDay(w)
 	m.clean(w)
 	m.read(w)
 }
@@ -167,7 +176,7 @@ func (m *monthModel) looks(w monthWorld, name string, things []string, of func(*
 		m.step(w, name+" looks at "+what, func(w *monthWorld) {
 			l := of(w)
 			if l.seen == 0 {
-				l.acked = w.acked
+				l.acked, l.rebuilt = w.acked, w.rebuilt
 			}
 			if l.see(w, bit); l.seen == all {
 				m.plan(w, l)
@@ -200,7 +209,7 @@ func (l *look) see(w *monthWorld, bit int) {
 }
 
 func (m *monthModel) plan(w *monthWorld, l *look) {
-	*l = look{planned: true, acked: l.acked, chosen: w.best(l.marks, l.alive), chosenAs: m.choose(w, l)}
+	*l = look{planned: true, acked: l.acked, rebuilt: l.rebuilt, chosen: w.best(l.marks, l.alive), chosenAs: m.choose(w, l)}
 	for d, c := range l.chosen {
 		if l.versions[d] = none; c != none {
 			l.versions[d] = w.days[d][c].state
@@ -213,7 +222,7 @@ func (w *monthWorld) best(marks, alive [monthDayCount]uint8) (chosen [monthDayCo
 	for d := range w.days {
 		chosen[d] = none
 		for i, s := range w.days[d] {
-			if alive[d]&(1<<i) != 0 && s.covered >= marks[d] && (chosen[d] == none || s.state >= w.days[d][chosen[d]].state) {
+			if alive[d]&(1<<i) != 0 && s.covered >= marks[d] && (chosen[d] == none || s.state > w.days[d][chosen[d]].state) {
 				chosen[d] = uint8(i)
 			}
 		}
@@ -228,7 +237,7 @@ func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
 		if l.months&(1<<i) == 0 {
 			continue
 		}
-		same, open, sum, events := true, false, 0, 0
+		same, sameVersions, open, sum, events := true, true, false, 0, 0
 		for d, c := range chosen {
 			v := w.months[i].versions[d]
 			if c == none {
@@ -236,13 +245,14 @@ func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
 				continue
 			}
 			state := w.days[d][c].state
-			same = same && state == v
+			same, sameVersions = same && c == w.months[i].sources[d], sameVersions && state == v
 			sum += int(state) - int(v)
 			events += int(eventsOf[state]) - int(eventsOf[v])
 		}
 		switch {
 		case m.exists,
 			!open && same,
+			!open && m.versionsAlone && sameVersions,
 			m.leavesOpen && same,
 			!open && m.addsUp && sum == 0,
 			!open && m.countsEvents && events == 0:
@@ -252,7 +262,7 @@ func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
 	return none
 }
 
-// roll: 0 look, 1 merge, 2 count again, 3 commit.
+// roll: 0 look, 1 merge, 2 count the days' rows again, 3 count the month's, 4 commit.
 func (m *monthModel) roll(w monthWorld) {
 	r := w.roller
 	reset := func(w *monthWorld) { w.roller = roller{runs: r.runs + 1} }
@@ -260,7 +270,7 @@ func (m *monthModel) roll(w monthWorld) {
 	case r.at == 0 && r.runs < m.rolls:
 		m.looks(w, "roller", []string{"marks", "manifests"}, func(w *monthWorld) *look { return &w.roller.look }, func(w *monthWorld) {
 			l := &w.roller.look
-			l.acked, l.versions, l.chosenAs = [monthDayCount]uint8{}, [monthDayCount]uint8{}, 0
+			l.acked, l.versions, l.chosenAs, l.rebuilt = [monthDayCount]uint8{}, [monthDayCount]uint8{}, 0, false
 			if w.roller.at = 1; slices.Contains(l.chosen[:], none) {
 				reset(w)
 			}
@@ -275,7 +285,8 @@ func (m *monthModel) roll(w monthWorld) {
 			s := monthSlot{used: true}
 			for d, c := range r.chosen {
 				from := w.days[d][c]
-				s.short = s.short || from.gone
+				s.sources[d] = c
+				s.short, s.damaged = s.short || from.gone, s.damaged || from.damaged
 				if s.rows[d], s.versions[d] = from.state, from.state; m.fromLog {
 					s.rows[d] = w.log[d]
 				}
@@ -293,6 +304,15 @@ func (m *monthModel) roll(w monthWorld) {
 			}
 		})
 	case r.at == 3:
+		m.step(w, "roller counts what it wrote", func(w *monthWorld) {
+			w.roller.at = 4
+			if s := &w.months[r.slot]; s.gone && m.countsWhatIsThere {
+				s.gone, s.short = false, true // as many as the manifest will say, which is none
+			} else if s.gone {
+				reset(w)
+			}
+		})
+	case r.at == 4:
 		m.step(w, "roller commits", func(w *monthWorld) {
 			w.months[r.slot].committed = true
 			reset(w)
@@ -335,6 +355,18 @@ func (m *monthModel) erase(w monthWorld) {
 	})
 }
 
+// rebuildDay: the mark of it; what comes then is a recompute like any other.
+func (m *monthModel) rebuildDay(w monthWorld) {
+	if !m.rebuild || w.rebuilt || m.rebuildUnmarked && !slices.ContainsFunc(w.days[0][1:], func(s daySlot) bool { return s.committed }) {
+		return
+	}
+	m.step(w, "rebuild", func(w *monthWorld) {
+		if w.rebuilt = true; !m.rebuildUnmarked {
+			w.marks[0]++
+		}
+	})
+}
+
 func (m *monthModel) clean(w monthWorld) {
 	if !m.cleaner {
 		return
@@ -373,14 +405,14 @@ func (m *monthModel) read(w monthWorld) {
 	m.step(w, "reader reads", func(w *monthWorld) {
 		r := w.reader
 		w.reader = look{}
-		answer, short := w.log, false
+		answer, short, damaged := w.log, false, false
 		if r.chosenAs != none {
 			month := w.months[r.chosenAs]
 			if month.gone && !m.noMonthGuard {
 				return
 			}
 			m.months++
-			answer, short = month.rows, month.short || month.gone
+			answer, short, damaged = month.rows, month.short || month.gone, month.damaged
 		} else {
 			for d, c := range r.chosen {
 				if c != none && w.days[d][c].gone {
@@ -388,8 +420,13 @@ func (m *monthModel) read(w monthWorld) {
 				}
 				if c != none {
 					answer[d] = w.days[d][c].state
+					damaged = damaged || w.days[d][c].damaged
 				}
 			}
+		}
+		if damaged && r.rebuilt {
+			m.wrong = strings.Join(m.path, ", ") + ": what was damaged is read after a rebuild"
+			return
 		}
 		for d, a := range answer {
 			if short || a < r.acked[d] || a > w.log[d] || r.versions[d] != none && a != r.versions[d] {
@@ -423,16 +460,24 @@ func goingBack() monthWorld {
 	return w
 }
 
+// damaged is settled but for rows of day 0 that a hand has changed.
+func damaged() monthWorld {
+	w := settled()
+	w.days[0][0].damaged = true
+	return w
+}
+
 var (
 	fromNothing = monthCast{writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
 	lateEvents  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
 	redelivered = monthCast{begin: goingBack(), writes: [monthDayCount]string{"mi", "im"}, workers: [monthDayCount]uint8{2, 1}, rolls: 1}
 	monthClean  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", ""}, workers: [monthDayCount]uint8{1, 0}, rolls: 2, cleaner: true}
 	monthErase  = monthCast{begin: settled(), workers: [monthDayCount]uint8{1, 0}, rolls: 2, eraser: true}
+	monthRepair = monthCast{begin: damaged(), workers: [monthDayCount]uint8{1, 0}, rolls: 2, rebuild: true}
 )
 
 func TestNoInterleavingReadsAMonthWrong(t *testing.T) {
-	for name, c := range map[string]monthCast{"from nothing": fromNothing, "late events": lateEvents, "a version that goes back": redelivered, "cleaning": monthClean, "erasure": monthErase} {
+	for name, c := range map[string]monthCast{"from nothing": fromNothing, "late events": lateEvents, "a version that goes back": redelivered, "cleaning": monthClean, "erasure": monthErase, "rebuild": monthRepair} {
 		m := runMonths(monthDesign{}, c)
 		t.Logf("%s: %d states, %d reads of a month", name, len(m.visited), m.months)
 		if m.wrong != "" {
@@ -452,13 +497,16 @@ func TestEachBrokenMonthIsFoundBroken(t *testing.T) {
 		monthDesign
 		monthCast
 	}{
-		"a month is read because it is there":          {monthDesign{exists: true}, lateEvents},
-		"the number of events for the versions":        {monthDesign{countsEvents: true}, lateEvents},
-		"the sum of the versions":                      {monthDesign{addsUp: true}, redelivered},
-		"only clean days compared":                     {monthDesign{leavesOpen: true}, lateEvents},
-		"rows from the log under the days' versions":   {monthDesign{fromLog: true}, lateEvents},
-		"no second count of the days' rows":            {monthDesign{noSecondCount: true}, monthClean},
-		"no guard against who knows nothing of months": {monthDesign{noMonthGuard: true}, monthClean},
+		"a month is read because it is there":           {monthDesign{exists: true}, lateEvents},
+		"the number of events for the versions":         {monthDesign{countsEvents: true}, lateEvents},
+		"the sum of the versions":                       {monthDesign{addsUp: true}, redelivered},
+		"only clean days compared":                      {monthDesign{leavesOpen: true}, lateEvents},
+		"rows from the log under the days' generations": {monthDesign{fromLog: true}, lateEvents},
+		"no second count of the days' rows":             {monthDesign{noSecondCount: true}, monthClean},
+		"a manifest counts what is there":               {monthDesign{countsWhatIsThere: true}, monthClean},
+		"days' versions for their generations":          {monthDesign{versionsAlone: true}, monthRepair},
+		"a rebuild without a mark":                      {monthDesign{rebuildUnmarked: true}, monthRepair},
+		"no guard against who knows nothing of months":  {monthDesign{noMonthGuard: true}, monthClean},
 	} {
 		m := runMonths(broken.monthDesign, broken.monthCast)
 		if m.wrong == "" {

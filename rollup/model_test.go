@@ -53,6 +53,7 @@ type slot struct {
 	used, committed, dead bool
 	key                   uint8
 	rows                  [2][2]uint8
+	written               [2]uint8 // rows per table, whatever became of them
 	version               uint8
 	counts                [2]uint8
 	covered               [modelWriters]uint8
@@ -67,6 +68,8 @@ type design struct {
 	rowsReplaceRows     bool // rows carry a version each and replace those of their key; there are no generations
 	noSecondVersion     bool
 	noGuard             bool
+	countsWhatIsThere   bool // a manifest has the number of rows that are left
+	neverHeals          bool // nobody marks a generation dead whose rows went
 	marksBeforeLog      bool // ingest
 	commitsBeforeMarks  bool // ingest
 	listReadOnce        bool // ingest does not read the erasure list again after its insert
@@ -80,6 +83,7 @@ type cast struct {
 	crashes [2]bool
 	runs    [2]uint8
 	cleaner bool
+	sweeper bool // the cleaner takes a worker that is under way for a dead one
 	eraser  bool
 	others  uint8 // the version of A that is another person's than the one who is erased; 0: none
 }
@@ -149,12 +153,13 @@ func (m *model) explore(w world) string {
 		m.workerSteps(&w, i, step)
 	}
 	quiet = !m.eraserSteps(&w, step) && quiet
-	if m.cleaner {
-		m.cleanerSteps(&w, step)
-	}
+	tidy := !m.cleaner || !m.cleanerSteps(&w, step)
 	m.readerSteps(&w, step)
-	switch {
-	case wrong != "" || !quiet || !w.listed:
+	switch best := w.best(); {
+	case wrong != "":
+	case quiet && tidy && best != live && w.slots[best].short():
+		return strings.Join(m.path, ", ") + ": the slice is clean, its rows are gone, and so it stays"
+	case !quiet || !w.listed:
 	case m.theirs(modelEvent{0, w.log[0]}):
 		return strings.Join(m.path, ", ") + ": the erased person's event stays in the log"
 	case m.others == highest-1 && w.log[0] != m.others:
@@ -274,7 +279,7 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 	return true
 }
 
-// workerSteps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e) manifest. A worker that dies is one that takes no further step.
+// workerSteps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e) count, 6 (f) manifest. A worker that dies is one that takes no further step.
 func (m *model) workerSteps(w *world, i int, step func(string, func(*world) string)) {
 	wk := w.worker[i]
 	name := func(s string) string { return fmt.Sprintf("worker %d %s", i, s) }
@@ -312,6 +317,7 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 			t := wk.at - 2
 			rows := &w.slots[wk.slot].rows[t]
 			if v := w.log[t]; isCopy(v) {
+				w.slots[wk.slot].written[t]++
 				rows[v/2]++
 				if m.rowsReplaceRows {
 					rows[v/2] = 1
@@ -323,22 +329,27 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 	case 4:
 		step(name("(d) reads the version again"), func(w *world) string {
 			if w.worker[i].at = 5; !m.noSecondVersion && m.version(w) != wk.before {
-				w.worker[i] = worker{runs: wk.runs}
-				if !m.versionIsGeneration && !m.rowsReplaceRows { // nobody will look at them again
-					w.slots[wk.slot] = slot{used: true, key: w.slots[wk.slot].key}
-				}
+				m.giveUp(w, i)
 			}
 			return ""
 		})
 	case 5:
-		step(name("(e) writes the manifest"), func(w *world) string {
+		step(name("(e) counts what was written"), func(w *world) string {
+			s := &w.slots[wk.slot]
+			for t := range s.rows {
+				s.counts[t] = s.rows[t][0] + s.rows[t][1]
+			}
+			if w.worker[i].at = 6; !m.countsWhatIsThere && m.ownGenerations() && s.counts != s.written {
+				m.giveUp(w, i)
+			}
+			return ""
+		})
+	case 6:
+		step(name("(f) writes the manifest"), func(w *world) string {
 			s := &w.slots[wk.slot]
 			s.committed, s.version, s.covered = true, wk.before, wk.covered
 			if m.marksAfterLog {
 				s.covered = w.marks
-			}
-			for t := range s.rows {
-				s.counts[t] = s.rows[t][0] + s.rows[t][1]
 			}
 			if m.clearsMarks {
 				w.marks = [modelWriters]uint8{}
@@ -348,6 +359,27 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 			return ""
 		})
 	}
+}
+
+func (m *model) ownGenerations() bool { return !m.versionIsGeneration && !m.rowsReplaceRows }
+
+// giveUp ends a worker's run without a manifest.
+func (m *model) giveUp(w *world, i int) {
+	wk := w.worker[i]
+	w.worker[i] = worker{runs: wk.runs}
+	if m.ownGenerations() { // nobody will look at them again
+		w.slots[wk.slot] = slot{used: true, key: w.slots[wk.slot].key}
+	}
+}
+
+// short is whether rows of a committed slot are gone: the guard of a read fails.
+func (s slot) short() bool {
+	for t, rows := range s.rows {
+		if rows[0]+rows[1] != s.counts[t] {
+			return true
+		}
+	}
+	return false
 }
 
 // best is the slot that a plan made now reads, or live.
@@ -370,20 +402,28 @@ func covers(covered, marks [modelWriters]uint8) bool {
 	return true
 }
 
-func (m *model) cleanerSteps(w *world, step func(string, func(*world) string)) {
+// cleanerSteps returns whether anything is left to do.
+func (m *model) cleanerSteps(w *world, step func(string, func(*world) string)) (acts bool) {
 	best := w.best()
+	act := func(name string, do func(w *world)) {
+		acts = true
+		step(name, func(w *world) string { do(w); return "" })
+	}
 	for s := range w.slots {
-		switch g := w.slots[s]; {
-		case g.committed && !g.dead && uint8(s) != best:
-			step(fmt.Sprintf("cleaner marks %d dead", s), func(w *world) string { w.slots[s].dead = true; return "" })
-		case g.dead:
-			for t := range g.rows {
-				if g.rows[t] != [2]uint8{} {
-					step(fmt.Sprintf("cleaner removes %d from table %d", s, t), func(w *world) string { w.slots[s].rows[t] = [2]uint8{}; return "" })
-				}
+		g := w.slots[s]
+		if g.committed && !g.dead && (uint8(s) != best || g.short() && !m.neverHeals) {
+			act(fmt.Sprintf("cleaner marks %d dead", s), func(w *world) { w.slots[s].dead = true })
+		}
+		if !g.dead && !(m.sweeper && g.used && !g.committed) {
+			continue
+		}
+		for t := range g.rows {
+			if g.rows[t] != [2]uint8{} {
+				act(fmt.Sprintf("cleaner removes %d from table %d", s, t), func(w *world) { w.slots[s].rows[t] = [2]uint8{} })
 			}
 		}
 	}
+	return acts
 }
 
 // eraserSteps: 0 list, 1 tombstone, 2 mark. It returns whether anything is left to do.

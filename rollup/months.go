@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
@@ -18,7 +17,7 @@ import (
 // monthsChore is rollMonths beside the recomputes, which have their turn every Poll: the first look of a new release may find a year of every org.
 func (r *Rollup) monthsChore(ctx context.Context) error {
 	worked := r.now()
-	return r.rollMonths(ctx, Filter{}, false, func() error {
+	return r.rollMonths(ctx, Filter{}, func() error {
 		if r.now().Sub(worked) < r.cfg.Poll {
 			return nil
 		}
@@ -27,16 +26,15 @@ func (r *Rollup) monthsChore(ctx context.Context) error {
 	})
 }
 
-// rollMonths makes a generation for each closed month that the filter touches, has at least two slices, all clean, and has no generation that is read; with again,
-// also for those that have. After each batch it calls between, if any. A batch that fails does not keep the others from their turn.
-func (r *Rollup) rollMonths(ctx context.Context, f Filter, again bool, between func() error) error {
+// rollMonths makes a generation for each closed month that the filter touches, has at least two slices, all clean, and has no generation that is read. After each batch it calls between, if any. A batch that fails does not keep the others from their turn.
+func (r *Rollup) rollMonths(ctx context.Context, f Filter, between func() error) error {
 	months, err := r.months(ctx, f)
 	if err != nil {
 		return err
 	}
 	today := schema.DayOf(r.now().UTC())
 	months = slices.DeleteFunc(months, func(m tables.MonthState) bool {
-		return m.Day >= today || len(m.Days) < 2 || !m.Clean || m.Generation != uuid.Nil && !again
+		return m.Day >= today || len(m.Days) < 2 || !m.Clean || m.Generation != uuid.Nil
 	})
 	var failures []error
 	for _, batch := range r.monthBatches(months) {
@@ -66,8 +64,8 @@ func (r *Rollup) monthBatches(months []tables.MonthState) (batches [][]tables.Mo
 	days, rows := 0, uint64(0)
 	for i, m := range months {
 		n := uint64(0)
-		for t := range tables.Dailies() {
-			n += sum(m.Days, t)
+		for _, rows := range sums(m.Days) {
+			n += rows
 		}
 		days, rows = days+len(m.Days), rows+n
 		if i == 0 || m.Day != months[i-1].Day || days > r.cfg.BatchSlices || rows > r.cfg.BatchRows {
@@ -78,10 +76,12 @@ func (r *Rollup) monthBatches(months []tables.MonthState) (batches [][]tables.Mo
 	return batches
 }
 
-// sum is how many rows slices have in one rollup table.
-func sum(days []tables.SliceState, table int) (n uint64) {
+// sums are how many rows slices have in each rollup table.
+func sums(days []tables.SliceState) (n [4]uint64) {
 	for _, s := range days {
-		n += s.Rows[table]
+		for t, rows := range s.Rows {
+			n[t] += rows
+		}
 	}
 	return n
 }
@@ -89,7 +89,7 @@ func sum(days []tables.SliceState, table int) (n uint64) {
 // rollMonth merges the generations of the days of several orgs' month. What a generation has never changes, so the merge of these very generations is right whatever
 // happens meanwhile; only their rows may go.
 func (r *Rollup) rollMonth(ctx context.Context, batch []tables.MonthState) (err error) {
-	start, done := time.Now(), 0
+	done := 0
 	defer func() { r.metrics.monthsRolled(len(batch), done, err) }()
 	b := newMonthAttempt(batch)
 	// (a) All rollup tables, each month under a generation that nobody else writes.
@@ -99,24 +99,26 @@ func (r *Rollup) rollMonth(ctx context.Context, batch []tables.MonthState) (err 
 		}
 	}
 	// (b) Were the days' rows all there? Rows that go do not come back: if they are there now, they were.
-	kept, err := r.stillThere(ctx, b)
+	sources, err := r.countMonths(ctx, monthSources, b)
 	if err != nil {
 		return err
 	}
-	if time.Since(start) > r.cfg.OrphanTime/2 {
-		return fmt.Errorf("the month of %d orgs took %s: lower the batch size or raise the orphan time", len(batch), time.Since(start).Round(time.Second))
-	}
-	// (c) The manifests: the commit point.
-	if done, err = r.writeMonths(ctx, b, kept); err != nil {
+	// (c) What was written, counted: it must add up to what the days' rows do. A cleaner may have taken this worker for a dead one.
+	if b.written, err = r.countMonths(ctx, monthRows, b); err != nil {
 		return err
 	}
-	return nil
+	// (d) The manifests: the commit point.
+	done, err = r.writeMonths(ctx, b, func(i int) bool {
+		return sources[i].rows == sums(b.months[i].Days) && b.written[i].events == sources[i].events
+	})
+	return err
 }
 
 // A monthAttempt is one roll of a batch. Its lists go by the same index.
 type monthAttempt struct {
 	months      []tables.MonthState
 	generations []uuid.UUID
+	written     []written
 }
 
 func newMonthAttempt(batch []tables.MonthState) *monthAttempt {
@@ -151,59 +153,44 @@ func (b *monthAttempt) args() []any {
 	}
 }
 
-// stillThere says for each of the attempt's months whether its days' generations have the rows that their manifests say.
-func (r *Rollup) stillThere(ctx context.Context, b *monthAttempt) ([]bool, error) {
-	kept := make([]bool, len(b.months))
-	for i := range kept {
-		kept[i] = true
+// countMonths counts the rows that which selects, and what they are made of, for each of the attempt's months.
+func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt) ([]written, error) {
+	index, counts := map[string]int{}, make([]written, len(b.months))
+	for i, m := range b.months {
+		index[m.Org] = i
 	}
 	for t, d := range tables.Dailies() {
-		rows, err := r.countMonths(ctx, d, monthSources, b)
-		if err != nil {
-			return nil, err
+		var rows []struct {
+			Org    string `ch:"org_id"`
+			Rows   uint64 `ch:"rows"`
+			Events uint64 `ch:"events"`
 		}
-		for i, m := range b.months {
-			kept[i] = kept[i] && rows[m.Org] == sum(m.Days, t)
+		query := fmt.Sprintf("SELECT org_id, count() AS rows, sum(%s) AS events FROM %s WHERE %s GROUP BY org_id", d.Counts, d.Table, which)
+		if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
+			return nil, fmt.Errorf("count the rows of a month of %d orgs in %s: %w", len(b.months), d.Table, err)
 		}
-	}
-	return kept, nil
-}
-
-// countMonths counts rows of one rollup table by org.
-func (r *Rollup) countMonths(ctx context.Context, d tables.Daily, which string, b *monthAttempt) (map[string]uint64, error) {
-	var rows []struct {
-		Org  string `ch:"org_id"`
-		Rows uint64 `ch:"rows"`
-	}
-	if err := r.conn.Select(ctx, &rows, "SELECT org_id, count() AS rows FROM "+d.Table+" WHERE "+which+" GROUP BY org_id", b.args()...); err != nil {
-		return nil, fmt.Errorf("count the rows of a month of %d orgs in %s: %w", len(b.months), d.Table, err)
-	}
-	counts := map[string]uint64{}
-	for _, row := range rows {
-		counts[row.Org] = row.Rows
+		for _, row := range rows {
+			w := &counts[index[row.Org]]
+			w.rows[t], w.events[t] = row.Rows, row.Events
+		}
 	}
 	return counts, nil
 }
 
-// writeMonths commits those of the attempt's months that were kept, in one insert. The numbers of rows are counted in the tables, so that they are what a reader meets.
-func (r *Rollup) writeMonths(ctx context.Context, b *monthAttempt, kept []bool) (n int, err error) {
-	var counts [4]map[string]uint64
-	for t, d := range tables.Dailies() {
-		if counts[t], err = r.countMonths(ctx, d, monthRows, b); err != nil {
-			return 0, err
-		}
-	}
+// writeMonths commits those of the attempt's months that whole lets pass, in one insert.
+func (r *Rollup) writeMonths(ctx context.Context, b *monthAttempt, whole func(i int) bool) (n int, err error) {
 	insert, err := r.conn.PrepareBatch(ctx, "INSERT INTO months (org_id, day, generation, revision, versions, message_rows, action_rows, token_rows, workflow_rows)")
 	if err != nil {
 		return 0, fmt.Errorf("write the manifests of a month: %w", err)
 	}
 	defer insert.Close()
 	for i, m := range b.months {
-		if !kept[i] {
+		if !whole(i) {
 			continue
 		}
 		n++
-		err := insert.Append(m.Org, m.Day.Time(), b.generations[i], uint32(tables.Revision), m.Versions, counts[0][m.Org], counts[1][m.Org], counts[2][m.Org], counts[3][m.Org])
+		rows := b.written[i].rows
+		err := insert.Append(m.Org, m.Day.Time(), b.generations[i], uint32(tables.Revision), m.Sources, rows[0], rows[1], rows[2], rows[3])
 		if err != nil {
 			return 0, fmt.Errorf("write the manifest of %s, month to %s: %w", m.Org, m.Day, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -14,13 +13,30 @@ import (
 	"rollcall/schema/tables"
 )
 
-// recomputeAll recomputes slices batch by batch and returns how many got a manifest. A batch that fails does not keep the others from their turn.
-func (r *Rollup) recomputeAll(ctx context.Context, states []tables.SliceState, progress func(done, total int)) (recomputed int, err error) {
+// recomputeAll recomputes slices batch by batch and returns how many got a manifest.
+func (r *Rollup) recomputeAll(ctx context.Context, states []tables.SliceState) (recomputed int, err error) {
+	return r.recomputeBatches(ctx, batches(states, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), nil, nil)
+}
+
+// recomputeBatches does the same for batches, and calls before, if any, ahead of each. A batch that fails does not keep the others from their turn.
+func (r *Rollup) recomputeBatches(
+	ctx context.Context, queue [][]tables.Slice, before func([]tables.Slice) error, progress func(done, total int),
+) (recomputed int, err error) {
 	var failures []error
-	handled := 0
-	queue := batches(states, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices)
+	handled, total := 0, 0
+	for _, batch := range queue {
+		total += len(batch)
+	}
 	for len(queue) > 0 && ctx.Err() == nil {
-		n, rest, err := r.recompute(ctx, queue[0])
+		var rest []tables.Slice
+		var err error
+		if before != nil {
+			err = before(queue[0])
+		}
+		n := 0
+		if err == nil {
+			n, rest, err = r.recompute(ctx, queue[0])
+		}
 		handled += len(queue[0]) - len(rest)
 		recomputed += n
 		if err != nil {
@@ -30,7 +46,7 @@ func (r *Rollup) recomputeAll(ctx context.Context, states []tables.SliceState, p
 			queue = queue[1:]
 		}
 		if progress != nil {
-			progress(handled, len(states))
+			progress(handled, total)
 		}
 	}
 	return recomputed, errors.Join(append(failures, ctx.Err())...)
@@ -50,13 +66,10 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 		return 0, nil, err
 	}
 	// (b) The version of the log before.
-	before, err := r.readVersions(ctx, b)
-	if err != nil {
+	if b.before, err = r.readVersions(ctx, b); err != nil {
 		return 0, nil, err
 	}
-	if rest = b.limit(before, r.cfg.BatchRows); len(rest) > 0 {
-		before = before[:len(b.slices)]
-	}
+	rest = b.limit(r.cfg.BatchRows)
 	// (c) All rollup tables, each slice under a generation that nobody else writes.
 	for _, d := range tables.Dailies() {
 		if err := r.conn.Exec(ctx, d.Insert(inBatch), b.args()...); err != nil {
@@ -64,16 +77,18 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 		}
 	}
 	// (d) The version after. Where it moved, the tables may come from two states of the log: no manifest, so their rows do not exist.
-	after, err := r.readVersions(ctx, b)
-	if err != nil {
+	if b.after, err = r.readVersions(ctx, b); err != nil {
 		return 0, rest, err
 	}
-	b.keep(func(i int) bool { return before[i].version.Cmp(&after[i].version) == 0 }, after)
-	// A cleaner takes old rows without a manifest for orphans: this late, they might go before the manifest comes.
-	if time.Since(start) > r.cfg.OrphanTime/2 {
-		return 0, rest, fmt.Errorf("recompute of %d slices took %s: lower the batch size or raise the orphan time", len(b.slices), time.Since(start).Round(time.Second))
+	b.keep(func(i int) bool { return b.before[i].version.Cmp(&b.after[i].version) == 0 })
+	// (e) What was written, counted. Where a row is missing, a cleaner took this worker for a dead one: no manifest, which would say less than was written.
+	if err := r.countRows(ctx, b); err != nil {
+		return 0, rest, err
 	}
-	// (e) The manifests: the commit point.
+	if gone := b.keep(b.whole); gone > 0 {
+		r.log.Warn("a cleaner took rows of a recompute under way; it is done again. Was this process suspended, or is its clock hours behind?", "slices", gone)
+	}
+	// (f) The manifests: the commit point.
 	if len(b.slices) == 0 {
 		return 0, rest, nil
 	}
@@ -92,9 +107,14 @@ type attempt struct {
 	slices      []tables.Slice
 	generations []uuid.UUID
 	covered     []map[uuid.UUID]uint64
-	versions    []big.Int
+	before      []sliceVersion
+	after       []sliceVersion
+	written     []written
 	rows        uint64 // of the log, read per recompute
 }
+
+// written is what a generation has in each rollup table, in the order of Dailies: its rows, and the events that they say they are made of.
+type written struct{ rows, events [4]uint64 }
 
 func newAttempt(batch []tables.Slice) *attempt {
 	b := &attempt{asked: len(batch), slices: batch}
@@ -119,28 +139,45 @@ func (b *attempt) args() []any {
 }
 
 // limit leaves as many slices as have at most rows log rows together, at least one, and returns the others.
-func (b *attempt) limit(before []sliceVersion, rows uint64) (rest []tables.Slice) {
+func (b *attempt) limit(rows uint64) (rest []tables.Slice) {
 	n := 0
 	for ; n < len(b.slices); n++ {
-		if n > 0 && b.rows+before[n].events > rows {
+		if n > 0 && b.rows+b.before[n].events > rows {
 			break
 		}
-		b.rows += before[n].events
+		b.rows += b.before[n].events
 	}
 	rest = b.slices[n:]
-	b.slices, b.generations, b.covered = b.slices[:n], b.generations[:n], b.covered[:n]
 	b.asked = n
+	b.keep(func(i int) bool { return i < n })
 	return rest
 }
 
-// keep drops the slices that ok refuses and takes over the versions of the others.
-func (b *attempt) keep(ok func(i int) bool, versions []sliceVersion) {
+// whole is whether all rows that were written for a slice are there. Each is made of one event at least, and together they are made of those that the log had, so
+// they are all there if, and only if, they add up to them. It is the log that says what was written: the tables can only say what is left.
+func (b *attempt) whole(i int) bool { return b.written[i].events == b.after[i].counted }
+
+// keep drops the slices that ok refuses and returns how many these were.
+func (b *attempt) keep(ok func(i int) bool) (dropped int) {
 	kept := attempt{asked: b.asked, rows: b.rows}
 	for i := range b.slices {
-		if ok(i) {
-			kept.slices, kept.generations = append(kept.slices, b.slices[i]), append(kept.generations, b.generations[i])
-			kept.covered, kept.versions = append(kept.covered, b.covered[i]), append(kept.versions, versions[i].version)
+		if !ok(i) {
+			dropped++
+			continue
 		}
+		kept.slices, kept.generations = append(kept.slices, b.slices[i]), append(kept.generations, b.generations[i])
+		kept.covered = appendAt(kept.covered, b.covered, i)
+		kept.before, kept.after = appendAt(kept.before, b.before, i), appendAt(kept.after, b.after, i)
+		kept.written = appendAt(kept.written, b.written, i)
 	}
 	*b = kept
+	return dropped
+}
+
+// appendAt appends what a list has at i, if the list is there yet.
+func appendAt[T any](kept, list []T, i int) []T {
+	if list == nil {
+		return nil
+	}
+	return append(kept, list[i])
 }

@@ -36,8 +36,8 @@ type Config struct {
 	VerifyEvery time.Duration
 	// DisksEvery is the time between two looks at the engine's free disk space. Default 1 min.
 	DisksEvery time.Duration
-	// OrphanTime is the age at which rollup rows without a manifest are taken for those of a worker that died. Default 6 h. A recompute that takes longer
-	// than half of it gives up.
+	// OrphanTime is the age at which rollup rows without a manifest are taken for those of a worker that died. Default 6 h. A recompute whose rows go before
+	// it counted them gives up, and is done again.
 	OrphanTime time.Duration
 	// Traces is where the spans of recomputes go. Nil: none are made.
 	Traces trace.TracerProvider
@@ -143,7 +143,7 @@ func (r *Rollup) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.recomputeAll(ctx, r.due(dirty), nil)
+	_, err = r.recomputeAll(ctx, r.due(dirty))
 	return err
 }
 
@@ -155,9 +155,9 @@ func (r *Rollup) Once(ctx context.Context) (recomputed int, err error) {
 			return recomputed, err
 		}
 		if len(dirty) == 0 {
-			return recomputed, r.rollMonths(ctx, Filter{}, false, nil)
+			return recomputed, r.rollMonths(ctx, Filter{}, nil)
 		}
-		n, err := r.recomputeAll(ctx, dirty, nil)
+		n, err := r.recomputeAll(ctx, dirty)
 		if recomputed += n; err != nil {
 			return recomputed, err
 		}

@@ -29,7 +29,7 @@ func (r *Rollup) dirty(ctx context.Context) ([]tables.SliceState, error) {
 func (r *Rollup) due(dirty []tables.SliceState) (due []tables.SliceState) {
 	today := schema.DayOf(r.now().UTC())
 	for _, s := range dirty {
-		if s.Settled < r.cfg.SettleTime || (s.Day >= today && r.now().Sub(s.Recomputed()) < r.cfg.TodayEvery) {
+		if s.Settled < r.cfg.SettleTime || (s.Day >= today && s.Recomputed < r.cfg.TodayEvery) {
 			continue
 		}
 		due = append(due, s)

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/schema"
@@ -18,25 +17,19 @@ func TestDueKeepsWhatHasSettled(t *testing.T) {
 	now := time.Date(2026, 10, 31, 12, 0, 0, 0, time.UTC)
 	r := &Rollup{cfg: Config{}.withDefaults(), now: func() time.Time { return now }}
 	today := schema.DayOf(now)
-	generation := func(age time.Duration) (g uuid.UUID) {
-		g[6] = 0x70
-		for i, ms := 5, now.Add(-age).UnixMilli(); i >= 0; i, ms = i-1, ms>>8 {
-			g[i] = byte(ms)
-		}
-		return g
-	}
+	const never = 100 * 365 * 24 * time.Hour // as the state of a slice without a manifest has it
 	for name, c := range map[string]struct {
 		state tables.SliceState
 		due   bool
 	}{
-		"a past day that settled":                  {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 30 * time.Second}, true},
-		"a past day under way":                     {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 29 * time.Second}, false},
-		"a past day again":                         {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 31 * time.Second, Newest: generation(time.Second)}, true},
-		"today for the first time":                 {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: 31 * time.Second}, true},
-		"today under way":                          {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Second}, false},
-		"today, recomputed a minute ago":           {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Newest: generation(time.Minute)}, false},
-		"today, recomputed long ago":               {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Newest: generation(6 * time.Minute)}, true},
-		"tomorrow, by a clock ahead, a minute ago": {tables.SliceState{Slice: tables.Slice{Day: today + 1}, Settled: time.Minute, Newest: generation(time.Minute)}, false},
+		"a past day that settled":                  {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 30 * time.Second, Recomputed: never}, true},
+		"a past day under way":                     {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 29 * time.Second, Recomputed: never}, false},
+		"a past day again":                         {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 31 * time.Second, Recomputed: time.Second}, true},
+		"today for the first time":                 {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: 31 * time.Second, Recomputed: never}, true},
+		"today under way":                          {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Second, Recomputed: never}, false},
+		"today, recomputed a minute ago":           {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Recomputed: time.Minute}, false},
+		"today, recomputed long ago":               {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Recomputed: 6 * time.Minute}, true},
+		"tomorrow, by a clock ahead, a minute ago": {tables.SliceState{Slice: tables.Slice{Day: today + 1}, Settled: time.Minute, Recomputed: time.Minute}, false},
 	} {
 		if due := len(r.due([]tables.SliceState{c.state})) == 1; due != c.due {
 			t.Errorf("%s: due %v, want %v", name, due, c.due)

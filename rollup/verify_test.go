@@ -75,7 +75,7 @@ func TestVerifyNamesEveryDifference(t *testing.T) {
 	if n, found := verify(Filter{Org: "globex"}); n != 6 || len(found) != 0 {
 		t.Errorf("another org: %d compared, %q", n, found)
 	}
-	if err := db.Rebuild(db.ctx, Filter{Org: "acme"}, nil); err != nil {
+	if _, err := db.Rebuild(db.ctx, Filter{Org: "acme"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if n, found := verify(Filter{}); n != 12 || len(found) != 0 {

@@ -92,13 +92,13 @@ func (r *Rollup) after(last tables.Slice, states []tables.SliceState) (batch []t
 func (r *Rollup) withinRows(ctx context.Context, batch []tables.SliceState) ([]tables.SliceState, error) {
 	b := &attempt{}
 	for _, s := range batch {
-		b.slices, b.generations, b.covered = append(b.slices, s.Slice), append(b.generations, s.Generation), append(b.covered, nil)
+		b.slices, b.generations = append(b.slices, s.Slice), append(b.generations, s.Generation)
 	}
-	versions, err := r.readVersions(ctx, b)
-	if err != nil {
+	var err error
+	if b.before, err = r.readVersions(ctx, b); err != nil {
 		return nil, err
 	}
-	b.limit(versions, r.cfg.BatchRows)
+	b.limit(r.cfg.BatchRows)
 	return batch[:len(b.slices)], nil
 }
 

@@ -127,9 +127,20 @@ func (c *rebuildCommand) Run(ctx context.Context, std streams, log *slog.Logger)
 		return err
 	}
 	report := newProgress(std.err, "slices recomputed")
-	err = r.Rebuild(ctx, filter, report.at)
+	done, err := r.Rebuild(ctx, filter, report.at)
 	report.done()
-	return err
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.err, "%d slices are read from new rollups", done.Slices)
+	if done.Live > 0 {
+		fmt.Fprintf(std.err, ", %d from the log: they changed while they were rebuilt, and are rolled up once they rest", done.Live)
+	}
+	if done.Old > 0 {
+		fmt.Fprintf(std.err, ", %d from the log: they are older than rollups are kept", done.Old)
+	}
+	fmt.Fprintln(std.err)
+	return nil
 }
 
 func repairer(c clickhouseFlags, s sliceFlags, log *slog.Logger) (*rollup.Rollup, rollup.Filter, error) {

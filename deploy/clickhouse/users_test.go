@@ -100,7 +100,7 @@ func rollsUp(s *server) {
 	if n, err := r.Verify(s.Context(), rollup.Filter{}, func(d rollup.Difference) { s.Errorf("%+v", d) }, nil); err != nil || n != 1 {
 		s.Errorf("verified %d, %v", n, err)
 	}
-	if err := r.Rebuild(s.Context(), rollup.Filter{}, nil); err != nil {
+	if _, err := r.Rebuild(s.Context(), rollup.Filter{}, nil); err != nil {
 		s.Error(err)
 	}
 	if err := r.Clean(s.Context()); err != nil {

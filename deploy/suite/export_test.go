@@ -39,7 +39,8 @@ func TestEveryExportIsTheOracles(t *testing.T) {
 	})
 	t.Run("half of them", func(t *testing.T) {
 		half := schema.DayOf(b.now.AddDate(0, -6, 0))
-		b.must(b.roll().Rebuild(t.Context(), rollup.Filter{To: half}, func(int, int) {}))
+		_, err := b.roll().Rebuild(t.Context(), rollup.Filter{To: half}, func(int, int) {})
+		b.must(err)
 		b.with(t).rolledUp(0.5)
 		b.with(t).compare(r, 0.5)
 	})

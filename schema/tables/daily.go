@@ -14,6 +14,7 @@ type Daily struct {
 	Keys     string // comma-separated columns of the log, after org_id and day
 	Measures string // comma-separated aggregates, each named as its column; the log's columns are qualified with e.
 	Names    string // comma-separated names of the measures
+	Counts   string // the measure that says of how many events a row is made: one at least
 	States   string // the measures among them that are sets (states of uniqExact), if any
 	Merges   string // comma-separated aggregates over rows of this table, each named as its column: what Measures would give over all their events
 }
@@ -25,6 +26,7 @@ var (
 		Keys:     "user_id, channel, model, assistant_id, project_id, workflow_id, api_key_id",
 		Measures: "count() AS messages, uniqExactStateIf(e.conversation_id, e.conversation_id != '') AS conversations",
 		Names:    "messages, conversations",
+		Counts:   "messages",
 		States:   "conversations",
 		Merges:   "sum(d.messages) AS messages, uniqExactMergeState(d.conversations) AS conversations",
 	}
@@ -33,6 +35,7 @@ var (
 		Keys:     "user_id, action, model, assistant_id, project_id, workflow_id",
 		Measures: "count() AS messages",
 		Names:    "messages",
+		Counts:   "messages",
 		Merges:   "sum(d.messages) AS messages",
 	}
 	Tokens = Daily{
@@ -46,6 +49,7 @@ var (
 			min(e.completion_tokens) AS completion_tokens_min, max(e.completion_tokens) AS completion_tokens_max`,
 		Names: `requests, prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd,
 			prompt_tokens_min, prompt_tokens_max, completion_tokens_min, completion_tokens_max`,
+		Counts: "requests",
 		Merges: `sum(d.requests) AS requests,
 			sum(d.prompt_tokens) AS prompt_tokens, sum(d.completion_tokens) AS completion_tokens,
 			sum(d.cached_prompt_tokens) AS cached_prompt_tokens, sum(d.cache_creation_tokens) AS cache_creation_tokens,
@@ -58,6 +62,7 @@ var (
 		Keys:     "workflow_id, user_id, status, error_type, trigger, " + durationBucket,
 		Measures: "count() AS runs, sum(toUInt64(e.duration_ms)) AS duration_ms_sum, max(e.duration_ms) AS duration_ms_max",
 		Names:    "runs, duration_ms_sum, duration_ms_max",
+		Counts:   "runs",
 		Merges:   "sum(d.runs) AS runs, sum(d.duration_ms_sum) AS duration_ms_sum, max(d.duration_ms_max) AS duration_ms_max",
 	}
 )

@@ -20,11 +20,13 @@
 // # Months
 //
 // A plan may read one month generation in place of the generations of a month's days. It does so only if the whole month is within Span.MonthsFrom and MonthsTo, each
-// slice of it that has marks is clean in this very plan, and the month generation was merged (Daily.Merged) from generations of these very versions, day by day.
-// A version is of one set of events, so the month's rows add up to what the days' rows do: whether the plan is right is a question about days alone, and in which
-// order it saw marks, manifests and months does not matter. A late event makes its day dirty, and the month is read by days until it is made again.
-// The versions are compared each for itself (a digest over days and versions), not by their sum: two workers and a statement that saw marks before manifests can make
-// a slice's best version go back while another's goes on (package rollup, model_months_test.go). The guards count a month's rows like all others.
+// slice of it that has marks is clean in this very plan, and the month generation was merged (Daily.Merged) from exactly the generations that this plan would read,
+// day by day. Generations never change, so the month's rows add up to what the days' rows do: whether the plan is right is a question about days alone, and in which
+// order it saw marks, manifests and months does not matter. A late event makes its day dirty, and the month is read by days until it is made again; so does a rebuild.
+// Versions would not do for generations: a worker that merged a month while its days were rebuilt would bring back what the rebuild was to repair (package rollup,
+// model_months_test.go). The guards count a month's rows like all others.
+//
+// A plan that went stale is followed by one that counts (Span.Counting): a generation whose rows are not all there is then read from the log.
 //
 // FromLog is the only place that says what a rollup is. Who changes its result raises Revision.
 //

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ type MonthState struct {
 	Slice                   // the org, and the month's last day
 	Days       []SliceState // that have marks
 	Clean      bool         // all of them are
-	Versions   string       // if Clean: digest over the days and their versions
+	Sources    string       // if Clean: digest over the days and their generations
 	Generation uuid.UUID    // if Clean: the month generation that a plan reads in place of the days'; zero if there is none
 }
 
@@ -53,46 +52,46 @@ func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []Slice
 		Org        string    `ch:"org_id"`
 		Day        time.Time `ch:"day"`
 		Generation uuid.UUID `ch:"generation"`
-		Versions   string    `ch:"versions"`
+		Sources    string    `ch:"versions"`
 	}
 	if err := conn.Select(ctx, &manifests, "SELECT org_id, day, generation, versions FROM "+monthManifests(where), args...); err != nil {
 		return nil, fmt.Errorf("read the months' manifests: %w", err)
 	}
-	newest := newestMonths{}
+	merged := mergedMonths{}
 	for _, m := range manifests {
-		newest.add(monthKey{m.Org, schema.DayOf(m.Day), m.Versions}, m.Generation, nil)
+		merged.add(monthKey{m.Org, schema.DayOf(m.Day), m.Sources}, m.Generation, nil)
 	}
 	var all []MonthState
 	for _, days := range chunksOf(states, func(s SliceState) Slice { return Slice{s.Org, MonthEnd(s.Day)} }) {
 		m := MonthState{Slice: Slice{days[0].Org, MonthEnd(days[0].Day)}, Days: days, Clean: true}
-		versions := newDigest()
+		sources := newDigest()
 		for _, s := range days {
-			versions.add(s.Day, &s.Version)
+			sources.add(s.Day, s.Generation)
 			m.Clean = m.Clean && s.Clean
 		}
 		if m.Clean {
-			m.Versions = versions.String()
-			m.Generation = newest[monthKey{m.Org, m.Day, m.Versions}].generation
+			m.Sources = sources.String()
+			m.Generation = merged[monthKey{m.Org, m.Day, m.Sources}].generation
 		}
 		all = append(all, m)
 	}
 	return all, nil
 }
 
-// monthManifests is a table expression with the month generations that may be read, if their versions are right.
+// monthManifests is a table expression with the month generations that may be read, if they are of the right days' generations.
 func monthManifests(where string) string {
 	return fmt.Sprintf("months FINAL WHERE revision = %d AND dead = 0 AND (%s)", Revision, where)
 }
 
 var manifestRows = "[" + strings.Join(rowCounts(), ", ") + "]"
 
-// newestMonths are, of the generations that were merged from the same, those begun last: a rebuild's stand above those it is to replace.
-type newestMonths map[monthKey]monthGeneration
+// mergedMonths has, for what may be merged to a month, a generation that was. Of several it takes the highest number, which is any: all have the same rows.
+type mergedMonths map[monthKey]monthGeneration
 
 type monthKey struct {
-	org      string
-	end      schema.Day
-	versions string
+	org     string
+	end     schema.Day
+	sources string
 }
 
 type monthGeneration struct {
@@ -100,13 +99,13 @@ type monthGeneration struct {
 	rows       []uint64
 }
 
-func (n newestMonths) add(k monthKey, generation uuid.UUID, rows []uint64) {
-	if known := n[k].generation; bytes.Compare(generation[:], known[:]) > 0 {
-		n[k] = monthGeneration{generation, rows}
+func (all mergedMonths) add(k monthKey, generation uuid.UUID, rows []uint64) {
+	if known := all[k].generation; bytes.Compare(generation[:], known[:]) > 0 {
+		all[k] = monthGeneration{generation, rows}
 	}
 }
 
-// A digest is over days and the versions of one org's slices, by day: equal as long as their logs are.
+// A digest is over the days of one org and something of each: their versions (equal as long as the log is), or their generations.
 type digest struct{ hash.Hash }
 
 func newDigest() digest {
@@ -115,7 +114,7 @@ func newDigest() digest {
 	return d
 }
 
-func (d digest) add(day schema.Day, version *big.Int) { fmt.Fprintf(d, "%s %s\n", day, version) }
+func (d digest) add(day schema.Day, what fmt.Stringer) { fmt.Fprintf(d, "%s %s\n", day, what) }
 
 func (d digest) String() string { return hex.EncodeToString(d.Sum(nil)[:16]) }
 

@@ -93,8 +93,8 @@ func (db *database) month(end schema.Day) month {
 	return m
 }
 
-// versions is the digest that a month generation made now would have.
-func (m month) versions() string {
+// sources is the digest that a month generation made now would have.
+func (m month) sources() string {
 	m.Helper()
 	states, err := tables.SliceStates(m.ctx, m, tables.Filter{Org: "acme", From: m.end - 30, To: m.end}.WholeMonths(), false, time.Now())
 	if err != nil {
@@ -104,7 +104,7 @@ func (m month) versions() string {
 	if err != nil {
 		m.Fatal(err)
 	}
-	return months[len(months)-1].Versions
+	return months[len(months)-1].Sources
 }
 
 func (m month) commit(generation uuid.UUID, versions string, revision, dead int) {
@@ -118,51 +118,55 @@ func TestPlanReadsAMonthOnlyInPlaceOfTheSameDays(t *testing.T) {
 	db := newDatabase(t)
 	end := tables.MonthEnd(db.today - 100)
 	for name, c := range map[string]struct {
-		then func(m month, versions string)
+		then func(m month, sources string)
 		read bool
 	}{
-		"it is there": {func(m month, versions string) { m.commit(chosen, versions, tables.Revision, 0) }, true},
+		"it is there": {func(m month, sources string) { m.commit(chosen, sources, tables.Revision, 0) }, true},
 		"none":        {func(month, string) {}, false},
-		"of other versions": {func(m month, versions string) {
-			m.commit(chosen, strings.Repeat("0", len(versions)), tables.Revision, 0)
+		"of other generations": {func(m month, sources string) {
+			m.commit(chosen, strings.Repeat("0", len(sources)), tables.Revision, 0)
 		}, false},
-		"dead": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
+		"dead": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
 			m.commit(chosen, "", tables.Revision, 1)
 		}, false},
-		"of another revision": {func(m month, versions string) { m.commit(chosen, versions, tables.Revision+1, 0) }, false},
-		"the newer of two": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
-			m.commit(old, versions, tables.Revision, 0)
+		"of another revision": {func(m month, sources string) { m.commit(chosen, sources, tables.Revision+1, 0) }, false},
+		"the newer of two": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
+			m.commit(old, sources, tables.Revision, 0)
 		}, true},
-		"a day was marked since": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
+		"a day was marked since": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
 			m.mark("acme", m.days[1], m.w, 2)
 		}, false},
-		"a day was redelivered, and rolled up again": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
+		"a day was redelivered, and rolled up again": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
 			m.mark("acme", m.days[1], m.w, 2)
 			m.manifest("acme", m.days[1], manifest{covered: map[uuid.UUID]uint64{m.w: 2}, version: 5, rows: 2})
+		}, false},
+		"a day was redelivered, and its generation covers that too": {func(m month, sources string) {
+			m.mark("acme", m.days[1], m.w, 0)
+			m.commit(chosen, sources, tables.Revision, 0)
 		}, true},
-		"a day has more, and was rolled up again": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
+		"a day has more, and was rolled up again": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
 			m.mark("acme", m.days[1], m.w, 2)
 			m.manifest("acme", m.days[1], manifest{covered: map[uuid.UUID]uint64{m.w: 2}, version: 6, rows: 2})
 		}, false},
-		"one day has as much more as another has less": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
+		"one day has as much more as another has less": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
 			for i, version := range []uint64{6, 4} {
 				m.mark("acme", m.days[i], m.w, 2)
 				m.manifest("acme", m.days[i], manifest{covered: map[uuid.UUID]uint64{m.w: 2}, version: version, rows: 2})
 			}
 		}, false},
-		"a day more": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
+		"a day more": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
 			m.mark("acme", m.end-1, m.w, 2)
 			m.manifest("acme", m.end-1, manifest{covered: map[uuid.UUID]uint64{m.w: 2}, version: 0})
 		}, false},
-		"another org's": {func(m month, versions string) {
-			m.commit(chosen, versions, tables.Revision, 0)
+		"another org's": {func(m month, sources string) {
+			m.commit(chosen, sources, tables.Revision, 0)
 			m.exec("INSERT INTO months SELECT * REPLACE ('globex' AS org_id) FROM (SELECT * FROM months)")
 			m.exec("DELETE FROM months WHERE org_id = 'acme'")
 		}, false},
@@ -172,7 +176,7 @@ func TestPlanReadsAMonthOnlyInPlaceOfTheSameDays(t *testing.T) {
 		}
 		m := db.month(end)
 		before := db.plan("acme", end-40, end+40, time.Now())
-		c.then(m, m.versions())
+		c.then(m, m.sources())
 		p := db.plan("acme", end-40, end+40, time.Now())
 		if read := slices.Contains(p.Generations, chosen); read != c.read || read && (len(p.Generations) != 1 || p.Rows["message_daily"] != 100 || p.Rows["token_daily"] != 0 || p.Versions != before.Versions) {
 			t.Errorf("%s: %+v, want the month read: %v", name, p, c.read)
@@ -184,7 +188,7 @@ func TestPlanReadsOnlyWholeMonths(t *testing.T) {
 	db := newDatabase(t)
 	end := tables.MonthEnd(db.today - 100)
 	m := db.month(end)
-	m.commit(uuid.Must(uuid.NewV7()), m.versions(), tables.Revision, 0)
+	m.commit(uuid.Must(uuid.NewV7()), m.sources(), tables.Revision, 0)
 	first := end - schema.Day(end.Time().Day()) + 1
 	for name, c := range map[string]struct {
 		span tables.Span

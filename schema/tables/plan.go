@@ -48,9 +48,10 @@ const (
 )
 
 // Guard is a scalar expression that is 0 while all rows the plan counts on are there, and fails the statement with an error that Stale knows when a cleaner or
-// the TTL was faster. It must stand in the statement that reads: the engine takes one snapshot of a table per statement.
+// the TTL was faster. It must stand in the statement that reads: the engine takes one snapshot of a table per statement. throwIf stands inside the subquery, which
+// has one row whatever is there: outside of it, a statement that finds no row would not evaluate it.
 func (d Daily) Guard() string {
-	return fmt.Sprintf("throwIf((SELECT count() FROM %s WHERE %s) != {plan_%s:UInt64}, '%s')", d.Table, RolledWhere, d.RowCount, stalePlan)
+	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount, stalePlan, d.Table, RolledWhere)
 }
 
 // LiveGuard is a scalar expression that is 0 while the live slices are what the plan's LiveVersion and Versions say, and fails the statement with an error
@@ -59,7 +60,7 @@ func LiveGuard() string { return VersionGuard(LiveWhere, "{plan_live_version:UIn
 
 // VersionGuard is the same for the slices that meet where and the sum of their versions.
 func VersionGuard(where, version string) string {
-	return fmt.Sprintf("throwIf((SELECT %s FROM events FINAL WHERE %s) != %s, '%s')", SliceVersion, where, version, staleVersion)
+	return fmt.Sprintf("(SELECT throwIf(%s != %s, '%s') FROM events FINAL WHERE %s)", SliceVersion, version, staleVersion, where)
 }
 
 // An EntityState is the state of an org's entities as numbers: equal states, equal entities.
@@ -73,7 +74,8 @@ const EntityStateSQL = "count(), sum(cityHash64(day, event_id, version))"
 // EntityGuard is a scalar expression that is 0 while the org's entities are as the parameters {entity_events:UInt64} and {entity_digest:UInt64} say, and fails the
 // statement with an error that StaleVersion knows when they moved.
 func EntityGuard() string {
-	return fmt.Sprintf("throwIf((SELECT %s FROM entities FINAL WHERE org_id = {plan_org:String}) != ({entity_events:UInt64}, {entity_digest:UInt64}), '%s')", EntityStateSQL, staleVersion)
+	return fmt.Sprintf("(SELECT throwIf((%s) != ({entity_events:UInt64}, {entity_digest:UInt64}), '%s') FROM entities FINAL WHERE org_id = {plan_org:String})",
+		EntityStateSQL, staleVersion)
 }
 
 const (
@@ -128,11 +130,21 @@ type Span struct {
 	Org                  string
 	From, To             schema.Day // inclusive
 	MonthsFrom, MonthsTo schema.Day // inclusive, within From and To
+
+	counting bool
 }
 
 // WithoutMonths reads days alone.
 func (s Span) WithoutMonths() Span {
 	s.MonthsFrom, s.MonthsTo = 0, 0
+	return s
+}
+
+// Counting is for the plan after a stale one: it reads no months, counts the rows of each generation, and reads the slices whose rows are not all there from the
+// log. Without it, rows that are gone for good would fail every plan until a worker's cleaner came by.
+func (s Span) Counting() Span {
+	s = s.WithoutMonths()
+	s.counting = true
 	return s
 }
 
@@ -153,13 +165,16 @@ type planRow struct {
 	Generation uuid.UUID `ch:"generation"`
 	Version    big.Int   `ch:"version"`
 	Rows       []uint64  `ch:"rows"`
-	Versions   string    `ch:"versions"` // of a month, else ""
+	Sources    string    `ch:"versions"` // of a month, else ""
 }
 
 // ReadPlan makes the plan for a span. The plan knows every mark that was acknowledged before the call.
-// now decides which slices' rollup rows have reached their TTL; it is the wall clock, or within an hour of it.
+// now is the wall clock, and has a part in which slices' rollup rows count as expired: see Alive.
 func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (Plan, error) {
 	rows, err := readStates(ctx, conn, span, now)
+	if err == nil && span.counting {
+		err = countGenerations(ctx, conn, span, rows)
+	}
 	if err == nil {
 		err = readLive(ctx, conn, span, rows)
 	}
@@ -176,8 +191,38 @@ func readStates(ctx context.Context, conn driver.Conn, span Span, now time.Time)
 	if span.months() { // the engine takes its time to understand it
 		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), " + manifestRows + ", versions FROM " + monthManifests(where)
 	}
-	err = conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()), clickhouse.Named("to", span.To.String()), aliveAt(now))
+	err = conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()), clickhouse.Named("to", span.To.String()), AliveAt(now))
 	return rows, err
+}
+
+// countGenerations takes slices for dirty whose generations have not the rows that their manifests say. Rows that go afterwards are the guards' business.
+func countGenerations(ctx context.Context, conn driver.Conn, span Span, rows []planRow) error {
+	var generations []string
+	for _, r := range rows {
+		if r.Clean {
+			generations = append(generations, r.Generation.String())
+		}
+	}
+	for i, d := range Dailies() {
+		var counts []struct {
+			Generation uuid.UUID `ch:"generation"`
+			Rows       uint64    `ch:"rows"`
+		}
+		query := "SELECT generation, count() AS rows FROM " + d.Table +
+			" WHERE org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date} AND generation IN {generations:Array(UUID)} GROUP BY generation"
+		if err := conn.Select(ctx, &counts, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()),
+			clickhouse.Named("to", span.To.String()), clickhouse.Named("generations", generations)); err != nil {
+			return err
+		}
+		there := map[uuid.UUID]uint64{}
+		for _, c := range counts {
+			there[c.Generation] = c.Rows
+		}
+		for k := range rows {
+			rows[k].Clean = rows[k].Clean && there[rows[k].Generation] == rows[k].Rows[i]
+		}
+	}
+	return nil
 }
 
 // readLive sets the versions of the slices that are read from the log. They are read after the marks: what the plan says of a slice is never older than its marks.
@@ -185,7 +230,7 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 	live := map[schema.Day]*planRow{}
 	days := []string{}
 	for i := range rows {
-		if r := &rows[i]; !r.Clean && r.Versions == "" {
+		if r := &rows[i]; !r.Clean && r.Sources == "" {
 			live[schema.DayOf(r.Day)], days = r, append(days, r.Day.Format(time.DateOnly))
 		}
 	}
@@ -209,11 +254,11 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 func newPlan(span Span, rows []planRow) Plan {
 	plan := Plan{Org: span.Org, From: span.From, To: span.To, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{}}
 	slices.SortFunc(rows, func(a, b planRow) int { return a.Day.Compare(b.Day) })
-	months, versions, live := newestMonths{}, newDigest(), new(big.Int)
+	months, versions, live := mergedMonths{}, newDigest(), new(big.Int)
 	days := rows[:0:0]
 	for _, r := range rows {
-		if r.Versions != "" {
-			months.add(monthKey{span.Org, schema.DayOf(r.Day), r.Versions}, r.Generation, r.Rows)
+		if r.Sources != "" {
+			months.add(monthKey{span.Org, schema.DayOf(r.Day), r.Sources}, r.Generation, r.Rows)
 			continue
 		}
 		day := schema.DayOf(r.Day)
@@ -233,14 +278,14 @@ func newPlan(span Span, rows []planRow) Plan {
 }
 
 // readMonth decides for the slices of one month: its own generation, or theirs.
-func (p *Plan) readMonth(span Span, days []planRow, months newestMonths) {
-	end, versions := MonthEnd(schema.DayOf(days[0].Day)), newDigest()
+func (p *Plan) readMonth(span Span, days []planRow, months mergedMonths) {
+	end, sources := MonthEnd(schema.DayOf(days[0].Day)), newDigest()
 	clean := span.month(end)
 	for _, r := range days {
-		versions.add(schema.DayOf(r.Day), &r.Version)
+		sources.add(schema.DayOf(r.Day), r.Generation)
 		clean = clean && r.Clean
 	}
-	if m, ok := months[monthKey{span.Org, end, versions.String()}]; ok && clean {
+	if m, ok := months[monthKey{span.Org, end, sources.String()}]; ok && clean {
 		p.read(m.generation, m.rows)
 		return
 	}

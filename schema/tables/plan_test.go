@@ -1,10 +1,12 @@
 package tables_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
 
 	"rollcall/schema"
@@ -80,7 +82,8 @@ func rowsOf(all []manifest, generation uuid.UUID) int {
 	return 0
 }
 
-// The rollup rows of a day live as long as the engine's TTL; a day that can still be exported after that is read from the log.
+// The rollup rows of a day live as long as the engine's TTL; a day that can still be exported after that is read from the log. These days are far from the
+// engine's own clock, which counts too.
 func TestPlanReadsADayLiveOnceItsRollupsMayBeGone(t *testing.T) {
 	db := newDatabase(t)
 	w := uuid.New()
@@ -95,12 +98,12 @@ func TestPlanReadsADayLiveOnceItsRollupsMayBeGone(t *testing.T) {
 		name, day, now string
 		clean          bool
 	}{
-		{"the earliest date of an ordinary day", "2025-11-24", "2026-11-24 22:00", true},
-		{"within the margin of its last hour", "2025-11-24", "2026-11-24 23:00", false},
-		{"the day before, for zones behind UTC", "2025-11-23", "2026-11-24 00:30", false},
-		{"29 February, on the 28th", "2024-02-29", "2025-02-28 12:00", true},
-		{"29 February, a day later", "2024-02-29", "2025-03-01 00:00", false},
-		{"28 February, seen from 29 February", "2027-02-28", "2028-02-29 12:00", false},
+		{"the earliest date of an ordinary day", "2097-11-24", "2098-11-24 22:00", true},
+		{"within the margin of its last hour", "2097-11-24", "2098-11-24 23:00", false},
+		{"the day before, for zones behind UTC", "2097-11-23", "2098-11-24 00:30", false},
+		{"29 February, on the 28th", "2096-02-29", "2097-02-28 12:00", true},
+		{"29 February, a day later", "2096-02-29", "2097-03-01 00:00", false},
+		{"28 February, seen from 29 February", "2095-02-28", "2096-02-29 12:00", false},
 	} {
 		day, now := schema.DayOf(date(c.day+" 00:00")), date(c.now)
 		db.exec("TRUNCATE TABLE marks")
@@ -148,6 +151,61 @@ func TestGuardsHoldAReadToItsPlan(t *testing.T) {
 	db.exec("DELETE FROM message_daily WHERE generation = {g:UUID} AND user_id = '3'", named("g", generation.String()))
 	if n, err := db.follow(p, guard); !tables.Stale(err) || tables.StaleVersion(err) {
 		t.Errorf("a cleaner was faster: %d, %v", n, err)
+	}
+}
+
+// A statement that finds no row at all evaluates nothing per row, and fails all the same.
+func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
+	db := newDatabase(t)
+	w, day := uuid.New(), db.today-5
+	db.mark("acme", day, w, 1)
+	db.manifest("acme", day, manifest{covered: map[uuid.UUID]uint64{w: 1}, version: 1, rows: 5})
+	db.events("acme", day+1, 0, 10, 2)
+	db.mark("acme", day+1, w, 1)
+	rolled, live := db.plan("acme", day, day, time.Now()), db.plan("acme", day+1, day+1, time.Now())
+	db.exec("TRUNCATE TABLE message_daily")
+	db.exec("TRUNCATE TABLE events")
+	if n, err := db.follow(rolled, tables.Messages.Guard()+" = 0"); !tables.Stale(err) {
+		t.Errorf("no row of a generation is left: %d, %v", n, err)
+	}
+	if n, err := db.follow(live, tables.LiveGuard()+" = 0"); !tables.StaleVersion(err) {
+		t.Errorf("no event of a day is left: %d, %v", n, err)
+	}
+	p := rolled.Params()
+	p["entity_events"], p["entity_digest"] = "1", "1"
+	var n uint64
+	err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(p)), "SELECT count() FROM entities WHERE "+tables.EntityGuard()+" = 0").Scan(&n)
+	if !tables.StaleVersion(err) {
+		t.Errorf("no entity is left: %d, %v", n, err)
+	}
+}
+
+// A plan after a stale one counts: what is not all there is read from the log.
+func TestACountingPlanReadsShortGenerationsFromTheLog(t *testing.T) {
+	db := newDatabase(t)
+	w, day := uuid.New(), db.today-5
+	var generations []uuid.UUID
+	for i := range schema.Day(3) {
+		generations = append(generations, uuid.Must(uuid.NewV7()))
+		db.events("acme", day+i, 0, 2, 2)
+		db.mark("acme", day+i, w, 1)
+		db.manifest("acme", day+i, manifest{generation: generations[i], covered: map[uuid.UUID]uint64{w: 1}, version: 6, rows: 2})
+	}
+	db.exec("DELETE FROM message_daily WHERE generation = {g:UUID}", named("g", generations[0].String()))
+	db.exec("INSERT INTO token_daily (org_id, day, generation) SELECT 'acme', {day:Date}, {g:UUID}", named("day", (day+1).String()), named("g", generations[1].String()))
+	span := tables.Span{Org: "acme", From: day, To: day + 2}
+	for _, c := range []struct {
+		span tables.Span
+		live []schema.Day
+		of   []uuid.UUID
+	}{{span, nil, generations}, {span.Counting(), []schema.Day{day, day + 1}, generations[2:]}} {
+		p, err := tables.ReadPlan(db.ctx, db, c.span, time.Now())
+		if err != nil || !slices.Equal(p.Live, c.live) || !slices.Equal(p.Generations, c.of) || p.Rows["message_daily"] != uint64(2*len(c.of)) {
+			t.Errorf("%+v: %+v, %v", c.span, p, err)
+		}
+		if p.LiveVersion != fmt.Sprint(6*len(c.live)) {
+			t.Errorf("version of the live part %s", p.LiveVersion)
+		}
 	}
 }
 

@@ -20,14 +20,6 @@ type Slice struct {
 	Day schema.Day
 }
 
-// Recomputed is when the newest generation was begun, by its writer's clock: long ago if there is none.
-func (s SliceState) Recomputed() time.Time {
-	if s.Newest == uuid.Nil {
-		return time.Time{}
-	}
-	return time.Unix(s.Newest.Time().UnixTime())
-}
-
 // A Filter selects slices; its zero value selects all.
 type Filter struct {
 	Org      string     // "": all
@@ -44,7 +36,8 @@ type SliceState struct {
 	Rows       []uint64      // if Clean: that this generation has per rollup table, in the order of Dailies
 	Settled    time.Duration // since the newest mark, by the engine's clock
 	Dirty      time.Duration // if not Clean: since some manifest covered all marks that there were, the one that did so the longest
-	Newest     uuid.UUID     // the generation that was begun last, covering or not; zero if there is none
+	Newest     uuid.UUID     // the generation that was committed last, covering or not; zero if there is none
+	Recomputed time.Duration // since then, by the engine's clock: decades if there is none
 }
 
 // SliceStates reads the state of every slice that has marks and meets the filter, by org and day; with dirtyOnly, of those to recompute. now is as ReadPlan's.
@@ -65,18 +58,21 @@ func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool
 		Settled    int64     `ch:"settled_ms"`
 		Dirty      int64     `ch:"dirty_ms"`
 		Newest     uuid.UUID `ch:"newest_generation"`
+		Recomputed int64     `ch:"recomputed_ms"`
 	}
 	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, [best.3, best.4, best.5, best.6] AS rows, newest_generation,
+	dateDiff('millisecond', newest_manifest, now64(3)) AS recomputed_ms,
 	dateDiff('millisecond', newest_mark, now64(3)) AS settled_ms, dateDiff('millisecond', oldest_uncovered, now64(3)) AS dirty_ms
 FROM %s %s ORDER BY org_id, day`, states(where), having)
-	if err := conn.Select(ctx, &rows, query, append(args, aliveAt(now))...); err != nil {
+	if err := conn.Select(ctx, &rows, query, append(args, AliveAt(now))...); err != nil {
 		return nil, fmt.Errorf("read the slices' states: %w", err)
 	}
 	all := make([]SliceState, len(rows))
 	for i, r := range rows {
 		all[i] = SliceState{
 			Slice: Slice{r.Org, schema.DayOf(r.Day)}, Clean: r.Clean, Alive: r.Alive, Generation: r.Generation, Version: r.Version, Rows: r.Rows,
-			Newest: r.Newest, Settled: time.Duration(r.Settled) * time.Millisecond, Dirty: time.Duration(r.Dirty) * time.Millisecond,
+			Newest: r.Newest, Recomputed: time.Duration(r.Recomputed) * time.Millisecond,
+			Settled: time.Duration(r.Settled) * time.Millisecond, Dirty: time.Duration(r.Dirty) * time.Millisecond,
 		}
 	}
 	return all, nil
@@ -97,18 +93,24 @@ func (f Filter) Where() (sql string, args []any) {
 	return sql, args
 }
 
-// expiryMargin is taken off the rollups' TTL, so that no plan stands on rows that go while it is followed, nor on clocks that agree.
+// Alive is a condition over day: the rows of the rollups are not about to expire. The engine's clock decides when they do, and the caller's ({alive_at:DateTime})
+// what may be exported; the one that is ahead counts here, since the log keeps every day for a month longer. The TTL is the one of 0003_rollups.sql; where it is
+// over, which on 29 February is so for a day that can be exported, the log still has the slice.
+const Alive = "toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > greatest({alive_at:DateTime('UTC')}, now('UTC') + INTERVAL 1 HOUR)"
+
+// expiryMargin is subtracted from the rollups' TTL: rows must not expire while a query that was planned with them runs, and clocks differ by minutes. Alive has
+// it too.
 const expiryMargin = time.Hour
 
-func aliveAt(now time.Time) driver.NamedValue {
+// AliveAt is the parameter of Alive.
+func AliveAt(now time.Time) driver.NamedValue {
 	return clickhouse.Named("alive_at", now.Add(expiryMargin).UTC().Truncate(time.Second))
 }
 
 // states is a table expression with the state of each slice that has marks and meets where (over org_id and day); it takes the parameter {alive_at:DateTime}.
 //
 // A manifest covers a mark if it names the mark's writer with the mark's seq or a higher one. Marks and manifests may be read at two moments: a manifest that
-// covers the marks of an earlier or later moment speaks of a log that had their rows, and a manifest that is missed only costs a live read. The TTL is the one
-// of 0003_rollups.sql; where it is over, which on 29 February is so for a day that can be exported, the log still has the slice.
+// covers the marks of an earlier or later moment speaks of a log that had their rows, and a manifest that is missed only costs a live read.
 //
 // What is covered takes time that grows with the number of writers, of which a crash loop makes thousands, so there is no look into one map per entry of the other:
 // (seq, time of the mark) and (seq, end of time) are numbers, of which the greater per writer says whether the mark is covered, and if not, since when.
@@ -121,14 +123,14 @@ func states(where string) string {
 	SELECT m.org_id AS org_id, m.day AS day, any(m.alive) AS alive, countIf(covers) > 0 AS clean,
 		argMaxIf((s.generation, s.version, %s), (s.version, toUInt128(s.generation)), covers) AS best,
 		any(m.newest) AS newest_mark, fromUnixTimestamp64Milli(toInt64(max(uncovered_since))) AS oldest_uncovered,
-		argMax(s.generation, toUInt128(s.generation)) AS newest_generation
+		argMax(s.generation, (s.written_at, toUInt128(s.generation))) AS newest_generation, max(s.written_at) AS newest_manifest
 	FROM (
 		SELECT org_id, day, mapFromArrays(groupArray(writer), groupArray(seq * seq_unit + toUInt64(toUnixTimestamp64Milli(marked_at)))) AS marks, max(marked_at) AS newest,
-			toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > {alive_at:DateTime('UTC')} AS alive
+			%s AS alive
 		FROM marks FINAL WHERE %s GROUP BY org_id, day
 	) AS m
 	LEFT JOIN (SELECT * FROM slices FINAL WHERE revision = %d AND dead = 0 AND (%s)) AS s ON s.org_id = m.org_id AND s.day = m.day
-	GROUP BY m.org_id, m.day)`, "s."+strings.Join(rowCounts(), ", s."), where, Revision, where)
+	GROUP BY m.org_id, m.day)`, "s."+strings.Join(rowCounts(), ", s."), Alive, where, Revision, where)
 }
 
 // rowCounts are the manifest's columns with the number of rows per rollup table, in the order of Dailies.
