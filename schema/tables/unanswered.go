@@ -24,8 +24,11 @@ func (u *unanswered) Error() string {
 
 func (u *unanswered) Unwrap() error { return u.err }
 
-// short leaves an error as it is unless it is of a request without an answer.
+// short leaves an error as it is unless it is of a request without an answer, or of a server that serves nothing.
 func short(err error) error {
+	if err := notServedError(err); err != nil {
+		return err
+	}
 	var lost *url.Error
 	if !errors.As(err, &lost) {
 		return err

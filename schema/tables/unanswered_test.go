@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"rollcall/deploy/embedded/enginetest"
@@ -113,5 +114,54 @@ func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
 	server.Listener.Close()
 	if err := batch.Send(); err == nil || !strings.HasPrefix(err.Error(), "ClickHouse at "+address+" does not answer: ") || len(err.Error()) > 200 {
 		t.Errorf("a batch that is sent to nobody: %v", err)
+	}
+}
+
+// So is a server that serves nothing: the database is not there, it does not know the user, or it is another server. What it
+// said can still be matched.
+func TestWhoServesNothingIsToldInOneSentence(t *testing.T) {
+	o := enginetest.Database(t)
+	engine, err := url.Parse(o.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The texts of ClickHouse 26.7's own answers, as the embedded engine has no passwords.
+	answers := map[string]http.HandlerFunc{
+		"/stranger": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-ClickHouse-Exception-Code", "516")
+			http.Error(w, "Code: 516. DB::Exception: ada: Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED) (version 26.7.1.1)", http.StatusForbidden)
+		},
+		"/page": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>\r\n<h1>404 Not Found</h1>\r\n"+strings.Repeat("-", 2000), http.StatusNotFound)
+		},
+	}
+	answers["/proxy"] = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Bad Gateway", http.StatusBadGateway) }
+	var asked string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answers[asked](w, r) }))
+	defer server.Close()
+	for name, c := range map[string]struct{ url, want string }{
+		"no database": {engine.Scheme + "://" + engine.Host + "/no_such", "ClickHouse has no database no_such: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`"},
+		"an odd name": {engine.Scheme + "://" + engine.Host + "/no%20such", "ClickHouse has no database `no such`: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`"},
+		"stranger":    {server.URL + "/rollcall", "ClickHouse does not let the user ada in: correct the user in the ClickHouse URL, or the password"},
+		"proxy":       {server.URL + "/rollcall", `what answers at the ClickHouse URL does not reach ClickHouse: HTTP 502, response body: "Bad Gateway\n"`},
+		"page":        {server.URL + "/rollcall", `what answers at the ClickHouse URL is not ClickHouse, correct its host and port: HTTP 404, response body: "<html>`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked = "/" + name
+			conn, err := tables.Open(tables.Options{URL: c.url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			for way, do := range statements {
+				err := do(t.Context(), conn)
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) || len(err.Error()) > 260 || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%s: %v; want %s", way, err, c.want)
+				}
+				if answered := new(clickhouse.HTTPError); !errors.As(err, &answered) {
+					t.Errorf("%s: what the server said is lost", way)
+				}
+			}
+		})
 	}
 }
