@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
@@ -61,6 +62,9 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 	if err := unknownVariables(parser.Model, os.Environ()); err != nil {
 		return nil, err
 	}
+	if isGroup(parser.Model.Node, args) {
+		args = append(args, "--help")
+	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		return nil, settingsError{err}
@@ -90,6 +94,18 @@ func newParser(c *commands, std streams) (*kong.Kong, error) {
 }
 
 type exit int
+
+// isGroup tells whether the arguments name commands to choose from, and none of them: rollcall, rollcall keys.
+func isGroup(node *kong.Node, args []string) bool {
+	for _, arg := range args {
+		i := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == arg })
+		if i < 0 {
+			return false
+		}
+		node = node.Children[i]
+	}
+	return len(node.Children) > 0
+}
 
 // judgeFlags holds what is common to the settings. No number or duration can be negative, nor 0, which the stages would take for "the default", but where 0 is the
 // default or the flag's tag zero says that it means something; and what is required is not empty.

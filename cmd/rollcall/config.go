@@ -82,7 +82,7 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 		ctx, cancel := context.WithTimeout(ctx, checkPatience)
 		defer cancel()
 		if err := do(ctx); err != nil {
-			fmt.Fprintf(std.out, "%-12s failed: %v\n", name, err)
+			fmt.Fprintf(std.out, "%-12s failed: %s\n", name, oneLine(err.Error()))
 			vain = append(vain, name)
 			return false
 		}

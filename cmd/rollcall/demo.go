@@ -134,7 +134,7 @@ func (u *sampleUsage) Run(ctx context.Context) error {
 		return err
 	}
 	for _, w := range workspaces {
-		if _, err := sample.Produce(ctx, u.brokers, nil, sample.Events(w)); err != nil {
+		if _, err := sample.Produce(ctx, u.brokers, nil, sample.Events(w), nil); err != nil {
 			return errors.Join(ctx.Err(), err)
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -30,29 +29,17 @@ func (c *generateCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	report := newProgress(std.err, "events produced")
-	produced, err := sample.Produce(ctx, c.KafkaBrokers, transport, counted(sample.Events(config), report))
+	produced, err := sample.Produce(ctx, c.KafkaBrokers, transport, sample.Events(config), func(n int) { report.at(n, 0) })
 	report.done()
-	if err != nil {
-		return fmt.Errorf("%d events were produced, then: %w", produced, err)
-	}
-	if c.Rate > 0 {
+	switch {
+	case err != nil && produced > 0:
+		return fmt.Errorf("%d events were acknowledged, then: %w", produced, err)
+	case err != nil:
+		return err
+	case c.Rate > 0:
 		return sample.Live(ctx, c.KafkaBrokers, transport, config)
 	}
 	return nil
-}
-
-// counted passes the events on and reports how many went by.
-func counted(events iter.Seq[sample.Record], report *progress) iter.Seq[sample.Record] {
-	return func(yield func(sample.Record) bool) {
-		n := 0
-		for r := range events {
-			if !yield(r) {
-				return
-			}
-			n++
-			report.at(n, 0)
-		}
-	}
 }
 
 // transport is how kafka-go's Writer reaches the brokers.

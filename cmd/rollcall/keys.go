@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"rollcall/export"
@@ -48,12 +47,12 @@ func (c *keysListCommand) Run(ctx context.Context, std streams) error {
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tORG\tNAME\tSTATE\tCREATED\tEXPIRES")
+		var t table
+		t.row("ID", "ORG", "NAME", "STATE", "CREATED", "EXPIRES")
 		for _, k := range all {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Org, k.Name, k.State(time.Now()), date(&k.CreatedAt), date(k.ExpiresAt))
+			t.row(k.ID, k.Org, k.Name, k.State(time.Now()), date(&k.CreatedAt), date(k.ExpiresAt))
 		}
-		return w.Flush()
+		return t.print(std.out)
 	})
 }
 
@@ -74,7 +73,7 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 		if err := keys.Revoke(ctx, c.ID); err != nil {
 			return err
 		}
-		fmt.Fprintf(std.err, "revoked %s\n", c.ID)
+		fmt.Fprintf(std.err, "revoked %s\n", shown(c.ID))
 		return nil
 	})
 }

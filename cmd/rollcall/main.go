@@ -40,14 +40,12 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err == nil {
 		err = command(ctx)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return ok
-	case errors.As(err, new(settingsError)):
-		fmt.Fprintf(std.err, "rollcall: %v\n", err)
-		return badSettings
-	default:
-		fmt.Fprintf(std.err, "rollcall: %v\n", err)
-		return failed
 	}
+	fmt.Fprintf(std.err, "rollcall: %s\n", oneLine(err.Error()))
+	if errors.As(err, new(settingsError)) {
+		return badSettings
+	}
+	return failed
 }

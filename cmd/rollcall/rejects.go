@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,14 +72,19 @@ func (c *rejectsListCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer conn.Close()
-	out := json.NewEncoder(std.out)
-	out.SetEscapeHTML(false)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
 	for r, err := range ingest.List(ctx, conn, filter) {
 		if err != nil {
 			return err
 		}
 		line := listed{r.Topic, r.Partition, r.Offset, r.At, r.Reason, r.Detail, r.Org, r.Key, r.Headers, r.Value, r.Size}
-		if err := out.Encode(line); err != nil {
+		text.Reset()
+		if err := encoder.Encode(line); err != nil {
+			return err
+		}
+		if _, err := std.out.Write(shownJSON(text.Bytes())); err != nil {
 			return err
 		}
 	}
@@ -108,6 +114,12 @@ func (c *rejectsReplayCommand) Run(ctx context.Context, std streams) error {
 	report, n := newProgress(std.err, "records read"), 0
 	done, err := ingest.Replay(ctx, conn, config, filter, func(*ingest.Reject) { n++; report.at(n, 0) })
 	report.done()
+	switch {
+	case err != nil && done.Sent > 0:
+		return fmt.Errorf("%d records were sent again, then: %w", done.Sent, err)
+	case err != nil:
+		return err
+	}
 	fmt.Fprintf(std.out, "%d records sent again, %d were kept only in part (too_large) and cannot be\n", done.Sent, done.Partial)
-	return err
+	return nil
 }

@@ -90,15 +90,26 @@ func (c *verifyCommand) Run(ctx context.Context, std streams, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
-	found := 0
 	if c.Duplicates {
-		err = r.Duplicates(ctx, filter, func(d rollup.Duplicate) {
-			found++
-			fmt.Fprintf(std.out, "%s: %s from %s with id %s is on %v\n", d.Org, d.Type, d.Source, d.ID, d.Days)
-		})
-		fmt.Fprintf(std.err, "%d event ids are on more than one day\n", found)
-		return err
+		return printDuplicates(ctx, r, filter, std)
 	}
+	return printDifferences(ctx, r, filter, std)
+}
+
+func printDuplicates(ctx context.Context, r *rollup.Rollup, filter rollup.Filter, std streams) error {
+	found := 0
+	err := r.Duplicates(ctx, filter, func(d rollup.Duplicate) {
+		found++
+		fmt.Fprintf(std.out, "%s: %s from %s with id %s is on %v\n", shown(d.Org), shown(d.Type), shown(d.Source), shown(d.ID), d.Days)
+	})
+	if err == nil {
+		fmt.Fprintf(std.err, "%d event ids are on more than one day\n", found)
+	}
+	return err
+}
+
+func printDifferences(ctx context.Context, r *rollup.Rollup, filter rollup.Filter, std streams) error {
+	found := 0
 	report := newProgress(std.err, "slices compared")
 	compared, err := r.Verify(ctx, filter, func(d rollup.Difference) {
 		found++
@@ -106,14 +117,17 @@ func (c *verifyCommand) Run(ctx context.Context, std streams, log *slog.Logger) 
 		if d.Month {
 			when, truth = "month to "+when, "its days"
 		}
-		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by %s {%s}\n", d.Org, when, d.Table, d.Key, d.Rolled, truth, d.Log)
+		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by %s {%s}\n", shown(d.Org), when, d.Table, shown(d.Key), oneLine(d.Rolled), truth, oneLine(d.Log))
 	}, report.at)
 	report.done()
-	fmt.Fprintf(std.err, "%d slices compared, %d differences\n", compared, found)
-	if err == nil && found > 0 {
-		err = fmt.Errorf("%d differences between the rollups and the log; `rollcall rebuild` repairs them", found)
+	if err != nil {
+		return err
 	}
-	return err
+	fmt.Fprintf(std.err, "%d slices compared, %d differences\n", compared, found)
+	if found > 0 {
+		return fmt.Errorf("%d differences between the rollups and the log; `rollcall rebuild` repairs them", found)
+	}
+	return nil
 }
 
 type rebuildCommand struct {

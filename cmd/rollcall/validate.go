@@ -40,6 +40,6 @@ func validateFile(name string, std streams) (lines, rejected int, err error) {
 		r = f
 	}
 	return schema.ValidateLines(r, name, time.Now(), func(line int, rej *schema.Rejection) {
-		fmt.Fprintf(std.out, "%s:%d: %s: %s\n", name, line, rej.Reason, rej.Detail)
+		fmt.Fprintf(std.out, "%s:%d: %s: %s\n", shown(name), line, rej.Reason, oneLine(rej.Detail))
 	})
 }

@@ -104,7 +104,7 @@ func (r *ingestRun) produce(ctx context.Context) error {
 			}
 		}
 	}
-	produced, err := sample.Produce(ctx, []string{r.broker.addr}, nil, iter.Seq[sample.Record](all))
+	produced, err := sample.Produce(ctx, []string{r.broker.addr}, nil, iter.Seq[sample.Record](all), nil)
 	if err == nil && produced != r.Events {
 		err = fmt.Errorf("there were only %d events to produce", produced) // the figures are per event
 	}

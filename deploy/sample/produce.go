@@ -12,9 +12,12 @@ import (
 // chunk is how many records go to the brokers in one call: large enough for a batch per topic and partition, small enough for a few megabytes of memory.
 const chunk = 5000
 
-// Produce writes the events to Kafka, lz4-compressed and acknowledged by all in-sync replicas, and returns how many were; those it could not write it does not
-// skip: the first error ends it. transport holds TLS and credentials; nil: plaintext. The topics must exist.
-func Produce(ctx context.Context, brokers []string, transport *kafka.Transport, events iter.Seq[Record]) (produced int, err error) {
+// Produce writes the events to Kafka, lz4-compressed and acknowledged by all in-sync replicas. It returns how many were
+// acknowledged, and tells progress so, if there is one, whenever more were. It skips none: the first error ends it.
+// transport holds TLS and credentials; nil: plaintext. The topics must exist.
+func Produce(
+	ctx context.Context, brokers []string, transport *kafka.Transport, events iter.Seq[Record], progress func(produced int),
+) (produced int, err error) {
 	w := newWriter(brokers, transport)
 	defer w.Close()
 	batch := make([]kafka.Message, 0, chunk)
@@ -24,6 +27,9 @@ func Produce(ctx context.Context, brokers []string, transport *kafka.Transport, 
 		}
 		produced += len(batch)
 		batch = batch[:0]
+		if progress != nil {
+			progress(produced)
+		}
 		return nil
 	}
 	for r := range events {

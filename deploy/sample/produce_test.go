@@ -14,15 +14,19 @@ import (
 
 func TestProduceWritesEveryEventOnceAndKeepsItWhole(t *testing.T) {
 	broker := kafkatest.Open(t, Topics()...)
-	c := Config{Org: "acme", Users: 30, Days: 20, Seed: 1, Now: now}
+	c := Config{Org: "acme", Users: 30, Days: 30, Seed: 1, Now: now}
 	want := map[string]int64{}
 	for r := range Events(c) {
 		want[r.Topic]++
 	}
 	begun := time.Now()
-	produced, err := Produce(t.Context(), []string{broker.Addr}, nil, Events(c))
+	var acknowledged []int
+	produced, err := Produce(t.Context(), []string{broker.Addr}, nil, Events(c), func(n int) { acknowledged = append(acknowledged, n) })
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n := len(acknowledged); n < 2 || acknowledged[0] != chunk || acknowledged[n-1] != produced || !slices.IsSorted(acknowledged) {
+		t.Errorf("of %d events these were told as produced: %v", produced, acknowledged)
 	}
 	t.Logf("%d events in %v", produced, time.Since(begun))
 	for topic, n := range want {
@@ -49,7 +53,7 @@ func TestProduceSaysThatATopicIsMissing(t *testing.T) {
 	broker.DeleteTopic(messages)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if _, err := Produce(ctx, []string{broker.Addr}, nil, Events(Config{Org: "acme", Users: 3, Days: 1, Now: now})); err == nil {
+	if _, err := Produce(ctx, []string{broker.Addr}, nil, Events(Config{Org: "acme", Users: 3, Days: 1, Now: now}), nil); err == nil {
 		t.Error("no error")
 	}
 }
