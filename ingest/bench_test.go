@@ -52,7 +52,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 			b.ResetTimer()
 			defer reportCPU(b)()
 			for n := 0; n < b.N; n += events {
-				if _, _, err := checkSet(p.records, 0); err != nil {
+				if _, _, _, err := checkSet(p.records, 0); err != nil {
 					b.Fatal(err)
 				}
 				if err := d.reader.read(p, d.see, d.reached); err != nil {
@@ -118,7 +118,7 @@ func BenchmarkStages(b *testing.B) {
 			}
 		})
 	}
-	stage("checksum", func() { _, _, _ = checkSet(p.records, 0) })
+	stage("checksum", func() { _, _, _, _ = checkSet(p.records, 0) })
 	stage("records", func() { _ = d.reader.read(p, func(*schema.Record, *largeValue) error { return nil }, nothing) })
 	stage("records+decode", func() {
 		_ = d.reader.read(p, func(rec *schema.Record, _ *largeValue) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
 // A slot names a partition of a topic.
@@ -29,29 +26,6 @@ func (s slot) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // number is the partition as a label.
 func (s slot) number() string { return strconv.Itoa(int(s.id)) }
 
-// A layout is what the brokers say of the configured topics at one moment.
-type layout struct {
-	asked   time.Time      // just before the question left
-	leaders map[slot]int32 // of every partition; −1 where none leads
-	missing []string       // topics that do not exist
-	unclear []string       // topics of which the brokers could not speak
-}
-
-func (l *layout) topics(configured []string) (present []string) {
-	for _, topic := range configured {
-		if _, exists := l.leaders[slot{topic, 0}]; exists {
-			present = append(present, topic)
-		}
-	}
-	return present
-}
-
-// knows says whether the brokers spoke of a topic: that it is missing, or which partitions it has.
-func (l *layout) knows(topic string) bool {
-	_, exists := l.leaders[slot{topic, 0}]
-	return exists || slices.Contains(l.missing, topic)
-}
-
 const (
 	answerTime   = 5 * time.Second // how long a broker may take beyond the wait it was granted
 	metadataTime = 2 * time.Second // how old kafka-go's own list of brokers may be
@@ -62,12 +36,17 @@ type cluster struct {
 	topics    []string
 	addr      []string
 	transport *kafka.Transport
+	clock     *engineClock
+	newest    newest
 }
 
-func newCluster(c Config) *cluster {
-	return &cluster{topics: c.Topics, addr: c.Brokers, transport: &kafka.Transport{
-		ClientID: "rollcall", TLS: c.TLS, SASL: c.SASL, MetadataTTL: metadataTime, MetadataTopics: c.Topics, DialTimeout: answerTime,
-	}}
+func newCluster(c Config, clock *engineClock) *cluster {
+	return &cluster{
+		topics: c.Topics, addr: c.Brokers, clock: clock, newest: newest{topics: map[string]*topicLayout{}},
+		transport: &kafka.Transport{
+			ClientID: "rollcall", TLS: c.TLS, SASL: c.SASL, MetadataTTL: metadataTime, MetadataTopics: c.Topics, DialTimeout: answerTime,
+		},
+	}
 }
 
 func (c *cluster) close() { c.transport.CloseIdleConnections() }
@@ -79,51 +58,13 @@ func (c *cluster) ask(ctx context.Context, req kafka.Request, wait time.Duration
 	return c.transport.RoundTrip(ctx, kafka.TCP(c.addr...), req)
 }
 
-// layout asks the brokers; what kafka-go remembers is of unknown age.
-func (c *cluster) layout(ctx context.Context) (*layout, error) {
-	l := &layout{asked: time.Now(), leaders: map[slot]int32{}}
-	res, err := c.ask(ctx, &metadataRequest{topics: c.topics}, 0)
-	if err != nil {
-		return nil, fmt.Errorf("ask for the topics' partitions: %w", err)
+// brokerOf finds a broker in kafka-go's own list, which is metadataTime old at most.
+func brokerOf(cluster protocol.Cluster, id int32) (protocol.Broker, error) {
+	broker, known := cluster.Brokers[id]
+	if !known {
+		return broker, fmt.Errorf("broker %d is not in the cluster's metadata", id)
 	}
-	for _, t := range res.(*metadataAnswer).Topics {
-		switch kafka.Error(t.ErrorCode) {
-		case 0:
-			for _, p := range t.Partitions {
-				l.leaders[slot{t.Name, p.PartitionIndex}] = p.LeaderID
-			}
-		case kafka.UnknownTopicOrPartition:
-			l.missing = append(l.missing, t.Name)
-		case kafka.TopicAuthorizationFailed, kafka.InvalidTopic:
-			return nil, fmt.Errorf("the topic %s: %w", t.Name, kafkaError(t.ErrorCode))
-		default:
-			l.unclear = append(l.unclear, t.Name)
-		}
-	}
-	return l, nil
-}
-
-// metadataRequest goes past the transport's cache, which knows requests and answers by their types.
-type metadataRequest struct {
-	topics  []string
-	version int16
-}
-
-type metadataAnswer struct{ *metadata.Response }
-
-func (*metadataRequest) ApiKey() protocol.ApiKey { return protocol.Metadata }
-
-func (r *metadataRequest) Required(versions map[protocol.ApiKey]int16) bool {
-	r.version = versions[protocol.Metadata]
-	return true
-}
-
-func (r *metadataRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	res, err := protocol.RoundTrip(rw, r.version, 1, "rollcall", &metadata.Request{TopicNames: r.topics})
-	if err != nil {
-		return nil, err
-	}
-	return &metadataAnswer{res.(*metadata.Response)}, nil
+	return broker, nil
 }
 
 // bounds are the first offset of a partition's log and the one after its last.

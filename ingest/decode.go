@@ -17,6 +17,7 @@ type decoder struct {
 	event   schema.Event
 	batch   *batch
 	now     time.Time  // of the answer in hand
+	judged  time.Time  // the same on ClickHouse's clock: records are judged by it
 	of      *partition // whose records are read
 	storing context.Context
 }
@@ -66,21 +67,24 @@ func (d *decoder) handOver() error {
 
 // take reads all parts of an answer.
 func (d *decoder) take(a *answer) {
-	d.now = time.Now()
+	d.now, d.judged = time.Now(), d.clock.now()
 	d.taken.Store(d.now.Unix())
 	for i := range a.parts {
 		p := &a.parts[i]
 		if p.jumps > p.of.decoded.jumps {
-			p.of.decoded = position{p.from, p.jumps}
+			p.of.decoded = position{p.from, p.jumps, -1}
 			d.progress.jumped(p.of.slot, p.of.decoded)
 			d.of = p.of
 			_ = d.reached(p.from)
 		}
-		if p.of.decoded != (position{p.from, p.jumps}) { // what comes before it could not be read, and is fetched again
+		if !p.of.decoded.is(p.from, p.jumps) { // what comes before it could not be read, and is fetched again
 			d.assignment.rewind(p.of, p.of.decoded)
 			continue
 		}
-		d.progress.ends(p.of.slot, a.sent, p.end)
+		d.progress.ends(p.of.slot, a.sent, p.end, p.under)
+		if p.epoch >= 0 {
+			p.of.decoded.epoch = p.epoch
+		}
 		d.of = p.of
 		err := d.reader.read(p, d.see, d.reached)
 		switch {
@@ -130,7 +134,7 @@ func (d *decoder) see(rec *schema.Record, large *largeValue) error {
 		d.batch.erasedRejects++
 	case rejection != nil:
 		d.batch.bytes += len(rejection.Detail) + len(rejection.Org) + len(rejection.User)
-		d.batch.rejects.add(rec, rejection, large, d.now)
+		d.batch.rejects.add(rec, rejection, large, d.judged)
 	case d.batch.list.has(&d.event):
 		d.batch.bury(&d.event)
 	default:
@@ -148,5 +152,5 @@ func (d *decoder) verdict(rec *schema.Record, large *largeValue) *schema.Rejecti
 	if large != nil {
 		return d.schema.About(rec, rejectLarge(large))
 	}
-	return d.schema.Decode(rec, d.now, &d.event)
+	return d.schema.Decode(rec, d.judged, &d.event)
 }

@@ -19,7 +19,7 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	broken = broken[:len(broken)-3]
 	binary.BigEndian.PutUint32(broken[8:], uint32(len(broken)-12))
 	binary.BigEndian.PutUint32(broken[17:], crc32.Checksum(broken[21:], castagnoli))
-	if _, next, err := checkSet(broken, 7); err != nil || next != 9 {
+	if _, next, _, err := checkSet(broken, 7); err != nil || next != 9 {
 		t.Fatalf("the checksum does not cover for it: %d, %v", next, err)
 	}
 

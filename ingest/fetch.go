@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -29,6 +30,7 @@ func (s *session) newFetcher(broker int32) *fetcher {
 // run returns when ctx ends or the broker leads none of the partitions any more.
 func (f *fetcher) run(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
+		f.check(ctx)
 		wants, leads := f.assignment.wants(f.broker, f.request.wants[:0])
 		f.request.wants = wants
 		if !leads {
@@ -69,6 +71,7 @@ func (f *fetcher) fetch(ctx context.Context, a *answer) error {
 	if cap(a.body) > 2*f.cfg.FetchBytes { // it held one very large record batch
 		a.body = nil
 	}
+	f.request.clock = f.clock
 	f.request.broker, f.request.wait, f.request.bytes, f.request.answer = f.broker, f.cfg.FetchWait, f.cfg.FetchBytes, a
 	if _, err := f.cluster.ask(ctx, f.request, f.cfg.FetchWait); err != nil {
 		f.request = &fetchRequest{} // the connection may still be working on the other one
@@ -87,7 +90,7 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 			continue
 		}
 		var err error
-		if p.records, p.next, err = checkSet(p.records, p.from); err != nil {
+		if p.records, p.next, p.epoch, err = checkSet(p.records, p.from); err != nil {
 			f.failed(p, err)
 		}
 		if f.assignment.advance(p) {
@@ -112,6 +115,8 @@ func (f *fetcher) failed(p *part, err error) {
 func (f *fetcher) refused(ctx context.Context, p *part, err error) {
 	p.next = p.from
 	switch {
+	case errors.Is(err, kafka.OffsetOutOfRange) && f.remade(ctx, p.of):
+		return
 	case errors.Is(err, kafka.OffsetOutOfRange):
 		err = f.outOfRange(ctx, p)
 		if err == nil {
@@ -122,6 +127,17 @@ func (f *fetcher) refused(ctx context.Context, p *part, err error) {
 		f.stop(errTopics) // if it was made anew, its committed offset went with it
 	}
 	f.failed(p, err)
+}
+
+// remade says whether a partition's topic was made anew. The group is joined anew for it, and then reads it from its start.
+func (f *fetcher) remade(ctx context.Context, p *partition) bool {
+	l, err := f.cluster.layout(ctx)
+	if err != nil || l.ids[p.topic] == f.known.ids[p.topic] || !l.speaksOf(p.topic) || slices.Contains(l.missing, p.topic) {
+		return false
+	}
+	f.assignment.lose(p)
+	f.stop(errTopics)
+	return true
 }
 
 // outOfRange goes on where the log is now, and says what is missing: either the log's start went past the position (retention was shorter than the outage), or
@@ -146,6 +162,7 @@ func (f *fetcher) outOfRange(ctx context.Context, p *part) error {
 const (
 	gapDeleted = "records were deleted before they were read"
 	gapRemade  = "the topic was made anew or cut back; what its old log held beyond the position is lost"
+	gapCut     = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
 )
 
 // gap goes on behind records that will never be read.

@@ -25,25 +25,23 @@ type fetchRequest struct {
 	wants   []want // those of one topic next to each other
 	wait    time.Duration
 	bytes   int
+	clock   *engineClock
 	answer  *answer // to be filled; of no use after an error, since the connection may still be writing to it
 	version int16
 	encoded []byte
 }
 
-// A want is where to go on in a partition.
+// A want is where to go on in a partition, under which leader: one of another epoch refuses.
 type want struct {
 	*partition
-	from int64
+	from  int64
+	under int32
 }
 
 func (*fetchRequest) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
 func (r *fetchRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	broker, known := cluster.Brokers[r.broker]
-	if !known {
-		return broker, fmt.Errorf("broker %d is not in the cluster's metadata", r.broker)
-	}
-	return broker, nil
+	return brokerOf(cluster, r.broker)
 }
 
 func (r *fetchRequest) Required(versions map[protocol.ApiKey]int16) bool {
@@ -56,7 +54,7 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if r.version != fetchVersion {
 		return nil, fmt.Errorf("the broker speaks fetch version %d; Kafka 2.3 or newer is needed", r.version)
 	}
-	r.answer.sent = time.Now()
+	r.answer.sent = r.clock.now()
 	if _, err := rw.Write(r.encode()); err != nil {
 		return nil, err
 	}
@@ -99,7 +97,7 @@ func (r *fetchRequest) encode() []byte {
 		b = appendInt32(b, n-i)
 		for ; i < n; i++ {
 			b = appendInt32(b, int(r.wants[i].id))
-			b = appendInt32(b, -1) // any leader epoch
+			b = appendInt32(b, int(r.wants[i].under))
 			b = appendInt64(b, r.wants[i].from)
 			b = appendInt64(b, -1) // not a follower
 			b = appendInt32(b, r.bytes)
@@ -123,7 +121,7 @@ func (r *fetchRequest) topics() (n int) {
 
 // An answer is what a broker sent: views into body.
 type answer struct {
-	sent  time.Time // just before the request left
+	sent  time.Time // just before the request left, on ClickHouse's clock
 	body  []byte
 	parts []part
 	home  chan<- *answer // where to bring it when nothing of it is needed any more
@@ -135,7 +133,9 @@ func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch }
 type part struct {
 	of      *partition
 	from    int64 // the offset that was asked for
+	under   int32 // the leader's epoch
 	next    int64 // the offset after its last whole batch
+	epoch   int32 // the leader epoch of its last whole batch; −1: it has none
 	jumps   int   // of the partition before it
 	problem int16 // a Kafka error code, or 0
 	end     int64 // the high watermark; −1 if unknown
@@ -165,7 +165,7 @@ func (a *answer) parse(wants []want) error {
 			if asked == nil {
 				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, p.id)
 			}
-			p.part.of, p.part.from = asked.partition, asked.from
+			p.part.of, p.part.from, p.part.under, p.part.epoch = asked.partition, asked.from, asked.under, -1
 			a.parts = append(a.parts, p.part)
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -82,12 +82,12 @@ func (i *Ingest) serve(generation *kafka.Generation, known *layout) error {
 }
 
 func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, known *layout) error {
-	partitions, err := i.resume(ctx, generation.Assignments)
+	partitions, err := i.resume(ctx, generation.Assignments, known)
 	if err != nil {
 		return err
 	}
 	s := &session{
-		Ingest: i, committer: generation, known: known, assignment: newAssignment(partitions),
+		Ingest: i, known: known, committer: committer{i.cluster, i.cfg.Group, generation.MemberID, generation.ID}, assignment: newAssignment(partitions),
 		answers: make(chan *answer), full: make(chan *batch), free: make(chan *batch, 2),
 	}
 	s.free <- newBatch()
@@ -99,55 +99,86 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, k
 }
 
 // resume finds where to go on: at the committed offset, else at the start of the log, as a new group does.
-func (i *Ingest) resume(ctx context.Context, assignments map[string][]kafka.PartitionAssignment) ([]*partition, error) {
+func (i *Ingest) resume(ctx context.Context, assignments map[string][]kafka.PartitionAssignment, known *layout) ([]*partition, error) {
+	assigned := map[string][]int32{}
+	for topic, partitions := range assignments {
+		for _, a := range partitions {
+			assigned[topic] = append(assigned[topic], int32(a.ID))
+		}
+	}
+	var offsets map[slot]groupOffset
+	err := i.askTopics(ctx, func() (err error) {
+		offsets, err = i.cluster.committed(ctx, i.cfg.Group, assigned)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	var partitions []*partition
-	for topic, assigned := range assignments {
-		for _, a := range assigned {
-			p := &partition{slot: slot{topic, int32(a.ID)}, next: a.Offset, leader: -1}
-			if a.Offset < 0 {
-				if err := i.start(ctx, p); err != nil {
-					return nil, err
-				}
+	for topic, ids := range assigned {
+		for _, id := range ids {
+			p := &partition{slot: slot{topic, id}, epoch: -1, leader: -1, under: -1}
+			at, has := offsets[p.slot]
+			remade := has && isAnother(at.topicID, known.ids[topic])
+			if has && !remade {
+				p.next, p.epoch = at.offset, at.epoch
+			} else if err := i.start(ctx, p, at.offset, remade, known); err != nil {
+				return nil, err
 			}
-			p.decoded = position{offset: p.next}
+			p.decoded = position{offset: p.next, epoch: p.epoch}
 			partitions = append(partitions, p)
 		}
 	}
 	return partitions, nil
 }
 
-// startTries is how often a partition is asked for its bounds before the topics are looked at again: it may be gone.
+// isAnother says whether two ids are known and of different topics.
+func isAnother(a, b uuid.UUID) bool { return a != b && a != (uuid.UUID{}) && b != (uuid.UUID{}) }
+
+// startTries is how often brokers are asked where to go on before the topics are looked at again: one may be gone.
 const startTries = 5
 
-// start has a partition without a committed offset begin at the start of its log. If some of it was stored before (offsets expire, and go with a deleted
-// topic), what is missing since then is a gap.
-func (i *Ingest) start(ctx context.Context, p *partition) error {
+// askTopics repeats a question about topics.
+func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 	for failures := 1; ; failures++ {
-		first, end, err := i.cluster.bounds(ctx, p.slot)
-		if err == nil {
-			p.next = first
-			switch before := i.progress.storedBefore(p.slot); {
-			case before >= 0 && before < first:
-				i.missed(p, before, first, first-before, gapDeleted)
-			case before > end:
-				i.missed(p, before, first, 1, gapRemade)
-			}
-			return nil
-		}
+		err := ask()
 		switch {
+		case err == nil:
+			return nil
 		case ctx.Err() != nil:
 			return errGeneration
 		case failures == startTries:
 			return fmt.Errorf("%w: %w", errTopics, err)
 		}
 		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-		i.log.Warn("the start of a partition is not known; asking again", "partition", p.slot, "error", err)
+		i.log.Warn("where to go on is not known; asking again", "error", err)
 		_ = sleep(ctx, delay(failures, 100*time.Millisecond, 2*time.Second))
 	}
 }
 
-// changed says whether the group should be joined anew: since this member joined, a topic or a partition came or went.
-func (s *session) changed(l *layout) bool {
-	same := func(int32, int32) bool { return true }
-	return len(l.unclear) == 0 && !maps.EqualFunc(l.leaders, s.known.leaders, same)
+// start has a partition begin at the start of its log: none of it was committed, or what was is of a topic of that name that is gone. What was stored of it
+// before tells what is missing since then (offsets expire, and go with a deleted topic): that is a gap.
+func (i *Ingest) start(ctx context.Context, p *partition, before int64, remade bool, known *layout) error {
+	var first, end int64
+	err := i.askTopics(ctx, func() (err error) {
+		first, end, err = i.cluster.bounds(ctx, p.slot)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.next = first
+	if !remade {
+		before, remade = i.progress.storedBefore(p.slot, known.ids[p.topic])
+	}
+	switch {
+	case remade || before > end:
+		i.missed(p, before, first, 1, gapRemade)
+	case before >= 0 && before < first:
+		i.missed(p, before, first, first-before, gapDeleted)
+	}
+	return nil
 }
+
+// changed says whether the group should be joined anew: since this member joined, a topic or a partition came or went, or a topic was made anew.
+func (s *session) changed(l *layout) bool { return len(l.unclear) == 0 && !l.sameTopics(s.known) }

@@ -32,7 +32,9 @@ type Ingest struct {
 	batches  uint64    // so many were begun
 	marks    *marks
 
+	clock        *engineClock
 	progress     *progress
+	holdTold     time.Time // when the log last named what holds the watermark
 	erasures     *erasures
 	erasuresRead time.Time
 
@@ -49,9 +51,9 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
-	m := newMetrics(reg)
+	m, clock := newMetrics(reg), &engineClock{}
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), cluster: newCluster(cfg), conn: conn, clickhouse: ch,
+		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), clock: clock, cluster: newCluster(cfg, clock), conn: conn, clickhouse: ch,
 		writer: uuid.New(), marks: newMarks(), progress: newProgress(m), erasures: newErasures(cfg.Secret),
 	}, nil
 }
@@ -97,6 +99,9 @@ func (i *Ingest) Ready(ctx context.Context) error {
 func (i *Ingest) prepare(ctx context.Context) error {
 	return i.again(ctx, stepLog, func(ctx context.Context) error {
 		if err := tables.Check(ctx, i.conn); err != nil {
+			return err
+		}
+		if err := i.measure(ctx); err != nil {
 			return err
 		}
 		if err := i.loadProgress(ctx); err != nil {

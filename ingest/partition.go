@@ -17,17 +17,25 @@ type partition struct {
 	next     int64     // what to fetch next
 	jumps    int       // so many gaps were seen: next is not where an earlier answer ended
 	end      int64     // the highest end of the log that was seen
+	epoch    int32     // of the leader that took the last record below next; −1: not known
 	leader   int32     // −1: none
+	under    int32     // the leader's epoch; −1: not known
+	checked  bool      // next was held against this leader's log
 	pause    time.Time // not to be fetched before
 	failures int       // in a row
 	lost     bool      // its topic is gone: what is left of it is not committed
 }
 
-// A position is an offset, and the number of jumps before it: after a topic was made anew, an offset of the old one means nothing.
+// A position is an offset, and the number of jumps before it: after a topic was made anew, an offset of the old one means nothing. With it goes the leader
+// epoch of the last record below it (−1: not known).
 type position struct {
 	offset int64
 	jumps  int
+	epoch  int32
 }
+
+// is says whether it is this place in this log.
+func (p position) is(offset int64, jumps int) bool { return p.offset == offset && p.jumps == jumps }
 
 // An assignment is the partitions of one generation and where to go on in each.
 type assignment struct {
@@ -44,15 +52,17 @@ func newAssignment(partitions []*partition) *assignment {
 }
 
 // lead takes over who leads what, and lists the leaders.
-func (a *assignment) lead(leaders map[slot]int32) (brokers []int32) {
+func (a *assignment) lead(l *layout) (brokers []int32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.partitions {
-		leader, known := leaders[p.slot]
+		leader, known := l.leaders[p.slot]
 		if !known {
 			leader = -1
 		}
-		p.leader = leader
+		if under := l.epochs[p.slot]; leader != p.leader || under != p.under {
+			p.leader, p.under, p.checked = leader, under, false
+		}
 		if leader >= 0 && !slices.Contains(brokers, leader) {
 			brokers = append(brokers, leader)
 		}
@@ -64,7 +74,6 @@ func (a *assignment) lead(leaders map[slot]int32) (brokers []int32) {
 func (a *assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := time.Now()
 	a.turn++
 	for i := range a.partitions {
 		p := a.partitions[(i+a.turn)%len(a.partitions)]
@@ -72,8 +81,8 @@ func (a *assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 			continue
 		}
 		leads = true
-		if !p.lost && !p.pause.After(now) {
-			to = append(to, want{p, p.next})
+		if p.checked && !p.lost && !p.waits() {
+			to = append(to, want{p, p.next, p.under})
 		}
 	}
 	return bySameTopic(to), leads
@@ -101,6 +110,9 @@ func (a *assignment) advance(p *part) bool {
 		return false
 	}
 	of.next = p.next
+	if p.epoch >= 0 {
+		of.epoch = p.epoch
+	}
 	p.jumps = of.jumps
 	of.end = max(of.end, p.end)
 	return true
@@ -111,7 +123,7 @@ func (a *assignment) rewind(p *partition, to position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p.jumps == to.jumps {
-		p.next = to.offset
+		p.next, p.epoch = to.offset, to.epoch
 	}
 }
 
@@ -122,7 +134,7 @@ func (a *assignment) jump(p *partition, from, to int64) bool {
 	if p.next != from {
 		return false
 	}
-	p.next, p.end = to, 0
+	p.next, p.end, p.epoch = to, 0, -1
 	p.jumps++
 	return true
 }
@@ -134,6 +146,9 @@ func (a *assignment) hold(p *partition) {
 	p.failures++
 	p.pause = time.Now().Add(delay(p.failures, 50*time.Millisecond, 2*time.Second))
 }
+
+// waits says whether a partition is not to be asked for yet. It belongs to assignment.mu, too.
+func (p *partition) waits() bool { return p.pause.After(time.Now()) }
 
 // fine ends the row of failures.
 func (a *assignment) fine(p *partition) {

@@ -1,16 +1,15 @@
 package ingest
 
 import (
-	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"rollcall/schema"
 )
-
-// goneAfter is how long a partition must have been away before the watermark stops waiting for it.
-const goneAfter = 10 * time.Second
 
 // A pair says that a partition ended at an offset at a time.
 type pair struct {
@@ -19,19 +18,22 @@ type pair struct {
 }
 
 // progress knows how far each partition is stored. What it publishes is true for good: everything below `end`, which was the end at `at`, is stored; so two
-// members may publish for one partition, and a late one does no harm.
+// members may publish for one partition. All its times are ClickHouse's (engineClock).
 //
-// No time is published that is later than the last moment at which all partitions were known to be in the table: a partition that was just created holds the
-// watermark from its first moment on, even if nobody reads it yet.
+// No time is published that is later than `seen`, the last moment at which the brokers were asked and every partition that they told of was in the table; and
+// what a leader said counts only while no newer one is known of, since one that was cut off from the others goes on answering with the end that it knew.
+//
+// A partition that the table holds is waited for, whatever becomes of it, unless its topic was made anew without it or `rollcall topics retire` let it go.
 type progress struct {
 	metrics *metrics
 
-	mu        sync.Mutex
-	mine      map[slot]*track
-	table     map[slot]progressRow // what the table holds, as far as this process knows
-	dirty     map[slot]progressRow // what is to be written before anything else
-	missingAt map[slot]time.Time   // since when a partition that the table holds has been away
-	seen      time.Time            // of the last layout whose partitions all are in the table or in dirty
+	mu     sync.Mutex
+	mine   map[slot]*track
+	table  map[slot]progressRow // what the table holds, as far as this process knows
+	dirty  map[slot]progressRow // what is to be written before anything else
+	epochs map[slot]int32       // of the leaders, as the last layout has them
+	ids    map[string]uuid.UUID // of the topics, likewise
+	seen   time.Time
 }
 
 // A track is one partition of this member.
@@ -43,13 +45,15 @@ type track struct {
 
 // A progressRow is a row of the table progress.
 type progressRow struct {
+	version schema.Millis // the row with the greatest holds
 	through schema.Millis
 	end     int64
 	gone    bool
+	topicID uuid.UUID
 }
 
 func newProgress(m *metrics) *progress {
-	return &progress{metrics: m, table: map[slot]progressRow{}, dirty: map[slot]progressRow{}, missingAt: map[slot]time.Time{}}
+	return &progress{metrics: m, table: map[slot]progressRow{}, dirty: map[slot]progressRow{}}
 }
 
 // assign starts anew with the partitions of a generation, each stored up to where it is read from.
@@ -63,12 +67,12 @@ func (p *progress) assign(partitions []*partition) {
 	}
 }
 
-// ends notes that a partition ended at an offset at a time.
-func (p *progress) ends(s slot, at time.Time, end int64) {
+// ends notes that a partition ended at an offset at a time, by the word of the leader of an epoch.
+func (p *progress) ends(s slot, at time.Time, end int64, under int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.mine[s]
-	if t == nil || end < 0 {
+	if epoch, known := p.epochs[s]; t == nil || end < 0 || at.IsZero() || !known || epoch != under {
 		return
 	}
 	t.newer = pair{at, end}
@@ -121,6 +125,9 @@ func (t *track) catchUp() {
 	}
 }
 
+// void forgets what was seen of the end.
+func (t *track) void() { t.waiting, t.newer, t.reached = pair{}, pair{}, pair{} }
+
 func (p *progress) showLag(s slot, records int64) {
 	p.metrics.lag.WithLabelValues(s.topic, s.number()).Set(float64(max(0, records)))
 }
@@ -130,56 +137,74 @@ func (p *progress) load(rows map[slot]progressRow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.table = rows
+	for s, row := range p.dirty {
+		if now, known := rows[s]; known && now.version > row.version {
+			delete(p.dirty, s) // another member was faster
+		} else {
+			p.table[s] = row
+		}
+	}
 }
 
-// storedBefore is how far a partition was stored by whoever read it before, or −1.
-func (p *progress) storedBefore(s slot) int64 {
+// storedBefore is how far a partition was stored by whoever read it before, or −1; and whether that was another topic of this name.
+func (p *progress) storedBefore(s slot, topicID uuid.UUID) (end int64, remade bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if row, known := p.table[s]; known && !row.gone && row.through > 0 {
-		return row.end
+	if row, known := p.table[s]; known && row.through > 0 {
+		return row.end, isAnother(row.topicID, topicID)
 	}
-	return -1
+	return -1, false
 }
 
-// covers takes over which partitions there are. A new one is entered with the time at which it was not there yet; one that stays away is marked as gone.
+// covers takes over which partitions there are, and who leads them.
 func (p *progress) covers(l *layout) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for s, t := range p.mine {
+		now, known := l.epochs[s]
+		if before, had := p.epochs[s]; known != had || now != before || l.ids[s.topic] != p.ids[s.topic] {
+			t.void()
+		}
+	}
+	p.epochs, p.ids = l.epochs, l.ids
 	for s := range l.leaders {
-		delete(p.missingAt, s)
-		row, known := p.table[s]
-		switch {
-		case !known && p.seen.IsZero():
-			p.enter(s, progressRow{}) // it may hold a year of events: nothing is complete until they are stored
+		switch row, known := p.table[s]; {
 		case !known:
-			p.enter(s, progressRow{through: schema.Millis(p.seen.UnixMilli())})
-		case row.gone:
-			p.enter(s, progressRow{through: max(row.through+1, schema.Millis(p.seen.UnixMilli()))})
+			p.enter(s, p.first(s, l))
+		case row.gone: // it is back: what came to it since it was last read is not stored
+			row.gone = false
+			p.enter(s, row)
 		}
 	}
 	for s, row := range p.table {
-		if _, exists := l.leaders[s]; exists || row.gone || !l.knows(s.topic) {
-			continue
-		}
-		switch since, away := p.missingAt[s]; {
-		case !away:
-			p.missingAt[s] = l.asked
-		case l.asked.Sub(since) >= goneAfter:
-			p.enter(s, progressRow{through: schema.Millis(l.asked.UnixMilli()), end: row.end, gone: true})
+		if _, exists := l.leaders[s]; !exists && !row.gone && l.speaksOf(s.topic) && isAnother(row.topicID, l.ids[s.topic]) {
+			row.gone = true // a topic of this name was made anew without it
+			p.enter(s, row)
 		}
 	}
-	if len(l.unclear) == 0 {
+	if len(l.unclear) == 0 && !l.partial {
 		p.seen = l.asked
 	}
 }
+
+// first is the row of a partition that the table has not. One that was added to a topic that is known was not there at `seen`; any other may hold a year of
+// events, so nothing is complete until they are stored.
+func (p *progress) first(s slot, l *layout) progressRow {
+	row := progressRow{topicID: l.ids[s.topic]}
+	if before, known := p.table[slot{s.topic, 0}]; known && s.id > 0 && !before.gone && before.topicID == row.topicID && !p.seen.IsZero() {
+		row.through = millisOf(p.seen)
+	}
+	return row
+}
+
+func millisOf(t time.Time) schema.Millis { return schema.Millis(t.UnixMilli()) }
 
 func (p *progress) enter(s slot, row progressRow) {
 	p.table[s], p.dirty[s] = row, row
 }
 
-// take gives the rows to be written now.
-func (p *progress) take() map[slot]progressRow {
+// take gives the rows to be written now, at ClickHouse's time.
+func (p *progress) take(now time.Time) map[slot]progressRow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rows := maps.Clone(p.dirty)
@@ -188,92 +213,58 @@ func (p *progress) take() map[slot]progressRow {
 		if at.After(p.seen) {
 			at = p.seen
 		}
-		through := schema.Millis(at.UnixMilli())
-		if row := p.table[s]; !at.IsZero() && !row.gone && through > row.through {
-			rows[s] = progressRow{through: through, end: t.reached.end}
+		row, through := p.table[s], millisOf(at)
+		if !at.IsZero() && !row.gone && (through > row.through || row.isAhead(now)) {
+			rows[s] = progressRow{through: through, end: t.reached.end, topicID: p.ids[s.topic]}
 		}
+	}
+	for s, row := range rows {
+		row.version = max(p.table[s].version+1, row.through)
+		rows[s] = row
 	}
 	return rows
 }
+
+// isAhead says whether a row claims what cannot be known yet: somebody's clock was wrong.
+func (r progressRow) isAhead(now time.Time) bool { return !now.IsZero() && r.through.Time().After(now) }
 
 // wrote notes that the rows are in the table.
 func (p *progress) wrote(rows map[slot]progressRow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s, row := range rows {
-		if entered, waits := p.dirty[s]; waits && entered.through <= row.through {
+		if entered, waits := p.dirty[s]; waits && entered.gone == row.gone && entered.through <= row.through {
 			delete(p.dirty, s)
 		}
-		if p.table[s].through <= row.through {
-			p.table[s] = row
+		p.table[s] = row
+	}
+}
+
+// A hold is the partition that the watermark waits for.
+type hold struct {
+	slot
+	progressRow
+	exists bool // as the brokers say
+}
+
+// watermark is the time through which everything is stored, and what holds it there. It is zero as long as there is nothing to tell, or a row claims what
+// cannot be known yet.
+func (p *progress) watermark(now time.Time) (through time.Time, least hold) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var held []hold
+	for s, row := range p.table {
+		if row.isAhead(now) {
+			return time.Time{}, hold{}
+		}
+		if !row.gone {
+			_, exists := p.epochs[s]
+			held = append(held, hold{s, row, exists})
 		}
 	}
-}
-
-const (
-	progressRows = "SELECT topic, partition, through, end_offset, gone FROM progress FINAL"
-	watermark    = "SELECT count(), min(through) FROM progress FINAL WHERE gone = 0"
-)
-
-// loadProgress reads the table.
-func (i *Ingest) loadProgress(ctx context.Context) error {
-	var rows []struct {
-		Topic     string    `ch:"topic"`
-		Partition int32     `ch:"partition"`
-		Through   time.Time `ch:"through"`
-		End       int64     `ch:"end_offset"`
-		Gone      uint8     `ch:"gone"`
+	if len(held) == 0 {
+		return time.Time{}, hold{}
 	}
-	if err := i.conn.Select(ctx, &rows, progressRows); err != nil {
-		return err
-	}
-	table := map[slot]progressRow{}
-	for _, r := range rows {
-		table[slot{r.Topic, r.Partition}] = progressRow{schema.Millis(r.Through.UnixMilli()), r.End, r.Gone != 0}
-	}
-	i.progress.load(table)
-	return nil
-}
-
-// storeProgress writes what can be said by now, and shows the watermark over all members. A failure is of no consequence: the next call says more.
-func (i *Ingest) storeProgress(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
-	defer cancel()
-	if err := i.writeProgress(ctx); err != nil && ctx.Err() == nil {
-		i.log.Warn("the watermark was not stored", "error", err)
-	}
-}
-
-func (i *Ingest) writeProgress(ctx context.Context) error {
-	rows := i.progress.take()
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := i.insertProgress(ctx, rows); err != nil {
-		return err
-	}
-	i.progress.wrote(rows)
-	var partitions uint64
-	var through time.Time
-	if err := i.conn.QueryRow(ctx, watermark).Scan(&partitions, &through); err != nil {
-		return err
-	}
-	if partitions > 0 {
-		i.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
-	}
-	return nil
-}
-
-func (i *Ingest) insertProgress(ctx context.Context, rows map[slot]progressRow) error {
-	block, err := i.conn.PrepareBatch(ctx, "INSERT INTO progress (topic, partition, through, end_offset, gone)")
-	if err != nil {
-		return err
-	}
-	defer block.Abort()
-	for s, row := range rows {
-		if err := block.Append(s.topic, s.id, row.through.Time(), row.end, oneIf(row.gone)); err != nil {
-			return err
-		}
-	}
-	return block.Send()
+	least = slices.MinFunc(held, func(a, b hold) int { return int(a.through - b.through) })
+	return least.through.Time(), least
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -14,14 +15,37 @@ import (
 
 func seconds(s int) time.Time { return time.Unix(int64(s), 0) }
 
+// layoutAt is a layout of partitions that broker 0 leads in epoch 1; of topics of this id.
+func layoutAt(at int, id byte, slots ...slot) *layout {
+	l := newLayout(seconds(at))
+	for _, s := range slots {
+		l.leaders[s], l.epochs[s], l.ids[s.topic] = 0, 1, uuid.UUID{id}
+	}
+	return l
+}
+
+// publish takes what can be published and has it written.
+func (p *progress) publish() map[slot]progressRow {
+	rows := p.take(seconds(5000))
+	p.wrote(rows)
+	return rows
+}
+
 // The pairs (time, end) of a partition, step by step: what may be published after each.
 func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 	s := slot{"t", 0}
 	of := &partition{slot: s}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.covers(&layout{asked: seconds(1000), leaders: map[slot]int32{s: 0}})
-	p.wrote(p.take())
+	p.covers(layoutAt(1000, 1, s))
+	p.publish()
 	p.assign([]*partition{of})
+	later := func(at int, epoch int32) func() {
+		return func() {
+			l := layoutAt(at, 1, s)
+			l.epochs[s] = epoch
+			p.covers(l)
+		}
+	}
 	for _, step := range []struct {
 		name    string
 		do      func()
@@ -29,80 +53,152 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 		end     int64
 	}{
 		{"nothing was seen", func() {}, 0, 0},
-		{"the end is ahead of what is stored", func() { p.ends(s, seconds(10), 100) }, 0, 0},
-		{"a newer end does not replace the one that is waited for", func() { p.ends(s, seconds(11), 150) }, 0, 0},
+		{"the end is ahead of what is stored", func() { p.ends(s, seconds(10), 100, 1) }, 0, 0},
+		{"a newer end does not replace the one that is waited for", func() { p.ends(s, seconds(11), 150, 1) }, 0, 0},
 		{"some is stored", func() { p.stored(map[*partition]position{of: {offset: 99}}) }, 0, 0},
 		{"the first end is reached", func() { p.stored(map[*partition]position{of: {offset: 120}}) }, 10, 100},
 		{"the second end is reached", func() { p.stored(map[*partition]position{of: {offset: 150}}) }, 11, 150},
-		{"idle: the end stands, time goes on", func() { p.ends(s, seconds(20), 150) }, 20, 150},
-		{"and on", func() { p.ends(s, seconds(30), 150) }, 30, 150},
-		{"an end behind what is stored (a lagging answer) is fine", func() { p.ends(s, seconds(31), 149) }, 31, 149},
-		{"never beyond the last layout", func() { p.ends(s, seconds(2000), 150) }, 1000, 150},
-		{"until there is a newer one", func() { p.covers(&layout{asked: seconds(1999), leaders: map[slot]int32{s: 0}}) }, 1999, 150},
-		{"the topic is made anew", func() { p.jumped(s, position{0, 1}) }, 0, 0},
-		{"its end is ahead of what is stored", func() { p.ends(s, seconds(40), 3) }, 0, 0},
+		{"idle: the end stands, time goes on", func() { p.ends(s, seconds(20), 150, 1) }, 20, 150},
+		{"and on", func() { p.ends(s, seconds(30), 150, 1) }, 30, 150},
+		{"an end behind what is stored (a lagging answer) is fine", func() { p.ends(s, seconds(31), 149, 1) }, 31, 149},
+		{"never beyond the last layout", func() { p.ends(s, seconds(2000), 150, 1) }, 1000, 150},
+		{"until there is a newer one", later(1999, 1), 1999, 150},
+		{"a new leader: what the old one said of its end is void", func() { p.ends(s, seconds(2100), 150, 1); later(2101, 2)() }, 0, 0},
+		{"whatever the old one still says", func() { p.ends(s, seconds(2102), 150, 1); later(2103, 2)() }, 0, 0},
+		{"the new one has more", func() { p.ends(s, seconds(2104), 155, 2) }, 0, 0},
+		{"which is stored", func() { p.stored(map[*partition]position{of: {offset: 155}}) }, 2103, 155},
+		{"the topic is made anew", func() { p.jumped(s, position{0, 1, -1}) }, 0, 0},
+		{"its end is ahead of what is stored", func() { p.ends(s, seconds(40), 3, 2) }, 0, 0},
 		{"a batch of the old topic says nothing of the new one", func() { p.stored(map[*partition]position{of: {offset: 160}}) }, 0, 0},
 		{"the new one is stored", func() { p.stored(map[*partition]position{of: {offset: 3, jumps: 1}}) }, 40, 3},
 	} {
 		step.do()
-		row, published := p.take()[s]
+		row, published := p.publish()[s]
 		if published != (step.through != 0) || published && (row.through != schema.Millis(step.through*1000) || row.end != step.end) {
 			t.Errorf("%s: %v %+v", step.name, published, row)
 		}
-		p.wrote(map[slot]progressRow{s: row})
 		if !published {
 			p.table[s] = progressRow{}
 		}
 	}
 }
 
-// A partition that appears holds the watermark from the last moment at which it was not there.
+// A partition that appears holds the watermark from the last moment at which it was not there, one of a topic that was not known from the beginning of time: the
+// brokers may only have missed the topic.
 func TestProgressEntersNewPartitions(t *testing.T) {
-	old, young := slot{"t", 0}, slot{"t", 1}
+	old, young, other := slot{"t", 0}, slot{"t", 1}, slot{"u", 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.covers(&layout{asked: seconds(100), leaders: map[slot]int32{old: 0}})
-	if row := p.take()[old]; row.through != 0 {
+	p.covers(layoutAt(100, 1, old))
+	if row := p.publish()[old]; row.through != 0 {
 		t.Errorf("at the first start nothing is complete: %+v", row)
 	}
-	p.covers(&layout{asked: seconds(200), leaders: map[slot]int32{old: 0, young: 0}})
-	if row := p.take()[young]; row.through != 100_000 {
+	l := layoutAt(200, 1, old, young, other)
+	l.partial = true
+	p.covers(l)
+	if row := p.publish()[young]; row.through != 100_000 {
 		t.Errorf("the new partition is entered as %+v", row)
 	}
+	if row := p.table[other]; row.through != 0 {
+		t.Errorf("the new topic is entered as %+v", row)
+	}
+	if p.seen != seconds(100) {
+		t.Errorf("most brokers did not answer, and the watermark may go on to %s", p.seen)
+	}
 }
 
-// A topic that is gone holds the watermark for a while, since brokers may err at their start, then no longer; if it comes back, it does so again.
-func TestProgressOfGonePartitions(t *testing.T) {
-	s := slot{"t", 0}
+// A topic that the brokers miss for whatever time holds the watermark where it is, since it may be back with records that nobody has read; and so it does then.
+func TestProgressOfAMissedTopic(t *testing.T) {
+	s, other := slot{"t", 0}, slot{"u", 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.load(map[slot]progressRow{s: {through: 5000, end: 7}})
-	away := func(at int) *layout {
-		return &layout{asked: seconds(at), leaders: map[slot]int32{}, missing: []string{"t"}}
+	p.load(map[slot]progressRow{s: {version: 5000, through: 5000, end: 7, topicID: uuid.UUID{1}}, other: {version: 9000, through: 9000, topicID: uuid.UUID{1}}})
+	p.assign([]*partition{{slot: s, decoded: position{offset: 7}}})
+	p.covers(layoutAt(90, 1, s, other))
+	p.ends(s, seconds(90), 7, 1)
+	for at := 100; at < 5000; at += 100 {
+		l := layoutAt(at, 1, other)
+		l.missing = []string{"t"}
+		p.covers(l)
+		if rows := p.publish(); len(rows) != 0 {
+			t.Fatalf("published at %d: %+v", at, rows)
+		}
 	}
-	p.covers(away(100))
-	p.covers(away(105))
-	if rows := p.take(); len(rows) != 0 {
-		t.Errorf("given up too early: %v", rows)
+	if through, least := p.watermark(seconds(5000)); !through.Equal(seconds(5)) || least.slot != s || least.exists {
+		t.Errorf("the watermark is %s, for %+v", through, least)
 	}
-	p.covers(away(111))
-	if row := p.take()[s]; !row.gone || row.through != 111_000 {
-		t.Errorf("not marked as gone: %+v", row)
-	}
-	p.wrote(p.take())
-	p.covers(&layout{asked: seconds(120), leaders: map[slot]int32{s: 0}})
-	if row := p.take()[s]; row.gone || row.through <= 111_000 || row.through > 120_000 {
-		t.Errorf("back as %+v", row)
+	p.covers(layoutAt(5000, 1, s, other))
+	p.ends(s, seconds(5000), 8, 1)
+	if rows := p.publish(); len(rows) != 0 {
+		t.Errorf("back, with a record that is not stored: %+v", rows)
 	}
 }
 
-// A topic that is made anew with fewer partitions does not hold the watermark for those that are gone.
+// A topic that is made anew with fewer partitions does not hold the watermark for those that are gone; one and the same topic cannot lose any.
 func TestProgressOfFewerPartitions(t *testing.T) {
 	kept, gone := slot{"t", 0}, slot{"t", 1}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.load(map[slot]progressRow{kept: {through: 5000}, gone: {through: 5000}})
-	p.covers(&layout{asked: seconds(100), leaders: map[slot]int32{kept: 0}})
-	p.covers(&layout{asked: seconds(111), leaders: map[slot]int32{kept: 0}})
-	if rows := p.take(); len(rows) != 1 || !rows[gone].gone {
-		t.Errorf("published %v", rows)
+	p.load(map[slot]progressRow{kept: {5000, 5000, 0, false, uuid.UUID{1}}, gone: {5000, 5000, 0, false, uuid.UUID{1}}})
+	p.covers(layoutAt(100, 1, kept))
+	p.covers(layoutAt(200, 1, kept))
+	if rows := p.publish(); len(rows) != 0 {
+		t.Errorf("published %+v", rows)
+	}
+	p.covers(layoutAt(300, 2, kept))
+	if rows := p.publish(); len(rows) != 1 || !rows[gone].gone || rows[gone].version <= 5000 {
+		t.Errorf("published %+v", rows)
+	}
+	p.covers(layoutAt(400, 2, kept, gone))
+	if rows := p.publish(); len(rows) != 1 || rows[gone].gone || rows[gone].through != 5000 || rows[gone].version <= 5001 {
+		t.Errorf("back as %+v", rows)
+	}
+}
+
+// What a host an hour ahead has published is neither shown nor waited for: the next publication replaces it.
+func TestProgressOfAClockThatWasAhead(t *testing.T) {
+	s := slot{"t", 0}
+	p := newProgress(newMetrics(prometheus.NewRegistry()))
+	p.load(map[slot]progressRow{s: {3_700_000, 3_700_000, 7, false, uuid.UUID{1}}})
+	p.assign([]*partition{{slot: s, decoded: position{offset: 7}}})
+	p.covers(layoutAt(100, 1, s))
+	if through, _ := p.watermark(seconds(100)); !through.IsZero() {
+		t.Errorf("the watermark is %s", through)
+	}
+	p.ends(s, seconds(100), 7, 1)
+	rows := p.take(seconds(101))
+	if row := rows[s]; row.through != 100_000 || row.version <= 3_700_000 {
+		t.Fatalf("published %+v", rows)
+	}
+	p.wrote(rows)
+	if through, _ := p.watermark(seconds(101)); !through.Equal(seconds(100)) {
+		t.Errorf("the watermark is %s", through)
+	}
+}
+
+// What several members write of one partition settles: the entry of a new one does not undo what its reader has published.
+func TestProgressOfTwoMembers(t *testing.T) {
+	s := slot{"t", 0}
+	p := newProgress(newMetrics(prometheus.NewRegistry()))
+	p.covers(layoutAt(100, 1, s))
+	p.load(map[slot]progressRow{s: {90_000, 90_000, 7, false, uuid.UUID{1}}})
+	if rows := p.take(seconds(101)); len(rows) != 0 {
+		t.Errorf("published %+v", rows)
+	}
+}
+
+// The clock that stands for ClickHouse's is never ahead of it, and one that was stepped does not matter.
+func TestEngineClock(t *testing.T) {
+	var c engineClock
+	if now := c.now(); !now.IsZero() {
+		t.Errorf("before it was measured it is %s", now)
+	}
+	answered := time.Now().Add(-100 * time.Second)
+	c.set(seconds(1000), answered)
+	after := c.now()
+	if real := seconds(1000).Add(time.Since(answered)); after.After(real) || after.Before(real.Add(-time.Second)) {
+		t.Errorf("after %s it is %s", time.Since(answered), after)
+	}
+	c.set(seconds(500), time.Now())
+	if now := c.now(); now.After(seconds(501)) {
+		t.Errorf("ClickHouse's clock was set back to %s; it is %s", seconds(500), now)
 	}
 }
 

@@ -18,6 +18,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 //	27 base time | 35 max time | 43 producer id | 51 epoch | 53 sequence | 57 number of records | 61 records
 type recordBatch struct {
 	base, last        int64
+	epoch             int32 // of the leader that took it
 	attributes        uint16
 	baseTime, maxTime int64
 	producer          int64
@@ -53,6 +54,7 @@ func cutBatch(set []byte) (b recordBatch, rest []byte, ok bool, err error) {
 		return b, nil, false, nil
 	}
 	batch, rest := set[:size], set[size:]
+	b.epoch = int32(binary.BigEndian.Uint32(batch[12:]))
 	b.checksum = binary.BigEndian.Uint32(batch[17:])
 	b.attributes = binary.BigEndian.Uint16(batch[21:])
 	b.last = b.base + int64(int32(binary.BigEndian.Uint32(batch[23:])))
@@ -74,18 +76,19 @@ func (b *recordBatch) check() error {
 	return nil
 }
 
-// checkSet checks the whole batches of a record set, from an offset on. It gives those before the first that is cut off or corrupt, and the offset after them.
-func checkSet(set []byte, from int64) (good []byte, next int64, err error) {
-	next = from
+// checkSet checks the whole batches of a record set, from an offset on. It gives those before the first that is cut off or corrupt, the offset after them, and
+// the leader epoch of the last one (−1 if there is none).
+func checkSet(set []byte, from int64) (good []byte, next int64, epoch int32, err error) {
+	next, epoch = from, -1
 	for rest := set; ; {
 		b, after, ok, err := cutBatch(rest)
 		if err == nil && ok && !b.isBefore(from) {
 			err = b.check()
 		}
 		if err != nil || !ok {
-			return set[:len(set)-len(rest)], next, err
+			return set[:len(set)-len(rest)], next, epoch, err
 		}
-		next = max(next, b.next())
+		next, epoch = max(next, b.next()), b.epoch
 		rest = after
 	}
 }

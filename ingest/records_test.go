@@ -189,7 +189,7 @@ func TestCorruptBatches(t *testing.T) {
 		"the last offset":           change(26, 1),
 		"the number of records":     change(60, 1),
 	} {
-		checked, next, err := checkSet(append(testBatch{base: -0, records: good.records}.bytes(), records...), 0)
+		checked, next, _, err := checkSet(append(testBatch{base: -0, records: good.records}.bytes(), records...), 0)
 		if !errors.Is(err, errCorrupt) {
 			t.Errorf("%s: %v, not found", name, err)
 		}
@@ -234,7 +234,7 @@ func FuzzReader(f *testing.F) {
 		if !checksum { // most inputs would end there
 			fixChecksums(records)
 		}
-		checked, next, err := checkSet(records, from)
+		checked, next, _, err := checkSet(records, from)
 		if next < from || err != nil && !errors.Is(err, errCorrupt) {
 			t.Fatalf("next %d from %d: %v", next, from, err)
 		}

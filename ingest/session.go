@@ -20,11 +20,6 @@ const layoutEvery = time.Second
 // lookAheadEvery is how old the lag may be while ClickHouse is away.
 const lookAheadEvery = 5 * time.Second
 
-// A committer stores offsets in the group, for this generation only: the brokers refuse a member of an older one.
-type committer interface {
-	CommitOffsets(offsets map[string]map[int]int64) error
-}
-
 // A session is the work on one assignment, for one generation of the group:
 //
 //	fetcher (per broker) ──answers──► decode ──full──► store
@@ -92,7 +87,7 @@ func (s *session) lead(ctx context.Context) {
 			s.stop(errTopics)
 		default:
 			s.progress.covers(l)
-			for _, broker := range s.assignment.lead(l.leaders) {
+			for _, broker := range s.assignment.lead(l) {
 				s.ensure(ctx, broker)
 			}
 			s.lookAhead(ctx)

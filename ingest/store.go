@@ -177,18 +177,14 @@ const commitTries = 5
 func (s *session) commit(ctx context.Context, b *batch) (err error) {
 	ctx, span := s.traceStep(ctx, "commit")
 	defer func() { end(span, err) }()
-	offsets := map[string]map[int]int64{}
+	var offsets []groupOffset
 	for p, end := range b.ends {
-		if !s.assignment.stands(p, end) {
-			continue
+		if s.assignment.stands(p, end) {
+			offsets = append(offsets, groupOffset{p.slot, end.offset, end.epoch, s.known.ids[p.topic]})
 		}
-		if offsets[p.topic] == nil {
-			offsets[p.topic] = map[int]int64{}
-		}
-		offsets[p.topic][int(p.id)] = end.offset
 	}
 	for failures := 1; ; failures++ {
-		err := s.committer.CommitOffsets(offsets)
+		err := s.committer.commit(ctx, offsets)
 		switch {
 		case err == nil:
 			return nil

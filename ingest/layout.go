@@ -1,0 +1,198 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// A layout is what the brokers say of the configured topics at one moment.
+type layout struct {
+	asked   time.Time            // just before the first question left, on ClickHouse's clock
+	leaders map[slot]int32       // of every partition; −1 where none leads
+	epochs  map[slot]int32       // of the leader, which counts up with each election; −1 if the brokers do not say
+	ids     map[string]uuid.UUID // of the topics, which differ if a topic is made anew; zero before Kafka 2.8
+	missing []string             // topics that do not exist
+	unclear []string             // topics of which the brokers could not speak, contradict each other, or say less than before
+	partial bool                 // no more than half of the brokers answered: the others may know newer leaders and partitions
+}
+
+func newLayout(asked time.Time) *layout {
+	return &layout{asked: asked, leaders: map[slot]int32{}, epochs: map[slot]int32{}, ids: map[string]uuid.UUID{}}
+}
+
+func (l *layout) topics(configured []string) (present []string) {
+	for _, topic := range configured {
+		if _, exists := l.leaders[slot{topic, 0}]; exists {
+			present = append(present, topic)
+		}
+	}
+	return present
+}
+
+// Versions of Metadata that will do: 8 is Kafka 2.3, 10 has topic ids.
+const metadataLeast, metadataMost = 8, 12
+
+// layout asks all brokers, since one alone may be cut off from the others without knowing it: it then speaks of leaders that no longer are. A broker that takes
+// records for a partition knows that it leads it, so none can have taken any, when it was asked, under a newer leader than the answers tell.
+func (c *cluster) layout(ctx context.Context) (*layout, error) {
+	asked := c.clock.now()
+	first, err := c.metadata(ctx, anyBroker, answerTime)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the topics' partitions: %w", err)
+	}
+	answers, answered := []*kmsg.MetadataResponse{first}, 1
+	if len(first.Brokers) > 1 {
+		others := c.metadataOfAll(ctx, first.Brokers)
+		answers, answered = append(answers, others...), len(others)
+	}
+	brokers := map[int32]bool{}
+	for _, a := range answers {
+		for _, b := range a.Brokers {
+			brokers[b.NodeID] = true
+		}
+	}
+	l := newLayout(asked)
+	l.partial = 2*answered <= len(brokers)
+	for _, topic := range c.topics {
+		if err := c.newest.merge(l, topic, answers); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// metadataOfAll asks each of the brokers, and gives the answers that came in time.
+func (c *cluster) metadataOfAll(ctx context.Context, brokers []kmsg.MetadataResponseBroker) (answers []*kmsg.MetadataResponse) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, b := range brokers {
+		all.Go(func() {
+			a, err := c.metadata(ctx, b.NodeID, layoutEvery)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers = append(answers, a)
+		})
+	}
+	all.Wait()
+	return answers
+}
+
+func (c *cluster) metadata(ctx context.Context, broker int32, limit time.Duration) (*kmsg.MetadataResponse, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.AllowAutoTopicCreation = false
+	for _, topic := range c.topics {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(topic)
+		req.Topics = append(req.Topics, rt)
+	}
+	res, err := c.within(ctx, limit, broker, req, metadataLeast, metadataMost)
+	if err != nil {
+		return nil, err
+	}
+	return res.(*kmsg.MetadataResponse), nil
+}
+
+// newest is the newest that was ever said of each topic; a broker that lags says less.
+type newest struct {
+	mu     sync.Mutex
+	topics map[string]*topicLayout
+}
+
+// A topicLayout is one topic in a layout.
+type topicLayout struct {
+	id      uuid.UUID
+	leaders map[int32]int32
+	epochs  map[int32]int32
+}
+
+// merge enters a topic into the layout: of each partition the newest leader that any broker knows.
+func (n *newest) merge(l *layout, topic string, answers []*kmsg.MetadataResponse) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	told := &topicLayout{leaders: map[int32]int32{}, epochs: map[int32]int32{}}
+	known, missing, unclear := 0, 0, 0
+	for _, a := range answers {
+		for _, t := range a.Topics {
+			if t.Topic == nil || *t.Topic != topic {
+				continue
+			}
+			switch kafka.Error(t.ErrorCode) {
+			case 0:
+				if known++; known > 1 && told.id != t.TopicID {
+					unclear++ // it is being made anew, and not all brokers know yet
+					continue
+				}
+				told.take(&t)
+			case kafka.UnknownTopicOrPartition:
+				missing++
+			case kafka.TopicAuthorizationFailed, kafka.InvalidTopic:
+				return fmt.Errorf("the topic %s: %w", topic, kafkaError(t.ErrorCode))
+			default:
+				unclear++
+			}
+		}
+	}
+	before := n.topics[topic]
+	switch {
+	case known > 0 && unclear == 0 && told.follows(before):
+		n.topics[topic] = told
+	case known == 0 && unclear == 0 && missing > 0:
+		l.missing = append(l.missing, topic)
+		return nil
+	default:
+		l.unclear = append(l.unclear, topic)
+		if told = before; told == nil {
+			return nil
+		}
+	}
+	l.ids[topic] = told.id
+	for partition, leader := range told.leaders {
+		l.leaders[slot{topic, partition}] = leader
+		l.epochs[slot{topic, partition}] = told.epochs[partition]
+	}
+	return nil
+}
+
+// take adds what one broker says.
+func (t *topicLayout) take(said *kmsg.MetadataResponseTopic) {
+	t.id = said.TopicID
+	for _, p := range said.Partitions {
+		leader, known := t.leaders[p.Partition]
+		if !known || p.LeaderEpoch > t.epochs[p.Partition] || p.LeaderEpoch == t.epochs[p.Partition] && leader < 0 {
+			t.leaders[p.Partition], t.epochs[p.Partition] = p.Leader, p.LeaderEpoch
+		}
+	}
+}
+
+// follows says whether this can be later than what was said before: partitions do not go and epochs do not fall while a topic is the same.
+func (t *topicLayout) follows(before *topicLayout) bool {
+	if before == nil || before.id != t.id || t.id == (uuid.UUID{}) {
+		return true
+	}
+	for partition, epoch := range before.epochs {
+		if now, exists := t.epochs[partition]; !exists || now < epoch {
+			return false
+		}
+	}
+	return true
+}
+
+// sameTopics says whether two layouts have the same partitions of the same topics.
+func (l *layout) sameTopics(other *layout) bool {
+	any := func(int32, int32) bool { return true }
+	return maps.EqualFunc(l.leaders, other.leaders, any) && maps.Equal(l.ids, other.ids)
+}
+
+// speaksOf says whether the brokers agreed on a topic.
+func (l *layout) speaksOf(topic string) bool { return !slices.Contains(l.unclear, topic) }

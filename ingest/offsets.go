@@ -1,0 +1,108 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/offsetcommit"
+	"github.com/segmentio/kafka-go/protocol/offsetfetch"
+)
+
+// A groupOffset is how far the group is in a partition: all below the offset is stored. With it goes what the offset means: the log of which topic, and the
+// leader epoch of the last record below it. A log that was cut, or made anew, has other records there.
+type groupOffset struct {
+	slot
+	offset  int64
+	epoch   int32     // −1: not known
+	topicID uuid.UUID // zero: not known
+}
+
+// A committer stores offsets in the group, for one generation only: the brokers refuse a member of an older one.
+type committer struct {
+	*cluster
+	group, member string
+	generation    int32
+}
+
+const topicMark = "topic_id="
+
+// commit stores offsets. Where brokers refuse several for different reasons, that of the group comes before that of a partition.
+func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
+	if len(offsets) == 0 {
+		return nil
+	}
+	req := &offsetcommit.Request{GroupID: c.group, GenerationID: c.generation, MemberID: c.member, RetentionTimeMs: -1}
+	topics := map[string][]offsetcommit.RequestPartition{}
+	for _, o := range offsets {
+		p := offsetcommit.RequestPartition{PartitionIndex: o.id, CommittedOffset: o.offset, CommittedLeaderEpoch: o.epoch}
+		if o.topicID != (uuid.UUID{}) {
+			p.CommittedMetadata = topicMark + o.topicID.String()
+		}
+		topics[o.topic] = append(topics[o.topic], p)
+	}
+	for name, partitions := range topics {
+		req.Topics = append(req.Topics, offsetcommit.RequestTopic{Name: name, Partitions: partitions})
+	}
+	res, err := c.ask(ctx, req, 0)
+	if err != nil {
+		return err
+	}
+	var refused error
+	for _, t := range res.(*offsetcommit.Response).Topics {
+		for _, p := range t.Partitions {
+			if err := kafkaError(p.ErrorCode); err != nil && (refused == nil || errors.Is(refused, kafka.UnknownTopicOrPartition)) {
+				refused = err
+			}
+		}
+	}
+	return refused
+}
+
+// committed reads the group's offsets of partitions; those that have none are left out.
+func (c *cluster) committed(ctx context.Context, group string, partitions map[string][]int32) (map[slot]groupOffset, error) {
+	req := &offsetfetch.Request{GroupID: group}
+	for topic, ids := range partitions {
+		req.Topics = append(req.Topics, offsetfetch.RequestTopic{Name: topic, PartitionIndexes: ids})
+	}
+	offsets := map[slot]groupOffset{}
+	if len(req.Topics) == 0 {
+		return offsets, nil
+	}
+	answer, err := c.ask(ctx, req, 0)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the group's offsets: %w", err)
+	}
+	res := answer.(*offsetfetch.Response)
+	if err := kafkaError(res.ErrorCode); err != nil {
+		return nil, fmt.Errorf("ask for the group's offsets: %w", err)
+	}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			s := slot{t.Name, p.PartitionIndex}
+			if err := kafkaError(p.ErrorCode); err != nil {
+				return nil, fmt.Errorf("ask for the group's offset of %s: %w", s, err)
+			}
+			if p.CommittedOffset >= 0 {
+				offsets[s] = groupOffset{s, p.CommittedOffset, p.ComittedLeaderEpoch, topicIn(p.Metadata)}
+			}
+		}
+	}
+	return offsets, nil
+}
+
+// topicIn reads the topic's id from what was committed. Offsets that an operator set, or an older Rollcall, have none.
+func topicIn(metadata string) uuid.UUID {
+	text, has := strings.CutPrefix(metadata, topicMark)
+	if !has {
+		return uuid.UUID{}
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.UUID{}
+	}
+	return id
+}

@@ -1,0 +1,109 @@
+package ingest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+
+	"rollcall/schema"
+)
+
+const progressRows = "SELECT topic, partition, through, complete_through, end_offset, gone, topic_id FROM progress FINAL"
+
+// readProgress reads the table.
+func readProgress(ctx context.Context, conn driver.Conn) (map[slot]progressRow, error) {
+	var rows []struct {
+		Topic     string    `ch:"topic"`
+		Partition int32     `ch:"partition"`
+		Version   time.Time `ch:"through"`
+		Through   time.Time `ch:"complete_through"`
+		End       int64     `ch:"end_offset"`
+		Gone      uint8     `ch:"gone"`
+		TopicID   uuid.UUID `ch:"topic_id"`
+	}
+	if err := conn.Select(ctx, &rows, progressRows); err != nil {
+		return nil, err
+	}
+	table := map[slot]progressRow{}
+	for _, r := range rows {
+		table[slot{r.Topic, r.Partition}] = progressRow{millisOf(r.Version), millisOf(r.Through), r.End, r.Gone != 0, r.TopicID}
+	}
+	return table, nil
+}
+
+// loadProgress takes over what the table holds.
+func (i *Ingest) loadProgress(ctx context.Context) error {
+	rows, err := readProgress(ctx, i.conn)
+	if err == nil {
+		i.progress.load(rows)
+	}
+	return err
+}
+
+// storeProgress writes what can be said by now, and shows the watermark over all members. A failure is of no consequence: the next call says more.
+func (i *Ingest) storeProgress(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
+	defer cancel()
+	if err := i.writeProgress(ctx); err != nil && ctx.Err() == nil {
+		i.log.Warn("the watermark was not stored", "error", err)
+	}
+}
+
+// writeProgress reads the table again before it writes: other members write to it, and `rollcall topics retire` does.
+func (i *Ingest) writeProgress(ctx context.Context) error {
+	if err := i.measure(ctx); err != nil {
+		return err
+	}
+	if err := i.loadProgress(ctx); err != nil {
+		return err
+	}
+	now := i.clock.now()
+	if rows := i.progress.take(now); len(rows) > 0 {
+		if err := insertProgress(ctx, i.conn, rows); err != nil {
+			return err
+		}
+		i.progress.wrote(rows)
+	}
+	through, least := i.progress.watermark(now)
+	if !through.IsZero() {
+		i.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
+		i.tellHold(now, least)
+	}
+	return nil
+}
+
+func insertProgress(ctx context.Context, conn driver.Conn, rows map[slot]progressRow) error {
+	block, err := conn.PrepareBatch(ctx, "INSERT INTO progress (topic, partition, through, complete_through, end_offset, gone, topic_id)")
+	if err != nil {
+		return err
+	}
+	defer block.Abort()
+	for s, row := range rows {
+		if err := block.Append(s.topic, s.id, row.version.Time(), row.through.Time(), row.end, oneIf(row.gone), row.topicID); err != nil {
+			return err
+		}
+	}
+	return block.Send()
+}
+
+// tellEvery is how often the log names the partition that holds the watermark, and holdsAfter how far behind it then is.
+const tellEvery, holdsAfter = time.Minute, time.Minute
+
+// tellHold names the partition that the watermark waits for, and what to do if nobody will ever read it.
+func (i *Ingest) tellHold(now time.Time, least hold) {
+	if now.Sub(least.through.Time()) < holdsAfter || time.Since(i.holdTold) < tellEvery {
+		return
+	}
+	i.holdTold = time.Now()
+	why := "its records are not stored yet"
+	switch {
+	case !slices.Contains(i.cfg.Topics, least.topic):
+		why = "this process does not read the topic; if none does any more, run: rollcall topics retire " + least.topic
+	case !least.exists:
+		why = "Kafka does not have it; if the topic was deleted for good, run: rollcall topics retire " + least.topic
+	}
+	i.log.Warn("the watermark waits for a partition", "partition", least.slot, "through", schema.Millis.Time(least.through), "why", why)
+}
