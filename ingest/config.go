@@ -37,6 +37,8 @@ type Config struct {
 	ProgressEvery  time.Duration // how often the watermark is stored; default 1 s
 	ErasuresEvery  time.Duration // how old the list of erased persons may be while nothing is stored; default 10 s
 
+	PassOver []string // record batches that cannot be read and are left out, each topic/partition/offset; what can be read never is
+
 	Secret []byte // keys the hashes of erased persons; without it, ingest stops where there are erasures
 
 	Traces trace.TracerProvider // where the spans of batches go; nil: none are made

@@ -2,8 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"time"
 
 	"rollcall/schema"
@@ -91,7 +89,7 @@ func (d *decoder) take(a *answer) {
 		case err != nil && d.storing.Err() == nil:
 			d.unread(p, err)
 		case len(p.records) > 0:
-			d.assignment.fine(p.of)
+			d.isRead(p.of)
 		}
 	}
 }
@@ -103,13 +101,11 @@ func (d *decoder) unread(p *part, err error) {
 		_ = d.reached(p.of.decoded.offset)
 	}
 	d.assignment.rewind(p.of, p.of.decoded)
-	d.assignment.hold(p.of)
-	d.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-	level := slog.LevelWarn
-	if errors.Is(err, errCorrupt) {
-		level = slog.LevelError
+	if d.passesOver(p.of, p.of.decoded.offset, p.end, err) {
+		return
 	}
-	d.log.Log(context.Background(), level, "record batch not read; fetching it again", "partition", p.of.slot, "offset", p.of.decoded.offset, "error", err)
+	d.assignment.hold(p.of)
+	d.notRead(p.of, p.of.decoded.offset, err)
 }
 
 // reached notes that all records of the partition below an offset are in the batch, and hands it over if it is full.

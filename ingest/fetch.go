@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -89,12 +88,13 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 			f.refused(ctx, p, err)
 			continue
 		}
-		var err error
-		if p.records, p.next, p.epoch, err = checkSet(p.records, p.from); err != nil {
-			f.failed(p, err)
-		}
+		var broken error
+		p.records, p.next, p.epoch, broken = checkSet(p.records, p.from)
 		if f.assignment.advance(p) {
 			good = append(good, *p)
+		}
+		if broken != nil && !f.passesOver(p.of, p.next, p.end, broken) {
+			f.failed(p, broken)
 		}
 	}
 	a.parts = good
@@ -103,12 +103,7 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 // failed has a partition wait, and be asked for again.
 func (f *fetcher) failed(p *part, err error) {
 	f.assignment.hold(p.of)
-	f.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-	level := slog.LevelWarn
-	if errors.Is(err, errCorrupt) {
-		level = slog.LevelError
-	}
-	f.log.Log(context.Background(), level, "partition not read; trying again", "partition", p.of.slot, "offset", p.next, "error", err)
+	f.notRead(p.of, p.next, err)
 }
 
 // refused deals with a broker's refusal of one partition.
@@ -122,6 +117,8 @@ func (f *fetcher) refused(ctx context.Context, p *part, err error) {
 		if err == nil {
 			return
 		}
+	case errors.Is(err, kafka.InvalidMessage): // the broker cannot read it either
+		err = unreadable(p.from, "%w", err)
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		f.assignment.lose(p.of)
 		f.stop(errTopics) // if it was made anew, its committed offset went with it
@@ -160,14 +157,16 @@ func (f *fetcher) outOfRange(ctx context.Context, p *part) error {
 
 // Why records will never be read.
 const (
-	gapDeleted = "records were deleted before they were read"
-	gapRemade  = "the topic was made anew or cut back; what its old log held beyond the position is lost"
-	gapCut     = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
+	gapDeleted    = "records were deleted before they were read"
+	gapRemade     = "the topic was made anew or cut back; what its old log held beyond the position is lost"
+	gapPassedOver = "a record batch that cannot be read was passed over, as --kafka-pass-over asks"
+	gapCut        = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
 )
 
 // gap goes on behind records that will never be read.
 func (s *session) gap(p *partition, from, to, records int64, why string) {
 	if s.assignment.jump(p, from, to) {
+		s.metrics.corrupt.DeleteLabelValues(p.topic, p.number())
 		s.missed(p, from, to, records, why)
 	}
 }

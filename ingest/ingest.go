@@ -31,6 +31,7 @@ type Ingest struct {
 	sequence uint64    // of the last mark
 	batches  uint64    // so many were begun
 	marks    *marks
+	passOver map[slot][]int64
 
 	clock        *engineClock
 	progress     *progress
@@ -47,6 +48,10 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
+	passOver, err := parsePassOver(cfg.PassOver)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := tables.Open(ch)
 	if err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	m, clock := newMetrics(reg), &engineClock{}
 	return &Ingest{
 		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), clock: clock, cluster: newCluster(cfg, clock), conn: conn, clickhouse: ch,
-		writer: uuid.New(), marks: newMarks(), progress: newProgress(m), erasures: newErasures(cfg.Secret),
+		writer: uuid.New(), marks: newMarks(), passOver: passOver, progress: newProgress(m), erasures: newErasures(cfg.Secret),
 	}, nil
 }
 

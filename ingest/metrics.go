@@ -18,6 +18,7 @@ type metrics struct {
 	retries    *prometheus.CounterVec
 	lag        *prometheus.GaugeVec
 	gaps       *prometheus.CounterVec
+	corrupt    *prometheus.GaugeVec
 	complete   prometheus.Gauge
 }
 
@@ -68,10 +69,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		gaps:       counter("gap_records_total", "Records that were gone before they could be read (at least this many; 1 where the number cannot be known).", "topic", "partition"),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rollcall_ingest_lag_records", Help: "Records of a partition that are not stored yet."},
 			[]string{"topic", "partition"}),
+		corrupt: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rollcall_ingest_corrupt_batches",
+			Help: "1 while a partition waits at a record batch that cannot be read; the log names its offset."}, []string{"topic", "partition"}),
 		complete: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_ingest_complete_through_seconds",
 			Help: "Unix time through which everything produced is stored, over all partitions."}),
 	}
-	reg.MustRegister(m.lag, m.complete)
+	reg.MustRegister(m.lag, m.corrupt, m.complete)
 	m.start()
 	return m
 }

@@ -62,6 +62,7 @@ func (p *progress) assign(partitions []*partition) {
 	defer p.mu.Unlock()
 	p.mine = map[slot]*track{}
 	p.metrics.lag.Reset()
+	p.metrics.corrupt.Reset()
 	for _, of := range partitions {
 		p.mine[of.slot] = &track{stored: of.decoded}
 	}

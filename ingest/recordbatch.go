@@ -3,12 +3,13 @@ package ingest
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 )
 
 // errCorrupt says that a record batch is not what the producer sent. It is fetched again, never stepped over.
 var errCorrupt = errors.New("corrupt record batch")
+
+var errChecksum = errors.New("wrong checksum")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -45,10 +46,10 @@ func cutBatch(set []byte) (b recordBatch, rest []byte, ok bool, err error) {
 	b.base = int64(binary.BigEndian.Uint64(set))
 	size := int64(int32(binary.BigEndian.Uint32(set[8:]))) + 12
 	if magic := set[16]; magic != 2 {
-		return b, nil, false, fmt.Errorf("%w at offset %d: message format %d; only format 2 (Kafka 0.11 and newer) is read", errCorrupt, b.base, magic)
+		return b, nil, false, unreadable(b.base, "message format %d; only format 2 (Kafka 0.11 and newer) is read", magic)
 	}
 	if size < batchHead {
-		return b, nil, false, fmt.Errorf("%w at offset %d: %d bytes", errCorrupt, b.base, size)
+		return b, nil, false, unreadable(b.base, "%d bytes", size)
 	}
 	if size > int64(len(set)) {
 		return b, nil, false, nil
@@ -64,14 +65,14 @@ func cutBatch(set []byte) (b recordBatch, rest []byte, ok bool, err error) {
 	b.count = int32(binary.BigEndian.Uint32(batch[57:]))
 	b.records, b.covered = batch[batchHead:], batch[21:]
 	if b.base < 0 || b.last < b.base || b.count < 0 {
-		return b, nil, false, fmt.Errorf("%w at offset %d: it ends at %d with %d records", errCorrupt, b.base, b.last, b.count)
+		return b, nil, false, unreadable(b.base, "it ends at %d with %d records", b.last, b.count)
 	}
 	return b, rest, true, nil
 }
 
 func (b *recordBatch) check() error {
 	if crc32.Checksum(b.covered, castagnoli) != b.checksum {
-		return fmt.Errorf("%w at offset %d: wrong checksum", errCorrupt, b.base)
+		return corrupt(b, errChecksum)
 	}
 	return nil
 }
@@ -82,8 +83,8 @@ func checkSet(set []byte, from int64) (good []byte, next int64, epoch int32, err
 	next, epoch = from, -1
 	for rest := set; ; {
 		b, after, ok, err := cutBatch(rest)
-		if err == nil && ok && !b.isBefore(from) {
-			err = b.check()
+		if err == nil && ok && !b.isBefore(from) && b.check() != nil {
+			err = (&corruptBatch{b.base, b.last, errChecksum}).before(after)
 		}
 		if err != nil || !ok {
 			return set[:len(set)-len(rest)], next, epoch, err

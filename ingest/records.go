@@ -136,10 +136,6 @@ func (r *reader) place(b *recordBatch) error {
 	return nil
 }
 
-func corrupt(b *recordBatch, err error) error {
-	return fmt.Errorf("%w at offset %d: %w", errCorrupt, b.base, err)
-}
-
 // cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are still differences.
 func (r *reader) cut(b []byte) (large *largeValue, rest []byte, err error) {
 	size, n := binary.Varint(b)

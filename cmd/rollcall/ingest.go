@@ -38,6 +38,7 @@ type ingestCommand struct {
 type ingestFlags struct {
 	KafkaTopics   []string      `help:"Topics to read, comma-separated. One that does not exist yet is waited for while the others are read." default:"usage.messages,usage.actions,usage.tokens,usage.workflows,usage.entities"`
 	KafkaGroup    string        `help:"Consumer group. A new one starts at the first offset, which stores again what is stored and counts nothing twice." default:"rollcall"`
+	KafkaPassOver []string      `help:"Corrupt record batches to leave out, topic/partition/offset each, comma-separated, as ingest's log names them. Their records are counted as a gap; a batch that can be read is never left out." placeholder:"TOPIC/PARTITION/OFFSET"`
 	BatchRows     int           `help:"A batch is stored once it has this many rows, 1 to 10000000. More make fewer, larger inserts and take more memory." default:"200000"`
 	BatchBytes    int           `help:"A batch is stored once it has this many bytes of columns, 1 MiB to 1 GiB. The process takes about six times as much." default:"67108864"`
 	BatchAge      time.Duration `help:"A batch is stored once its first record is this old, like 250ms. Longer makes exports later, and inserts fewer where little arrives." default:"250ms"`
@@ -84,7 +85,7 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 // config is all that ingest takes, but for the secret.
 func (f ingestFlags) config(brokers kafkaFlags) (ingest.Config, error) {
 	config, err := brokers.config()
-	config.Topics, config.Group = f.KafkaTopics, f.KafkaGroup
+	config.Topics, config.Group, config.PassOver = f.KafkaTopics, f.KafkaGroup, f.KafkaPassOver
 	config.BatchRows, config.BatchBytes, config.BatchAge = f.BatchRows, f.BatchBytes, f.BatchAge
 	config.InsertTimeout = f.InsertTimeout
 	return config, err

@@ -392,3 +392,19 @@ SETTINGS merge_with_ttl_timeout = 3600;
 
 CREATE TABLE IF NOT EXISTS rollcall.ended_sessions ON CLUSTER `prod` AS rollcall_local.ended_sessions
 ENGINE = Distributed('prod', 'rollcall_local', 'ended_sessions', cityHash64(session_id));
+
+ALTER TABLE rollcall_local.progress ON CLUSTER `prod`
+    ADD COLUMN IF NOT EXISTS complete_through DateTime64(3, 'UTC') DEFAULT through COMMENT 'everything below end_offset, the end at this time of ClickHouse''s clock, is stored',
+    ADD COLUMN IF NOT EXISTS topic_id UUID COMMENT 'of the topic that was read; zero where brokers do not say';
+
+ALTER TABLE rollcall.progress ON CLUSTER `prod`
+    ADD COLUMN IF NOT EXISTS complete_through DateTime64(3, 'UTC') DEFAULT through COMMENT 'everything below end_offset, the end at this time of ClickHouse''s clock, is stored',
+    ADD COLUMN IF NOT EXISTS topic_id UUID COMMENT 'of the topic that was read; zero where brokers do not say';
+
+ALTER TABLE rollcall_local.progress ON CLUSTER `prod`
+    COMMENT COLUMN through 'the order of publications: the greatest of a partition holds',
+    COMMENT COLUMN gone '1: not waited for: its topic was made anew without it, or was retired';
+
+ALTER TABLE rollcall.progress ON CLUSTER `prod`
+    COMMENT COLUMN through 'the order of publications: the greatest of a partition holds',
+    COMMENT COLUMN gone '1: not waited for: its topic was made anew without it, or was retired';
