@@ -96,7 +96,9 @@ func benchSession(t testing.TB) *session {
 		t.Fatal(err)
 	}
 	m := newMetrics(prometheus.NewRegistry())
-	return &session{Ingest: &Ingest{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: m, progress: newProgress(m), erasures: newErasures(nil)},
+	clock := &engineClock{}
+	clock.set(time.Now(), time.Now())
+	return &session{Ingest: &Ingest{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: m, clock: clock, progress: newProgress(m), erasures: newErasures(nil)},
 		assignment: newAssignment(nil)}
 }
 

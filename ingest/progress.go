@@ -145,6 +145,18 @@ func (p *progress) load(rows map[slot]progressRow) {
 			p.table[s] = row
 		}
 	}
+	for s := range p.mine {
+		if _, exists := p.epochs[s]; exists && p.table[s].gone {
+			p.back(s) // somebody retired it, and did not know that it is read here
+		}
+	}
+}
+
+// back has the watermark wait again for a partition, from where it was left: what came to it since is not stored.
+func (p *progress) back(s slot) {
+	row := p.table[s]
+	row.gone = false
+	p.enter(s, row)
 }
 
 // storedBefore is how far a partition was stored by whoever read it before, or −1; and whether that was another topic of this name.
@@ -172,9 +184,8 @@ func (p *progress) covers(l *layout) {
 		switch row, known := p.table[s]; {
 		case !known:
 			p.enter(s, p.first(s, l))
-		case row.gone: // it is back: what came to it since it was last read is not stored
-			row.gone = false
-			p.enter(s, row)
+		case row.gone:
+			p.back(s)
 		}
 	}
 	for s, row := range p.table {

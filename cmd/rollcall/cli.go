@@ -23,6 +23,7 @@ type commands struct {
 	Generate generateCommand `cmd:"" help:"Send sample events to Kafka."`
 	Validate validateCommand `cmd:"" help:"Check events (one JSON per line) as ingest would, and say what is wrong where."`
 	Rejects  rejectsCommand  `cmd:"" help:"List or replay the records that were rejected."`
+	Topics   topicsCommand   `cmd:"" help:"List the topics that the watermark waits for, or retire one."`
 	Verify   verifyCommand   `cmd:"" help:"Compare the rollups with the event log."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Recompute rollups from the event log."`
 	Forget   forgetCommand   `cmd:"" help:"Erase a person: usage, attributes and rejects."`

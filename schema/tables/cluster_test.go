@@ -51,13 +51,16 @@ func TestClusterStatements(t *testing.T) {
 }
 
 // A shard's own tables are one server's but for where they are, ON CLUSTER and replication: what is left without these is the same to the letter. All else a
-// cluster has is its databases, and one table over each of the shard's.
+// cluster has is its databases, and one table over each of the shard's, to which every change of columns is made, too.
 func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	cluster, one := clusterStatements(t)
 	over := regexp.MustCompile("^CREATE TABLE IF NOT EXISTS rollcall\\.(\\w+) ON CLUSTER `prod` AS rollcall_local\\.(\\w+)\nENGINE = (Distributed\\('prod', 'rollcall_local', '(\\w+)', cityHash64\\([\\w, ]+\\)\\)|Merge\\('rollcall_local', '\\^(\\w+)\\$'\\))$")
 	var own []string
 	created, seen := 0, map[string]bool{}
-	for _, s := range cluster {
+	for i, s := range cluster {
+		if strings.HasPrefix(s, "ALTER TABLE rollcall.") && cluster[i-1] == strings.Replace(s, "rollcall.", "rollcall_local.", 1) {
+			continue
+		}
 		if strings.HasPrefix(s, "CREATE DATABASE ") {
 			continue
 		}

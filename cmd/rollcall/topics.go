@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"rollcall/ingest"
+)
+
+type topicsCommand struct {
+	List   topicsListCommand   `cmd:"" help:"List the topics that the watermark (Rollcall-Complete-Through) waits for or has waited for: how far each is stored, and who reads it."`
+	Retire topicsRetireCommand `cmd:"" help:"Have the watermark no longer wait for a topic that ingest does not read any more. What was stored of it stays."`
+}
+
+// topicFlags are what both need.
+type topicFlags struct {
+	clickhouseFlags `embed:""`
+	kafkaFlags      `embed:""`
+	KafkaGroup      string `help:"Ingest's consumer group." default:"rollcall"`
+}
+
+func (f topicFlags) group() (ingest.Config, error) {
+	config, err := f.config()
+	config.Group = f.KafkaGroup
+	return config, err
+}
+
+type topicsListCommand struct {
+	topicFlags `embed:""`
+}
+
+func (c *topicsListCommand) Run(ctx context.Context, std streams) error {
+	config, err := c.group()
+	if err != nil {
+		return err
+	}
+	conn, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	topics, err := ingest.ListTopics(ctx, config, conn)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TOPIC\tPARTITIONS\tCOMPLETE THROUGH\tUNREAD\tSTATE")
+	for _, t := range topics {
+		unread := "?"
+		if t.Unread >= 0 {
+			unread = fmt.Sprint(t.Unread)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", t.Name, t.Partitions, t.Through.UTC().Format(time.RFC3339), unread, topicState(t))
+	}
+	return w.Flush()
+}
+
+// topicState says whether somebody has to do something.
+func topicState(t ingest.Topic) string {
+	switch {
+	case t.Retired:
+		return "retired"
+	case !t.Exists:
+		return "not in Kafka: the watermark waits for it"
+	case len(t.Readers) == 0:
+		return "read by nobody: the watermark waits for it"
+	default:
+		return "read on " + strings.Join(t.Readers, ", ")
+	}
+}
+
+type topicsRetireCommand struct {
+	topicFlags  `embed:""`
+	Topic       string `arg:"" help:"The topic's name."`
+	LeaveUnread bool   `help:"Retire it though Kafka holds records of it that were never stored: they are printed, and left out for good."`
+}
+
+func (c *topicsRetireCommand) Run(ctx context.Context, std streams) error {
+	config, err := c.group()
+	if err != nil {
+		return err
+	}
+	conn, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	left, err := ingest.Retire(ctx, config, conn, c.Topic, c.LeaveUnread)
+	for _, partition := range left {
+		fmt.Fprintf(std.out, "never stored: %s\n", partition)
+	}
+	if err == nil {
+		fmt.Fprintf(std.err, "retired %s\n", c.Topic)
+	}
+	return err
+}

@@ -1,0 +1,238 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// ErrNotRetired is why a topic was not retired: the sentence says what to do first.
+var ErrNotRetired = errors.New("the topic is not retired")
+
+// A Topic is how far a topic is stored, and who waits for it.
+type Topic struct {
+	Name       string
+	Partitions int
+	Through    time.Time // the smallest over its partitions, on ClickHouse's clock
+	Unread     int64     // offsets beyond what the group has committed, at most so many records; −1: nobody can say
+	Exists     bool      // in Kafka
+	Readers    []string  // hosts of the group's members that subscribe to it
+	Retired    bool      // the watermark does not wait for it
+}
+
+// A topicDesk answers questions about topics, and retires them.
+type topicDesk struct {
+	cfg     Config
+	conn    driver.Conn
+	cluster *cluster
+}
+
+// openTopics needs of a Config what reaches the brokers, and the group.
+func openTopics(cfg Config, conn driver.Conn, topics []string) (*topicDesk, error) {
+	cfg.Topics = topics
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &topicDesk{cfg, conn, newCluster(cfg, &engineClock{})}, nil
+}
+
+// ListTopics tells of every topic that ingest has ever read or waited for, and of those of cfg.
+func ListTopics(ctx context.Context, cfg Config, conn driver.Conn) ([]Topic, error) {
+	rows, err := readProgress(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	byTopic := map[string]map[slot]progressRow{}
+	for s, row := range rows {
+		if byTopic[s.topic] == nil {
+			byTopic[s.topic] = map[slot]progressRow{}
+		}
+		byTopic[s.topic][s] = row
+	}
+	var topics []Topic
+	for name, rows := range byTopic {
+		d, err := openTopics(cfg, conn, []string{name})
+		if err != nil {
+			return nil, err
+		}
+		of, err := d.look(ctx, name, rows)
+		d.cluster.close()
+		if err != nil {
+			return nil, err
+		}
+		topics = append(topics, of.Topic)
+	}
+	slices.SortFunc(topics, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
+	return topics, nil
+}
+
+// A look is a Topic and what it was made of.
+type look struct {
+	Topic
+	layout *layout
+	unread []string // in words, by partition
+}
+
+// look asks Kafka about a topic.
+func (d *topicDesk) look(ctx context.Context, name string, rows map[slot]progressRow) (of look, err error) {
+	if of.layout, err = d.cluster.layout(ctx); err != nil {
+		return of, err
+	}
+	of.Topic = Topic{Name: name, Partitions: len(rows), Retired: true, Exists: len(of.layout.leaders) > 0, Unread: -1}
+	for _, row := range rows {
+		of.Retired = of.Retired && row.gone
+		if through := row.through.Time(); of.Through.IsZero() || through.Before(of.Through) {
+			of.Through = through
+		}
+	}
+	if of.Readers, err = d.readers(ctx, name); err != nil || !of.Exists {
+		return of, err
+	}
+	of.Unread, of.unread, err = d.unread(ctx, of.layout, rows)
+	return of, err
+}
+
+// readers are the hosts of the group's members that subscribe to a topic. While the members rebalance nobody can say what they subscribe to.
+func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, err error) {
+	members, err := d.cluster.members(ctx, d.cfg.Group)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the members of the group %s: %w", d.cfg.Group, err)
+	}
+	for _, m := range members {
+		topics, ok := subscription(m.ProtocolMetadata)
+		if !ok {
+			return nil, fmt.Errorf("%w: the members of the group %s are rebalancing; try again in a minute", ErrNotRetired, d.cfg.Group)
+		}
+		if slices.Contains(topics, name) {
+			hosts = append(hosts, strings.TrimPrefix(m.ClientHost, "/"))
+		}
+	}
+	return hosts, nil
+}
+
+// subscription reads the topics of a member, as every client writes them; what follows differs between clients.
+func subscription(metadata []byte) (topics []string, ok bool) {
+	w := &wire{b: metadata}
+	w.int16() // the version
+	for n := w.int32(); n > 0 && !w.cut; n-- {
+		topics = append(topics, string(w.bytes(int(w.int16()))))
+	}
+	return topics, !w.cut
+}
+
+// unread counts what the partitions hold beyond what is committed.
+func (d *topicDesk) unread(ctx context.Context, l *layout, rows map[slot]progressRow) (sum int64, words []string, err error) {
+	partitions := map[string][]int32{}
+	for s := range l.leaders {
+		partitions[s.topic] = append(partitions[s.topic], s.id)
+	}
+	committed, err := d.cluster.committed(ctx, d.cfg.Group, partitions)
+	if err != nil {
+		return 0, nil, err
+	}
+	for s := range l.leaders {
+		first, end, err := d.cluster.bounds(ctx, s)
+		if err != nil {
+			return 0, nil, err
+		}
+		from := first
+		if at, has := committed[s]; has {
+			from = max(from, at.offset)
+		} else if row := rows[s]; row.topicID == l.ids[s.topic] {
+			from = max(from, row.end)
+		}
+		if end > from {
+			sum += end - from
+			words = append(words, fmt.Sprintf("%s: offsets %d to %d", s, from, end-1))
+		}
+	}
+	slices.Sort(words)
+	return sum, words, nil
+}
+
+// Retire has the watermark no longer wait for a topic that nobody reads any more. It refuses while a member of the group subscribes to the topic, and, unless
+// leaveUnread, while Kafka holds records of it that were never stored; it gives these in words. What was stored stays. If ingest reads the topic again later, the
+// watermark waits for it again, from where it was left. Success is read back from the table.
+func Retire(ctx context.Context, cfg Config, conn driver.Conn, name string, leaveUnread bool) (left []string, err error) {
+	d, err := openTopics(cfg, conn, []string{name})
+	if err != nil {
+		return nil, err
+	}
+	defer d.cluster.close()
+	rows, err := d.rows(ctx, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(rows) == 0:
+		return nil, fmt.Errorf("%w: no ingest has ever read or waited for a topic %q; `rollcall topics list` shows those there are", ErrNotRetired, name)
+	}
+	of, err := d.look(ctx, name, rows)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(of.layout.unclear) > 0 || of.layout.partial:
+		return nil, fmt.Errorf("%w: the brokers do not agree on it; try again in a minute", ErrNotRetired)
+	case len(of.Readers) > 0 && of.Exists:
+		return nil, fmt.Errorf("%w: members of the group %s read it (on %s); take it out of their --kafka-topics first",
+			ErrNotRetired, d.cfg.Group, strings.Join(of.Readers, ", "))
+	case of.Unread > 0 && !leaveUnread:
+		return of.unread, fmt.Errorf("%w: Kafka holds up to %d records of it that were never stored; have ingest read them, or leave them out with --leave-unread",
+			ErrNotRetired, of.Unread)
+	}
+	return of.unread, d.retire(ctx, name, rows)
+}
+
+// rows are a topic's in the table.
+func (d *topicDesk) rows(ctx context.Context, name string) (map[slot]progressRow, error) {
+	rows, err := readProgress(ctx, d.conn)
+	for s := range rows {
+		if s.topic != name {
+			delete(rows, s)
+		}
+	}
+	return rows, err
+}
+
+// retire marks the partitions, unless an ingest of another group reads them: it publishes how far. Afterwards it looks whether the mark stays.
+func (d *topicDesk) retire(ctx context.Context, name string, rows map[slot]progressRow) error {
+	quiet := func(before, now progressRow) bool { return now.version == before.version }
+	if err := d.watch(ctx, name, rows, quiet); err != nil {
+		return err
+	}
+	for s, row := range rows {
+		row.gone = true
+		row.version++
+		rows[s] = row
+	}
+	if err := insertProgress(ctx, d.conn, rows); err != nil {
+		return err
+	}
+	return d.watch(ctx, name, rows, func(_, now progressRow) bool { return now.gone })
+}
+
+// watch holds that the rows stay as they are for longer than an ingest that reads them is silent.
+func (d *topicDesk) watch(ctx context.Context, name string, before map[slot]progressRow, stays func(before, now progressRow) bool) error {
+	for range 3 {
+		if err := sleep(ctx, d.cfg.ProgressEvery+d.cfg.FetchWait); err != nil {
+			return err
+		}
+		now, err := d.rows(ctx, name)
+		if err != nil {
+			return err
+		}
+		for s, row := range now {
+			if !stays(before[s], row) {
+				return fmt.Errorf("%w: an ingest of another group reads %s; take it out of its --kafka-topics first", ErrNotRetired, s)
+			}
+		}
+	}
+	return nil
+}

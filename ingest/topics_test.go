@@ -1,0 +1,114 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// passes waits until the watermark is past this moment.
+func (m *member) passes() {
+	m.Helper()
+	now := float64(time.Now().UnixMilli()) / 1000
+	m.eventually("the watermark goes on", func() bool { return m.metric("complete_through_seconds") > now })
+}
+
+// stands holds that the watermark is not past a moment though ingest has gone on since.
+func (m *member) stands(since time.Time) {
+	m.Helper()
+	id := "probe-" + time.Now().Format(time.RFC3339Nano)
+	m.produce("usage.actions", 0, message(id, "ann", time.Now()))
+	m.eventually("another partition goes on", func() bool {
+		return m.count("SELECT count() FROM progress FINAL WHERE topic = 'usage.actions' AND complete_through > now64(3) - INTERVAL 1 SECOND AND complete_through > ?", time.Now()) > 0
+	})
+	if w := m.metric("complete_through_seconds"); w > float64(since.UnixMilli())/1000 {
+		m.Errorf("the watermark is %v s past what holds it", w-float64(since.UnixMilli())/1000)
+	}
+}
+
+func (h *harness) retire(topic string, leaveUnread bool) ([]string, error) {
+	h.Helper()
+	return Retire(context.Background(), h.config, h.conn, topic, leaveUnread)
+}
+
+// A topic that no ingest reads any more holds the watermark until it is retired; what of it was never read is said first. Taken back in, it is waited for again.
+func TestRetiredTopic(t *testing.T) {
+	const old, kept = "usage.messages", "usage.actions"
+	h := newHarness(t, old, kept)
+	h.produce(old, 0, message("a", "ann", time.Now()))
+	m := h.start()
+	h.stored(1)
+	m.passes()
+	if _, err := h.retire(old, true); !errors.Is(err, ErrNotRetired) || !strings.Contains(err.Error(), "members of the group") {
+		t.Errorf("retired while it is read: %v", err)
+	}
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	h.config.Topics = []string{kept}
+	left := time.Now()
+	h.produce(old, 0, message("b", "ann", time.Now()), message("c", "ann", time.Now()))
+	m = h.start()
+	m.stands(left)
+	topics, err := ListTopics(t.Context(), h.config, h.conn)
+	if err != nil || len(topics) != 2 || topics[1].Name != old || topics[1].Unread != 2 || len(topics[1].Readers) > 0 || topics[1].Retired || len(topics[0].Readers) == 0 {
+		t.Errorf("listed %+v, %v", topics, err)
+	}
+	if words, err := h.retire(old, false); !errors.Is(err, ErrNotRetired) || len(words) != 1 || words[0] != old+"/0: offsets 1 to 2" {
+		t.Errorf("retired with unread records: %v, %v", words, err)
+	}
+	m.stands(left)
+	if words, err := h.retire(old, true); err != nil || len(words) != 1 {
+		t.Fatalf("retire: %v, %v", words, err)
+	}
+	m.passes()
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	h.config.Topics = []string{old, kept}
+	m = h.start()
+	h.eventually("what was left is read", func() bool { return h.count("SELECT count() FROM events FINAL WHERE id IN ('b', 'c')") == 2 })
+	m.passes()
+	if n := h.count("SELECT count() FROM progress FINAL WHERE gone"); n > 0 {
+		t.Errorf("%d partitions are not waited for, though they are read", n)
+	}
+}
+
+// A topic that another deployment reads, in a group of its own, is not retired by this one.
+func TestTopicOfAnotherGroupIsNotRetired(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	m := h.start()
+	m.passes()
+	h.config.Group += "-other"
+	if _, err := h.retire("usage.messages", true); !errors.Is(err, ErrNotRetired) || !strings.Contains(err.Error(), "another group") {
+		t.Errorf("retired: %v", err)
+	}
+	m.passes()
+	if n := h.count("SELECT count() FROM progress FINAL WHERE gone"); n > 0 {
+		t.Errorf("%d partitions are not waited for", n)
+	}
+}
+
+// A topic that was deleted is waited for, since it may only be missed, until somebody says that it was meant.
+func TestDeletedTopicIsRetired(t *testing.T) {
+	const old = "usage.messages"
+	h := newHarness(t, old, "usage.actions")
+	m := h.start()
+	m.passes()
+	deleted := time.Now()
+	h.kafka.DeleteTopic(old)
+	h.producer = h.client()
+	m.stands(deleted.Add(time.Second)) // brokers may still answer for it
+	h.eventually("it is retired, once the group has settled", func() bool {
+		_, err := h.retire(old, false)
+		return err == nil
+	})
+	m.passes()
+	if _, err := h.retire("usage.nothing", false); !errors.Is(err, ErrNotRetired) {
+		t.Errorf("a topic that never was: %v", err)
+	}
+}
