@@ -101,6 +101,10 @@ var faults = []fault{
 		w.startEngine()
 		w.startIngest()
 	}},
+	{"a record batch that cannot be read", []string{"RollcallCorruptBatch"}, nil, func(w *world, m *monitor, _ string) {
+		w.produceBroken(1)
+		w.fires(m, "RollcallCorruptBatch", 30*time.Second)
+	}},
 }
 
 // fires waits for an alert that has not fired before.

@@ -4,7 +4,9 @@ package alerts
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // yesterday is when everything here happened: a slice of today is rolled up every five minutes only, which is for ever here.
@@ -71,6 +74,31 @@ func (w *world) loseRecords(partition int32) {
 	answer, err := request.RequestWith(context.Background(), w.producer)
 	if err != nil || answer.Topics[0].Partitions[0].ErrorCode != 0 {
 		w.t.Fatalf("delete records: %v, %+v", err, answer)
+	}
+}
+
+// produceBroken sends a record batch whose checksum is right, and whose first record claims to be longer than all of them.
+func (w *world) produceBroken(partition int32) {
+	w.t.Helper()
+	record := []byte{0x7e, 0, 0, 0, 1, 0, 0}
+	batch := kmsg.RecordBatch{Magic: 2, PartitionLeaderEpoch: -1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, NumRecords: 1, Records: record}
+	encoded := batch.AppendTo(nil)
+	binary.BigEndian.PutUint32(encoded[8:], uint32(len(encoded)-12))
+	binary.BigEndian.PutUint32(encoded[17:], crc32.Checksum(encoded[21:], crc32.MakeTable(crc32.Castagnoli)))
+	request := kmsg.NewPtrProduceRequest()
+	request.Acks, request.TimeoutMillis = -1, 10_000
+	asked := kmsg.NewProduceRequestTopic()
+	asked.Topic = topic
+	asked.Partitions = []kmsg.ProduceRequestTopicPartition{{Partition: partition, Records: encoded}}
+	request.Topics = append(request.Topics, asked)
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka), kgo.MaxVersions(kversion.V3_0_0())) // newer ones name topics by their ids
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer client.Close()
+	answer, err := request.RequestWith(context.Background(), client)
+	if err != nil || answer.Topics[0].Partitions[0].ErrorCode != 0 {
+		w.t.Fatalf("produce a broken batch: %v, %+v", err, answer)
 	}
 }
 

@@ -9,7 +9,9 @@
 //	…_daily            the rollups: rows of generations, each of one slice. A generation without a manifest does not exist for a reader.
 //	slices             the manifests: what a generation covers, how many rows it has, and whether it is dead.
 //	months             the manifests of month generations, whose rows lie in the rollups under the month's last day.
-//	rejects, progress, erasures, keys, export_audit, service_secret: see their migrations.
+//	progress           how far each partition is stored, by ClickHouse's clock. Rows are ordered by a counter (`through`), not by time; one from ahead of
+//	                   ClickHouse's clock is void for readers. See package ingest, Clocks.
+//	rejects, erasures, keys, export_audit, service_secret: see their migrations.
 //
 // # What is promised
 //
