@@ -19,8 +19,8 @@ run: engine ## start the whole of Rollcall on embedded parts, with live sample d
 test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS='-tags kcat' adds those with a client of others (needs Debian's package kcat)
 	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
-test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka (needs Java, Maven and Debian's package kcat), but for what never meets the broker
-	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/suite ./ingest ./deploy/kafkatest
+test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka, alone and three brokers of it (needs Java, Maven and Debian's package kcat), but for what never meets the broker
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat,brokers $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/suite ./ingest ./deploy/kafkatest
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)
@@ -53,7 +53,7 @@ test-mutants: engine ## small faults put into packages, and how many their tests
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat,sdks ./...
+	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat,sdks,brokers ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...

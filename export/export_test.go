@@ -226,6 +226,27 @@ func TestCompleteThrough(t *testing.T) {
 	}
 }
 
+// A row from ahead of ClickHouse's clock, as a host whose clock was wrong once wrote it, is not shown, nor waited for: the next publication counts, though it is
+// of an earlier time.
+func TestCompleteThroughOfAClockThatWasAhead(t *testing.T) {
+	f := newFixture(t)
+	_, key := f.key("acme")
+	path := "/v1/exports/users?" + lastDays()
+	const layout = "2006-01-02 15:04:05.000"
+	ahead, now := time.Now().UTC().Add(time.Hour), time.Now().UTC().Add(-time.Second).Truncate(time.Millisecond)
+	f.insert("progress",
+		map[string]any{"topic": "t", "partition": 0, "through": ahead.Format(layout), "end_offset": 5, "gone": 0},
+		map[string]any{"topic": "t", "partition": 1, "through": now.Format(layout), "end_offset": 5, "gone": 0})
+	if got := f.want(f.get(path, key), 200).Header.Get("Rollcall-Complete-Through"); got != "" {
+		t.Errorf("an hour ahead: %q", got)
+	}
+	f.insert("progress", map[string]any{"topic": "t", "partition": 0, "through": ahead.Add(time.Millisecond).Format(layout), "complete_through": now.Format(layout),
+		"end_offset": 5, "gone": 0})
+	if got := f.want(f.get(path, key), 200).Header.Get("Rollcall-Complete-Through"); got != now.Format("2006-01-02T15:04:05.000Z") {
+		t.Errorf("corrected to %s: %q", now, got)
+	}
+}
+
 // lateEvent is a connection on which an event comes just after the plan was read; the watermark would like to be read after that.
 type lateEvent struct {
 	driver.Conn

@@ -121,7 +121,10 @@ func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report 
 		BatchTimeout: 5 * time.Millisecond, BatchSize: replayBatch, BatchBytes: 2 * replayBytes}
 	defer func() { err = errors.Join(err, w.Close()) }()
 
-	now := time.Now() // rejects of what is sent below are later; without this limit a record that is refused again could be sent again
+	var now time.Time // rejects of what is sent below are later; without this limit a record that is refused again could be sent again
+	if err := conn.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&now); err != nil {
+		return done, fmt.Errorf("ask ClickHouse for its time: %w", err)
+	}
 	var batch []kafka.Message
 	size := 0
 	flush := func() error {

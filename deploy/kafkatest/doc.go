@@ -5,6 +5,9 @@
 // test with a sentence that names it; nothing is skipped. The node starts with the first test that asks for it, serves one test at a time, and ends with
 // the test binary, however that ends.
 //
+// OpenCluster starts several nodes for one test, the real ones only: a controller and brokers that can be killed, and cut off from the controller or from clients
+// while they go on running. Tests that need it have the build tag brokers.
+//
 // To move to another version of Kafka, change pom.xml, run
 //
 //	mvn -f pom.xml dependency:copy-dependencies -DoutputDirectory=/tmp/jars && (cd /tmp/jars && LC_ALL=C sha256sum *.jar) > jars.sha256

@@ -24,15 +24,17 @@ const (
 )
 
 // javaFlags keep a node of a few topics small and quick to start.
-var javaFlags = []string{"-Xmx384m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.apache.logging.log4j.level=WARN"}
+var javaFlags = []string{"-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.apache.logging.log4j.level=WARN"}
 
 // server is a Kafka node: its directory and ports stay, its process comes and goes.
 type server struct {
-	addr    string
-	dir     string
-	jars    string
-	process *process
-	ended   []*process // kept, since the guard of a process removes the directory when it is let go of
+	addr       string
+	dir        string
+	jars       string
+	heap       string
+	properties string // its settings
+	process    *process
+	ended      []*process // kept, since the guard of a process removes the directory when it is let go of
 }
 
 func newServer(ctx context.Context) (*server, error) {
@@ -47,7 +49,12 @@ func newServer(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, jars: jars}
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{addr: "127.0.0.1:" + ports[0], dir: dir, jars: jars, heap: "-Xmx384m"}
+	s.properties = fmt.Sprintf(settings, ports[0], ports[1], filepath.Join(s.dir, "data"))
 	if err := s.format(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -61,17 +68,12 @@ func (s *server) settings() string { return filepath.Join(s.dir, "server.propert
 func (s *server) log() string      { return filepath.Join(s.dir, "server.log") }
 
 func (s *server) java(class string, args ...string) []string {
-	return append(append([]string{"java"}, javaFlags...), append([]string{"-cp", filepath.Join(s.jars, "*"), class}, args...)...)
+	return append(append([]string{"java", s.heap}, javaFlags...), append([]string{"-cp", filepath.Join(s.jars, "*"), class}, args...)...)
 }
 
-// format chooses ports, writes the settings and prepares the directory, as every new KRaft node needs.
+// format writes the settings and prepares the directory, as every new KRaft node needs.
 func (s *server) format(ctx context.Context) error {
-	ports, err := freePorts(2)
-	if err != nil {
-		return err
-	}
-	s.addr = "127.0.0.1:" + ports[0]
-	if err := os.WriteFile(s.settings(), fmt.Appendf(nil, settings, ports[0], ports[1], filepath.Join(s.dir, "data")), 0o644); err != nil {
+	if err := os.WriteFile(s.settings(), []byte(s.properties), 0o644); err != nil {
 		return err
 	}
 	java := s.java("kafka.tools.StorageTool", "format", "-t", "cm9sbGNhbGwta2Fma2EtMQ", "-c", s.settings())
