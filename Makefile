@@ -19,7 +19,7 @@ run: engine ## start the whole of Rollcall on embedded parts, with live sample d
 test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS='-tags kcat' adds those with a client of others (needs Debian's package kcat)
 	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
-test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka, alone and three brokers of it (needs Java, Maven and Debian's package kcat), but for what never meets the broker
+test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka, one broker and four of it (needs Java, Maven and Debian's package kcat), but for what never meets the broker
 	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat,brokers $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/suite ./ingest ./deploy/kafkatest
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
