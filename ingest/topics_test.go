@@ -20,12 +20,17 @@ func (m *member) stands(since time.Time) {
 	m.Helper()
 	id := "probe-" + time.Now().Format(time.RFC3339Nano)
 	m.produce("usage.actions", 0, message(id, "ann", time.Now()))
-	m.eventually("another partition goes on", func() bool {
-		return m.count("SELECT count() FROM progress FINAL WHERE topic = 'usage.actions' AND complete_through > now64(3) - INTERVAL 1 SECOND AND complete_through > ?", time.Now()) > 0
-	})
+	m.goesOn("usage.actions", time.Now())
 	if w := m.metric("complete_through_seconds"); w > float64(since.UnixMilli())/1000 {
 		m.Errorf("the watermark is %v s past what holds it", w-float64(since.UnixMilli())/1000)
 	}
+}
+
+// goesOn waits until a partition of a topic is stored through a moment.
+func (h *harness) goesOn(topic string, at time.Time) {
+	h.Helper()
+	const query = "SELECT count() FROM progress FINAL WHERE topic = ? AND complete_through > fromUnixTimestamp64Milli(?)"
+	h.eventually(topic+" goes on", func() bool { return h.count(query, topic, at.UnixMilli()) > 0 })
 }
 
 func (h *harness) retire(topic string, leaveUnread bool) ([]string, error) {
