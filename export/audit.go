@@ -29,7 +29,7 @@ type auditRow struct {
 	format    string
 	start     string // YYYY-MM-DD, as shown; "" if the request was refused before it was read
 	end       string
-	request   string // method, path and query; a link's without its signature
+	request   string // see requestText
 	started   time.Time
 	finished  time.Time // zero while it runs
 	outcome   string

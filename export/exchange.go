@@ -19,7 +19,7 @@ type exchange struct {
 	what    string // the export's type, catalogue, summary, preview, history, or "" as long as it is not known
 	format  query.Format
 	period  query.Period
-	request string // for the audit: method, path and query
+	request string // for the audit: see requestText
 
 	status    int // 0: no header sent yet
 	firstByte time.Time
@@ -34,7 +34,7 @@ type dataHandler func(w http.ResponseWriter, r *http.Request, x *exchange) error
 // data wraps the routes that give data: who asks, limits, errors in the surface's form, log, metrics and audit.
 func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureWriter, handle dataHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{id: requestID(r), started: e.cfg.Now(), request: r.Method + " " + r.URL.RequestURI()}
+		x := &exchange{id: requestID(r), started: e.cfg.Now(), request: requestText(r)}
 		r = e.trace(r, x)
 		out := &countingWriter{ResponseWriter: w, x: x}
 		err := e.admit(out, r, x, auth, handle)
@@ -61,7 +61,7 @@ func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth
 	defer recovered(&err)
 	if !r.ProtoAtLeast(1, 1) {
 		return &failure{
-			status: http.StatusHTTPVersionNotSupported,
+			status: http.StatusUpgradeRequired,
 			detail: "HTTP/1.0 cannot tell a download that was cut from a whole one; use HTTP/1.1 or later (behind nginx: proxy_http_version 1.1).",
 		}
 	}

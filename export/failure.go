@@ -87,6 +87,10 @@ func (f *failure) header(h http.Header) {
 	if f.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(f.retryAfter.Seconds())))))
 	}
+	if f.status == http.StatusUpgradeRequired {
+		h.Set("Upgrade", "HTTP/1.1")
+		h.Set("Connection", "Upgrade, close")
+	}
 	if f.allow != "" {
 		h.Set("Allow", f.allow)
 	}

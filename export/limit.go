@@ -80,7 +80,7 @@ func (s *slots) take(org string) (release func(), err error) {
 	defer s.mu.Unlock()
 	if s.busy[org] >= s.perOrg {
 		return nil, &failure{
-			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second,
+			status: http.StatusTooManyRequests, retryAfter: 5 * time.Second,
 			detail: "This workspace already has as many exports running as are allowed at a time; try again when one has ended.",
 		}
 	}

@@ -15,12 +15,13 @@ import (
 	"rollcall/schema"
 )
 
-// Download links carry their request and need no key: a signature over the whole address vouches for it, for linkLife and while the key that made it is valid.
-// Nothing of them is stored.
+// Download links carry their request in the query and need no key: a signature over path and query vouches for it, for linkLife and while the key that made it
+// is valid. Nothing of them is stored. The path has unreserved characters only (RFC 3986) and nothing of the workspace: proxies and clients decode, encode and
+// normalise paths, but not these characters, and they leave queries alone.
 
 const (
 	linkLife   = 15 * time.Minute
-	linkPrefix = "/export/files/users-usage/"
+	linkPrefix = "/export/files/"
 )
 
 // A link is what a download link says.
@@ -60,15 +61,23 @@ func newLinkSigner(secret []byte) linkSigner {
 
 const signatureParam = "&signature="
 
-// sign gives the link's path and query.
-func (s linkSigner) sign(l link) string {
+// sign gives the link's path and query, under the prefix by which the surface was reached: another may not lead here.
+func (s linkSigner) sign(prefix string, l link) string {
 	text, err := json.Marshal(l)
 	if err != nil {
 		panic(err) // texts and numbers
 	}
-	address := linkPrefix + url.PathEscape(l.Org) + "/" + string(l.Type) + "-usage-" + l.Start + "-" + l.End + ".csv?request=" + base64.RawURLEncoding.EncodeToString(text)
+	address := prefix + l.path() + "?request=" + base64.RawURLEncoding.EncodeToString(text)
 	return address + signatureParam + s.signature(address)
 }
+
+// path is what a downloader without an eye for headers calls the file: /export/files/users-usage-2026-10-01-2026-10-31.csv.
+func (l link) path() string {
+	return linkPrefix + string(l.Type) + "-usage-" + l.Start + "-" + l.End + ".csv"
+}
+
+// isLink tells whether a path is that of a link, or is taken for one.
+func isLink(path string) bool { return strings.Contains(decoded(path), linkPrefix) }
 
 func (s linkSigner) signature(address string) string {
 	mac := hmac.New(sha256.New, s.key)
@@ -119,7 +128,6 @@ func (e *Export) authenticateLink(r *http.Request) (Principal, error) {
 
 // followLink answers the download.
 func (e *Export) followLink(w http.ResponseWriter, r *http.Request, x *exchange) error {
-	x.request, _, _ = strings.Cut(x.request, "?")
 	l, err := e.links.open(r.URL, x.started)
 	if err != nil {
 		return err

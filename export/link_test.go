@@ -29,7 +29,7 @@ func TestLink(t *testing.T) {
 	f.event(org, yesterday().Add(time.Hour), nil)
 	id, key := f.key(org)
 	link := f.makeLink(key, "users")
-	if !strings.HasPrefix(link, f.server.URL+"/export/files/users-usage/") {
+	if !strings.HasPrefix(link, f.server.URL+"/export/files/users-usage-20") {
 		t.Fatalf("the link is %s", link)
 	}
 	direct := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
@@ -94,8 +94,8 @@ func TestLinkChanged(t *testing.T) {
 	}
 	path, query, _ := strings.Cut(link, "?")
 	for _, changed := range []string{
-		path, path + "?", path + "?x=1&" + query, strings.Replace(link, "users-usage/acme", "users-usage/other", 1), strings.Replace(link, "/acme/", "/%61cme/", 1),
-		strings.Replace(link, "users-usage-2", "models-usage-2", 1),
+		path, path + "?", path + "?x=1&" + query, strings.Replace(link, "files/users", "files/other/users", 1), strings.Replace(link, "/users", "/%75sers", 1),
+		strings.Replace(link, "users-usage-2", "models-usage-2", 1), strings.Replace(link, "/users", "//users", 1), strings.Replace(link, "/users", "/./users", 1),
 	} {
 		check(changed)
 	}
@@ -111,7 +111,7 @@ func TestLinkOfAnotherSecret(t *testing.T) {
 	id, _ := f.key("acme")
 	j := job{}
 	j.request.Org, j.request.Type = "acme", "users"
-	forged := newLinkSigner([]byte("another secret of tests")).sign(newLink(j, id, time.Now().Add(time.Minute)))
+	forged := newLinkSigner([]byte("another secret of tests")).sign("", newLink(j, id, time.Now().Add(time.Minute)))
 	f.want(f.get(forged, ""), 403)
 }
 

@@ -24,7 +24,7 @@ func TestOpenAPIClient(t *testing.T) {
 	c := schemaClient{fixture: f, doc: loadOpenAPI(t), key: key, described: describedAnswers(t), taken: map[string]bool{}}
 	for path, item := range c.doc.Paths.Map() {
 		for method, operation := range item.Operations() {
-			if strings.HasPrefix(path, "/export/files/") { // reached by the links in answers
+			if strings.Contains(path, "/export/files/") { // reached by the links in answers
 				continue
 			}
 			c.exercise(method, path, append(append(openapi3.Parameters{}, item.Parameters...), operation.Parameters...), operation)

@@ -25,9 +25,9 @@ func (e *Export) routes() http.Handler {
 		r.Post(prefix+"/export/{type}", e.data(e.authenticate, writeDropInError, e.dropInLink))
 		r.Post(prefix+"/export/{type}/csv", e.data(e.authenticate, writeDropInError, e.dropInLink))
 		r.Post(prefix+"/export/{type}/json", e.data(e.authenticate, writeDropInError, e.dropInJSON))
+		r.Get(prefix+"/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
+		r.Head(prefix+"/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
 	}
-	r.Get("/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
-	r.Head("/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
 
 	r.Get("/openapi.yaml", serveOpenAPI)
 	r.Get("/healthz", e.healthz)
@@ -39,6 +39,14 @@ func (e *Export) routes() http.Handler {
 
 // publicPrefix stands before the drop-in surface's addresses where clients know it from dedicated deployments.
 const publicPrefix = "/api/public"
+
+// dropInPrefix is what stands before the drop-in surface's address in this request.
+func dropInPrefix(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, publicPrefix+"/") {
+		return publicPrefix
+	}
+	return ""
+}
 
 // download answers GET and HEAD /v1/exports/{type}.
 func (e *Export) download(w http.ResponseWriter, r *http.Request, x *exchange) error {

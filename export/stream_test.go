@@ -281,14 +281,14 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 }
 
-// A client that sends its body byte by byte, or not at all, is answered 400 in time; one of HTTP/1.0, which could not tell a cut answer, 505.
+// A client that sends its body byte by byte, or not at all, is answered 400 in time; one of HTTP/1.0, which could not tell a cut answer, 426.
 func TestWireLimits(t *testing.T) {
 	f := newFixture(t)
 	f.service.bodyTimeout = 100 * time.Millisecond
 	_, key := f.key("acme")
 	for name, want := range map[string]struct{ send, status string }{
 		"a body that does not come": {"POST /export/users HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: Bearer " + key + "\r\n\r\n{", "400"},
-		"HTTP/1.0":                  {"GET /v1/exports/users?range=this_month HTTP/1.0\r\nAuthorization: Bearer " + key + "\r\n\r\n", "505"},
+		"HTTP/1.0":                  {"GET /v1/exports/users?range=this_month HTTP/1.0\r\nAuthorization: Bearer " + key + "\r\n\r\n", "426"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", f.server.Listener.Addr().String())

@@ -22,7 +22,7 @@ type exportFlags struct {
 	HTTPKeyFile         string `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
 	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"500"`
 	MaxConnections      int    `help:"Connections at the same time, of all clients; further requests wait until one ends." default:"4096"`
-	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 503. Each process counts for itself." default:"8"`
+	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 429. Each process counts for itself." default:"8"`
 }
 
 func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
