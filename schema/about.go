@@ -25,7 +25,7 @@ func (d *Decoder) about(rej *Rejection) *Rejection {
 // About fills in whom a record speaks of, and when it was, that is rejected without having been decoded. Its value may be cut.
 func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
 	value := withoutMark(rec.Value[:min(len(rec.Value), searched)])
-	_ = d.read(modeOf(rec), value, rec) // what it found before the end counts
+	_ = d.read(d.fields.begin(rec), value) // what it found before the end counts
 	return d.aboutBroken(value, rej)
 }
 

@@ -47,13 +47,11 @@ func (d *Decoder) tooLarge(rec *Record, size int) *Rejection {
 // decode reads the value by the scanner, if it may and can, else by the full decoder. Both find the same fields:
 // FuzzDecode holds them to it.
 func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *Rejection {
-	mode, value := modeOf(rec), withoutMark(rec.Value)
+	mode, value := d.fields.begin(rec), withoutMark(rec.Value)
 	if !mayScan || !d.scan(mode, value) {
-		if err := d.read(mode, value, rec); err != nil {
+		if err := d.read(mode, value); err != nil {
 			return d.aboutBroken(value, d.malformed(rec, err))
 		}
-	} else if mode == modeBinary {
-		d.fields.putHeaders(rec)
 	}
 	d.fields.batch = d.fields.batch || mode == modeBatch
 	return d.verdict(now, ev)
@@ -61,7 +59,6 @@ func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *R
 
 // scan says whether the scanner could read the value.
 func (d *Decoder) scan(mode mode, value []byte) bool {
-	d.fields.reset()
 	d.scanner.b = value
 	if mode == modeBinary {
 		return d.scanner.scanData()
@@ -69,15 +66,14 @@ func (d *Decoder) scan(mode mode, value []byte) bool {
 	return d.scanner.scanEnvelope()
 }
 
-// read has the full decoder read the value. It finds what comes before an error too.
-func (d *Decoder) read(mode mode, value []byte, rec *Record) error {
-	d.fields.reset()
-	if mode != modeBinary {
-		return d.full.decodeEnvelope(value)
+// read has the full decoder read the value, whatever the scanner found of it. It finds what comes before an error too.
+func (d *Decoder) read(mode mode, value []byte) error {
+	if mode == modeBinary {
+		d.fields.startData(absent)
+		return d.full.decodeData(value)
 	}
-	err := d.full.decodeData(value)
-	d.fields.putHeaders(rec)
-	return err
+	d.fields.reset()
+	return d.full.decodeEnvelope(value)
 }
 
 func (d *Decoder) malformed(rec *Record, err error) *Rejection {

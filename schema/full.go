@@ -11,14 +11,18 @@ import (
 
 // A fullDecoder reads any JSON into fields: escapes, nesting, all of RFC 8259, in valid UTF-8.
 type fullDecoder struct {
-	json *jsontext.Decoder
-	text []byte // all of the value
-	f    *fields
+	json  *jsontext.Decoder
+	whole []byte // the record's value
+	texts []byte // those that were found in it, one behind the other
+	f     *fields
 }
 
 // jsonOptions let the last of repeated keys count, and the escape of a lone surrogate stand for U+FFFD. The second
 // would also let invalid UTF-8 pass, which finish refuses.
 var jsonOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// usualTexts is enough for the known texts of nearly all events.
+const usualTexts = 256
 
 // decodeEnvelope reads a structured event; an error means that the value is not JSON.
 func (d *fullDecoder) decodeEnvelope(value []byte) error {
@@ -40,7 +44,7 @@ func (d *fullDecoder) decodeData(value []byte) error {
 }
 
 func (d *fullDecoder) start(value []byte) {
-	d.text = value
+	d.whole, d.texts = value, make([]byte, 0, usualTexts)
 	if d.json == nil {
 		d.json = jsontext.NewDecoder(bytes.NewReader(value), jsonOptions...)
 		return
@@ -60,7 +64,7 @@ func (d *fullDecoder) finish(err error) error {
 	}
 	switch _, err := d.json.ReadToken(); err {
 	case io.EOF:
-		return validUTF8(d.text)
+		return validUTF8(d.whole)
 	case nil:
 		return errTrailing
 	default:
@@ -144,7 +148,7 @@ func (d *fullDecoder) nested(in place) error {
 	return err
 }
 
-// value reads one value; what it holds is copied, and lives until the garbage collector finds it unused.
+// value reads one value. What it holds is copied, and lives until the garbage collector finds it unused.
 func (d *fullDecoder) value() (kindOf, []byte, error) {
 	switch d.json.PeekKind() {
 	case '{':
@@ -152,15 +156,17 @@ func (d *fullDecoder) value() (kindOf, []byte, error) {
 	case '[':
 		return array, nil, d.json.SkipValue()
 	}
-	token, err := d.json.ReadToken()
+	raw, err := d.json.ReadValue()
 	if err != nil {
 		return absent, nil, err
 	}
-	switch token.Kind() {
+	switch raw.Kind() {
 	case '"':
-		return text, []byte(token.String()), nil
+		// The error would say that there is a lone surrogate. U+FFFD stands for it already.
+		texts, _ := jsontext.AppendUnquote(d.texts, []byte(raw))
+		return text, d.keep(texts), nil
 	case '0':
-		return number, []byte(token.String()), nil
+		return number, d.keep(append(d.texts, raw...)), nil
 	case 't':
 		return boolTrue, nil, nil
 	case 'f':
@@ -168,4 +174,11 @@ func (d *fullDecoder) value() (kindOf, []byte, error) {
 	default: // null
 		return absent, nil, nil
 	}
+}
+
+// keep takes over the texts, and returns the last of them, which was not there before.
+func (d *fullDecoder) keep(texts []byte) []byte {
+	start := len(d.texts)
+	d.texts = texts
+	return texts[start:len(texts):len(texts)]
 }

@@ -17,24 +17,63 @@ var (
 	batchType         = []byte("application/cloudevents-batch")
 )
 
-// modeOf tells the modes apart as the binding does. The content type decides first, because official SDKs repeat
-// the envelope of a structured event in ce_* headers. Its name and its value are read in any case. Of repeated
-// headers the last counts.
-func modeOf(rec *Record) mode {
+// begin forgets the record before and reads this one's headers. In binary mode the fields have the envelope then.
+// The modes are told apart as the binding does: the content type decides first, because official SDKs repeat the
+// envelope of a structured event in ce_* headers. Of repeated headers the last counts.
+func (f *fields) begin(rec *Record) mode {
+	f.reset()
 	var contentType []byte
 	binary := false
 	for i := range rec.Headers {
-		switch h := &rec.Headers[i]; {
-		case len(h.Key) == len(contentTypeHeader) && bytes.EqualFold(h.Key, contentTypeHeader):
-			contentType = bytes.TrimLeft(h.Value, " \t")
-		case string(h.Key) == "ce_specversion":
-			binary = true
+		h := &rec.Headers[i]
+		if k := headerKey(h.Key); k != noKey {
+			f.put(k, text, h.Value)
+			binary = binary || k == specversion
+		} else if isContentType(h.Key) {
+			contentType = h.Value
 		}
 	}
-	switch {
-	case hasPrefixFold(contentType, batchType):
-		return modeBatch
-	case binary && !hasPrefixFold(contentType, cloudEventsType):
+	if mode := modeOf(contentType, binary); mode != modeBinary {
+		f.reset()
+		return mode
+	}
+	f.envelope, f.headers = true, true
+	return modeBinary
+}
+
+// headerKey finds the attribute that a header is. The names are exact, as those of the envelope's members are.
+func headerKey(name []byte) key {
+	switch string(name) {
+	case "ce_specversion":
+		return specversion
+	case "ce_id":
+		return envelopeID
+	case "ce_source":
+		return source
+	case "ce_type":
+		return eventType
+	case "ce_time":
+		return eventTime
+	}
+	return noKey
+}
+
+// isContentType reads the name in any case, as those who pass on headers of HTTP may write it.
+func isContentType(name []byte) bool {
+	return len(name) == len(contentTypeHeader) && bytes.EqualFold(name, contentTypeHeader)
+}
+
+// modeOf reads the content type in any case and behind blanks. It may be nil; binary says that there is a
+// ce_specversion.
+func modeOf(contentType []byte, binary bool) mode {
+	if len(contentType) >= len(cloudEventsType) { // application/json is shorter
+		contentType = bytes.TrimLeft(contentType, " \t")
+		if hasPrefixFold(contentType, batchType) {
+			return modeBatch
+		}
+		binary = binary && !hasPrefixFold(contentType, cloudEventsType)
+	}
+	if binary {
 		return modeBinary
 	}
 	return modeStructured
@@ -42,19 +81,6 @@ func modeOf(rec *Record) mode {
 
 func hasPrefixFold(b, prefix []byte) bool {
 	return len(b) >= len(prefix) && bytes.EqualFold(b[:len(prefix)], prefix)
-}
-
-// putHeaders takes the envelope from ce_* headers (binary mode).
-func (f *fields) putHeaders(rec *Record) {
-	f.envelope, f.headers = true, true
-	for i := range rec.Headers {
-		h := &rec.Headers[i]
-		if len(h.Key) > 3 && string(h.Key[:3]) == "ce_" {
-			if k := envelopeKey(h.Key[3:]); k != noKey && k != dataBase64 {
-				f.put(k, text, h.Value)
-			}
-		}
-	}
 }
 
 // withoutMark is the value without a byte order mark before the JSON.
