@@ -26,6 +26,7 @@ type fields struct {
 	batch    bool   // the value is an array, or says that it is a batch
 	envelope bool   // the value is an object (structured mode), or the headers are the envelope (binary mode)
 	headers  bool   // the envelope is from headers
+	repeated bool   // headers have attributes that do not count: by the content type the value is the envelope
 	data     kindOf
 	settings kindOf
 }
@@ -36,7 +37,8 @@ const (
 )
 
 func (f *fields) reset() {
-	f.seen, f.batch, f.envelope, f.headers, f.data, f.settings = 0, false, false, false, absent, absent
+	f.seen, f.data, f.settings = 0, absent, absent
+	f.batch, f.envelope, f.headers = false, false, false
 }
 
 // put sets a key; the last of repeated keys counts.

@@ -69,7 +69,10 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 	f := &d.fields
 	switch {
 	case f.batch:
-		return 0, d.reject(NotCloudEvent, "the value is a batch; send each event as a record of its own")
+		return 0, d.reject(NotCloudEvent, "the record is a batch, by its value or its content-type; send each event as a record of its own")
+	case f.repeated && !f.has(specversion):
+		return 0, d.reject(NotCloudEvent, "the content-type says that the value is the envelope, and there is no specversion in it; "+
+			"a record with its attributes in ce_* headers has the content-type of its data, application/json")
 	case !f.envelope:
 		return 0, d.reject(NotCloudEvent, "the value is not an object; send a CloudEvents envelope, or its attributes in ce_* headers")
 	case f.has(dataBase64):

@@ -35,9 +35,10 @@ func (f *fields) begin(rec *Record) mode {
 	}
 	if mode := modeOf(contentType, binary); mode != modeBinary {
 		f.reset()
+		f.repeated = binary
 		return mode
 	}
-	f.envelope, f.headers = true, true
+	f.envelope, f.headers, f.repeated = true, true, false
 	return modeBinary
 }
 

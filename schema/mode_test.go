@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -89,6 +90,20 @@ func TestAStructuredEventIsItsValue(t *testing.T) {
 	got := decoded(t, &Record{Value: structured(message, chat("")), Headers: repeated})
 	if got.EventID != want.EventID || got.Version != want.Version || got.Day != want.Day {
 		t.Errorf("%+v is not %+v", got, want)
+	}
+}
+
+func TestDataWithTheContentTypeOfAnEnvelopeIsToldSo(t *testing.T) {
+	d := NewDecoder()
+	var ev Event
+	wrong := append(binaryHeaders(message), headers("content-type", "application/cloudevents+json")...)
+	rej := d.Decode(&Record{Value: []byte(chat("")), Headers: wrong}, benchNow, &ev)
+	if rej == nil || rej.Reason != NotCloudEvent || !strings.Contains(rej.Detail, "content-type says that the value is the envelope") {
+		t.Errorf("%+v", rej)
+	}
+	rej = d.Decode(&Record{Value: []byte(chat(""))}, benchNow, &ev) // the next record is judged by itself
+	if rej == nil || !strings.HasPrefix(rej.Detail, "specversion is missing") {
+		t.Errorf("%+v", rej)
 	}
 }
 
@@ -178,6 +193,7 @@ func TestDetailsSayWhatCame(t *testing.T) {
 		version(`[]`):      `specversion is a list` + only,
 		cost(`"1e10"`):     `data.cost_usd is "1e10"` + costs,
 		cost(`true`):       `data.cost_usd is true` + costs,
+		`[]`:               "the record is a batch, by its value or its content-type; send each event as a record of its own",
 		mark:               "the value is empty; send the event as JSON (deletions are entity events with deleted: true)",
 		"\xfe\xff\x00{":    "the value is not JSON in UTF-8: it begins as UTF-16 does; send UTF-8",
 		"{\"ä\":\"\xff\"}": "the value is not JSON: invalid UTF-8 at byte 7",
