@@ -27,7 +27,8 @@ func askedType(r *http.Request) string { return chi.URLParam(r, "type") }
 // dataType is what replies call the type: as it was asked for, with _.
 func dataType(r *http.Request) string { return strings.ReplaceAll(askedType(r), "-", "_") }
 
-// dropInJob reads what a request to the drop-in surface asks for. It takes no query parameters.
+// dropInJob reads what a request to the drop-in surface asks for: a file, or as JSON its rows. It takes no query
+// parameters.
 func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (job, error) {
 	t, err := query.ParseType(askedType(r))
 	if err != nil {
@@ -52,6 +53,10 @@ func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (j
 		return job{}, err
 	}
 	j := job{request: query.Request{Org: x.who.Org, Type: t, Period: period, AsOf: x.started, Format: format, Delimiter: ','}}
+	if format == query.JSON { // the engine's lines become an array within the envelope
+		j.request.Format = query.NDJSON
+		j.frame = func(w io.Writer) frame { return &envelope{out: w, dataType: dataType(r)} }
+	}
 	if b.GroupBy != nil {
 		if *b.GroupBy == "" {
 			return job{}, badParam("group_by", "group_by is empty; give it a value or leave it out.")
@@ -138,7 +143,7 @@ func (e *Export) publicURL(r *http.Request) string {
 
 // dropInJSON streams the rows in the surface's envelope.
 func (e *Export) dropInJSON(w http.ResponseWriter, r *http.Request, x *exchange) error {
-	j, err := e.dropInJob(r, x, query.NDJSON)
+	j, err := e.dropInJob(r, x, query.JSON)
 	if err != nil {
 		return err
 	}
@@ -148,7 +153,6 @@ func (e *Export) dropInJSON(w http.ResponseWriter, r *http.Request, x *exchange)
 	if err := e.refuseEmpty(r.Context(), j.request); err != nil {
 		return err
 	}
-	j.frame = func(w io.Writer) frame { return &envelope{out: w, dataType: dataType(r)} }
 	return e.answer(w, r, x, j)
 }
 

@@ -153,9 +153,12 @@ func (x *exchange) auditRow() auditRow {
 	}
 }
 
-// take notes what the request turned out to ask for.
+// take notes what the request turned out to ask for. Rows in a frame are JSON, whatever the engine writes them as.
 func (x *exchange) take(j job) {
 	x.what, x.format, x.period = string(j.request.Type), j.request.Format, j.request.Period
+	if j.frame != nil {
+		x.format = query.JSON
+	}
 }
 
 // countingWriter notes the status that was sent.

@@ -205,23 +205,6 @@ func TestExportsWhileEventsArrive(t *testing.T) {
 	<-done
 }
 
-func TestMetrics(t *testing.T) {
-	f := newFixture(t)
-	f.event("acme", yesterday(), nil)
-	_, key := f.key("acme")
-	a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
-	f.want(f.get("/v1/exports/anything-at-all", key), 404)
-	f.want(f.get("/v1/exports/users", ""), 401)
-	for series, want := range map[string]float64{
-		"rollcall_export_requests_total csv 200 users": 1, "rollcall_export_requests_total none 404 none": 1, "rollcall_export_requests_total none 401 none": 1,
-		"rollcall_export_bytes_total csv users": float64(len(a.body)), "rollcall_export_seconds csv users": 1, "rollcall_export_first_byte_seconds csv users": 1,
-	} {
-		if got := f.metric(series); got != want {
-			t.Errorf("%s: %v, want %v", series, got, want)
-		}
-	}
-}
-
 // metric is the value of a counter, or the number of a histogram's observations; the series is its name and its labels' values in the order of their names.
 func (f *fixture) metric(series string) float64 {
 	f.Helper()
