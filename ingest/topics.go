@@ -220,7 +220,7 @@ func (d *topicDesk) retire(ctx context.Context, name string, rows map[slot]progr
 
 // watch holds that the rows stay as they are for longer than an ingest that reads them is silent.
 func (d *topicDesk) watch(ctx context.Context, name string, before map[slot]progressRow, stays func(before, now progressRow) bool) error {
-	for range 3 {
+	for range 2 {
 		if err := sleep(ctx, d.cfg.ProgressEvery+d.cfg.FetchWait); err != nil {
 			return err
 		}

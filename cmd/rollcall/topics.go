@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"rollcall/ingest"
@@ -46,16 +45,16 @@ func (c *topicsListCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TOPIC\tPARTITIONS\tCOMPLETE THROUGH\tUNREAD\tSTATE")
+	var lines table
+	lines.row("TOPIC", "PARTITIONS", "COMPLETE THROUGH", "UNREAD", "STATE")
 	for _, t := range topics {
 		unread := "?"
 		if t.Unread >= 0 {
 			unread = fmt.Sprint(t.Unread)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", t.Name, t.Partitions, t.Through.UTC().Format(time.RFC3339), unread, topicState(t))
+		lines.row(t.Name, fmt.Sprint(t.Partitions), t.Through.UTC().Format(time.RFC3339), unread, topicState(t))
 	}
-	return w.Flush()
+	return lines.print(std.out)
 }
 
 // topicState says whether somebody has to do something.
@@ -90,10 +89,10 @@ func (c *topicsRetireCommand) Run(ctx context.Context, std streams) error {
 	defer conn.Close()
 	left, err := ingest.Retire(ctx, config, conn, c.Topic, c.LeaveUnread)
 	for _, partition := range left {
-		fmt.Fprintf(std.out, "never stored: %s\n", partition)
+		fmt.Fprintf(std.out, "never stored: %s\n", shown(partition))
 	}
 	if err == nil {
-		fmt.Fprintf(std.err, "retired %s\n", c.Topic)
+		fmt.Fprintf(std.err, "retired %s\n", shown(c.Topic))
 	}
 	return err
 }
