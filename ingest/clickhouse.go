@@ -54,7 +54,7 @@ func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context
 			return fmt.Errorf("%w: %w", errRefused, err)
 		case ctx.Err() != nil:
 			return fmt.Errorf("given up: %w", errors.Join(ctx.Err(), err))
-		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema):
+		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema), errors.Is(err, tables.ErrProfile):
 			return err
 		}
 		i.metrics.retries.WithLabelValues(string(at)).Inc()

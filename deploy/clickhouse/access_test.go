@@ -21,6 +21,7 @@ import (
 type role struct {
 	grants  []string          // GRANT … ON …, without TO
 	profile map[string]string // setting → value
+	fixed   []string          // settings that statements may not change
 }
 
 var (
@@ -96,6 +97,13 @@ func (r *role) file(t *testing.T) string {
 	}
 	for name, value := range r.profile {
 		fmt.Fprintf(&settings, "<%s>%s</%[1]s>", name, escaped(value))
+	}
+	if len(r.fixed) > 0 {
+		fmt.Fprintf(&settings, "<constraints>")
+		for _, name := range r.fixed {
+			fmt.Fprintf(&settings, "<%s><const/></%[1]s>", name)
+		}
+		fmt.Fprintf(&settings, "</constraints>")
 	}
 	text := fmt.Sprintf(`<clickhouse>
 <user_directories><users_xml><path>%s</path></users_xml></user_directories>

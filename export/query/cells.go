@@ -83,12 +83,14 @@ func jsonMap(v string) string {
 // engineFormat is the engine's format that writes the rows, and the settings that make it write them as SPEC.md §2.5 says.
 func (r Request) engineFormat() (string, clickhouse.Settings) {
 	settings := clickhouse.Settings{
+		// JSON is in every format: maps are cells of CSV.
+		"output_format_json_array_of_rows":          0,
 		"output_format_json_escape_forward_slashes": 0,
-		"output_format_json_quote_64bit_integers":   0,
+		"output_format_json_map_as_array_of_tuples": 0,
+		"output_format_json_quote_64bit_floats":     0,
 		"output_format_json_quote_decimals":         0,
-		"output_format_decimal_trailing_zeros":      0,
-		"result_overflow_mode":                      "throw", // a limit raises an error; it never cuts a result
-		"join_use_nulls":                            0,
+		"output_format_json_quote_denormals":        0,
+		"output_format_json_validate_utf8":          0,
 	}
 	if r.SpillBytes > 0 {
 		settings["max_bytes_before_external_group_by"] = r.SpillBytes
@@ -102,12 +104,16 @@ func (r Request) engineFormat() (string, clickhouse.Settings) {
 		return "JSONEachRow", settings
 	case Parquet:
 		settings["output_format_parquet_string_as_string"] = 1
+		settings["output_format_parquet_date_as_uint16"] = 0
 		return "Parquet", settings
 	}
 	// The engine's own CSV puts dates, ratios and the header into quotes; so the cells bring theirs.
 	delimiter := r.Delimiter
 	if delimiter == 0 {
 		delimiter = ','
+	}
+	for _, none := range []string{"result_before", "result_after", "row_before", "row_between"} {
+		settings["format_custom_"+none+"_delimiter"] = ""
 	}
 	settings["format_custom_escaping_rule"] = "Raw"
 	settings["format_custom_field_delimiter"] = string(delimiter)

@@ -25,24 +25,6 @@ type Options struct {
 	shard    bool   // see OnShard
 }
 
-// settings are those on which exactness rests; defaults moved in 2025–26, so each is said with every statement.
-var settings = clickhouse.Settings{
-	"async_insert":       0,         // an acknowledged insert is in the table
-	"deduplicate_insert": "disable", // a repeated insert is the log's business, by identity, never by token
-	"do_not_merge_across_partitions_select_final": 1, // the day is part of every key
-	"optimize_move_to_prewhere_if_final":          0, // a copy that lost must lose before it is filtered
-	"enable_shared_storage_snapshot_in_query":     1, // one statement sees one state of each table,
-	"optimize_trivial_count_query":                0, // and counts in it: a count taken from the parts' sizes is of a later state
-	"optimize_use_implicit_projections":           0, // likewise
-	"output_format_json_quote_64bit_integers":     0,
-	"session_timezone":                            "UTC",
-
-	// A limit of the user's profile that is reached fails the statement. With 'break', which a profile may say, the result would be short and look whole.
-	"read_overflow_mode": "throw", "read_overflow_mode_leaf": "throw", "result_overflow_mode": "throw", "group_by_overflow_mode": "throw",
-	"sort_overflow_mode": "throw", "distinct_overflow_mode": "throw", "set_overflow_mode": "throw", "join_overflow_mode": "throw",
-	"transfer_overflow_mode": "throw", "timeout_overflow_mode": "throw", "timeout_overflow_mode_leaf": "throw",
-}
-
 // Open connects to the database that the URL names. It does not talk to the server yet.
 func Open(o Options) (driver.Conn, error) {
 	opt, err := o.client()

@@ -24,9 +24,13 @@ func (u *unanswered) Error() string {
 
 func (u *unanswered) Unwrap() error { return u.err }
 
-// short leaves an error as it is unless it is of a request without an answer, or of a server that serves nothing.
+// short leaves an error as it is unless it is of a request without an answer, of a server that serves nothing, or of a
+// profile that forbids the statement.
 func short(err error) error {
 	if err := notServedError(err); err != nil {
+		return err
+	}
+	if err := profileError(err); err != nil {
 		return err
 	}
 	var lost *url.Error
