@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-sdks test-mutants screenshots clean
+.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-clocks test-sdks test-mutants screenshots clean
 
 GO ?= go
 RACE ?=
@@ -8,6 +8,7 @@ MUTANTS ?= schema schema/tables ingest rollup export export/query
 SHARE ?= 100
 SEED ?= 1
 FAULTS ?= -run 'Alone|Mixed'
+CLOCKS ?=
 TEST_FLAGS ?= -timeout 15m
 
 help: ## list the targets
@@ -43,6 +44,9 @@ test-containers: ## the integration suite against Kafka and ClickHouse server im
 
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
 	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/alerts
+
+test-clocks: engine ## the tests under other clocks (needs a C compiler and Debian's package chromium); CLOCKS='-clocks leap-day ./rollup' for some
+	$(GO) run ./deploy/clocks $(CLOCKS)
 
 test-sdks: engine ## events sent by the official CloudEvents SDKs, to Apache Kafka (needs Java, Maven, Python with pip and npm)
 	ROLLCALL_TEST_KAFKA=real $(GO) test -tags sdks $(TEST_FLAGS) -count=1 -v -run OfficialSDKs ./deploy/suite
