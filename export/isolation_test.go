@@ -142,10 +142,10 @@ func TestETag(t *testing.T) {
 // An entity event that lies ahead changes what an export shows when its time comes.
 func TestETagWhenAnEntityEventComesTrue(t *testing.T) {
 	var ahead time.Duration
-	f := newFixture(t, func(c *Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	f := newFixture(t, func(c *Config) { c.Now = func() time.Time { return testNow().Add(ahead) } })
 	f.event("acme", yesterday().Add(time.Hour), nil)
 	f.entity("acme", "user", "ada", yesterday(), map[string]any{"name": "Ada"})
-	f.entity("acme", "user", "ada", time.Now().Add(30*time.Minute), map[string]any{"name": "Ada L."})
+	f.entity("acme", "user", "ada", testNow().Add(30*time.Minute), map[string]any{"name": "Ada L."})
 	_, key := f.key("acme")
 	path := "/v1/exports/users?attributes=now&" + lastDays()
 	before := f.want(f.get(path, key), 200)

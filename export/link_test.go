@@ -24,7 +24,7 @@ func (f *fixture) makeLink(key, typ string) string {
 
 func TestLink(t *testing.T) {
 	var ahead time.Duration
-	f := newFixture(t, func(c *Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	f := newFixture(t, func(c *Config) { c.Now = func() time.Time { return testNow().Add(ahead) } })
 	org := "acme/ü 100%" // an id that an address has to escape
 	f.event(org, yesterday().Add(time.Hour), nil)
 	id, key := f.key(org)
@@ -111,7 +111,7 @@ func TestLinkOfAnotherSecret(t *testing.T) {
 	id, _ := f.key("acme")
 	j := job{}
 	j.request.Org, j.request.Type = "acme", "users"
-	forged := newLinkSigner([]byte("another secret of tests")).sign("", newLink(j, id, time.Now().Add(time.Minute)))
+	forged := newLinkSigner([]byte("another secret of tests")).sign("", newLink(j, id, testNow().Add(time.Minute)))
 	f.want(f.get(forged, ""), 403)
 }
 

@@ -28,7 +28,7 @@ func (f *fixture) signIn(key string, header ...string) (answer, *http.Cookie) {
 
 func TestSession(t *testing.T) {
 	var ahead time.Duration
-	f := newFixture(t, func(c *Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	f := newFixture(t, func(c *Config) { c.Now = func() time.Time { return testNow().Add(ahead) } })
 	f.event("acme", yesterday().Add(time.Hour), nil)
 	id, key := f.key("acme")
 	a, cookie := f.signIn(key)

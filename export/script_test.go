@@ -83,7 +83,7 @@ func (f *fixture) scriptWords() map[string]string {
 	}
 	words["expired"] = expired
 	words["wrong"] = words["acme"][:20] + strings.Repeat("x", len(words["acme"])-20)
-	today := schema.DayOf(time.Now().UTC())
+	today := schema.DayOf(testNow().UTC())
 	for back := -400; back <= 400; back++ {
 		words[fmt.Sprintf("today%+d", back)] = (today + schema.Day(back)).String()
 	}

@@ -26,6 +26,9 @@ import (
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
+// day is when everything here happened. One stage stores it and a later one asks for it, though midnight may have passed.
+var day = time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+
 func errorOf(err error) (*clickhouse.Exception, bool) {
 	var exception *clickhouse.Exception
 	return exception, errors.As(err, &exception)
@@ -65,7 +68,6 @@ func ingests(s *server) {
 		s.Fatal(err)
 	}
 	kafka := kafkatest.Open(s.T, "usage.messages")
-	day := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 	for i, value := range []string{
 		`{"specversion":"1.0","id":"1","source":"t","type":"usage.message.v1","time":"` + day + `T12:00:00Z","data":{"org_id":"acme","user_id":"ada","channel":"chat"}}`,
 		`{"specversion":"1.0","id":"3","source":"t","type":"usage.message.v1","time":"` + day + `T12:00:00Z","data":{"org_id":"acme","user_id":"bob","channel":"chat"}}`,
@@ -131,9 +133,7 @@ func exports(s *server) {
 	web := httptest.NewServer(e.Handler())
 	defer web.Close()
 	s.while(e.Run, func() bool {
-		request, _ := http.NewRequest("GET", web.URL+"/v1/exports/users?range=last_week&include_inactive=false", nil)
-		day := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
-		request.URL.RawQuery = "from=" + day + "&to=" + day
+		request, _ := http.NewRequest("GET", web.URL+"/v1/exports/users?from="+day+"&to="+day, nil)
 		request.Header.Set("Authorization", "Bearer "+key)
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
@@ -231,7 +231,6 @@ func TestRowLimitsNeverCut(t *testing.T) {
 	if err := admin.conn.Select(t.Context(), &modes, "SELECT name FROM system.settings WHERE name LIKE '%overflow_mode%'"); err != nil || len(modes) < 10 {
 		t.Fatalf("%v, %v", modes, err)
 	}
-	day := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 	for user := range 20 {
 		if err := admin.conn.Exec(t.Context(), fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
 			VALUES ('acme', '%s', 'message', '%016d', 2, '%s 12:00:00', 's', '%d', 'user%d', 'chat')`, day, user, day, user, user)); err != nil {
@@ -259,7 +258,7 @@ func TestRowLimitsNeverCut(t *testing.T) {
 			if n := s.count("SELECT count() FROM system.settings WHERE name LIKE '%overflow_mode%' AND value = 'break'"); n != 0 {
 				t.Errorf("%d overflow modes cut", n)
 			}
-			users, whole := s.exportUsers(day)
+			users, whole := s.exportUsers()
 			if fits := name == "none" || name == "of users.sql"; whole != fits || fits && users != 20 {
 				t.Errorf("%d users of 20, whole: %v", users, whole)
 			}
@@ -268,7 +267,7 @@ func TestRowLimitsNeverCut(t *testing.T) {
 }
 
 // exportUsers gives how many users the export has, and whether it is whole: answered 200 to its end.
-func (s *server) exportUsers(day string) (users int, whole bool) {
+func (s *server) exportUsers() (users int, whole bool) {
 	s.Helper()
 	e, err := export.New(export.Config{Secret: secret}, s.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {

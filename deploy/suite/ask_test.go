@@ -128,9 +128,10 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 	a.Zone = zones[r.IntN(len(zones))]
 	zone, _ := time.LoadLocation(a.Zone) // the list's names exist
 	today := now.In(zone)
-	earliest := today.AddDate(-1, 0, 1) // a day more, for 29 February
-	if today.Day() <= 28 {
-		earliest = today.AddDate(-1, 0, 0)
+	later := today.Add(20 * time.Minute) // midnight may pass before it is asked
+	earliest := later.AddDate(-1, 0, 1)  // a day more, for 29 February
+	if later.Day() <= 28 {
+		earliest = later.AddDate(-1, 0, 0)
 	}
 	date := func(t time.Time) string { return t.Format(time.DateOnly) }
 	days := int(today.Sub(earliest) / (24 * time.Hour))

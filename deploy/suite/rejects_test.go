@@ -152,10 +152,10 @@ func (b *bed) keptWhole(offset int64, rule brokenRule) {
 	}
 }
 
-// awayFromMidnight waits, in the last half minute of a UTC day, for the next: dates are judged when a record is read.
+// awayFromMidnight waits, near the end of a UTC day, for the next: dates are judged when a record is read, and when an export is asked for.
 func awayFromMidnight(b *bed) time.Time {
 	b.eventually(func() error {
-		if now := time.Now().UTC(); now.Add(30*time.Second).Day() != now.Day() {
+		if now := time.Now().UTC(); now.Add(75*time.Second).Day() != now.Day() {
 			return errors.New("the UTC day is about to end")
 		}
 		return nil

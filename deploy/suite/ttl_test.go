@@ -26,7 +26,7 @@ func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 	gone := map[string]string{
 		"message_daily": first.AddDate(0, 0, -2).Format(time.DateOnly), "action_daily": first.AddDate(0, 0, -2).Format(time.DateOnly),
 		"token_daily": first.AddDate(0, 0, -2).Format(time.DateOnly), "workflow_daily": first.AddDate(0, 0, -2).Format(time.DateOnly),
-		"events": first.AddDate(0, -1, -2).Format(time.DateOnly),
+		"events": first.AddDate(0, 0, -33).Format(time.DateOnly), // a month, however long, and two days
 	}
 	for table, day := range gone {
 		b.must(b.conn.Exec(t.Context(), "INSERT INTO "+table+" (org_id, day) VALUES ('old', {day:Date})", named("day", day)))

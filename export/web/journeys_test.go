@@ -96,7 +96,7 @@ func (p *tab) checkFigures(s *service, key, period string) {
 func TestExportsAreTheServicesFiles(t *testing.T) {
 	s, p, key := signedIn(t, 40, german) // the files are the same in every language
 	p.openDialog()
-	now := time.Now().UTC()
+	now := testNow().UTC()
 	custom := "from=" + now.AddDate(0, 0, -12).Format(time.DateOnly) + "&to=" + now.AddDate(0, 0, -3).Format(time.DateOnly)
 	for i, name := range []string{"users", "assistants", "workflows", "projects", "models", "api-keys"} {
 		p.click("input[name=type][value=" + name + "]")
@@ -160,7 +160,7 @@ func TestCustomRangeLimits(t *testing.T) {
 	_, p, _ := signedIn(t, 5, english)
 	p.openDialog()
 	p.click("input[name=dialog-range][value=custom]")
-	today := schema.DayOf(time.Now().UTC())
+	today := schema.DayOf(testNow().UTC())
 	for name, dates := range map[string][2]schema.Day{
 		"before the earliest": {schema.Earliest(today) - 1, today},
 		"after today":         {today + 1, today + 2},

@@ -48,6 +48,18 @@ func (s *service) breaks(prefix string, answer http.HandlerFunc) {
 	s.broken.Store(&breakage{prefix, answer})
 }
 
+// aheadOfMidnight keeps midnight out of these tests: in the last quarter of an hour of a UTC day, the service and the
+// tests are in the next one already.
+var aheadOfMidnight = func() time.Duration {
+	if now := time.Now().UTC(); now.Add(15*time.Minute).Day() != now.Day() {
+		return 15 * time.Minute
+	}
+	return 0
+}()
+
+// testNow is the service's clock, where a test does not move it.
+func testNow() time.Time { return time.Now().Add(aheadOfMidnight) }
+
 func newService(t *testing.T) *service {
 	t.Helper()
 	options := enginetest.Database(t)
@@ -58,7 +70,7 @@ func newService(t *testing.T) *service {
 	t.Cleanup(func() { conn.Close() })
 	s := &service{T: t, conn: conn, keys: export.OpenKeys(conn)}
 	e, err := export.New(export.Config{
-		Secret: []byte("a secret for tests only"), RatePerMinute: 100_000, Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) },
+		Secret: []byte("a secret for tests only"), RatePerMinute: 100_000, Now: func() time.Time { return testNow().Add(time.Duration(s.ahead.Load())) },
 	}, options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +122,7 @@ var people = strings.Fields("Amara Bruno Chiara Dilan Emre Freya Goran Hanna Ine
 func (s *service) workspace(org, name string, days int, settings row) {
 	s.Helper()
 	random := rand.New(rand.NewPCG(7, uint64(len(org))))
-	began := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -days)
+	began := testNow().UTC().Truncate(24*time.Hour).AddDate(0, 0, -days)
 	about := row{"kind": "workspace", "entity_id": org, "name": name, "has_settings": true, "user_level_data": true, "byok": false, "workflows": false, "pseudonymize": false}
 	for k, v := range settings {
 		about[k] = v

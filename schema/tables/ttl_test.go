@@ -59,7 +59,9 @@ func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	}
 	db.exec("SYSTEM START MERGES")
 	for table, last := range ended {
-		want := fmt.Sprint(slices.Compact([]schema.Day{last + 1, earliest, today}))
+		days := slices.Compact([]schema.Day{last + 1, earliest, today})
+		days = slices.DeleteFunc(days, func(day schema.Day) bool { return day <= last }) // on 29 February, the earliest in the rollups
+		want := fmt.Sprint(days)
 		for deadline := time.Now().Add(30 * time.Second); ; {
 			db.exec("OPTIMIZE TABLE " + table + " FINAL")
 			got := db.text("SELECT concat('[', arrayStringConcat(arraySort(groupUniqArray(day)), ' '), ']') FROM " + table)
