@@ -107,3 +107,21 @@ func TestSentencesSayWhatCame(t *testing.T) {
 		}
 	}
 }
+
+// Usual costs are read by the quick way, which is also right: what it refuses takes the long one.
+func TestExactCosts(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"0": 0, "5": 5e9, "10": 10e9, "0.25": 250_000_000, "12.5": 12_500_000_000, "0.000000001": 1, "0.123456789": 123_456_789,
+		"1000000000": 1e18, "1000000000.0": 1e18, "999999999.999999999": 999_999_999_999_999_999, "007": 7e9,
+	} {
+		if got, ok := exactNano([]byte(text)); !ok || got != want {
+			t.Errorf("%s: %d %v, want %d", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", ".", ".5", "5.", "1.2.3", "-1", "+1", "1e3", "1000000000.000000001", "1000000001",
+		"0.1234567890", "10000000000", "/", ":", "1/", "1:"} {
+		if got, ok := exactNano([]byte(text)); ok {
+			t.Errorf("%q is taken for %d", text, got)
+		}
+	}
+}
