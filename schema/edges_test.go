@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -122,6 +124,20 @@ func TestExactCosts(t *testing.T) {
 		"0.1234567890", "10000000000", "/", ":", "1/", "1:"} {
 		if got, ok := exactNano([]byte(text)); ok {
 			t.Errorf("%q is taken for %d", text, got)
+		}
+	}
+}
+
+// A field's length is a varint in what identities and versions are hashes of, whatever room there is for it.
+func TestLengthsInIdentities(t *testing.T) {
+	for _, size := range []int{0, 1, 126, 127, 128, 129, 256, 4096} {
+		field := bytes.Repeat([]byte("x"), size)
+		want := append(binary.AppendUvarint([]byte("before"), uint64(size)), field...)
+		for _, room := range []int{6, 6 + size, 7 + size, 8 + size, 10_000} {
+			b := append(make([]byte, 0, room), "before"...)
+			if got := prefixed(b, field); !bytes.Equal(got, want) {
+				t.Errorf("%d bytes, room for %d: got %d bytes, want %d: %.20q", size, room, len(got), len(want), got)
+			}
 		}
 	}
 }
