@@ -273,7 +273,7 @@ func short(v []byte) []byte {
 		return v
 	}
 	v = v[:most]
-	for len(v) > 0 && !utf8.Valid(v) {
+	for !utf8.Valid(v) { // ends at an empty text, if not before
 		v = v[:len(v)-1]
 	}
 	return append(v[:len(v):len(v)], "…"...)
