@@ -126,13 +126,27 @@ func (s *session) deleteReject(ctx context.Context, r *rejects, row uint32) erro
 // What a batch brought of a person who was erased meanwhile. A tombstone already stands against each row of theirs; the erasure itself may have looked before they
 // came. First they are taken out of what names them as its owner.
 const (
-	beforeErasure = " AND org_id = {org:String} AND time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
+	beforeErasure = " AND org_id = {org:String} AND (time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC') OR hex(event_id) IN {ahead:Array(String)})"
 	theirEvents   = " WHERE user_id = {user:String}" + beforeErasure
 	theirEntity   = " WHERE kind = 'user' AND entity_id = {user:String}" + beforeErasure
 	owned         = " WHERE owner_id = {user:String}" + beforeErasure
 )
 
-func (s *session) deletePerson(ctx context.Context, p erasedPerson, erasedAt schema.Millis) error {
+// idsAtOnce is how many events one statement names.
+const idsAtOnce = 2000
+
+func (s *session) deletePerson(ctx context.Context, p erasedPerson, rows erasedRows) error {
+	for len(rows.ahead) > idsAtOnce {
+		part := erasedRows{rows.before, rows.ahead[:idsAtOnce]}
+		if err := s.deletePerson(ctx, p, part); err != nil {
+			return err
+		}
+		rows.ahead = rows.ahead[idsAtOnce:]
+	}
+	ahead := make([]string, len(rows.ahead))
+	for i, id := range rows.ahead {
+		ahead[i] = fmt.Sprintf("%X", id[:])
+	}
 	for _, statement := range []string{
 		fmt.Sprintf("INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM (SELECT * FROM entities FINAL%s AND bitAnd(version, 1) = 0)", schema.Redaction, owned),
 		s.clickhouse.DeleteFrom("entities") + owned,
@@ -140,7 +154,7 @@ func (s *session) deletePerson(ctx context.Context, p erasedPerson, erasedAt sch
 		s.clickhouse.DeleteFrom("events") + theirEvents,
 	} {
 		err := s.again(ctx, stepLog, func(ctx context.Context) error {
-			return s.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(erasedAt))))
+			return s.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(rows.before))), clickhouse.Named("ahead", ahead))
 		})
 		if err != nil {
 			return err

@@ -29,19 +29,25 @@ func (e *erasures) list() *erasureList { return e.current.Load() }
 // An erasureList never changes: it is what the table held at one moment. Nil and the zero value list nobody.
 type erasureList struct {
 	secret  []byte
-	digest  uint64                                // of the table's rows
-	persons map[string]map[[32]byte]schema.Millis // by org and hash: when they were erased
+	digest  uint64                          // of the table's rows
+	persons map[string]map[[32]byte]erasure // by org and hash
 }
 
-const erasuresDigest = "SELECT sum(cityHash64(org_id, user_hash, erased_at)) FROM erasures FINAL"
+// An erasure says which of a person's events are theirs no more: those from before it, and some that were stored by then with a later time.
+type erasure struct {
+	at    schema.Millis
+	ahead map[schema.EventID]bool
+}
 
-const erasuresRows = "SELECT org_id, user_hash, erased_at FROM erasures FINAL"
+const erasuresDigest = "SELECT sum(cityHash64(org_id, user_hash, erased_at, ahead)) FROM erasures FINAL"
+
+const erasuresRows = "SELECT org_id, user_hash, erased_at, ahead FROM erasures FINAL"
 
 var errNoSecret = errors.New("persons were erased, but ingest has no secret to know their events by; give it the service's secret")
 
 // refresh reads the list if it changed.
 func (e *erasures) refresh(ctx context.Context, conn driver.Conn) (*erasureList, error) {
-	l := &erasureList{secret: e.secret, persons: map[string]map[[32]byte]schema.Millis{}}
+	l := &erasureList{secret: e.secret, persons: map[string]map[[32]byte]erasure{}}
 	if err := conn.QueryRow(ctx, erasuresDigest).Scan(&l.digest); err != nil {
 		return nil, fmt.Errorf("read the erasures' digest: %w", err)
 	}
@@ -52,18 +58,23 @@ func (e *erasures) refresh(ctx context.Context, conn driver.Conn) (*erasureList,
 		return nil, errNoSecret
 	}
 	var rows []struct {
-		Org  string    `ch:"org_id"`
-		Hash string    `ch:"user_hash"`
-		At   time.Time `ch:"erased_at"`
+		Org   string    `ch:"org_id"`
+		Hash  string    `ch:"user_hash"`
+		At    time.Time `ch:"erased_at"`
+		Ahead []string  `ch:"ahead"`
 	}
 	if err := conn.Select(ctx, &rows, erasuresRows); err != nil {
 		return nil, fmt.Errorf("read the erasures: %w", err)
 	}
 	for _, row := range rows {
 		if l.persons[row.Org] == nil {
-			l.persons[row.Org] = map[[32]byte]schema.Millis{}
+			l.persons[row.Org] = map[[32]byte]erasure{}
 		}
-		l.persons[row.Org][[32]byte([]byte(row.Hash))] = schema.Millis(row.At.UnixMilli())
+		e := erasure{at: schema.Millis(row.At.UnixMilli()), ahead: make(map[schema.EventID]bool, len(row.Ahead))}
+		for _, id := range row.Ahead {
+			e.ahead[schema.EventID([]byte(id))] = true
+		}
+		l.persons[row.Org][[32]byte([]byte(row.Hash))] = e
 	}
 	e.current.Store(l)
 	return l, nil
@@ -74,12 +85,12 @@ func (l *erasureList) has(ev *schema.Event) bool {
 	if l == nil || len(l.persons) == 0 {
 		return false
 	}
-	return l.hasPerson(ev.Org, personOf(ev), ev.Time)
+	return l.hasPerson(ev.Org, personOf(ev), ev.Time, ev.EventID)
 }
 
 // redact takes an erased person out of an event from before the erasure that names them as the owner of something.
 func (l *erasureList) redact(ev *schema.Event) {
-	if l == nil || ev.Entity == nil || !l.hasPerson(ev.Org, ev.Entity.Owner, ev.Time) {
+	if l == nil || ev.Entity == nil || !l.hasPerson(ev.Org, ev.Entity.Owner, ev.Time, ev.EventID) {
 		return
 	}
 	ev.Entity.Owner = nil
@@ -91,7 +102,7 @@ func (l *erasureList) hasReject(rec *schema.Record, rej *schema.Rejection) bool 
 	if l == nil || len(l.persons) == 0 || rej.User == "" {
 		return false
 	}
-	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rejectTime(rec, rej))
+	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rejectTime(rec, rej), schema.EventID{})
 }
 
 // rejectTime is what an erasure is held against: the record's time or, if it is earlier, the event's own. A record that is produced again has a new time; an event
@@ -103,13 +114,13 @@ func rejectTime(rec *schema.Record, rej *schema.Rejection) schema.Millis {
 	return rec.Time
 }
 
-func (l *erasureList) hasPerson(org, user []byte, at schema.Millis) bool {
+func (l *erasureList) hasPerson(org, user []byte, at schema.Millis, id schema.EventID) bool {
 	persons := l.persons[string(org)]
 	if len(persons) == 0 || len(user) == 0 {
 		return false
 	}
-	erasedAt, erased := persons[schema.PersonHash(l.secret, string(org), string(user))]
-	return erased && at < erasedAt
+	e, erased := persons[schema.PersonHash(l.secret, string(org), string(user))]
+	return erased && (at < e.at || e.ahead[id])
 }
 
 // personOf is whose event it is: who used something, or who is described.
@@ -139,37 +150,50 @@ func tombstone(ev *schema.Event) *schema.Event {
 // An erasedPerson is one whose rows a batch has brought.
 type erasedPerson struct{ org, user string }
 
+// erasedRows are what is to go of an erasedPerson's: what is from before the erasure, and of the batch by its id what is not.
+type erasedRows struct {
+	before schema.Millis
+	ahead  []schema.EventID
+}
+
 // tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read, and who is named by it.
-func (b *batch) tombstones(l *erasureList) (log *events, history *entities, persons map[erasedPerson]schema.Millis) {
-	log, history, persons = newEvents(), newEntities(), map[erasedPerson]schema.Millis{}
+func (b *batch) tombstones(l *erasureList) (log *events, history *entities, persons map[erasedPerson]*erasedRows) {
+	log, history, persons = newEvents(), newEntities(), map[erasedPerson]*erasedRows{}
 	if b.list.same(l) {
 		return log, history, nil
 	}
 	for row := range uint32(b.events.len()) {
 		e := b.events
-		if l.hasPerson(e.org.at(row), e.user.at(row), e.time.values[row]) {
+		id := schema.EventID(e.eventID.at(row))
+		if l.hasPerson(e.org.at(row), e.user.at(row), e.time.values[row], id) {
 			log.add(tombstone(&schema.Event{
-				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)), Version: e.version.values[row], Org: e.org.at(row)}))
-			l.note(persons, e.org.at(row), e.user.at(row))
+				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: id, Version: e.version.values[row], Org: e.org.at(row)}))
+			l.note(persons, e.org.at(row), e.user.at(row), e.time.values[row], id)
 		}
 	}
 	for row := range uint32(b.entities.len()) {
 		e := b.entities
-		if user := personOfEntity(e.kind.values[row], e.entityID.at(row)); l.hasPerson(e.org.at(row), user, e.time.values[row]) {
-			history.add(tombstone(&schema.Event{Type: schema.EntityState, Day: e.day.values[row], Time: e.time.values[row], EventID: schema.EventID(e.eventID.at(row)),
+		at, id := e.time.values[row], schema.EventID(e.eventID.at(row))
+		if user := personOfEntity(e.kind.values[row], e.entityID.at(row)); l.hasPerson(e.org.at(row), user, at, id) {
+			history.add(tombstone(&schema.Event{Type: schema.EntityState, Day: e.day.values[row], Time: at, EventID: id,
 				Version: e.version.values[row], Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]}}))
-			l.note(persons, e.org.at(row), user)
-		} else if owner := e.owner.at(row); l.hasPerson(e.org.at(row), owner, e.time.values[row]) {
-			l.note(persons, e.org.at(row), owner)
+			l.note(persons, e.org.at(row), user, at, id)
+		} else if owner := e.owner.at(row); l.hasPerson(e.org.at(row), owner, at, id) {
+			l.note(persons, e.org.at(row), owner, at, id)
 		}
 	}
 	return log, history, persons
 }
 
-func (l *erasureList) note(persons map[erasedPerson]schema.Millis, org, user []byte) {
+func (l *erasureList) note(persons map[erasedPerson]*erasedRows, org, user []byte, at schema.Millis, id schema.EventID) {
 	p := erasedPerson{string(org), string(user)}
-	if _, noted := persons[p]; !noted {
-		persons[p] = l.persons[p.org][schema.PersonHash(l.secret, p.org, p.user)]
+	rows := persons[p]
+	if rows == nil {
+		rows = &erasedRows{before: l.persons[p.org][schema.PersonHash(l.secret, p.org, p.user)].at}
+		persons[p] = rows
+	}
+	if at >= rows.before {
+		rows.ahead = append(rows.ahead, id)
 	}
 }
 
@@ -184,7 +208,7 @@ func (b *batch) newlyErasedRejects(l *erasureList) (rows []uint32) {
 	}
 	for row := range uint32(b.rejects.len()) {
 		r := b.rejects
-		if l.hasPerson(r.org.at(row), r.user.at(row), r.times[row]) {
+		if l.hasPerson(r.org.at(row), r.user.at(row), r.times[row], schema.EventID{}) {
 			rows = append(rows, row)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"rollcall/deploy/embedded/enginetest"
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -46,6 +48,67 @@ func TestErasedPersonsEventsAreDropped(t *testing.T) {
 	}
 	if usage, entities := m.metric("events_total", "type=message", "outcome=erased"), m.metric("events_total", "type=entity", "outcome=erased"); usage != 1 || entities != 1 {
 		t.Errorf("erased: %v messages and %v entities, not 1 and 1", usage, entities)
+	}
+}
+
+// What lay ahead when its person was erased is known by its id, in a batch beside the erasure as in one after it; what has the same times and another id is not theirs.
+func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
+	h := newHarness(t, "usage.messages")
+	now := time.Now()
+	soon, far := now.Add(time.Hour), time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC)
+	assistant := func(id string) string {
+		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/test","type":"usage.entity.v1","time":%q,"data":{"org_id":"acme","kind":"assistant","id":%q,"name":"A","owner_id":"ann"}}`,
+			id, far.Format(time.RFC3339Nano), id)
+	}
+	records := []string{message("m-ahead", "ann", soon), userEvent("u-ahead", "ann", "Ann", far), assistant("a-ahead"),
+		message("m-later", "ann", soon), userEvent("u-later", "ann", "A.", far), assistant("a-later"), message("other", "bob", soon)}
+	h.produce("usage.messages", 0, records...)
+	run := func(group string) {
+		h.config.Group = group
+		m := h.start()
+		h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == int64(len(records)) })
+		if err := m.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("before")
+	ids := "SELECT groupUniqArray(event_id) FROM (SELECT event_id FROM events WHERE id = 'm-ahead' UNION ALL SELECT event_id FROM entities WHERE id IN ('u-ahead', 'a-ahead'))"
+	hash := schema.PersonHash(testSecret, "acme", "ann")
+	erase := func() {
+		if err := h.conn.Exec(context.Background(), "INSERT INTO erasures (org_id, user_hash, erased_at, updated_at, ahead) SELECT 'acme', unhex({h:String}), now64(3), now64(3), ("+ids+")",
+			clickhouse.Named("h", fmt.Sprintf("%x", hash))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var once sync.Once
+	proxy := newProxy(h)
+	for _, c := range []struct {
+		group  string
+		beside bool
+	}{{"beside", true}, {"after", false}} {
+		if c.beside {
+			proxy.set(func(statement string) fault {
+				if strings.HasPrefix(statement, "INSERT INTO entities") {
+					once.Do(erase)
+				}
+				return fault{}
+			})
+		}
+		run(c.group)
+		for query, want := range map[string]uint64{
+			"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0":                                                               2, // of ann later, and bob
+			"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0 AND id = 'm-later'":                                            1,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND entity_id = 'ann'":                                       1,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND id = 'u-later'":                                          1,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND kind = 'assistant'":                                      2,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND owner_id = 'ann' AND id = 'a-later'":                     1,
+			"SELECT count() FROM events WHERE id = 'm-ahead'":                                                                             0, // not even on the disk
+			"SELECT count() FROM entities WHERE id = 'u-ahead' AND entity_id != '' OR id = 'a-ahead' AND owner_id != '' AND version != 0": 0,
+		} {
+			if n := h.count(query); n != want {
+				t.Errorf("%s: %s = %d, not %d", c.group, query, n, want)
+			}
+		}
 	}
 }
 

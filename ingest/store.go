@@ -125,8 +125,8 @@ func (s *session) eraseAgain(ctx context.Context, b *batch) error {
 	if err := s.insert(ctx, stepLog, &history.table, history.sorted(nil, ignoreCopies)); err != nil {
 		return fmt.Errorf("store tombstones of entities: %w", err)
 	}
-	for person, erasedAt := range persons {
-		if err := s.deletePerson(ctx, person, erasedAt); err != nil {
+	for person, rows := range persons {
+		if err := s.deletePerson(ctx, person, *rows); err != nil {
 			return fmt.Errorf("delete an erased person's rows: %w", err)
 		}
 	}

@@ -75,7 +75,10 @@
 //
 // # Erasure
 //
-// Forget (forget.go) lists the person, buries their events under tombstones, marks their days and deletes. What stays: schema.PersonHash in the erasure list, and the
+// Forget (forget.go) lists the person, buries their events under tombstones, marks their days and deletes. An erasure has a time: the moment of the call, by the clock
+// of its host. What is from before it by its own time is erased whenever it comes, and so is what was stored at the moment with a later time; the list has the latter
+// by the hashes that are its ids. Whatever else lies after it is the person's again. A host whose clock is wrong erases so much more or less of what is
+// under way from producers, and all that is stored. What stays: schema.PersonHash in the erasure list, and the
 // tombstones: org, day, type, time, the hash of the event's own (type, source, id), and its version, until the log's TTL. The version is a hash of the event's
 // content: it keeps the tombstone's place among copies that name other persons, shows nothing of the content, and lets somebody who reads the table confirm a guess
 // of the whole content. Entities that name the person as their owner keep

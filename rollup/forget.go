@@ -18,7 +18,8 @@ import (
 // rows and their part in sums with the first step; nothing else changes.
 //
 // It may be killed at any step and run again: each step looks for what is left. It may run beside ingest, workers and exports: an export that meets the deletion
-// fails by its guard and plans again. The events erased are those from before the call and those already stored; what the person does later is theirs again.
+// fails by its guard and plans again. The events erased are those from before the call (by this host's clock, against the events' own times) and those already stored,
+// whatever their time; what the person does later is theirs again.
 func (r *Rollup) Forget(ctx context.Context, secret []byte, org, user string, progress func(done, total int)) error {
 	if len(secret) == 0 || org == "" || user == "" {
 		return errors.New("to forget a person takes the service's secret, an org and a user id")
@@ -54,9 +55,11 @@ type person struct {
 	*Rollup
 	org, user string
 	hash      [32]byte
-	erasedAt  time.Time
-	slices    []tables.Slice
-	old       []string // the generations that name the person and cannot cover the marks to come
+	erasedAt  time.Time // what is from before is theirs no more
+	// refusedBefore is the same for rejects, which hosts of ingest date: after all that are stored.
+	refusedBefore time.Time
+	slices        []tables.Slice
+	old           []string // the generations that name the person and cannot cover the marks to come
 }
 
 func (p *person) exec(ctx context.Context, query string) error {
@@ -66,7 +69,7 @@ func (p *person) exec(ctx context.Context, query string) error {
 func (p *person) args() []any {
 	return []any{
 		clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("hash", fmt.Sprintf("%x", p.hash)),
-		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())), clickhouse.Named("old", append([]string{}, p.old...)),
+		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())), clickhouse.Named("refused_before", fmt.Sprint(p.refusedBefore.UnixMilli())), clickhouse.Named("old", append([]string{}, p.old...)),
 	}
 }
 
@@ -79,25 +82,40 @@ const (
 	naming = `org_id IN ({org:String}, '') AND (user_id = {user:String} OR position(value, concat('"', {user:String}, '"')) > 0 OR key = {user:String}
 	OR arrayExists(h -> match(h.2, concat('(^|[^0-9A-Za-z_])', regexpQuoteMeta({user:String}), '($|[^0-9A-Za-z_])')), headers))`
 
-	erasedMillis = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
+	erasedMillis  = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
+	refusedMillis = "fromUnixTimestamp64Milli({refused_before:Int64}, 'UTC')"
+
+	// The person's rows of the erasure list, and what they say of events and entities.
+	listing = "org_id = {org:String} AND user_hash = unhex({hash:String})"
+	erased  = "(time < " + erasedMillis + " OR event_id IN (SELECT arrayJoin(ahead) FROM erasures WHERE " + listing + "))"
 )
 
-// list puts the person on the erasure list. Producers' clocks may be ahead: what is stored already is from before the erasure, or was, when an earlier call that did
-// not come to its end looked.
+// list puts the person on the erasure list: what is from before now, and by its id what is stored and lies ahead, since a producer's clock was ahead or a
+// description holds from a later time on. What an earlier call listed stays listed: it may have been killed after it had deleted the rows that tell.
+//
+// Of two rows of a person the one with the later updated_at stands, so each is later than the last, whatever the engine's clock says. A time of erasure that lies
+// more than a day ahead is of a version that took it from what was stored, and is not kept.
 func (p *person) list(ctx context.Context) error {
-	var newest time.Time
-	err := p.conn.QueryRow(ctx, `SELECT max(at) FROM (
-	SELECT max(time) AS at FROM events WHERE `+theirs+`
-	UNION ALL SELECT max(time) FROM entities WHERE (`+theirOwn+`) OR (`+owned+`)
-	UNION ALL SELECT max(erased_at) FROM erasures WHERE org_id = {org:String} AND user_hash = unhex({hash:String}))`, p.args()...).Scan(&newest)
+	p.erasedAt = p.now().UTC().Truncate(time.Millisecond)
+	var listed, refused time.Time
+	err := p.conn.QueryRow(ctx, "SELECT (SELECT max(erased_at) FROM erasures FINAL WHERE "+listing+"), (SELECT max(rejected_at) FROM rejects WHERE "+naming+")", p.args()...).
+		Scan(&listed, &refused)
 	if err != nil {
 		return err
 	}
-	p.erasedAt = p.now().UTC().Truncate(time.Millisecond)
-	if !newest.Before(p.erasedAt) {
-		p.erasedAt = newest.Add(time.Millisecond)
+	if listed.After(p.erasedAt) && listed.Before(p.erasedAt.Add(24*time.Hour)) {
+		p.erasedAt = listed
 	}
-	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) SELECT {org:String}, unhex({hash:String}), "+erasedMillis+", toDateTime64(0, 3, 'UTC'), now64(3)")
+	if p.refusedBefore = p.erasedAt; !refused.Before(p.erasedAt) {
+		p.refusedBefore = refused.Add(time.Millisecond)
+	}
+	return p.exec(ctx, `INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead)
+SELECT {org:String}, unhex({hash:String}), `+erasedMillis+`, toDateTime64(0, 3, 'UTC'), greatest(now64(3), max(last) + toIntervalMillisecond(1)), groupUniqArrayArray(ids)
+FROM (
+	SELECT toDateTime64(0, 3, 'UTC') AS last, groupUniqArray(event_id) AS ids FROM events WHERE `+theirs+` AND time >= `+erasedMillis+`
+	UNION ALL SELECT toDateTime64(0, 3, 'UTC'), groupUniqArray(event_id) FROM entities WHERE ((`+theirOwn+`) OR (`+owned+`)) AND time >= `+erasedMillis+`
+	UNION ALL SELECT updated_at, ahead FROM erasures WHERE `+listing+`
+)`)
 }
 
 // findSlices finds every day on which any copy of an event or any generation of the rollups names the person, and these generations. A month's generation brings
@@ -130,11 +148,11 @@ func (p *person) findSlices(ctx context.Context) error {
 func (p *person) bury(ctx context.Context) error {
 	for _, statement := range []string{
 		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time) SELECT org_id, day, type, event_id, bitOr(version, %d), time FROM events FINAL
-WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirs, erasedMillis),
+WHERE %s AND bitAnd(version, 1) = 0 AND %s`, schema.Erased, theirs, erased),
 		fmt.Sprintf(`INSERT INTO entities (org_id, day, event_id, version, kind, time) SELECT org_id, day, event_id, bitOr(version, %d), kind, time FROM entities FINAL
-WHERE %s AND bitAnd(version, 1) = 0 AND time < %s`, schema.Erased, theirOwn, erasedMillis),
+WHERE %s AND bitAnd(version, 1) = 0 AND %s`, schema.Erased, theirOwn, erased),
 		fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM
-(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0 AND time < %s)`, schema.Redaction, owned, erasedMillis),
+(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0 AND %s)`, schema.Redaction, owned, erased),
 	} {
 		if err := p.exec(ctx, statement); err != nil {
 			return err
@@ -193,11 +211,10 @@ func (p *person) delete(ctx context.Context) error {
 // rows says for each table which rows are the person's. Those of an event from after the erasure (a person who came back) are not, nor generations begun since
 // the marks, which hold nothing else. A recompute that was under way leaves rows without a manifest: nobody reads them, and Clean removes them.
 func (p *person) rows() map[string]string {
-	before := " AND time < " + erasedMillis
 	rows := map[string]string{
-		"events":   theirs + before,
-		"entities": "((" + theirOwn + ") OR (" + owned + "))" + before,
-		"rejects":  naming + " AND rejected_at < " + erasedMillis,
+		"events":   theirs + " AND " + erased,
+		"entities": "((" + theirOwn + ") OR (" + owned + ")) AND " + erased,
+		"rejects":  naming + " AND rejected_at < " + refusedMillis,
 	}
 	for _, d := range tables.Dailies() {
 		rows[d.Table] = theirs + " AND generation IN {old:Array(UUID)}"
@@ -234,7 +251,8 @@ func (p *person) check(ctx context.Context) error {
 }
 
 func (p *person) noteDone(ctx context.Context) error {
-	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) SELECT {org:String}, unhex({hash:String}), "+erasedMillis+", now64(3), now64(3)")
+	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead) SELECT org_id, user_hash, erased_at, "+
+		"now64(3), greatest(now64(3), updated_at + toIntervalMillisecond(1)), ahead FROM erasures FINAL WHERE "+listing)
 }
 
 // mutate deletes rows by rewriting the parts that hold them, and waits for that: a large log takes minutes.

@@ -408,3 +408,11 @@ ALTER TABLE rollcall_local.progress ON CLUSTER `prod`
 ALTER TABLE rollcall.progress ON CLUSTER `prod`
     COMMENT COLUMN through 'the order of publications: the greatest of a partition holds',
     COMMENT COLUMN gone '1: not waited for: its topic was made anew without it, or was retired';
+
+ALTER TABLE rollcall_local.erasures ON CLUSTER `prod` ADD COLUMN IF NOT EXISTS ahead Array(FixedString(16)) COMMENT 'event ids, erased though their time is not before erased_at';
+
+ALTER TABLE rollcall.erasures ON CLUSTER `prod` ADD COLUMN IF NOT EXISTS ahead Array(FixedString(16)) COMMENT 'event ids, erased though their time is not before erased_at';
+
+ALTER TABLE rollcall_local.months ON CLUSTER `prod` COMMENT COLUMN IF EXISTS versions 'digest over the days of the month''s slices and the generations that were merged';
+
+ALTER TABLE rollcall.months ON CLUSTER `prod` COMMENT COLUMN IF EXISTS versions 'digest over the days of the month''s slices and the generations that were merged';
