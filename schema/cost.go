@@ -11,8 +11,8 @@ const (
 	maxCost    = 1_000_000_000 * 1_000_000_000 // 10⁹ USD
 )
 
-// cost is an optional amount of USD: a number, rounded half-even to 9 digits after the point from its text, or a
-// decimal text, whose value is never rounded.
+// cost is an optional amount of USD: a number, rounded half-even to 9 digits after the point from
+// its text, or a decimal text, whose value is never rounded.
 func (j *judge) cost(k key) uint64 {
 	v := j.f.get(k)
 	var nano uint64
@@ -32,8 +32,9 @@ func (j *judge) cost(k key) uint64 {
 	return nano
 }
 
-// writtenNano reads a decimal text: digits[.digits][e[±]digits], as decimal types print it, with at most 9 digits
-// after the point when it is written out without the exponent. A minus is accepted before a zero only.
+// writtenNano reads a decimal text: digits[.digits][e[±]digits], as decimal types print it, with at
+// most 9 digits after the point when it is written out without the exponent. A minus is accepted
+// before a zero only.
 func writtenNano(b []byte) (uint64, bool) {
 	if n, ok := exactNano(b); ok {
 		return n, true
@@ -45,8 +46,8 @@ func writtenNano(b []byte) (uint64, bool) {
 	return roundedNano(b) // nothing is rounded: there are no more places
 }
 
-// fractionDigits counts the digits after the point of a decimal text when it is written out; ok is false for what is
-// no decimal text.
+// fractionDigits counts the digits after the point of a decimal text when it is written out; ok is
+// false for what is no decimal text.
 func fractionDigits(b []byte) (n int, ok bool) {
 	b = bytes.TrimPrefix(b, []byte("-"))
 	i := digits(b, 0)

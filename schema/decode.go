@@ -44,8 +44,8 @@ func (d *Decoder) tooLarge(rec *Record, size int) *Rejection {
 	return d.About(rec, d.reject(TooLarge, detail, size, MaxValueBytes))
 }
 
-// decode reads the value by the scanner, if it may and can, else by the full decoder. Both find the same fields:
-// FuzzDecode holds them to it.
+// decode reads the value by the scanner, if it may and can, else by the full decoder. Both find the
+// same fields: FuzzDecode holds them to it.
 func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *Rejection {
 	mode, value := d.fields.begin(rec), withoutMark(rec.Value)
 	if !mayScan || !d.scan(mode, value) {
@@ -66,7 +66,8 @@ func (d *Decoder) scan(mode mode, value []byte) bool {
 	return d.scanner.scanEnvelope()
 }
 
-// read has the full decoder read the value, whatever the scanner found of it. It finds what comes before an error too.
+// read has the full decoder read the value, whatever the scanner found of it. It finds what comes
+// before an error too.
 func (d *Decoder) read(mode mode, value []byte) error {
 	if mode == modeBinary {
 		d.fields.startData(absent)

@@ -290,8 +290,9 @@ func TestCosts(t *testing.T) {
 	}
 }
 
-// Decimal types of several languages print small and large costs with an exponent. The value is what counts, and a
-// text is never rounded: it has 9 digits after the point at most when it is written out.
+// Decimal types of several languages print small and large costs with an exponent. The value is
+// what counts, and a text is never rounded: it has 9 digits after the point at most when it is
+// written out.
 func TestCostTexts(t *testing.T) {
 	for text, nano := range map[string]uint64{
 		"3.5E-7": 350, "3.5e-7": 350, "35E-8": 350, "0.00035e-3": 350, "1e9": 1e18, "1E+2": 1e11, "1e0": 1e9, "1e-0": 1e9,

@@ -8,30 +8,37 @@
 //	{"specversion":"1.0","id":"5b1c","source":"/chat","type":"usage.message.v1","time":"2026-10-31T08:15:30.123Z",
 //	 "data":{"org_id":"acme","user_id":"ada","channel":"assistant","assistant_id":"support","model":"gpt-5-mini"}}
 //
-// In binary mode the envelope is in the headers ce_specversion, ce_id, ce_source, ce_type and ce_time, and the value is
-// data alone. Both say the same thing. The modes are told apart as the binding of CloudEvents to Kafka says:
+// In binary mode the envelope is in the headers ce_specversion, ce_id, ce_source, ce_type and
+// ce_time, and the value is data alone. Both say the same thing. The modes are told apart as the
+// binding of CloudEvents to Kafka says:
 //
 //	content-type begins with application/cloudevents    structured, whatever ce_* headers repeat of the envelope
 //	else there is a header ce_specversion               binary
 //	else                                                structured: no header is required
 //
-// The name of the content-type header and its value are read in any case, and blanks before the value are passed over.
-// The names of ce_* headers are exact. Of repeated headers the last counts. [Decoder.Decode] reads either mode and gives
-// an [Event], or a [Rejection] with its [Reason] and one sentence about it.
+// The name of the content-type header and its value are read in any case, and blanks before the
+// value are passed over. The names of ce_* headers are exact. Of repeated headers the last counts.
+// [Decoder.Decode] reads either mode and gives an [Event], or a [Rejection] with its [Reason] and
+// one sentence about it.
 //
-// A key is known or ignored, and is known by its exact spelling; of a repeated key the last counts, also where the earlier one was data as a whole. An optional
-// field that is null or "" is absent; a required one then is missing. The same holds for the members of the envelope: a
-// data_base64 that is null does no harm, a time that is null is missing. A type knows its own fields only: what is wrong with prompt_tokens in a message is of no
-// interest. A value of the wrong JSON type is invalid, never converted. Limits are in bytes of UTF-8: 128 for the envelope's id, 256 for source, ids and texts,
-// 2048 for url, 4096 for name and description. Counts are digits only, 0 … 2³²−1. Times are RFC 3339 and are kept as UTC milliseconds, rounded down. Second 60,
-// a leap second, is the last millisecond before it, with any fraction and offset.
+// A key is known or ignored, and is known by its exact spelling; of a repeated key the last counts,
+// also where the earlier one was data as a whole. An optional field that is null or "" is absent; a
+// required one then is missing. The same holds for the members of the envelope: a data_base64 that
+// is null does no harm, a time that is null is missing. A type knows its own fields only: what is
+// wrong with prompt_tokens in a message is of no interest. A value of the wrong JSON type is
+// invalid, never converted. Limits are in bytes of UTF-8: 128 for the envelope's id, 256 for
+// source, ids and texts, 2048 for url, 4096 for name and description. Counts are digits only, 0 …
+// 2³²−1. Times are RFC 3339 and are kept as UTC milliseconds, rounded down. Second 60, a leap
+// second, is the last millisecond before it, with any fraction and offset.
 //
-// Costs are kept in 10⁻⁹ USD, 0 … 10⁹ USD. A number is rounded half-even from its text, never by way of a float. A text is
-// never rounded: it may have an exponent ("3.5E-7", as decimal types print small costs), but no more than 9 digits after
-// the point when it is written out, zeros at its end included.
+// Costs are kept in 10⁻⁹ USD, 0 … 10⁹ USD. A number is rounded half-even from its text, never by
+// way of a float. A text is never rounded: it may have an exponent ("3.5E-7", as decimal types
+// print small costs), but no more than 9 digits after the point when it is written out, zeros at
+// its end included.
 //
-// A byte order mark before the JSON is passed over. The escape of a lone surrogate, which is what is left of a character
-// where a producer cuts a text in the middle, stands for U+FFFD in every text and key, known or not.
+// A byte order mark before the JSON is passed over. The escape of a lone surrogate, which is what
+// is left of a character where a producer cuts a text in the middle, stands for U+FFFD in every
+// text and key, known or not.
 //
 // # Why a record is rejected
 //
@@ -70,5 +77,6 @@
 //
 // Two readers fill the same table of known keys. The scanner reads the JSON that producers usually send without allocating, about as fast as it can be walked
 // over, and gives up at the first doubt; the full decoder reads everything, and decides. The rules come after, in one place for both (judge.go, data.go). A fuzz
-// test holds the two to one verdict and one event; another, in deploy/suite, holds them to the suite's oracle.
+// test holds the two to one verdict and one event; another, in deploy/suite, holds them to the
+// suite's oracle.
 package schema

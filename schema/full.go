@@ -17,8 +17,8 @@ type fullDecoder struct {
 	f     *fields
 }
 
-// jsonOptions let the last of repeated keys count, and the escape of a lone surrogate stand for U+FFFD. The second
-// would also let invalid UTF-8 pass, which finish refuses.
+// jsonOptions let the last of repeated keys count, and the escape of a lone surrogate stand for
+// U+FFFD. The second would also let invalid UTF-8 pass, which finish refuses.
 var jsonOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // usualTexts is enough for the known texts of nearly all events.
@@ -148,7 +148,8 @@ func (d *fullDecoder) nested(in place) error {
 	return err
 }
 
-// value reads one value. What it holds is copied, and lives until the garbage collector finds it unused.
+// value reads one value. What it holds is copied, and lives until the garbage collector finds it
+// unused.
 func (d *fullDecoder) value() (kindOf, []byte, error) {
 	switch d.json.PeekKind() {
 	case '{':

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzDecode holds the scanner and the full decoder to the same verdict and the same event, whatever the input, in
-// every content mode.
+// FuzzDecode holds the scanner and the full decoder to the same verdict and the same event,
+// whatever the input, in every content mode.
 func FuzzDecode(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, value []byte, way byte) {
@@ -24,7 +24,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// fuzzRecord is a record with that value, and with headers of one of the ways in which producers send it.
+// fuzzRecord is a record with that value, and with headers of one of the ways in which producers
+// send it.
 func fuzzRecord(value []byte, way byte) *Record {
 	return &Record{Value: value, Headers: fuzzWays[int(way)%len(fuzzWays)]}
 }

@@ -64,8 +64,8 @@ const (
 	settingsObject = keyCount + 1
 )
 
-// envelopeKey, dataKey and settingsKey find the key of a member's name in their object, for the full decoder. The
-// scanner's way is names.go, that of headers is mode.go.
+// envelopeKey, dataKey and settingsKey find the key of a member's name in their object, for the
+// full decoder. The scanner's way is names.go, that of headers is mode.go.
 func envelopeKey(name []byte) key {
 	switch string(name) {
 	case "specversion":

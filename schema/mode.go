@@ -17,9 +17,10 @@ var (
 	batchType         = []byte("application/cloudevents-batch")
 )
 
-// begin forgets the record before and reads this one's headers. In binary mode the fields have the envelope then.
-// The modes are told apart as the binding does: the content type decides first, because official SDKs repeat the
-// envelope of a structured event in ce_* headers. Of repeated headers the last counts.
+// begin forgets the record before and reads this one's headers. In binary mode the fields have the
+// envelope then. The modes are told apart as the binding does: the content type decides first,
+// because official SDKs repeat the envelope of a structured event in ce_* headers. Of repeated
+// headers the last counts.
 func (f *fields) begin(rec *Record) mode {
 	f.reset()
 	var contentType []byte
@@ -42,7 +43,8 @@ func (f *fields) begin(rec *Record) mode {
 	return modeBinary
 }
 
-// headerKey finds the attribute that a header is. The names are exact, as those of the envelope's members are.
+// headerKey finds the attribute that a header is. The names are exact, as those of the envelope's
+// members are.
 func headerKey(name []byte) key {
 	switch string(name) {
 	case "ce_specversion":
@@ -64,8 +66,8 @@ func isContentType(name []byte) bool {
 	return len(name) == len(contentTypeHeader) && bytes.EqualFold(name, contentTypeHeader)
 }
 
-// modeOf reads the content type in any case and behind blanks. It may be nil; binary says that there is a
-// ce_specversion.
+// modeOf reads the content type in any case and behind blanks. It may be nil; binary says that
+// there is a ce_specversion.
 func modeOf(contentType []byte, binary bool) mode {
 	if len(contentType) >= len(cloudEventsType) { // application/json is shorter
 		contentType = bytes.TrimLeft(contentType, " \t")

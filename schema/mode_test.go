@@ -20,8 +20,8 @@ func headers(pairs ...any) (all []Header) {
 	return all
 }
 
-// The content type tells the modes apart, then ce_specversion. Each record of the table is sent with an envelope and
-// with data alone as its value: one of the two is an event.
+// The content type tells the modes apart, then ce_specversion. Each record of the table is sent
+// with an envelope and with data alone as its value: one of the two is an event.
 func TestContentModes(t *testing.T) {
 	ce := binaryHeaders(message)[:5]
 	with := func(more ...any) []Header { return slices.Concat(ce, headers(more...)) }
@@ -138,7 +138,8 @@ func TestAByteOrderMarkIsPassedOver(t *testing.T) {
 	}
 }
 
-// The escape of a lone surrogate stands for U+FFFD wherever it is. The standard library reads it so too.
+// The escape of a lone surrogate stands for U+FFFD wherever it is. The standard library reads it so
+// too.
 func TestLoneSurrogates(t *testing.T) {
 	for _, escaped := range []string{
 		`\ud83d`, `\ude00`, `\ud83d\ud83d\ude00`, `\ude00\ud83d`, `\ud83dx`, `\ud83d\n`, `\uD83D\u0041`, `\ud83d\ud83d`,

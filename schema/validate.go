@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// ValidateLines judges events in structured mode, one a line, as ingest would at the time now, if each line without
-// its end (a line feed, or carriage return and line feed) were the value of a record. It reports each that would be
-// rejected, by its line (from 1), and counts lines and rejections. Lines without text are passed over: no producer
-// sends them. name is for errors. A line of any length is read in bounded memory.
+// ValidateLines judges events in structured mode, one a line, as ingest would at the time now, if
+// each line without its end (a line feed, or carriage return and line feed) were the value of a
+// record. It reports each that would be rejected, by its line (from 1), and counts lines and
+// rejections. Lines without text are passed over: no producer sends them. name is for errors. A
+// line of any length is read in bounded memory.
 func ValidateLines(
 	r io.Reader, name string, now time.Time, report func(line int, rej *Rejection),
 ) (lines, rejected int, err error) {
@@ -61,8 +62,8 @@ type lineReader struct {
 // maxLine is the longest line that may be a value that is not too large, with its end.
 const maxLine = MaxValueBytes + len("\r\n")
 
-// next is the next line without its end, or its first bytes, and how many it has. The line holds until the next
-// call. io.EOF is given when nothing is left.
+// next is the next line without its end, or its first bytes, and how many it has. The line holds
+// until the next call. io.EOF is given when nothing is left.
 func (l *lineReader) next() (line []byte, size int, err error) {
 	l.line, err = l.line[:0], bufio.ErrBufferFull
 	var last []byte // the last bytes that were read

@@ -52,8 +52,8 @@ func TestValidateSaysWhatIngestDoes(t *testing.T) {
 	}
 }
 
-// Lines without text are no records: a file may begin with a byte order mark, have empty lines, and end or not end
-// in one.
+// Lines without text are no records: a file may begin with a byte order mark, have empty lines, and
+// end or not end in one.
 func TestValidatePassesOverLinesWithoutText(t *testing.T) {
 	good := string(structured(message, chat("")))
 	for text, want := range map[string]string{

@@ -13,9 +13,9 @@ var (
 
 const leapSecond = 60
 
-// parseTime reads RFC 3339: YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm). T and Z may be lower-case, the fraction is of
-// any length and truncated to milliseconds. A leap second (60), with any fraction, is the last millisecond before
-// it: it has no place of its own in a UTC day of 86,400 s.
+// parseTime reads RFC 3339: YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm). T and Z may be lower-case,
+// the fraction is of any length and truncated to milliseconds. A leap second (60), with any
+// fraction, is the last millisecond before it: it has no place of its own in a UTC day of 86,400 s.
 func parseTime(b []byte) (Millis, bool) {
 	if len(b) < len("2026-10-31T08:15:30Z") || b[10]|0x20 != 't' || b[13] != ':' || b[16] != ':' {
 		return 0, false

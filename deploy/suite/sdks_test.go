@@ -20,8 +20,9 @@ import (
 	"rollcall/deploy/suite/oracle"
 )
 
-// A sdk is a program of the folder sdks. It sends sdks/events.json twice, in every way that it has. Its libraries are
-// fetched once, by the language's own package client, into a cache outside the repository.
+// A sdk is a program of the folder sdks. It sends sdks/events.json twice, in every way that it has.
+// Its libraries are fetched once, by the language's own package client, into a cache outside the
+// repository.
 type sdk struct {
 	pinned  []string                         // the files that say which libraries
 	fetch   func(dir, to string) []*exec.Cmd // has the libraries put into to
@@ -81,8 +82,9 @@ var ways = []string{
 	"/sdks/python-v1/binary", "/sdks/python-v1/structured", "/sdks/python/binary", "/sdks/python/structured",
 }
 
-// What the official SDKs send, through the clients that their users have, in both content modes, is counted: each
-// event once, with one content whatever sent it. The table of schema/PRODUCERS.md is what this test shows.
+// What the official SDKs send, through the clients that their users have, in both content modes, is
+// counted: each event once, with one content whatever sent it. The table of schema/PRODUCERS.md is
+// what this test shows.
 func TestEventsOfTheOfficialSDKsAreCounted(t *testing.T) {
 	b := newBed(t)
 	at := b.now.UTC().Add(-time.Hour).Truncate(time.Second).Add(123 * time.Millisecond)
@@ -153,6 +155,9 @@ func (b *bed) sent(topic string) (all []oracle.Record) {
 		for offset < last {
 			m, err := conn.ReadMessage(10 << 20)
 			b.must(err)
+			if string(m.Key) != "sdks" {
+				b.t.Errorf("the key is %q, not the partitionkey: %s", m.Key, m.Headers)
+			}
 			record := oracle.Record{Value: m.Value}
 			for _, h := range m.Headers {
 				record.Headers = append(record.Headers, oracle.Header{Key: h.Key, Value: h.Value})

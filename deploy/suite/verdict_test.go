@@ -38,8 +38,8 @@ func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 	t.Logf("verdicts: %v", verdicts)
 }
 
-// FuzzVerdict holds the two to each other on whatever the fuzzer makes of values and headers, written "name=value" one
-// a line.
+// FuzzVerdict holds the two to each other on whatever the fuzzer makes of values and headers,
+// written "name=value" one a line.
 func FuzzVerdict(f *testing.F) {
 	now := time.Date(2026, 10, 14, 15, 0, 0, 0, time.UTC)
 	r := rand.New(rand.NewPCG(1, 3))

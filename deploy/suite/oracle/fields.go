@@ -80,8 +80,8 @@ func (d *data) count(name string) int64 {
 
 var decimal = regexp.MustCompile(`^-?[0-9]+(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 
-// written says whether a text is a decimal of at most 9 digits after the point when it is written out without its
-// exponent.
+// written says whether a text is a decimal of at most 9 digits after the point when it is written
+// out without its exponent.
 func written(s string) bool {
 	m := decimal.FindStringSubmatch(s)
 	if m == nil {
@@ -153,7 +153,8 @@ func nanos(number string) (*big.Int, bool) {
 
 var rfc3339 = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 
-// time in milliseconds since 1970, cut, not rounded. A leap second is the last millisecond before it.
+// time in milliseconds since 1970, cut, not rounded. A leap second is the last millisecond before
+// it.
 func (d *data) time(raw json.RawMessage) int64 {
 	env := data{fields: map[string]json.RawMessage{"time": raw}}
 	env.need("time")

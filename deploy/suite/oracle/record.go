@@ -135,7 +135,8 @@ func object(raw []byte) map[string]json.RawMessage {
 	return members
 }
 
-// wellFormed: one JSON value in UTF-8. Halves of surrogate pairs may be escaped; encoding/json reads U+FFFD for them.
+// wellFormed: one JSON value in UTF-8. Halves of surrogate pairs may be escaped; encoding/json
+// reads U+FFFD for them.
 func wellFormed(value []byte) bool {
 	return utf8.Valid(value) && json.Valid(withoutMark(value))
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// encode writes an event in one of the two content modes; one that is to be written differently perhaps behind a byte
-// order mark.
+// encode writes an event in one of the two content modes; one that is to be written differently
+// perhaps behind a byte order mark.
 func (m *maker) encode(e event) Record {
 	r := m.inMode(e)
 	if e.mixed && m.IntN(4) == 0 {
@@ -54,8 +54,8 @@ func objectOf(fields []field) string {
 	return b.String() + "}"
 }
 
-// mix changes nothing that counts: the order of keys, unknown keys (a known one in capitals, and half a surrogate pair,
-// among them), and repeated keys before the one that holds.
+// mix changes nothing that counts: the order of keys, unknown keys (a known one in capitals, and
+// half a surrogate pair, among them), and repeated keys before the one that holds.
 func (m *maker) mix(fields []field) []field {
 	m.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 	unknown := []field{

@@ -59,8 +59,8 @@ func (m *maker) entityTime() int64 {
 	return first + m.Int64N(now-first)
 }
 
-// written is a time as some producer writes it: any offset, any precision (what is below a millisecond is cut), and a
-// minute's last millisecond as a leap second.
+// written is a time as some producer writes it: any offset, any precision (what is below a
+// millisecond is cut), and a minute's last millisecond as a leap second.
 func (m *maker) written(at int64) string {
 	zone := time.UTC
 	if m.IntN(3) == 0 {

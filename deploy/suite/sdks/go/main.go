@@ -1,5 +1,5 @@
-// Command go sends events.json with the official SDK for Go: through sarama, the client of the SDK's own binding, and
-// through franz-go, with the same headers and values.
+// Command go sends events.json with the official SDK for Go: through sarama, the client of the
+// SDK's own binding, and through franz-go, with the same headers and values.
 //
 //	go run . BROKER TOPIC TIME EVENTS
 package main
