@@ -11,16 +11,25 @@ import (
 )
 
 type generateCommand struct {
-	kafkaFlags `embed:""`
-	Org        string  `help:"The workspace's org_id." default:"org-sample"`
-	Users      int     `help:"How many people it has." default:"50"`
-	Days       int     `help:"UTC days of history up to now, today included; 0 sends none." default:"30" zero:""`
-	Seed       uint64  `help:"Another seed, other people and other usage; the same seed sends the same events." default:"1"`
-	Rate       float64 `help:"Events per second that go on arriving after the history, until the command is stopped; 0 ends it there." default:"0"`
+	kafkaFlags  `embed:""`
+	sampleFlags `embed:""`
+}
+
+// sampleFlags say what is sent.
+type sampleFlags struct {
+	Org   string  `help:"The workspace's org_id." default:"org-sample"`
+	Users int     `help:"How many people it has." default:"50"`
+	Days  int     `help:"UTC days of history up to now, today included; 0 sends none." default:"30" zero:""`
+	Seed  uint64  `help:"Another seed, other people and other usage; the same seed sends the same events." default:"1"`
+	Rate  float64 `help:"Events per second that go on arriving after the history, until the command is stopped; 0 ends it there." default:"0"`
+}
+
+func (f sampleFlags) config(now time.Time) sample.Config {
+	return sample.Config{Org: f.Org, Users: f.Users, Days: f.Days, Seed: f.Seed, Rate: f.Rate, Now: now}
 }
 
 func (c *generateCommand) Run(ctx context.Context, std streams) error {
-	config := sample.Config{Org: c.Org, Users: c.Users, Days: c.Days, Seed: c.Seed, Rate: c.Rate, Now: time.Now()}
+	config := c.sampleFlags.config(time.Now())
 	if err := config.Check(); err != nil {
 		return settingsError{err}
 	}

@@ -42,11 +42,18 @@ func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, 
 	if err != nil {
 		return nil, err
 	}
-	r, err := rollup.New(rollup.Config{SettleTime: c.SettleTime, VerifyEvery: c.VerifyEvery, Traces: s.traces}, o.OnShard(), s.log, s.reg)
+	config := c.config()
+	config.Traces = s.traces
+	r, err := rollup.New(config, o.OnShard(), s.log, s.reg)
 	if err != nil {
 		return nil, settingsError{err}
 	}
 	return r, nil
+}
+
+// config is all that rollup takes.
+func (f rollupFlags) config() rollup.Config {
+	return rollup.Config{SettleTime: f.SettleTime, VerifyEvery: f.VerifyEvery}
 }
 
 // sliceFlags choose slices.
