@@ -76,7 +76,7 @@ func (a *audit) end(row auditRow) {
 		return
 	}
 	a.mu.Unlock()
-	a.writeOrLog([]auditRow{row})
+	a.writeOrLog(context.Background(), []auditRow{row})
 }
 
 func (a *audit) run(ctx context.Context) error {
@@ -86,10 +86,10 @@ func (a *audit) run(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			a.flush()
+			a.flush(context.Background())
 		case <-ctx.Done():
 			a.setRunning(false)
-			a.flush()
+			a.flushLast(tick.C)
 			return nil
 		}
 	}
@@ -101,21 +101,37 @@ func (a *audit) setRunning(running bool) {
 	a.running = running
 }
 
+// flushLast tries for auditTimeout, since nobody does after it.
+func (a *audit) flushLast(again <-chan time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), auditTimeout)
+	defer cancel()
+	for !a.flush(ctx) {
+		select {
+		case <-again:
+		case <-ctx.Done():
+			a.log.Error("audit rows lost: the database took none while the service stopped", "rows", len(a.ended))
+			return
+		}
+	}
+}
+
 // flush writes what was collected; what could not be written is kept for the next time.
-func (a *audit) flush() {
+func (a *audit) flush(ctx context.Context) (written bool) {
 	a.mu.Lock()
 	rows := a.ended
 	a.ended = nil
 	a.mu.Unlock()
-	if len(rows) > 0 && !a.writeOrLog(rows) {
-		a.mu.Lock()
-		a.ended = append(rows, a.ended...)
-		a.mu.Unlock()
+	if len(rows) == 0 || a.writeOrLog(ctx, rows) {
+		return true
 	}
+	a.mu.Lock()
+	a.ended = append(rows, a.ended...)
+	a.mu.Unlock()
+	return false
 }
 
-func (a *audit) writeOrLog(rows []auditRow) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), auditTimeout)
+func (a *audit) writeOrLog(ctx context.Context, rows []auditRow) bool {
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
 	if err := a.write(ctx, rows); err != nil {
 		a.log.Error("audit not written", "rows", len(rows), "error", err)
