@@ -78,6 +78,7 @@ type Export struct {
 	audit   *audit
 	links   linkSigner
 
+	readiness   *readiness
 	bodyTimeout time.Duration // of a request's body
 }
 
@@ -105,6 +106,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		bodyTimeout: 10 * time.Second,
 	}
 	e.auth = []Authenticator{bearer{e.keys, cfg.Now}}
+	e.readiness = &readiness{check: e.Ready, log: log}
 	e.session = newSession(cfg, conn, e.keys)
 	return e, nil
 }

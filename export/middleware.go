@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -35,13 +36,31 @@ func harden(next http.Handler) http.Handler {
 
 const maxBodyBytes = 64 << 10
 
-// limitBody bounds what a request's body may hold and how long it may take.
+// limitBody bounds what a request's body may hold and how long it may take. Once the request was read whole, nothing of it is timed any more: a deadline that
+// passed while the database works would look as if the client had gone.
 func (e *Export) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.bodyTimeout))
-			r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		control := http.NewResponseController(w)
+		if r.ContentLength == 0 {
+			_ = control.SetReadDeadline(time.Time{})
+		} else {
+			_ = control.SetReadDeadline(time.Now().Add(e.bodyTimeout))
+			r.Body = &timedBody{http.MaxBytesReader(w, r.Body, maxBodyBytes), control}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// A timedBody lifts the deadline at its end.
+type timedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }

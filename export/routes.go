@@ -73,9 +73,8 @@ func notAnExport(err error) error {
 
 func (e *Export) healthz(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") }
 
-func (e *Export) readyz(w http.ResponseWriter, r *http.Request) {
-	if err := e.Ready(r.Context()); err != nil {
-		e.log.Warn("not ready", "error", err)
+func (e *Export) readyz(w http.ResponseWriter, _ *http.Request) {
+	if !e.readiness.now() {
 		writeText(w, http.StatusServiceUnavailable, "not ready: the database does not answer, or does not have this version's tables; the service's log says which")
 		return
 	}
@@ -111,6 +110,10 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 				allowed = append(allowed, http.MethodHead)
 			}
 		}
+	}
+	if len(allowed) == 0 { // a method that nobody knows, such as CONNECT, at no address
+		notFound(w, r)
+		return
 	}
 	f := &failure{status: http.StatusMethodNotAllowed, allow: strings.Join(allowed, ", ")}
 	f.detail = "This address takes " + strings.Join(allowed, " or ") + "."
