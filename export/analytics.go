@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"rollcall/export/query"
@@ -18,7 +19,8 @@ type overview struct {
 	CompleteThrough *time.Time          `json:"complete_through"`
 	Figures         []figure            `json:"figures"`
 	Days            []dayFigure         `json:"days"`
-	Top             map[string][]ranked `json:"top"`
+	Top             map[string][]ranked `json:"top"`               // users only where persons are shown
+	PersonsHiddenBy string              `json:"persons_hidden_by"` // the setting: user_level_data, pseudonymize or ""
 }
 
 type shownPeriod struct {
@@ -105,6 +107,7 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 		return o, err
 	}
 	o.Period = shownPeriod{x.period.Start, x.period.End}
+	o.PersonsHiddenBy = hiddenBy(space.Settings)
 	o.Figures = figures(current, space.Settings)
 	if comparable {
 		for i, f := range figures(before, space.Settings) {
@@ -177,10 +180,14 @@ func (e *Export) totals(ctx context.Context, request query.Request) (t query.Tot
 
 // tops ranks the entities that have any.
 func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]ranked, error) {
-	lists := make([][]ranked, len(rankedTypes))
+	types := rankedTypes
+	if hiddenBy(request.Settings) != "" {
+		types = slices.DeleteFunc(slices.Clone(types), func(t query.Type) bool { return t == query.Users })
+	}
+	lists := make([][]ranked, len(types))
 	err := e.byPlan(ctx, request.Period.Span(request.Org), func(plan tables.Plan) error {
 		all, ctx := stepsUntil(ctx)
-		for i, t := range rankedTypes {
+		for i, t := range types {
 			request := request
 			request.Type = t
 			all.Go(func() (err error) { lists[i], err = e.top(ctx, request, plan); return err })
@@ -191,7 +198,7 @@ func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]
 		return nil, err
 	}
 	tops := map[string][]ranked{}
-	for i, t := range rankedTypes {
+	for i, t := range types {
 		tops[string(t)] = lists[i]
 	}
 	return tops, nil

@@ -23,7 +23,8 @@ type catalogue struct {
 	Earliest        string           `json:"earliest"`
 	Ranges          []catalogueRange `json:"ranges"`
 	Types           []catalogueType  `json:"types"`
-	Actions         []string         `json:"actions"` // seen since the earliest date
+	Actions         []string         `json:"actions"`           // seen since the earliest date
+	PersonsHiddenBy string           `json:"persons_hidden_by"` // the setting: user_level_data, pseudonymize or ""
 }
 
 type catalogueRange struct {
@@ -36,6 +37,7 @@ type catalogueType struct {
 	Type    query.Type        `json:"type"`
 	GroupBy []string          `json:"group_by"`
 	Columns []catalogueColumn `json:"columns"`
+	LeftOut []string          `json:"left_out"` // columns that are absent because of PersonsHiddenBy
 }
 
 type catalogueColumn struct {
@@ -90,7 +92,7 @@ func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (
 	if err != nil {
 		return catalogue{}, err
 	}
-	c := catalogue{OrgID: org, OrgName: space.Name, Types: openTypes(org, space.Settings)}
+	c := catalogue{OrgID: org, OrgName: space.Name, Types: openTypes(org, space.Settings), PersonsHiddenBy: hiddenBy(space.Settings)}
 	if !through.IsZero() {
 		c.CompleteThrough = &through
 	}
@@ -120,6 +122,7 @@ func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 				entry.Columns = append(entry.Columns, catalogueColumn{c.Name, c.Kind, c.Meaning, c.When})
 			}
 		}
+		entry.LeftOut = leftOut(org, t, settings, shown)
 		if len(entry.Columns) > 0 {
 			open = append(open, entry)
 		}

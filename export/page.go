@@ -50,23 +50,31 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 	if err := e.open(r, x); err != nil {
 		return err
 	}
-	records, err := e.firstRows(r.Context(), j)
+	records, err := e.firstRows(r.Context(), &j)
 	if err != nil {
 		return err
+	}
+	hidden := ""
+	if t == query.Users { // its rows are a list of persons
+		hidden = hiddenBy(j.request.Settings)
+	}
+	if hidden != "" {
+		records = records[:1]
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, "application/json", http.StatusOK, struct {
 		Columns []string   `json:"columns"`
 		Rows    [][]string `json:"rows"`
-	}{records[0], records[1:]})
+		Hidden  string     `json:"persons_hidden_by"` // the setting that keeps the rows back, or ""
+	}{records[0], records[1:], hidden})
 	return nil
 }
 
-// firstRows gives the header and the rows of a limited job.
-func (e *Export) firstRows(ctx context.Context, j job) ([][]string, error) {
+// firstRows gives the header and the rows of a limited job, and fills in its settings.
+func (e *Export) firstRows(ctx context.Context, j *job) ([][]string, error) {
 	stalePlan := false
 	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, stalePlan, true)
+		p, err := e.plan(ctx, j, stalePlan, true)
 		if err != nil {
 			return nil, err
 		}

@@ -200,9 +200,35 @@ func TestSummaryKeepsPrivacy(t *testing.T) {
 		_, key := f.key(org)
 		for _, path := range []string{"/app/summary?", "/app/preview/users?"} {
 			body := f.want(f.get(path+lastDays(), key), 200).body
-			if strings.Contains(body, "Ada") || strings.Contains(body, "example.com") || org == "masked" && strings.Contains(body, `"ada"`) {
+			if strings.Contains(body, "Ada") || strings.Contains(body, "example.com") || strings.Contains(body, `"ada"`) {
 				t.Errorf("%s %s shows a person: %s", org, path, body)
 			}
+			setting := map[string]string{"hidden": "user_level_data", "masked": "pseudonymize"}[org]
+			if !strings.Contains(body, `"persons_hidden_by":"`+setting+`"`) {
+				t.Errorf("%s %s does not say which setting hides persons: %s", org, path, body)
+			}
+			if strings.Contains(body, `"users":`) || path == "/app/preview/users?" && !strings.Contains(body, `"rows":[],`) {
+				t.Errorf("%s %s lists persons: %s", org, path, body)
+			}
+		}
+		f.checkLeftOut(org, key)
+	}
+}
+
+// checkLeftOut holds what the catalogue says is left out against SPEC §2.4.
+func (f *fixture) checkLeftOut(org, key string) {
+	f.Helper()
+	var c catalogue
+	if err := json.Unmarshal([]byte(f.want(f.get("/v1/exports", key), 200).body), &c); err != nil {
+		f.Fatal(err)
+	}
+	for _, entry := range c.Types {
+		want := map[query.Type][]string{
+			query.Users: {"name", "email"}, query.Projects: {"project_owner_email"},
+			query.Assistants: {"assistant_description", "assistant_url", "assistant_owner_id", "assistant_owner_email"},
+		}[entry.Type]
+		if !slices.Equal(entry.LeftOut, want) {
+			f.Errorf("%s %s: left out %v, want %v", org, entry.Type, entry.LeftOut, want)
 		}
 	}
 }

@@ -181,27 +181,6 @@ func TestCustomRangeLimits(t *testing.T) {
 	}
 }
 
-func TestPrivateWorkspaceShowsNobody(t *testing.T) {
-	s := newService(t)
-	s.workspace("private", "Private", 5, row{"user_level_data": false})
-	_, key := s.key("private")
-	p := newTab(t, s.server.URL, english, desk)
-	p.signIn(key)
-	p.openDialog()
-	page := eval[string](p, "document.documentElement.outerHTML")
-	for _, first := range people {
-		if strings.Contains(page, first+" Example") || strings.Contains(page, strings.ToLower(first)+"@") {
-			t.Errorf("the page shows %s", first)
-		}
-	}
-	if eval[bool](p, "!!document.querySelector('input[name=type][value=workflows], [data-figure=cost_usd], [data-figure=tokens]')") {
-		t.Error("the page shows workflows, tokens or cost to a workspace that has them off")
-	}
-	if content := p.generates(s, key, "users?range=this_month"); strings.Contains(content, "email") {
-		t.Error("the file has e-mail addresses")
-	}
-}
-
 func TestEmptyWorkspace(t *testing.T) {
 	s := newService(t)
 	_, key := s.key("void")

@@ -52,7 +52,8 @@ function draw(summary) {
     empty
       ? h("div", { class: "card empty" }, h("h2", {}, t("nothing")), h("p", {}, t("nothingHint")))
       : [perDay(summary.days), h("div", { class: "tops" },
-          ["users", "assistants", "projects", "models"].map((kind) => summary.top[kind] && top(kind, summary.top[kind])))],
+          ["users", "assistants", "projects", "models"].map((kind) => kind === "users" && summary.persons_hidden_by
+            ? hiddenPersons(summary.persons_hidden_by) : summary.top[kind] && top(kind, summary.top[kind])))],
   ].flat();
 }
 
@@ -102,6 +103,9 @@ function chart(element, days) {
   plot.over.addEventListener("mouseleave", () => { tip.hidden = true; });
   new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 220 })).observe(element);
 }
+
+/** hiddenPersons stands where the list of persons would be, and says which setting of the workspace keeps it back. */
+const hiddenPersons = (setting) => h("section", { class: "card", "data-hidden": setting }, h("h2", {}, t("topUsers")), h("p", { class: "hint" }, t("personsHidden", setting)));
 
 /** top is a ranked list whose bars compare with the first. */
 function top(kind, entries) {

@@ -21,13 +21,14 @@ export function exportDialog(catalogue, ended) {
     showHistory();
   }
 
-  let type, format, delimiter, bom, inactive, group, picker, previewBox, curl, status, generate, cancel, recent;
+  let leftOut, type, format, delimiter, bom, inactive, group, picker, previewBox, curl, status, generate, cancel, recent;
 
   function form(period) {
     type = h("fieldset", { class: "types" }, h("legend", {}, t("dataType")), catalogue.types.map((entry, i) => {
       const [label, line] = t("types")[entry.type] ?? [entry.type, ""];
       return h("label", { class: "choice" }, h("input", { type: "radio", name: "type", value: entry.type, checked: i === 0, onchange: typeChanged }), h("span", {}, label), h("small", {}, line));
     }));
+    leftOut = h("p", { class: "hint", id: "left-out", hidden: true });
     format = select("format", Object.entries(formats), formatChanged);
     delimiter = select("delimiter", ["comma", "semicolon", "tab"].map((d) => [d, t(d)]), refresh);
     bom = h("input", { type: "checkbox", id: "bom", onchange: refresh });
@@ -44,7 +45,7 @@ export function exportDialog(catalogue, ended) {
     return [
       h("div", { class: "row spread" }, h("h2", { id: "export-title" }, t("exportTitle")),
         h("button", { type: "button", class: "quiet", "aria-label": t("close"), onclick: () => { running?.abort(); element.close(); } }, "✕")),
-      h("div", { class: "columns" }, type, picker.element),
+      h("div", { class: "columns" }, type, picker.element), leftOut,
       h("details", {}, h("summary", {}, t("options")), h("div", { class: "fields" },
         field("format", format), field("delimiter", delimiter), field("groupBy", group),
         h("label", { class: "check" }, bom, t("bom")), h("label", { class: "check" }, inactive, t("inactive")))),
@@ -91,17 +92,18 @@ export function exportDialog(catalogue, ended) {
     const address = new URL(api.exportPath(chosenType(), query()), document.baseURI).href;
     curl.textContent = `curl -fOJ -H "Authorization: Bearer $ROLLCALL_KEY" '${address}'`;
     status.textContent = "";
+    showLeftOut();
     const kinds = new Map(catalogue.types.find((e) => e.type === chosenType()).columns.map((c) => [c.name, c.type]));
     const q = query();
     for (const name of ["format", "delimiter", "bom"]) q.delete(name);
     previewBox.setAttribute("aria-busy", "true");
     if (!previewBox.hasChildNodes()) fill(previewBox, h("p", { class: "hint" }, t("loading")));
     try {
-      const { columns, rows } = await api.preview(chosenType(), q);
+      const { columns, rows, persons_hidden_by: hidden } = await api.preview(chosenType(), q);
       if (mine !== asked) return;
       const numbers = columns.map((name) => (numeric.has(kinds.get(name)) ? { class: "number" } : {}));
-      fill(previewBox, rows.length === 0 ? h("p", { class: "hint" }, t("noRows")) :
-        h("table", {}, h("thead", {}, h("tr", {}, columns.map((c, i) => h("th", { scope: "col", ...numbers[i] }, c)))),
+      fill(previewBox, hidden ? h("p", { class: "hint" }, t("rowsHidden", hidden)) : rows.length === 0 && h("p", { class: "hint" }, t("noRows")),
+        (hidden || rows.length > 0) && h("table", {}, h("thead", {}, h("tr", {}, columns.map((c, i) => h("th", { scope: "col", ...numbers[i] }, c)))),
           h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, i) => h("td", numbers[i], cell)))))));
     } catch (e) {
       if (mine !== asked || ended(e)) return;
@@ -109,6 +111,13 @@ export function exportDialog(catalogue, ended) {
     } finally {
       if (mine === asked) previewBox.setAttribute("aria-busy", "false");
     }
+  }
+
+  /** showLeftOut says which columns the file does not have because of the workspace's setting. */
+  function showLeftOut() {
+    const names = catalogue.types.find((e) => e.type === chosenType()).left_out;
+    leftOut.hidden = names.length === 0;
+    leftOut.textContent = names.length === 0 ? "" : t("leftOut", names.join(", "), catalogue.persons_hidden_by);
   }
 
   /** download receives the whole file before it saves it: a file that was cut never reaches the disk. */

@@ -1,5 +1,17 @@
 // The page's words in its languages, and numbers and dates as people of that language write them. The CSV does not change with them.
 
+/** settings say which setting of the workspace keeps persons back. */
+const settings = {
+  en: {
+    user_level_data: "the workspace's setting user_level_data is off",
+    pseudonymize: "the workspace's setting pseudonymize is on",
+  },
+  de: {
+    user_level_data: "die Einstellung user_level_data des Workspace ist ausgeschaltet",
+    pseudonymize: "die Einstellung pseudonymize des Workspace ist eingeschaltet",
+  },
+};
+
 const words = {
   en: {
     title: "Usage", signInTitle: "Sign in", signInHint: "Paste a workspace key with the scope USAGE_EXPORT_API. It is exchanged for a session and does not stay in this page.",
@@ -12,6 +24,8 @@ const words = {
     requests: "Requests", comparedWith: (p) => `Changes compare with ${p}.`, unchanged: "unchanged", fromZero: "new", notComparable: "There is no earlier period to compare with.",
     perDay: "Messages per day", day: "Day", table: "Show as table", topUsers: "Top users", topAssistants: "Top assistants", topProjects: "Top projects", topModels: "Top models",
     nothing: "No usage in this period", nothingHint: "Choose another period, or wait for the first events to arrive.", none: "None",
+    personsHidden: (s) => `Persons are not listed here: ${settings.en[s]}.`, rowsHidden: (s) => `Rows of persons are not shown here: ${settings.en[s]}. The file has them, with these columns.`,
+    leftOut: (names, s) => `The file has no ${names}: ${settings.en[s]}.`,
     exportTitle: "Export usage data", dataType: "Data type", options: "Format and options", format: "Format", delimiter: "Delimiter", comma: "Comma", semicolon: "Semicolon", tab: "Tab",
     bom: "Byte order mark (for older Excel)", inactive: "Include inactive entities", groupBy: "Group by", noGrouping: "No grouping", preview: "Preview: first rows", noRows: "No rows in this period.",
     generate: (f) => `Generate ${f}`, cancel: "Cancel", close: "Close", curl: "The same from a script", copy: "Copy", copied: "Copied",
@@ -40,6 +54,8 @@ const words = {
     requests: "Anfragen", comparedWith: (p) => `Änderungen gegenüber ${p}.`, unchanged: "unverändert", fromZero: "neu", notComparable: "Es gibt keinen früheren Zeitraum zum Vergleichen.",
     perDay: "Nachrichten pro Tag", day: "Tag", table: "Als Tabelle zeigen", topUsers: "Top-Personen", topAssistants: "Top-Assistenten", topProjects: "Top-Projekte", topModels: "Top-Modelle",
     nothing: "Keine Nutzung in diesem Zeitraum", nothingHint: "Wählen Sie einen anderen Zeitraum, oder warten Sie auf die ersten Ereignisse.", none: "Keine",
+    personsHidden: (s) => `Personen werden hier nicht aufgeführt: ${settings.de[s]}.`, rowsHidden: (s) => `Zeilen zu Personen werden hier nicht gezeigt: ${settings.de[s]}. Die Datei enthält sie, mit diesen Spalten.`,
+    leftOut: (names, s) => `Die Datei hat nicht: ${names}. ${settings.de[s][0].toUpperCase()}${settings.de[s].slice(1)}.`,
     exportTitle: "Nutzungsdaten exportieren", dataType: "Datentyp", options: "Format und Optionen", format: "Format", delimiter: "Trennzeichen", comma: "Komma", semicolon: "Semikolon", tab: "Tabulator",
     bom: "Byte Order Mark (für älteres Excel)", inactive: "Auch Inaktive aufführen", groupBy: "Gruppieren nach", noGrouping: "Nicht gruppieren", preview: "Vorschau: erste Zeilen", noRows: "Keine Zeilen in diesem Zeitraum.",
     generate: (f) => `${f} erzeugen`, cancel: "Abbrechen", close: "Schließen", curl: "Dasselbe aus einem Skript", copy: "Kopieren", copied: "Kopiert",

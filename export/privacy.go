@@ -1,0 +1,35 @@
+package export
+
+import (
+	"rollcall/export/query"
+	"rollcall/schema"
+)
+
+// hiddenBy names the workspace's setting that keeps persons off the page (SPEC §2.4), or is "". Exports then have a row per person still, without names and
+// addresses; the page lists no persons at all, by name, id or rank.
+func hiddenBy(s schema.Settings) string {
+	switch {
+	case !s.UserLevelData:
+		return "user_level_data"
+	case s.Pseudonymize:
+		return "pseudonymize"
+	}
+	return ""
+}
+
+// leftOut lists the columns that the type would have without that setting, in the order of the file.
+func leftOut(org string, t query.Type, settings schema.Settings, shown map[query.Column]bool) []string {
+	names := []string{}
+	open := settings
+	open.UserLevelData, open.Pseudonymize = schema.DefaultSettings.UserLevelData, schema.DefaultSettings.Pseudonymize
+	columns, err := query.Columns(query.Request{Org: org, Type: t, Settings: open})
+	if err != nil { // not for this workspace
+		return names
+	}
+	for _, c := range columns {
+		if !shown[c] {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
