@@ -69,7 +69,7 @@ func shim(arguments []string) int {
 	case len(arguments) == 0 || arguments[0] != "test":
 		return o.pass(arguments...)
 	case i >= 0: // the run without a fault, for the lines that tests run
-		chosen := []string{"test", "-cover", "-coverprofile", arguments[i+1], "./" + o.Package}
+		chosen := []string{"test", "-timeout", "2h", "-cover", "-coverprofile", arguments[i+1], "./" + o.Package}
 		if len(c.arguments) > 0 {
 			chosen = append(append(chosen, "-args"), c.arguments...)
 		}
