@@ -54,8 +54,10 @@ func (h *clustered) send(prefix string, n int) {
 	}
 }
 
-// A leader that is cut off from the controller goes on answering, with the end that it knew. The watermark does not go on by its word, though it is the only broker
-// that ingest knows to begin with: while ingest does not reach the new leader, the partition stands still, and the others go on.
+// A leader that is cut off from the controller goes on answering, with the end that it knew. The
+// watermark does not go on by its word, though it is the only broker that ingest knows to begin
+// with: while ingest does not reach the new leader, the partition stands still, and the others go
+// on.
 func testZombieLeader(t *testing.T, h *clustered) {
 	const zombie, successor = 2, 3
 	other := "u-" + uuid.NewString()
@@ -92,7 +94,8 @@ func testZombieLeader(t *testing.T, h *clustered) {
 	}
 }
 
-// elected makes a leader that lacks the last ten of twenty records, and takes fifteen others: its log outgrows the old one.
+// elected makes a leader that lacks the last ten of twenty records, and takes fifteen others: its
+// log outgrows the old one.
 func (h *clustered) elected(read func()) {
 	h.Helper()
 	const old, unclean = 2, 3
@@ -111,7 +114,8 @@ func (h *clustered) elected(read func()) {
 	h.brokers.AwaitReplicas(h.topic, old, unclean)
 }
 
-// An ingest that was stopped at offset 20 finds a log that ends at 25, of which 10 to 19 are others: these are read, and the break is counted.
+// An ingest that was stopped at offset 20 finds a log that ends at 25, of which 10 to 19 are
+// others: these are read, and the break is counted.
 func testUncleanLeaderWhileDown(t *testing.T, h *clustered) {
 	h.elected(func() {
 		m := h.start()

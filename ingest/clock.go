@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// An engineClock tells ClickHouse's time without asking for it each time. It is the one clock of the watermark and of the limits on an event's time, whichever
-// host ingest runs on.
+// An engineClock tells ClickHouse's time without asking for it each time. It is the one clock of
+// the watermark and of the limits on an event's time, whichever host ingest runs on.
 //
-// What it tells is never ahead of ClickHouse's own clock: it counts from the moment at which the last answer had arrived, a thousandth slower than this host's
-// monotonic clock, which stands while a virtual machine is suspended. A moment therefore has to be noted when it happens: a measurement that was made after a
-// suspension would date it too late.
+// What it tells is never ahead of ClickHouse's own clock: it counts from the moment at which the
+// last answer had arrived, a thousandth slower than this host's monotonic clock, which stands while
+// a virtual machine is suspended. A moment therefore has to be noted when it happens: a measurement
+// that was made after a suspension would date it too late.
 type engineClock struct {
 	mu       sync.Mutex
 	engine   time.Time // what ClickHouse said

@@ -28,7 +28,8 @@ func unreadable(base int64, format string, a ...any) error {
 	return &corruptBatch{base, -1, fmt.Errorf(format, a...)}
 }
 
-// before takes the end of a batch from the whole one that follows it in the set: the batch's own word for it may be what is damaged.
+// before takes the end of a batch from the whole one that follows it in the set: the batch's own
+// word for it may be what is damaged.
 func (c *corruptBatch) before(rest []byte) *corruptBatch {
 	if next, _, ok, err := cutBatch(rest); ok && err == nil && next.check() == nil {
 		c.last = max(c.base, next.base-1)
@@ -36,18 +37,20 @@ func (c *corruptBatch) before(rest []byte) *corruptBatch {
 	return c
 }
 
+const noBatchNamed = "%q names no record batch to pass over; write topic/partition/offset, as the log does"
+
 // parsePassOver reads Config.PassOver.
 func parsePassOver(all []string) (map[slot][]int64, error) {
 	passOver := map[slot][]int64{}
 	for _, text := range all {
 		parts := strings.Split(text, "/")
 		if len(parts) != 3 || parts[0] == "" {
-			return nil, fmt.Errorf("%q names no record batch to pass over; write topic/partition/offset, as the log does", text)
+			return nil, fmt.Errorf(noBatchNamed, text)
 		}
 		partition, err1 := strconv.ParseInt(parts[1], 10, 32)
 		offset, err2 := strconv.ParseInt(parts[2], 10, 64)
 		if err1 != nil || err2 != nil || partition < 0 || offset < 0 {
-			return nil, fmt.Errorf("%q names no record batch to pass over; write topic/partition/offset, as the log does", text)
+			return nil, fmt.Errorf(noBatchNamed, text)
 		}
 		s := slot{parts[0], int32(partition)}
 		passOver[s] = append(passOver[s], offset)
@@ -55,7 +58,8 @@ func parsePassOver(all []string) (map[slot][]int64, error) {
 	return passOver, nil
 }
 
-// passesOver leaves a corrupt batch out if the operator named it, and counts its records as a gap. One that can be read is never left out, whatever is named.
+// passesOver leaves a corrupt batch out if the operator named it, and counts its records as a gap.
+// One that can be read is never left out, whatever is named.
 func (s *session) passesOver(p *partition, next, end int64, err error) bool {
 	var bad *corruptBatch
 	if !errors.As(err, &bad) || bad.last < bad.base || end > 0 && bad.last >= end {
@@ -81,7 +85,8 @@ func (s *session) notRead(p *partition, offset int64, err error) {
 	}
 	s.metrics.corrupt.WithLabelValues(p.topic, p.number()).Set(1)
 	if bad.last >= bad.base {
-		attributes = append(attributes, "last_offset", bad.last, "to_pass_over", fmt.Sprintf("--kafka-pass-over=%s/%d", p.slot, bad.base))
+		attributes = append(attributes,
+			"last_offset", bad.last, "to_pass_over", fmt.Sprintf("--kafka-pass-over=%s/%d", p.slot, bad.base))
 	}
 	s.log.Log(context.Background(), slog.LevelError, "record batch not read; fetching it again", attributes...)
 }

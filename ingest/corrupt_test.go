@@ -35,7 +35,8 @@ func (r rotten) Write(b []byte) (int, error) {
 	return r.Conn.Write(b)
 }
 
-// A record batch that never heals holds its partition, and says so, until an operator names it. Then it alone is left out, and counted.
+// A record batch that never heals holds its partition, and says so, until an operator names it.
+// Then it alone is left out, and counted.
 func TestCorruptBatchIsPassedOver(t *testing.T) {
 	const topic = "usage.messages"
 	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic}, Partitions: 2, Listen: func(l net.Listener) net.Listener { return rottenListener{l} }})
@@ -53,7 +54,8 @@ func TestCorruptBatchIsPassedOver(t *testing.T) {
 	h.passesOver(m, topic+"/0/1", 1, 3)
 }
 
-// Nor is a batch stepped over that arrives as it was sent, and was sent broken. (Apache Kafka refuses most of these.)
+// Nor is a batch stepped over that arrives as it was sent, and was sent broken. (Apache Kafka
+// refuses most of these.)
 func TestBrokenBatchIsPassedOver(t *testing.T) {
 	const topic = "usage.messages"
 	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic}, Partitions: 1})
@@ -69,7 +71,8 @@ func TestBrokenBatchIsPassedOver(t *testing.T) {
 	h.passesOver(m, topic+"/0/2", 2, 2) // any offset of it will do
 }
 
-// passesOver starts ingest anew with a batch to pass over, and holds what then is stored and counted.
+// passesOver starts ingest anew with a batch to pass over, and holds what then is stored and
+// counted.
 func (h *harness) passesOver(m *member, batch string, records float64, events uint64) {
 	h.Helper()
 	if err := m.stop(); err != nil {
@@ -107,7 +110,8 @@ func (h *harness) sendRaw(topic string, set []byte) {
 	}
 }
 
-// The end of a corrupt batch is taken from the batch after it: its own word may be what is damaged. Where nothing tells the end, nothing is passed over.
+// The end of a corrupt batch is taken from the batch after it: its own word may be what is damaged.
+// Where nothing tells the end, nothing is passed over.
 func TestEndOfACorruptBatch(t *testing.T) {
 	first := testBatch{base: 10, records: []testRecord{{}, {}, {}}}.bytes()
 	after := testBatch{base: 13, records: []testRecord{{}}}.bytes()

@@ -10,9 +10,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Kafka numbers the reigns of a partition's leaders: epochs. A leader that was elected uncleanly may lack records that the one before it had handed out, and
-// take others at their offsets: an offset alone then means nothing. So before anything is fetched from a new leader, it is asked how far its log agrees with
-// what was read (KIP-320), and whether it knows already how far records were acknowledged under the leader before it (KIP-207).
+// Kafka numbers the reigns of a partition's leaders: epochs. A leader that was elected uncleanly
+// may lack records that the one before it had handed out, and take others at their offsets: an
+// offset alone then means nothing. So before anything is fetched from a new leader, it is asked how
+// far its log agrees with what was read (KIP-320), and whether it knows already how far records
+// were acknowledged under the leader before it (KIP-207).
 
 // A doubt is a position that a new leader has to confirm.
 type doubt struct {
@@ -81,7 +83,8 @@ func (f *fetcher) doubted(d doubt, err error) {
 	}
 	f.assignment.hold(d.partition)
 	f.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-	f.log.Warn("a new leader did not confirm the position; asking again", "partition", d.slot, "broker", f.broker, "epoch", d.under, "error", err)
+	f.log.Warn("a new leader did not confirm the position; asking again",
+		"partition", d.slot, "broker", f.broker, "epoch", d.under, "error", err)
 }
 
 // An epochEnd is where the log of a leader leaves an epoch.
@@ -91,9 +94,10 @@ type epochEnd struct {
 	end     int64 // where its records end
 }
 
-// compare holds a position against the leader's log. If that has other records below the position, they are read: from where the logs part, or, if nobody can
-// say where that is, from the log's start, since what is read twice counts once. How many records the old log held beyond the position nobody knows: at least
-// one is counted.
+// compare holds a position against the leader's log. If that has other records below the position,
+// they are read: from where the logs part, or, if nobody can say where that is, from the log's
+// start, since what is read twice counts once. How many records the old log held beyond the
+// position nobody knows: at least one is counted.
 func (f *fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
 	unknown := at.epoch < 0 || at.epoch > d.epoch                   // it cannot say
 	remade := at.epoch < 0 && f.known.ids[d.topic] == (uuid.UUID{}) // brokers this old do not tell topics apart
@@ -117,14 +121,15 @@ func (f *fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
 	}
 }
 
-// offsetForLeaderEpochVersion is of Kafka 2.3, as is fetchVersion; listOffsetsVersion of 2.2: since then a new leader refuses until it knows what was
-// acknowledged before it.
+// offsetForLeaderEpochVersion is of Kafka 2.3, as is fetchVersion; listOffsetsVersion of 2.2: since
+// then a new leader refuses until it knows what was acknowledged before it.
 const (
 	offsetForLeaderEpochVersion = 3
 	listOffsetsVersion          = 5
 )
 
-// epochEnds asks where the epochs of the positions end in the broker's log. Positions whose epoch is not known are left out.
+// epochEnds asks where the epochs of the positions end in the broker's log. Positions whose epoch
+// is not known are left out.
 func (f *fetcher) epochEnds(ctx context.Context, doubts []doubt) (map[slot]epochEnd, error) {
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.ReplicaID = -1
@@ -156,8 +161,9 @@ func (f *fetcher) epochEnds(ctx context.Context, doubts []doubt) (map[slot]epoch
 	return ends, nil
 }
 
-// acknowledged asks for the ends of the logs, only to hear whether the leader knows them: for a moment after its election it may know of less than was
-// acknowledged to producers, and the watermark would take that for all there is.
+// acknowledged asks for the ends of the logs, only to hear whether the leader knows them: for a
+// moment after its election it may know of less than was acknowledged to producers, and the
+// watermark would take that for all there is.
 func (f *fetcher) acknowledged(ctx context.Context, doubts []doubt) (map[slot]error, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1

@@ -15,7 +15,8 @@ import (
 // anyBroker is where a request goes that every broker can answer.
 const anyBroker = -1
 
-// A rawRequest is spoken in kmsg's encoding over kafka-go's connections: kafka-go itself does not know topic ids, nor how to ask for the end of a leader epoch.
+// A rawRequest is spoken in kmsg's encoding over kafka-go's connections: kafka-go itself does not
+// know topic ids, nor how to ask for the end of a leader epoch.
 type rawRequest struct {
 	kmsg.Request
 	least, most int16 // versions that will do; the newest that the broker knows is taken
@@ -68,7 +69,8 @@ var errOutOfStep = errors.New("the broker's answer is not to this request")
 // exchange sends one request and reads its answer.
 func exchange(rw io.ReadWriter, req kmsg.Request, version int16) (kmsg.Response, error) {
 	req.SetVersion(version)
-	if _, err := rw.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("rollcall")).AppendRequest(nil, req, fetchCorrelation)); err != nil {
+	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID("rollcall"))
+	if _, err := rw.Write(format.AppendRequest(nil, req, fetchCorrelation)); err != nil {
 		return nil, err
 	}
 	var head [8]byte
@@ -128,7 +130,9 @@ func (c *cluster) send(ctx context.Context, broker int32, req kmsg.Request, leas
 }
 
 // within is send with less patience.
-func (c *cluster) within(ctx context.Context, limit time.Duration, broker int32, req kmsg.Request, least, most int16) (kmsg.Response, error) {
+func (c *cluster) within(
+	ctx context.Context, limit time.Duration, broker int32, req kmsg.Request, least, most int16,
+) (kmsg.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return c.send(ctx, broker, req, least, most)

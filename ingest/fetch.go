@@ -126,10 +126,14 @@ func (f *fetcher) refused(ctx context.Context, p *part, err error) {
 	f.failed(p, err)
 }
 
-// remade says whether a partition's topic was made anew. The group is joined anew for it, and then reads it from its start.
+// remade says whether a partition's topic was made anew. The group is joined anew for it, and then
+// reads it from its start.
 func (f *fetcher) remade(ctx context.Context, p *partition) bool {
 	l, err := f.cluster.layout(ctx)
-	if err != nil || l.ids[p.topic] == f.known.ids[p.topic] || !l.speaksOf(p.topic) || slices.Contains(l.missing, p.topic) {
+	switch {
+	case err != nil, !l.speaksOf(p.topic), slices.Contains(l.missing, p.topic):
+		return false
+	case l.ids[p.topic] == f.known.ids[p.topic]:
 		return false
 	}
 	f.assignment.lose(p)

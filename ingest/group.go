@@ -99,7 +99,9 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, k
 }
 
 // resume finds where to go on: at the committed offset, else at the start of the log, as a new group does.
-func (i *Ingest) resume(ctx context.Context, assignments map[string][]kafka.PartitionAssignment, known *layout) ([]*partition, error) {
+func (i *Ingest) resume(
+	ctx context.Context, assignments map[string][]kafka.PartitionAssignment, known *layout,
+) ([]*partition, error) {
 	assigned := map[string][]int32{}
 	for topic, partitions := range assignments {
 		for _, a := range partitions {
@@ -156,8 +158,9 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 	}
 }
 
-// start has a partition begin at the start of its log: none of it was committed, or what was is of a topic of that name that is gone. What was stored of it
-// before tells what is missing since then (offsets expire, and go with a deleted topic): that is a gap.
+// start has a partition begin at the start of its log: none of it was committed, or what was is of
+// a topic of that name that is gone. What was stored of it before tells what is missing since then
+// (offsets expire, and go with a deleted topic): that is a gap.
 func (i *Ingest) start(ctx context.Context, p *partition, before int64, remade bool, known *layout) error {
 	var first, end int64
 	err := i.askTopics(ctx, func() (err error) {
@@ -180,5 +183,6 @@ func (i *Ingest) start(ctx context.Context, p *partition, before int64, remade b
 	return nil
 }
 
-// changed says whether the group should be joined anew: since this member joined, a topic or a partition came or went, or a topic was made anew.
+// changed says whether the group should be joined anew: since this member joined, a topic or a
+// partition came or went, or a topic was made anew.
 func (s *session) changed(l *layout) bool { return len(l.unclear) == 0 && !l.sameTopics(s.known) }

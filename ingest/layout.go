@@ -20,8 +20,8 @@ type layout struct {
 	epochs  map[slot]int32       // of the leader, which counts up with each election; −1 if the brokers do not say
 	ids     map[string]uuid.UUID // of the topics, which differ if a topic is made anew; zero before Kafka 2.8
 	missing []string             // topics that do not exist
-	unclear []string             // topics of which the brokers could not speak, contradict each other, or say less than before
-	partial bool                 // no more than half of the brokers answered: the others may know newer leaders and partitions
+	unclear []string             // topics of which brokers could not speak, disagree, or say less than before
+	partial bool                 // no more than half of the brokers answered: the others may know more
 }
 
 func newLayout(asked time.Time) *layout {
@@ -40,8 +40,10 @@ func (l *layout) topics(configured []string) (present []string) {
 // Versions of Metadata that will do: 8 is Kafka 2.3, 10 has topic ids.
 const metadataLeast, metadataMost = 8, 12
 
-// layout asks all brokers, since one alone may be cut off from the others without knowing it: it then speaks of leaders that no longer are. A broker that takes
-// records for a partition knows that it leads it, so none can have taken any, when it was asked, under a newer leader than the answers tell.
+// layout asks all brokers, since one alone may be cut off from the others without knowing it: it
+// then speaks of leaders that no longer are. A broker that takes records for a partition knows that
+// it leads it, so none can have taken any, when it was asked, under a newer leader than the answers
+// tell.
 func (c *cluster) layout(ctx context.Context) (*layout, error) {
 	asked := c.clock.now()
 	first, err := c.metadata(ctx, anyBroker, answerTime)
@@ -70,7 +72,9 @@ func (c *cluster) layout(ctx context.Context) (*layout, error) {
 }
 
 // metadataOfAll asks each of the brokers, and gives the answers that came in time.
-func (c *cluster) metadataOfAll(ctx context.Context, brokers []kmsg.MetadataResponseBroker) (answers []*kmsg.MetadataResponse) {
+func (c *cluster) metadataOfAll(
+	ctx context.Context, brokers []kmsg.MetadataResponseBroker,
+) (answers []*kmsg.MetadataResponse) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, b := range brokers {
@@ -175,7 +179,8 @@ func (t *topicLayout) take(said *kmsg.MetadataResponseTopic) {
 	}
 }
 
-// follows says whether this can be later than what was said before: partitions do not go and epochs do not fall while a topic is the same.
+// follows says whether this can be later than what was said before: partitions do not go and epochs
+// do not fall while a topic is the same.
 func (t *topicLayout) follows(before *topicLayout) bool {
 	if before == nil || before.id != t.id || t.id == (uuid.UUID{}) {
 		return true

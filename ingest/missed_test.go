@@ -50,7 +50,8 @@ func missing(t *testing.T, cluster *kfake.Cluster, topic string) *atomic.Bool {
 	return missed
 }
 
-// A topic that the brokers miss for a while and that comes back: what came to it meanwhile is not said to be stored before it is.
+// A topic that the brokers miss for a while and that comes back: what came to it meanwhile is not
+// said to be stored before it is.
 func TestWatermarkOfAMissedTopic(t *testing.T) {
 	const topic = "usage.messages"
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic, "usage.actions"}, Partitions: 1})

@@ -13,8 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A groupOffset is how far the group is in a partition: all below the offset is stored. With it goes what the offset means: the log of which topic, and the
-// leader epoch of the last record below it. A log that was cut, or made anew, has other records there.
+// A groupOffset is how far the group is in a partition: all below the offset is stored. With it
+// goes what the offset means: the log of which topic, and the leader epoch of the last record below
+// it. A log that was cut, or made anew, has other records there.
 type groupOffset struct {
 	slot
 	offset  int64
@@ -22,7 +23,8 @@ type groupOffset struct {
 	topicID uuid.UUID // zero: not known
 }
 
-// A committer stores offsets in the group, for one generation only: the brokers refuse a member of an older one.
+// A committer stores offsets in the group, for one generation only: the brokers refuse a member of
+// an older one.
 type committer struct {
 	*cluster
 	group, member string
@@ -31,7 +33,8 @@ type committer struct {
 
 const topicMark = "topic_id="
 
-// commit stores offsets. Where brokers refuse several for different reasons, that of the group comes before that of a partition.
+// commit stores offsets. Where brokers refuse several for different reasons, that of the group
+// comes before that of a partition.
 func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
 	if len(offsets) == 0 {
 		return nil
@@ -39,7 +42,9 @@ func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
 	req := &offsetcommit.Request{GroupID: c.group, GenerationID: c.generation, MemberID: c.member, RetentionTimeMs: -1}
 	topics := map[string][]offsetcommit.RequestPartition{}
 	for _, o := range offsets {
-		p := offsetcommit.RequestPartition{PartitionIndex: o.id, CommittedOffset: o.offset, CommittedLeaderEpoch: o.epoch}
+		p := offsetcommit.RequestPartition{
+			PartitionIndex: o.id, CommittedOffset: o.offset, CommittedLeaderEpoch: o.epoch,
+		}
 		if o.topicID != (uuid.UUID{}) {
 			p.CommittedMetadata = topicMark + o.topicID.String()
 		}
@@ -55,7 +60,8 @@ func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
 	var refused error
 	for _, t := range res.(*offsetcommit.Response).Topics {
 		for _, p := range t.Partitions {
-			if err := kafkaError(p.ErrorCode); err != nil && (refused == nil || errors.Is(refused, kafka.UnknownTopicOrPartition)) {
+			err := kafkaError(p.ErrorCode)
+			if err != nil && (refused == nil || errors.Is(refused, kafka.UnknownTopicOrPartition)) {
 				refused = err
 			}
 		}
@@ -64,7 +70,9 @@ func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
 }
 
 // committed reads the group's offsets of partitions; those that have none are left out.
-func (c *cluster) committed(ctx context.Context, group string, partitions map[string][]int32) (map[slot]groupOffset, error) {
+func (c *cluster) committed(
+	ctx context.Context, group string, partitions map[string][]int32,
+) (map[slot]groupOffset, error) {
 	req := &offsetfetch.Request{GroupID: group}
 	for topic, ids := range partitions {
 		req.Topics = append(req.Topics, offsetfetch.RequestTopic{Name: topic, PartitionIndexes: ids})
@@ -97,7 +105,8 @@ func (c *cluster) committed(ctx context.Context, group string, partitions map[st
 	return offsets, nil
 }
 
-// topicIn reads the topic's id from what was committed. Offsets that an operator set, or an older Rollcall, have none.
+// topicIn reads the topic's id from what was committed. Offsets that an operator set, or an older
+// Rollcall, have none.
 func topicIn(metadata string) uuid.UUID {
 	text, has := strings.CutPrefix(metadata, topicMark)
 	if !has {

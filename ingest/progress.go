@@ -17,13 +17,17 @@ type pair struct {
 	end int64
 }
 
-// progress knows how far each partition is stored. What it publishes is true for good: everything below `end`, which was the end at `at`, is stored; so two
-// members may publish for one partition. All its times are ClickHouse's (engineClock).
+// progress knows how far each partition is stored. What it publishes is true for good: everything
+// below `end`, which was the end at `at`, is stored; so two members may publish for one partition.
+// All its times are ClickHouse's (engineClock).
 //
-// No time is published that is later than `seen`, the last moment at which the brokers were asked and every partition that they told of was in the table; and
-// what a leader said counts only while no newer one is known of, since one that was cut off from the others goes on answering with the end that it knew.
+// No time is published that is later than `seen`, the last moment at which the brokers were asked
+// and every partition that they told of was in the table; and what a leader said counts only while
+// no newer one is known of, since one that was cut off from the others goes on answering with the
+// end that it knew.
 //
-// A partition that the table holds is waited for, whatever becomes of it, unless its topic was made anew without it or `rollcall topics retire` let it go.
+// A partition that the table holds is waited for, whatever becomes of it, unless its topic was made
+// anew without it or `rollcall topics retire` let it go.
 type progress struct {
 	metrics *metrics
 
@@ -152,14 +156,16 @@ func (p *progress) load(rows map[slot]progressRow) {
 	}
 }
 
-// back has the watermark wait again for a partition, from where it was left: what came to it since is not stored.
+// back has the watermark wait again for a partition, from where it was left: what came to it since
+// is not stored.
 func (p *progress) back(s slot) {
 	row := p.table[s]
 	row.gone = false
 	p.enter(s, row)
 }
 
-// storedBefore is how far a partition was stored by whoever read it before, or −1; and whether that was another topic of this name.
+// storedBefore is how far a partition was stored by whoever read it before, or −1; and whether that
+// was another topic of this name.
 func (p *progress) storedBefore(s slot, topicID uuid.UUID) (end int64, remade bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,7 +195,8 @@ func (p *progress) covers(l *layout) {
 		}
 	}
 	for s, row := range p.table {
-		if _, exists := l.leaders[s]; !exists && !row.gone && l.speaksOf(s.topic) && isAnother(row.topicID, l.ids[s.topic]) {
+		_, exists := l.leaders[s]
+		if !exists && !row.gone && l.speaksOf(s.topic) && isAnother(row.topicID, l.ids[s.topic]) {
 			row.gone = true // a topic of this name was made anew without it
 			p.enter(s, row)
 		}
@@ -199,11 +206,13 @@ func (p *progress) covers(l *layout) {
 	}
 }
 
-// first is the row of a partition that the table has not. One that was added to a topic that is known was not there at `seen`; any other may hold a year of
-// events, so nothing is complete until they are stored.
+// first is the row of a partition that the table has not. One that was added to a topic that is
+// known was not there at `seen`; any other may hold a year of events, so nothing is complete until
+// they are stored.
 func (p *progress) first(s slot, l *layout) progressRow {
 	row := progressRow{topicID: l.ids[s.topic]}
-	if before, known := p.table[slot{s.topic, 0}]; known && s.id > 0 && !before.gone && before.topicID == row.topicID && !p.seen.IsZero() {
+	before, known := p.table[slot{s.topic, 0}]
+	if known && s.id > 0 && !before.gone && before.topicID == row.topicID && !p.seen.IsZero() {
 		row.through = millisOf(p.seen)
 	}
 	return row
@@ -259,8 +268,8 @@ type hold struct {
 	exists bool // as the brokers say
 }
 
-// watermark is the time through which everything is stored, and what holds it there. It is zero as long as there is nothing to tell, or a row claims what
-// cannot be known yet.
+// watermark is the time through which everything is stored, and what holds it there. It is zero as
+// long as there is nothing to tell, or a row claims what cannot be known yet.
 func (p *progress) watermark(now time.Time) (through time.Time, least hold) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

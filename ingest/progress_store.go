@@ -7,11 +7,12 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
-
-	"rollcall/schema"
 )
 
-const progressRows = "SELECT topic, partition, through, complete_through, end_offset, gone, topic_id FROM progress FINAL"
+const (
+	progressRows = "SELECT topic, partition, through, complete_through, end_offset, gone, topic_id FROM progress FINAL"
+	progressInto = "INSERT INTO progress (topic, partition, through, complete_through, end_offset, gone, topic_id)"
+)
 
 // readProgress reads the table.
 func readProgress(ctx context.Context, conn driver.Conn) (map[slot]progressRow, error) {
@@ -29,7 +30,9 @@ func readProgress(ctx context.Context, conn driver.Conn) (map[slot]progressRow, 
 	}
 	table := map[slot]progressRow{}
 	for _, r := range rows {
-		table[slot{r.Topic, r.Partition}] = progressRow{millisOf(r.Version), millisOf(r.Through), r.End, r.Gone != 0, r.TopicID}
+		table[slot{r.Topic, r.Partition}] = progressRow{
+			millisOf(r.Version), millisOf(r.Through), r.End, r.Gone != 0, r.TopicID,
+		}
 	}
 	return table, nil
 }
@@ -43,7 +46,8 @@ func (i *Ingest) loadProgress(ctx context.Context) error {
 	return err
 }
 
-// storeProgress writes what can be said by now, and shows the watermark over all members. A failure is of no consequence: the next call says more.
+// storeProgress writes what can be said by now, and shows the watermark over all members. A failure
+// is of no consequence: the next call says more.
 func (i *Ingest) storeProgress(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 	defer cancel()
@@ -52,7 +56,8 @@ func (i *Ingest) storeProgress(ctx context.Context) {
 	}
 }
 
-// writeProgress reads the table again before it writes: other members write to it, and `rollcall topics retire` does.
+// writeProgress reads the table again before it writes: other members write to it, and `rollcall
+// topics retire` does.
 func (i *Ingest) writeProgress(ctx context.Context) error {
 	if err := i.measure(ctx); err != nil {
 		return err
@@ -76,23 +81,26 @@ func (i *Ingest) writeProgress(ctx context.Context) error {
 }
 
 func insertProgress(ctx context.Context, conn driver.Conn, rows map[slot]progressRow) error {
-	block, err := conn.PrepareBatch(ctx, "INSERT INTO progress (topic, partition, through, complete_through, end_offset, gone, topic_id)")
+	block, err := conn.PrepareBatch(ctx, progressInto)
 	if err != nil {
 		return err
 	}
 	defer block.Abort()
 	for s, row := range rows {
-		if err := block.Append(s.topic, s.id, row.version.Time(), row.through.Time(), row.end, oneIf(row.gone), row.topicID); err != nil {
+		version, through := row.version.Time(), row.through.Time()
+		if err := block.Append(s.topic, s.id, version, through, row.end, oneIf(row.gone), row.topicID); err != nil {
 			return err
 		}
 	}
 	return block.Send()
 }
 
-// tellEvery is how often the log names the partition that holds the watermark, and holdsAfter how far behind it then is.
+// tellEvery is how often the log names the partition that holds the watermark, and holdsAfter how
+// far behind it then is.
 const tellEvery, holdsAfter = time.Minute, time.Minute
 
-// tellHold names the partition that the watermark waits for, and what to do if nobody will ever read it.
+// tellHold names the partition that the watermark waits for, and what to do if nobody will ever
+// read it.
 func (i *Ingest) tellHold(now time.Time, least hold) {
 	if now.Sub(least.through.Time()) < holdsAfter || time.Since(i.holdTold) < tellEvery {
 		return
@@ -105,5 +113,6 @@ func (i *Ingest) tellHold(now time.Time, least hold) {
 	case !least.exists:
 		why = "Kafka does not have it; if the topic was deleted for good, run: rollcall topics retire " + least.topic
 	}
-	i.log.Warn("the watermark waits for a partition", "partition", least.slot, "through", schema.Millis.Time(least.through), "why", why)
+	i.log.Warn("the watermark waits for a partition",
+		"partition", least.slot, "through", least.through.Time(), "why", why)
 }

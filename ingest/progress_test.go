@@ -83,8 +83,9 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 	}
 }
 
-// A partition that appears holds the watermark from the last moment at which it was not there, one of a topic that was not known from the beginning of time: the
-// brokers may only have missed the topic.
+// A partition that appears holds the watermark from the last moment at which it was not there, one
+// of a topic that was not known from the beginning of time: the brokers may only have missed the
+// topic.
 func TestProgressEntersNewPartitions(t *testing.T) {
 	old, young, other := slot{"t", 0}, slot{"t", 1}, slot{"u", 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
@@ -106,7 +107,8 @@ func TestProgressEntersNewPartitions(t *testing.T) {
 	}
 }
 
-// A topic that the brokers miss for whatever time holds the watermark where it is, since it may be back with records that nobody has read; and so it does then.
+// A topic that the brokers miss for whatever time holds the watermark where it is, since it may be
+// back with records that nobody has read; and so it does then.
 func TestProgressOfAMissedTopic(t *testing.T) {
 	s, other := slot{"t", 0}, slot{"u", 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
@@ -132,7 +134,8 @@ func TestProgressOfAMissedTopic(t *testing.T) {
 	}
 }
 
-// A topic that is made anew with fewer partitions does not hold the watermark for those that are gone; one and the same topic cannot lose any.
+// A topic that is made anew with fewer partitions does not hold the watermark for those that are
+// gone; one and the same topic cannot lose any.
 func TestProgressOfFewerPartitions(t *testing.T) {
 	kept, gone := slot{"t", 0}, slot{"t", 1}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
@@ -152,7 +155,8 @@ func TestProgressOfFewerPartitions(t *testing.T) {
 	}
 }
 
-// What a host an hour ahead has published is neither shown nor waited for: the next publication replaces it.
+// What a host an hour ahead has published is neither shown nor waited for: the next publication
+// replaces it.
 func TestProgressOfAClockThatWasAhead(t *testing.T) {
 	s := slot{"t", 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
@@ -173,7 +177,8 @@ func TestProgressOfAClockThatWasAhead(t *testing.T) {
 	}
 }
 
-// What several members write of one partition settles: the entry of a new one does not undo what its reader has published.
+// What several members write of one partition settles: the entry of a new one does not undo what
+// its reader has published.
 func TestProgressOfTwoMembers(t *testing.T) {
 	s := slot{"t", 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
@@ -184,7 +189,8 @@ func TestProgressOfTwoMembers(t *testing.T) {
 	}
 }
 
-// The clock that stands for ClickHouse's is never ahead of it, and one that was stepped does not matter.
+// The clock that stands for ClickHouse's is never ahead of it, and one that was stepped does not
+// matter.
 func TestEngineClock(t *testing.T) {
 	var c engineClock
 	if now := c.now(); !now.IsZero() {

@@ -99,7 +99,8 @@ func (d *topicDesk) look(ctx context.Context, name string, rows map[slot]progres
 	return of, err
 }
 
-// readers are the hosts of the group's members that subscribe to a topic. While the members rebalance nobody can say what they subscribe to.
+// readers are the hosts of the group's members that subscribe to a topic. While the members
+// rebalance nobody can say what they subscribe to.
 func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, err error) {
 	members, err := d.cluster.members(ctx, d.cfg.Group)
 	if err != nil {
@@ -108,7 +109,8 @@ func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, e
 	for _, m := range members {
 		topics, ok := subscription(m.ProtocolMetadata)
 		if !ok {
-			return nil, fmt.Errorf("%w: the members of the group %s are rebalancing; try again in a minute", ErrNotRetired, d.cfg.Group)
+			return nil, fmt.Errorf("%w: the members of the group %s are rebalancing; try again in a minute",
+				ErrNotRetired, d.cfg.Group)
 		}
 		if slices.Contains(topics, name) {
 			hosts = append(hosts, strings.TrimPrefix(m.ClientHost, "/"))
@@ -117,7 +119,8 @@ func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, e
 	return hosts, nil
 }
 
-// subscription reads the topics of a member, as every client writes them; what follows differs between clients.
+// subscription reads the topics of a member, as every client writes them; what follows differs
+// between clients.
 func subscription(metadata []byte) (topics []string, ok bool) {
 	w := &wire{b: metadata}
 	w.int16() // the version
@@ -128,7 +131,9 @@ func subscription(metadata []byte) (topics []string, ok bool) {
 }
 
 // unread counts what the partitions hold beyond what is committed.
-func (d *topicDesk) unread(ctx context.Context, l *layout, rows map[slot]progressRow) (sum int64, words []string, err error) {
+func (d *topicDesk) unread(
+	ctx context.Context, l *layout, rows map[slot]progressRow,
+) (sum int64, words []string, err error) {
 	partitions := map[string][]int32{}
 	for s := range l.leaders {
 		partitions[s.topic] = append(partitions[s.topic], s.id)
@@ -157,10 +162,14 @@ func (d *topicDesk) unread(ctx context.Context, l *layout, rows map[slot]progres
 	return sum, words, nil
 }
 
-// Retire has the watermark no longer wait for a topic that nobody reads any more. It refuses while a member of the group subscribes to the topic, and, unless
-// leaveUnread, while Kafka holds records of it that were never stored; it gives these in words. What was stored stays. If ingest reads the topic again later, the
-// watermark waits for it again, from where it was left. Success is read back from the table.
-func Retire(ctx context.Context, cfg Config, conn driver.Conn, name string, leaveUnread bool) (left []string, err error) {
+// Retire has the watermark no longer wait for a topic that nobody reads any more. It refuses while
+// a member of the group subscribes to the topic, and, unless leaveUnread, while Kafka holds records
+// of it that were never stored; it gives these in words. What was stored stays. If ingest reads the
+// topic again later, the watermark waits for it again, from where it was left. Success is read back
+// from the table.
+func Retire(
+	ctx context.Context, cfg Config, conn driver.Conn, name string, leaveUnread bool,
+) (left []string, err error) {
 	d, err := openTopics(cfg, conn, []string{name})
 	if err != nil {
 		return nil, err
@@ -171,7 +180,8 @@ func Retire(ctx context.Context, cfg Config, conn driver.Conn, name string, leav
 	case err != nil:
 		return nil, err
 	case len(rows) == 0:
-		return nil, fmt.Errorf("%w: no ingest has ever read or waited for a topic %q; `rollcall topics list` shows those there are", ErrNotRetired, name)
+		return nil, fmt.Errorf("%w: no ingest has ever read or waited for a topic %q; `rollcall topics list` shows those there are",
+			ErrNotRetired, name)
 	}
 	of, err := d.look(ctx, name, rows)
 	if err != nil {
@@ -184,8 +194,8 @@ func Retire(ctx context.Context, cfg Config, conn driver.Conn, name string, leav
 		return nil, fmt.Errorf("%w: members of the group %s read it (on %s); take it out of their --kafka-topics first",
 			ErrNotRetired, d.cfg.Group, strings.Join(of.Readers, ", "))
 	case of.Unread > 0 && !leaveUnread:
-		return of.unread, fmt.Errorf("%w: Kafka holds up to %d records of it that were never stored; have ingest read them, or leave them out with --leave-unread",
-			ErrNotRetired, of.Unread)
+		return of.unread, fmt.Errorf("%w: Kafka holds up to %d records of it that were never stored; "+
+			"have ingest read them, or leave them out with --leave-unread", ErrNotRetired, of.Unread)
 	}
 	return of.unread, d.retire(ctx, name, rows)
 }
@@ -201,7 +211,8 @@ func (d *topicDesk) rows(ctx context.Context, name string) (map[slot]progressRow
 	return rows, err
 }
 
-// retire marks the partitions, unless an ingest of another group reads them: it publishes how far. Afterwards it looks whether the mark stays.
+// retire marks the partitions, unless an ingest of another group reads them: it publishes how far.
+// Afterwards it looks whether the mark stays.
 func (d *topicDesk) retire(ctx context.Context, name string, rows map[slot]progressRow) error {
 	quiet := func(before, now progressRow) bool { return now.version == before.version }
 	if err := d.watch(ctx, name, rows, quiet); err != nil {
@@ -219,7 +230,9 @@ func (d *topicDesk) retire(ctx context.Context, name string, rows map[slot]progr
 }
 
 // watch holds that the rows stay as they are for longer than an ingest that reads them is silent.
-func (d *topicDesk) watch(ctx context.Context, name string, before map[slot]progressRow, stays func(before, now progressRow) bool) error {
+func (d *topicDesk) watch(
+	ctx context.Context, name string, before map[slot]progressRow, stays func(before, now progressRow) bool,
+) error {
 	for range 2 {
 		if err := sleep(ctx, d.cfg.ProgressEvery+d.cfg.FetchWait); err != nil {
 			return err
@@ -230,7 +243,8 @@ func (d *topicDesk) watch(ctx context.Context, name string, before map[slot]prog
 		}
 		for s, row := range now {
 			if !stays(before[s], row) {
-				return fmt.Errorf("%w: an ingest of another group reads %s; take it out of its --kafka-topics first", ErrNotRetired, s)
+				return fmt.Errorf("%w: an ingest of another group reads %s; take it out of its --kafka-topics first",
+					ErrNotRetired, s)
 			}
 		}
 	}

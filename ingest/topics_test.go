@@ -38,7 +38,8 @@ func (h *harness) retire(topic string, leaveUnread bool) ([]string, error) {
 	return Retire(context.Background(), h.config, h.conn, topic, leaveUnread)
 }
 
-// A topic that no ingest reads any more holds the watermark until it is retired; what of it was never read is said first. Taken back in, it is waited for again.
+// A topic that no ingest reads any more holds the watermark until it is retired; what of it was
+// never read is said first. Taken back in, it is waited for again.
 func TestRetiredTopic(t *testing.T) {
 	const old, kept = "usage.messages", "usage.actions"
 	h := newHarness(t, old, kept)
@@ -98,7 +99,8 @@ func TestTopicOfAnotherGroupIsNotRetired(t *testing.T) {
 	}
 }
 
-// A topic that was deleted is waited for, since it may only be missed, until somebody says that it was meant.
+// A topic that was deleted is waited for, since it may only be missed, until somebody says that it
+// was meant.
 func TestDeletedTopicIsRetired(t *testing.T) {
 	const old = "usage.messages"
 	h := newHarness(t, old, "usage.actions")

@@ -10,8 +10,8 @@ import (
 )
 
 type topicsCommand struct {
-	List   topicsListCommand   `cmd:"" help:"List the topics that the watermark (Rollcall-Complete-Through) waits for or has waited for: how far each is stored, and who reads it."`
-	Retire topicsRetireCommand `cmd:"" help:"Have the watermark no longer wait for a topic that ingest does not read any more. What was stored of it stays."`
+	List   topicsListCommand   `cmd:"" help:"List the topics that the watermark waits for or has waited for."`
+	Retire topicsRetireCommand `cmd:"" help:"Let go a topic that ingest does not read any more; what was stored stays."`
 }
 
 // topicFlags are what both need.
@@ -74,7 +74,7 @@ func topicState(t ingest.Topic) string {
 type topicsRetireCommand struct {
 	topicFlags  `embed:""`
 	Topic       string `arg:"" help:"The topic's name."`
-	LeaveUnread bool   `help:"Retire it though Kafka holds records of it that were never stored: they are printed, and left out for good."`
+	LeaveUnread bool   `help:"Retire it with records that were never stored: they are printed and left out."`
 }
 
 func (c *topicsRetireCommand) Run(ctx context.Context, std streams) error {

@@ -11,7 +11,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Topics are listed with what is to be done about them; one that nobody reads is retired, and what of it was never read is named and not left out unasked.
+// Topics are listed with what is to be done about them; one that nobody reads is retired, and what
+// of it was never read is named and not left out unasked.
 func TestTopics(t *testing.T) {
 	o := enginetest.Database(t)
 	conn, err := tables.Open(o)

@@ -16,9 +16,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A Cluster is several nodes of Apache Kafka, numbered from 1, for one test. Node 1 is the controller, a broker, and the coordinator of all groups; a test leaves
-// it alone. Between the other brokers and the controller, and between each broker and the clients of Addrs, there are walls. The methods of Broker speak to
-// the brokers past the walls.
+// A Cluster is several nodes of Apache Kafka, numbered from 1, for one test. Node 1 is the
+// controller, a broker, and the coordinator of all groups; a test leaves it alone. Between the
+// other brokers and the controller, and between each broker and the clients of Addrs, there are
+// walls. The methods of Broker speak to the brokers past the walls.
 type Cluster struct {
 	*Broker
 	Addrs []string // host:port of each broker, through its wall
@@ -32,8 +33,9 @@ type node struct {
 	clients, controller *wall
 }
 
-// clusterSettings are one node's: its roles and number, the address of the controller as it sees it, two listeners (the second is advertised as the wall before
-// it), and how many brokers there are. Elections must be quick: a broker that is silent for three seconds is out.
+// clusterSettings are one node's: its roles and number, the address of the controller as it sees
+// it, two listeners (the second is advertised as the wall before it), and how many brokers there
+// are. Elections must be quick: a broker that is silent for three seconds is out.
 const clusterSettings = `process.roles=%[1]s
 node.id=%[2]d
 listeners=%[3]s
@@ -106,7 +108,8 @@ func (c *Cluster) prepare(ctx context.Context, jars string, nodes int) error {
 		if i == 0 {
 			roles, listeners, voter = "broker,controller", listeners+",CONTROLLER://"+controller, controller
 		}
-		n.properties = fmt.Sprintf(clusterSettings, roles, i+1, listeners, n.addr, n.clients.addr(), voter, filepath.Join(n.dir, "data"))
+		n.properties = fmt.Sprintf(clusterSettings,
+			roles, i+1, listeners, n.addr, n.clients.addr(), voter, filepath.Join(n.dir, "data"))
 		c.nodes = append(c.nodes, n)
 		c.Addrs = append(c.Addrs, n.clients.addr())
 	}
@@ -139,7 +142,8 @@ func (c *Cluster) Down(id int32, how syscall.Signal) (up func()) {
 	}
 }
 
-// CutFromController has a broker hear nothing from the controller and not be heard, until heal is called. It goes on answering all others.
+// CutFromController has a broker hear nothing from the controller and not be heard, until heal is
+// called. It goes on answering all others.
 func (c *Cluster) CutFromController(id int32) (heal func()) { return c.cut(c.nodes[id-1].controller) }
 
 // CutFromClients does likewise with a broker and the clients of Addrs.
@@ -177,7 +181,8 @@ func (c *Cluster) CreateReplicated(topic string, brokers []int32, settings ...st
 	c.AwaitLeader(topic, brokers[0])
 }
 
-// AwaitLeader waits until a broker leads partition 0 of a topic, as the controller's own broker has it.
+// AwaitLeader waits until a broker leads partition 0 of a topic, as the controller's own broker has
+// it.
 func (c *Cluster) AwaitLeader(topic string, broker int32) {
 	c.t.Helper()
 	c.until(fmt.Sprintf("broker %d leads %s", broker, topic), func(ctx context.Context) error {
@@ -217,7 +222,8 @@ func (c *Cluster) partition(ctx context.Context, topic string) (p kmsg.MetadataR
 	return t.Partitions[0], nil
 }
 
-// Client is a client past the walls that knows these brokers to begin with; its records go to the partitions they name.
+// Client is a client past the walls that knows these brokers to begin with; its records go to the
+// partitions they name.
 func (c *Cluster) Client(opts ...kgo.Opt) *kgo.Client {
 	c.t.Helper()
 	return c.newClient(opts...)

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// A wall forwards connections to an address until it is closed; then it ends them and takes none, until it is opened again.
+// A wall forwards connections to an address until it is closed; then it ends them and takes none,
+// until it is opened again.
 type wall struct {
 	listener net.Listener
 	to       string
