@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	startTimeout = 90 * time.Second
+	startTimeout = 3 * time.Minute
 	stopTimeout  = 30 * time.Second
 )
 
