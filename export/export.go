@@ -91,6 +91,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if ch.MaxConns == 0 {
 		ch.MaxConns = 128 // each download holds one
 	}
+	ch.Failures = tables.NewFailures(reg, "export")
 	conn, err := tables.Open(ch)
 	if err != nil {
 		return nil, err

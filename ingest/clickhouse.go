@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -15,42 +14,19 @@ import (
 	"rollcall/schema/tables"
 )
 
-// errRefused says that ClickHouse will never take a statement as it is: ingest stops, and says why, rather than skipping a batch.
+// errRefused says that ClickHouse will never take a statement as it is (tables.Lasting): ingest stops, and says why, rather than skipping a batch.
 var errRefused = errors.New("ClickHouse refuses it for good")
-
-// refusals are the exception codes after which a repetition is pointless until someone does something: a missing table, column or right, a type that does not
-// fit, a block that cannot be read. All others may pass (read-only, too many parts, out of memory, timeouts, network, restarts) and are tried again.
-var refusals = []int32{
-	16,  // NO_SUCH_COLUMN_IN_TABLE
-	27,  // CANNOT_PARSE_INPUT_ASSERTION_FAILED
-	33,  // CANNOT_READ_ALL_DATA
-	44,  // ILLEGAL_COLUMN
-	47,  // UNKNOWN_IDENTIFIER
-	50,  // UNKNOWN_TYPE
-	53,  // TYPE_MISMATCH
-	60,  // UNKNOWN_TABLE
-	62,  // SYNTAX_ERROR
-	70,  // CANNOT_CONVERT_TYPE
-	81,  // UNKNOWN_DATABASE
-	117, // INCORRECT_DATA
-	192, // UNKNOWN_USER
-	497, // ACCESS_DENIED
-	516, // AUTHENTICATION_FAILED
-}
-
-func refusedForGood(err error) bool {
-	var exception *clickhouse.Exception
-	return errors.As(err, &exception) && slices.Contains(refusals, exception.Code)
-}
 
 // again repeats a step until it succeeds, ctx ends, or ClickHouse refuses it for good.
 func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context) error) error {
 	for failures := 1; ; failures++ {
 		err := do(ctx)
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case refusedForGood(err):
+		}
+		class, name := tables.Classify(err)
+		switch {
+		case class == tables.Lasting:
 			return fmt.Errorf("%w: %w", errRefused, err)
 		case ctx.Err() != nil:
 			return fmt.Errorf("given up: %w", errors.Join(ctx.Err(), err))
@@ -58,7 +34,7 @@ func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context
 			return err
 		}
 		i.metrics.retries.WithLabelValues(string(at)).Inc()
-		i.log.Warn("ClickHouse failed; trying again", "step", at, "failures", failures, "error", err)
+		i.log.Warn("ClickHouse failed; trying again", "step", at, "class", class, "name", name, "failures", failures, "error", err)
 		_ = sleep(ctx, delay(failures, 50*time.Millisecond, 5*time.Second))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"rollcall/deploy/embedded"
+	"rollcall/schema/tables"
 )
 
 // The process dies between every two steps of a batch, and in the middle of each. The next one finds everything redelivered that was not committed, and in the end
@@ -110,14 +111,18 @@ func checkAfterCrash(t *testing.T, h *harness) {
 // What may pass is waited for, and counted.
 func TestClickHouseTroublePasses(t *testing.T) {
 	for _, trouble := range []struct {
-		name string
-		do   func(http.ResponseWriter) bool
+		name  string
+		do    func(http.ResponseWriter) bool
+		class tables.Class
+		error string
 	}{
-		{"read-only", exception("242", "Table is in readonly mode (TABLE_IS_READ_ONLY)")},
-		{"too many parts", exception("252", "Too many parts (TOO_MANY_PARTS)")},
-		{"memory limit", exception("241", "Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)")},
-		{"timeout", exception("159", "Timeout exceeded (TIMEOUT_EXCEEDED)")},
-		{"connection lost", abort},
+		{"read-only", exception("242", "Table is in readonly mode (TABLE_IS_READ_ONLY)"), tables.Passing, "TABLE_IS_READ_ONLY"},
+		{"too many parts", exception("252", "Too many parts (TOO_MANY_PARTS)"), tables.Passing, "TOO_MANY_PARTS"},
+		{"memory limit", exception("241", "Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)"), tables.Passing, "MEMORY_LIMIT_EXCEEDED"},
+		{"timeout", exception("159", "Timeout exceeded (TIMEOUT_EXCEEDED)"), tables.Passing, "TIMEOUT_EXCEEDED"},
+		{"no space", exception("243", "Cannot reserve 1.00 MiB (NOT_ENOUGH_SPACE)"), tables.Passing, "NOT_ENOUGH_SPACE"},
+		{"connection lost", abort, tables.Passing, "NO_ANSWER"},
+		{"an error that nobody knows", exception("4711", "The moon is full (MOON_IS_FULL)"), tables.Unknown, "MOON_IS_FULL"},
 	} {
 		t.Run(trouble.name, func(t *testing.T) {
 			h := newHarness(t, "usage.messages")
@@ -135,8 +140,31 @@ func TestClickHouseTroublePasses(t *testing.T) {
 			if n := m.metric("retries_total", "step=log"); n != 3 {
 				t.Errorf("retries counted: %v, not 3", n)
 			}
+			if n := m.errors(string(trouble.class), trouble.error); n != 3 {
+				t.Errorf("%v errors %s %s counted, not 3", n, trouble.class, trouble.error)
+			}
 		})
 	}
+}
+
+// errors is how often ClickHouse failed.
+func (m *member) errors(class, name string) (sum float64) {
+	m.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		m.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "rollcall_clickhouse_errors_total" {
+			continue
+		}
+		for _, series := range f.GetMetric() { // labels are sorted: class, error, stage
+			if l := series.GetLabel(); l[0].GetValue() == class && l[1].GetValue() == name {
+				sum += series.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
 }
 
 // What will not pass stops ingest with the reason; nothing is skipped.

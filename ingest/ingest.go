@@ -52,6 +52,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
+	ch.Failures = tables.NewFailures(reg, "ingest")
 	conn, err := tables.Open(ch)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -18,12 +19,17 @@ func (r *Rollup) recomputeAll(ctx context.Context, states []tables.SliceState) (
 	return r.recomputeBatches(ctx, batches(states, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), nil, nil)
 }
 
-// recomputeBatches does the same for batches, and calls before, if any, ahead of each. A batch that fails does not keep the others from their turn.
+// maxDivisions is how many batches that failed are divided in one look: enough to find a few slices among thousands. It bounds what is spent on a failure that
+// every slice has.
+const maxDivisions = 32
+
+// recomputeBatches does the same for batches, and calls before, if any, ahead of each. A batch that fails does not keep the others from their turn, nor a slice
+// those of its batch: it is divided until the slice is alone (tables.Divisible).
 func (r *Rollup) recomputeBatches(
 	ctx context.Context, queue [][]tables.Slice, before func([]tables.Slice) error, progress func(done, total int),
 ) (recomputed int, err error) {
 	var failures []error
-	handled, total := 0, 0
+	handled, total, divisions := 0, 0, 0
 	for _, batch := range queue {
 		total += len(batch)
 	}
@@ -37,13 +43,23 @@ func (r *Rollup) recomputeBatches(
 		if err == nil {
 			n, rest, err = r.recompute(ctx, queue[0])
 		}
-		handled += len(queue[0]) - len(rest)
+		tried := queue[0][:len(queue[0])-len(rest)]
 		recomputed += n
-		if err != nil {
-			failures = append(failures, err)
-		}
 		if queue[0] = rest; len(rest) == 0 {
 			queue = queue[1:]
+		}
+		switch {
+		case err != nil && len(tried) > 1 && divisions < maxDivisions && tables.Divisible(err):
+			divisions++
+			queue = slices.Insert(queue, 0, tried[:len(tried)/2], tried[len(tried)/2:])
+		case err != nil && len(tried) == 1:
+			failures = append(failures, fmt.Errorf("the slice %s %s: %w", tried[0].Org, tried[0].Day, err))
+			handled++
+		case err != nil:
+			failures = append(failures, err)
+			fallthrough
+		default:
+			handled += len(tried)
 		}
 		if progress != nil {
 			progress(handled, total)

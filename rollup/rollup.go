@@ -91,6 +91,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	ch.Failures = tables.NewFailures(reg, "rollup")
 	conn, err := tables.Open(ch)
 	if err != nil {
 		return nil, err

@@ -75,9 +75,10 @@ type fault struct {
 }
 
 var faults = []fault{
-	{"a rollup that cannot write", []string{"RollcallDirtySlicesOld"}, nil, func(w *world, _ *monitor, _ string) {
+	{"a rollup that cannot write", []string{"RollcallDirtySlicesOld", "RollcallClickHouseErrors"}, nil, func(w *world, m *monitor, _ string) {
 		w.sql("ALTER TABLE workflow_daily ADD CONSTRAINT nothing CHECK runs = 0")
 		w.produce(event("acme", 1, true))
+		w.fires(m, "RollcallClickHouseErrors", 60*time.Second)
 	}},
 	{"a key that ends within the hour", []string{"RollcallKeysExpiring"}, nil, func(w *world, _ *monitor, _ string) {
 		w.run("keys", "create", "--org", "forgetful", "--expires", "1h")

@@ -196,7 +196,7 @@ func createDatabase(ctx context.Context, o Options, c *cluster) error {
 	}
 	name := opt.Auth.Database
 	opt.Auth.Database = "default"
-	conn, err := connect(opt)
+	conn, err := connect(opt, nil)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type Options struct {
 	MaxConns int           // at most this many connections; default 16
 	Timeout  time.Duration // of one answer's first byte; default 5 min
 
+	Failures *Failures // counts what fails; nil: nothing does
+
 	Cluster  string // its name in the servers' remote_servers; "" is one server
 	Replicas int    // with Cluster: of each shard; an insert is acknowledged when so many have it
 	shard    bool   // see OnShard
@@ -31,7 +33,7 @@ func Open(o Options) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect(opt)
+	return connect(opt, o.Failures)
 }
 
 // address is the URL, judged, and the database that it names.

@@ -44,59 +44,89 @@ func short(err error) error {
 	return &unanswered{host, lost}
 }
 
-func connect(o *clickhouse.Options) (driver.Conn, error) {
+func connect(o *clickhouse.Options, failures *Failures) (driver.Conn, error) {
 	c, err := clickhouse.Open(o)
 	if err != nil {
 		return nil, err
 	}
-	return connection{c}, nil
+	return connection{c, failures}, nil
 }
 
-// A connection is the driver's, with short errors wherever a request is sent. Errors of an answer that breaks off have no address in them.
-type connection struct{ driver.Conn }
+// A connection is the driver's, with short errors wherever a request is sent, which are counted. Errors of an answer that breaks off have no address in them.
+type connection struct {
+	driver.Conn
+	failures *Failures
+}
+
+func (c connection) failed(err error) error {
+	c.failures.see(err)
+	return short(err)
+}
 
 func (c connection) Select(ctx context.Context, dest any, query string, args ...any) error {
-	return short(c.Conn.Select(ctx, dest, query, args...))
+	return c.failed(c.Conn.Select(ctx, dest, query, args...))
 }
 
 func (c connection) Query(ctx context.Context, query string, args ...any) (driver.Rows, error) {
 	rows, err := c.Conn.Query(ctx, query, args...)
-	return rows, short(err)
+	return rows, c.failed(err)
 }
 
 func (c connection) QueryRow(ctx context.Context, query string, args ...any) driver.Row {
-	return row{c.Conn.QueryRow(ctx, query, args...)}
+	return row{c.Conn.QueryRow(ctx, query, args...), c}
 }
 
 func (c connection) PrepareBatch(ctx context.Context, query string, opts ...driver.PrepareBatchOption) (driver.Batch, error) {
 	b, err := c.Conn.PrepareBatch(ctx, query, opts...)
 	if err != nil {
-		return nil, short(err)
+		return nil, c.failed(err)
 	}
-	return batch{b}, nil
+	return batch{b, c}, nil
 }
 
 func (c connection) Exec(ctx context.Context, query string, args ...any) error {
-	return short(c.Conn.Exec(ctx, query, args...))
+	return c.failed(c.Conn.Exec(ctx, query, args...))
 }
 
 func (c connection) QueryFormat(ctx context.Context, format, query string, args ...any) (io.ReadCloser, error) {
-	stream, err := c.Conn.QueryFormat(ctx, format, query, args...)
-	return stream, short(err)
+	rows, err := c.Conn.QueryFormat(ctx, format, query, args...)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return stream{rows, c}, nil
 }
 
 func (c connection) InsertFormat(ctx context.Context, format, query string, data io.Reader) error {
-	return short(c.Conn.InsertFormat(ctx, format, query, data))
+	return c.failed(c.Conn.InsertFormat(ctx, format, query, data))
 }
 
-func (c connection) Ping(ctx context.Context) error { return short(c.Conn.Ping(ctx)) }
+func (c connection) Ping(ctx context.Context) error { return c.failed(c.Conn.Ping(ctx)) }
 
-type row struct{ driver.Row }
+type row struct {
+	driver.Row
+	of connection
+}
 
-func (r row) Err() error                { return short(r.Row.Err()) }
-func (r row) Scan(dest ...any) error    { return short(r.Row.Scan(dest...)) }
-func (r row) ScanStruct(dest any) error { return short(r.Row.ScanStruct(dest)) }
+func (r row) Err() error                { return r.of.failed(r.Row.Err()) }
+func (r row) Scan(dest ...any) error    { return r.of.failed(r.Row.Scan(dest...)) }
+func (r row) ScanStruct(dest any) error { return r.of.failed(r.Row.ScanStruct(dest)) }
 
-type batch struct{ driver.Batch }
+type batch struct {
+	driver.Batch
+	of connection
+}
 
-func (b batch) Send() error { return short(b.Batch.Send()) }
+func (b batch) Send() error { return b.of.failed(b.Batch.Send()) }
+
+type stream struct {
+	io.ReadCloser
+	of connection
+}
+
+func (s stream) Read(to []byte) (int, error) {
+	n, err := s.ReadCloser.Read(to)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.of.failures.see(err)
+	}
+	return n, err
+}

@@ -1,0 +1,4 @@
+package tables
+
+// FailureCodes are all codes that have a class, with their names.
+var FailureCodes = codes

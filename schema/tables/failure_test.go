@@ -1,0 +1,111 @@
+package tables
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// codes are all that the classes name.
+func codes() map[int32]string {
+	all := map[int32]string{}
+	for _, class := range []map[int32]string{passing, lasting} {
+		for code, name := range class {
+			all[code] = name
+		}
+	}
+	return all
+}
+
+func TestNoCodeHasTwoClasses(t *testing.T) {
+	if n := len(codes()); n != len(passing)+len(lasting) {
+		t.Errorf("%d codes in two classes of %d and %d", n, len(passing), len(lasting))
+	}
+}
+
+func TestClassify(t *testing.T) {
+	exception := func(code int32, name string) error { return &clickhouse.Exception{Code: code, CodeName: name} }
+	for _, c := range []struct {
+		err   error
+		class Class
+		name  string
+	}{
+		{exception(241, ""), Passing, "MEMORY_LIMIT_EXCEEDED"},
+		{exception(242, "TABLE_IS_READ_ONLY"), Passing, "TABLE_IS_READ_ONLY"},
+		{fmt.Errorf("store: %w", &clickhouse.HTTPError{StatusCode: 500, Err: exception(60, "")}), Lasting, "UNKNOWN_TABLE"},
+		{exception(395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"), Unknown, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"},
+		{exception(4711, ""), Unknown, "CODE_4711"},
+		{exception(4711, "not a name"), Unknown, "CODE_4711"},
+		{&clickhouse.HTTPError{StatusCode: http.StatusBadGateway, Err: errors.New("a proxy's page")}, Passing, "NO_ANSWER"},
+		{&clickhouse.HTTPError{StatusCode: http.StatusTooManyRequests, Err: errors.New("a proxy's page")}, Passing, "NO_ANSWER"},
+		{&clickhouse.HTTPError{StatusCode: http.StatusForbidden, Err: errors.New("a proxy's page")}, Unknown, "OTHER"},
+		{&url.Error{Op: "Post", URL: "http://x", Err: errors.New("connection refused")}, Passing, "NO_ANSWER"},
+		{fmt.Errorf("read: %w", io.ErrUnexpectedEOF), Passing, "NO_ANSWER"},
+		{context.DeadlineExceeded, Passing, "NO_ANSWER"},
+		{errors.New("something else"), Unknown, "OTHER"},
+	} {
+		if class, name := Classify(c.err); class != c.class || name != c.name {
+			t.Errorf("%v is %s %s, not %s %s", c.err, class, name, c.class, c.name)
+		}
+	}
+}
+
+// failures gives what was counted, by stage, class and error.
+func failures(t *testing.T, reg *prometheus.Registry) map[[3]string]float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[[3]string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			found[[3]string{label(m, "stage"), label(m, "class"), label(m, "error")}] = m.GetCounter().GetValue()
+		}
+	}
+	return found
+}
+
+func label(m *dto.Metric, name string) string {
+	for _, l := range m.GetLabel() {
+		if l.GetName() == name {
+			return l.GetValue()
+		}
+	}
+	return ""
+}
+
+// The stages of one process count into one metric. What nobody waits for, and an answer without rows, are no failures; a server that invents names makes no
+// series without end.
+func TestFailuresAreCounted(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	one, two := NewFailures(reg, "one"), NewFailures(reg, "two")
+	one.see(&clickhouse.Exception{Code: 60})
+	two.see(&clickhouse.Exception{Code: 60})
+	two.see(&clickhouse.Exception{Code: 60})
+	for _, none := range []error{nil, context.Canceled, fmt.Errorf("find: %w", sql.ErrNoRows)} {
+		one.see(none)
+	}
+	(*Failures)(nil).see(io.EOF)
+	found := failures(t, reg)
+	if len(found) != 2 || found[[3]string{"one", "lasting", "UNKNOWN_TABLE"}] != 1 || found[[3]string{"two", "lasting", "UNKNOWN_TABLE"}] != 2 {
+		t.Errorf("%v", found)
+	}
+
+	for code := range int32(1000) {
+		one.see(&clickhouse.Exception{Code: 10_000 + code})
+	}
+	found = failures(t, reg)
+	if len(found) != 2+maxNames+1 || found[[3]string{"one", "unknown", "OTHER"}] != 1000-maxNames {
+		t.Errorf("%d series, %v of them under one name", len(found), found[[3]string{"one", "unknown", "OTHER"}])
+	}
+}
