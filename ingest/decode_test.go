@@ -90,6 +90,35 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 	}
 }
 
+// A record counts in a batch's bytes by all that is kept of it: its key, its value and its headers.
+func TestWhatFillsABatch(t *testing.T) {
+	large := make([]byte, 600<<10)
+	for name, c := range map[string]struct {
+		rec  schema.Record
+		full bool
+	}{
+		"a key":           {schema.Record{Key: large}, true},
+		"a value":         {schema.Record{Value: large}, true},
+		"a header":        {schema.Record{Headers: []schema.Header{{Value: large}}}, true},
+		"a name":          {schema.Record{Headers: []schema.Header{{Key: large}}}, true},
+		"empty headers":   {schema.Record{Headers: make([]schema.Header, maxHeaders)}, true},
+		"next to nothing": {schema.Record{Value: []byte("x")}, false},
+	} {
+		p := &partition{slot: slot{"t", 0}}
+		d := newTestDecoder(t, p)
+		d.of, d.cfg.BatchBytes = p, 1<<20
+		for n := range int64(2) {
+			c.rec.Offset = n
+			if err := d.see(&c.rec, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if full := len(d.full) == 1; full != c.full {
+			t.Errorf("%s: two of them, and the batch is full: %v", name, full)
+		}
+	}
+}
+
 // A part that does not follow on what was decoded is dropped, and what is missing is fetched again; one after a jump is taken.
 func TestPartsOutOfStep(t *testing.T) {
 	now := time.Now()

@@ -107,7 +107,7 @@ func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 	for name, offsets := range map[string][2]int{"twice": {0, 0}, "backwards": {1, 0}} {
 		for c := codecNone; c <= codecZstd; c++ {
 			for _, limit := range []int{1 << 20, 10} {
-				two := testBatch{codec: c, raw: append(wireRecord(offsets[0], nil, []byte("a")), wireRecord(offsets[1], nil, []byte("b"))...), holes: 2}
+				two := testBatch{codec: c, raw: [][]byte{wireRecord(offsets[0], nil, []byte("a")), wireRecord(offsets[1], nil, []byte("b"))}, holes: 2}
 				seen, next, err := readAll(t, &part{records: set(two)}, limit)
 				if !errors.Is(err, errCorrupt) || len(seen) != 1 || next != 0 {
 					t.Errorf("%s, codec %d: %v up to %d, %v", name, c, seen, next, err)

@@ -88,6 +88,7 @@ func (m *metrics) start() {
 		m.duplicates.WithLabelValues(name)
 	}
 	m.events.WithLabelValues(unknown, rejected)
+	m.events.WithLabelValues(unknown, erased)
 	for _, r := range schema.Reasons() {
 		m.rejects.WithLabelValues(string(r))
 	}

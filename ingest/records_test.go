@@ -23,8 +23,8 @@ type testBatch struct {
 	logTime       int64 // if not 0: of all records
 	producer      int64
 	records       []testRecord
-	raw           []byte // instead of them: two records as they are on the wire
-	holes         int64  // offsets at the end that compaction took
+	raw           [][]byte // instead of them: as they are on the wire
+	holes         int64    // offsets at the end that compaction took
 }
 
 type testRecord struct{ key, value string }
@@ -43,7 +43,7 @@ func (b testBatch) bytes() []byte {
 		records = append(binary.AppendVarint(records, int64(len(one))), one...)
 	}
 	if b.raw != nil {
-		records, b.records = b.raw, make([]testRecord, 2)
+		records, b.records = bytes.Join(b.raw, nil), make([]testRecord, len(b.raw))
 	}
 	if b.codec != codecNone {
 		var packed bytes.Buffer

@@ -1,0 +1,276 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/schema"
+)
+
+// A sentRecord is one before it is on the wire.
+type sentRecord struct {
+	key, value []byte
+	headers    []schema.Header
+}
+
+// optional are what data may have beside what the type requires, by type.
+var optional = map[string]map[string]any{
+	"usage.message.v1": {"conversation_id": "c1", "model": "m1", "client": "web", "api_key_id": "k1", "assistant_id": "a1", "project_id": "p1", "workflow_id": "w1"},
+	"usage.action.v1":  {"conversation_id": "c2", "model": "m2", "client": "slack", "assistant_id": "a2", "project_id": "p2", "workflow_id": "w2"},
+	"usage.token.v1": {"user_id": "ann", "provider": "pr", "deployment": "de", "byok": true, "cached_prompt_tokens": 3, "cache_creation_tokens": 4, "cost_usd": "1.5",
+		"assistant_id": "a3", "project_id": "p3", "workflow_id": "w3", "client": "api"},
+	"usage.workflow_run.v1": {"error_type": "e", "trigger": "manual", "user_id": "bob"},
+	"usage.entity.v1": {"name": "N", "email": "e@x", "role": "admin", "joined_at": "2026-01-02", "department": "D", "description": "long \u00e9", "url": "http://x",
+		"owner_id": "gone", "deleted": true, "settings": map[string]any{"user_level_data": false, "byok": true, "workflows": true, "pseudonymize": true}},
+}
+
+var required = map[string]map[string]any{
+	"usage.message.v1":      {"user_id": "ann", "channel": "chat"},
+	"usage.action.v1":       {"user_id": "ann", "action": "canvas"},
+	"usage.token.v1":        {"model": "m3", "prompt_tokens": 1, "completion_tokens": 2, "api_key_id": "k3"},
+	"usage.workflow_run.v1": {"workflow_id": "w4", "run_id": "r", "status": "failed", "duration_ms": 5},
+	"usage.entity.v1":       {"kind": "user", "id": "ann"},
+}
+
+// randomRecord is an event of any type with any of its optional fields, in either mode, or one that is refused.
+func randomRecord(random *rand.Rand, now time.Time) sentRecord {
+	types := slices.Sorted(maps.Keys(required))
+	typ := types[random.IntN(len(types))]
+	data := map[string]any{"org_id": fmt.Sprint("org-", random.IntN(4))}
+	maps.Copy(data, required[typ])
+	for _, name := range slices.Sorted(maps.Keys(optional[typ])) {
+		if random.IntN(2) == 0 {
+			data[name] = optional[typ][name]
+		}
+	}
+	if random.IntN(6) == 0 {
+		data[[]string{"user_id", "id"}[random.IntN(2)]] = "gone" // an erased person
+	}
+	if kinds := []string{"user", "workspace", "assistant"}; typ == "usage.entity.v1" {
+		if data["kind"] = kinds[random.IntN(3)]; data["kind"] == "workspace" {
+			data["id"] = data["org_id"]
+		} else {
+			delete(data, "settings")
+		}
+	}
+	id, source, at := fmt.Sprint("id-", random.IntN(50)), fmt.Sprint("source-", random.IntN(3)), now.Add(-time.Duration(random.IntN(3))*time.Hour).UTC().Format(time.RFC3339)
+	r := sentRecord{}
+	if random.IntN(2) == 0 {
+		r.key = fmt.Appendf(nil, "key-%d", random.IntN(9))
+	}
+	for range random.IntN(3) {
+		r.headers = append(r.headers, schema.Header{Key: fmt.Appendf(nil, "h%d", random.IntN(9)), Value: fmt.Appendf(nil, "v%d", random.IntN(9))})
+	}
+	if random.IntN(3) == 0 { // binary mode
+		for _, h := range [][2]string{{"ce_specversion", "1.0"}, {"ce_id", id}, {"ce_source", source}, {"ce_type", typ}, {"ce_time", at}} {
+			r.headers = append(r.headers, schema.Header{Key: []byte(h[0]), Value: []byte(h[1])})
+		}
+		r.value, _ = json.Marshal(data)
+	} else {
+		r.value, _ = json.Marshal(map[string]any{"specversion": "1.0", "id": id, "source": source, "type": typ, "time": at, "data": data})
+	}
+	switch random.IntN(12) {
+	case 0:
+		r.value = r.value[:random.IntN(len(r.value))] // broken, or empty
+	case 1:
+		r.value = bytes.Replace(r.value, []byte(`"org_id"`), []byte(`"org"`), 1)
+	case 2:
+		r.value = append(r.value[:len(r.value)-1], `,"filler":"`+strings.Repeat("x", 200+random.IntN(100)*100)+`"}`...)
+	case 3:
+		r.value = bytes.ReplaceAll(r.value, []byte(`-`), []byte(`\u002d`)) // which the scanner leaves to the full decoder
+	}
+	return r
+}
+
+// randomAnswer is a partition's share of an answer: record batches of every codec, some of a transaction, which may be aborted, or may end in an answer that comes
+// later; and the records that count.
+func randomAnswer(random *rand.Rand, now time.Time) (p *part, counted []sentRecord) {
+	p = &part{of: &partition{slot: slot{"t", 0}}}
+	for left := 1 + random.IntN(5); left > 0; left-- {
+		b := testBatch{base: p.end, codec: codec(random.IntN(5))}
+		var records []sentRecord
+		for i := range 1 + random.IntN(20) {
+			r := randomRecord(random, now)
+			records = append(records, r)
+			b.raw = append(b.raw, wireRecord(i, r.key, r.value, r.headers...))
+		}
+		b.transactional, b.producer = random.IntN(2) == 0, 7
+		if b.transactional && random.IntN(2) == 0 {
+			p.aborted = append(p.aborted, abortedTransaction{7, p.end})
+			p.records = append(p.records, b.bytes()...)
+			p.end += int64(len(records))
+			if left == 1 {
+				break
+			}
+			p.records = append(p.records, testBatch{base: p.end, control: true, producer: 7, records: []testRecord{{"\x00\x00\x00\x00", ""}}}.bytes()...)
+			p.end++
+			continue
+		}
+		p.records = append(p.records, b.bytes()...)
+		p.end += int64(len(records))
+		counted = append(counted, records...)
+	}
+	p.next = p.end
+	return p, counted
+}
+
+// dump is all that a batch says, so that two can be compared.
+func dump(b *batch) map[string]any {
+	all := map[string]any{"bytes": b.bytes, "stored": b.stored, "erased": b.erased, "erased rejects": b.erasedRejects, "withdrawn": b.withdrawn, "times": slices.Clone(b.rejects.times),
+		"rows": b.len()}
+	b.events.fill()
+	for _, t := range []*table{&b.events.table, &b.entities.table, &b.rejects.table} {
+		for _, f := range t.fields {
+			rows := make([]uint32, f.len())
+			for i := range rows {
+				rows[i] = uint32(i)
+			}
+			all[t.name+"."+f.name] = string(f.encode(nil, rows))
+		}
+	}
+	var twice [2]int
+	count := func(_ uint32, conflict bool) { twice[oneIf(conflict)]++ }
+	var blocks []monthBlock
+	b.rows, blocks = b.events.blocks(b.rows, count)
+	all["events' order"], all["months"], all["slices"] = fmt.Sprint(b.rows), len(blocks), fmt.Sprint(b.events.slices(b.rows))
+	b.rows = b.entities.sorted(b.rows, count)
+	all["entities' order"], all["twice"], all["highs"] = fmt.Sprint(b.rows), twice, len(b.events.highs)+len(b.entities.highs)
+	b.rows = b.rejects.all(b.rows)
+	all["rejects' order"] = fmt.Sprint(b.rows)
+	return all
+}
+
+// One decoder and one batch, used again and again, say of each answer what new ones say of it, record by record: nothing of an earlier record, record batch, answer
+// or batch is left in a later one.
+func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	s := benchSession(t)
+	s.erasures.current.Store(listOf(now, "gone"))
+	used := &decoder{session: s, reader: newReader(4 << 10), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now} // some are streams
+	for seed := range uint64(300) {
+		p, counted := randomAnswer(rand.New(rand.NewPCG(seed, 1)), now)
+		used.of = p.of
+		if err := used.reader.read(p, used.see, used.reached); err != nil {
+			t.Fatal(err)
+		}
+		expected := newBatch()
+		offset := offsetsOf(t, p)
+		for i, r := range counted {
+			one := &decoder{session: s, schema: schema.NewDecoder(), batch: expected, now: now, of: p.of}
+			rec := &schema.Record{Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers}
+			if err := one.see(rec, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, want := dump(used.batch), dump(expected)
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			if fmt.Sprint(got[name]) != fmt.Sprint(want[name]) {
+				t.Fatalf("answer %d: %s is %.300q, not %.300q", seed, name, fmt.Sprint(got[name]), fmt.Sprint(want[name]))
+			}
+		}
+		if used.batch.list != s.erasures.list() {
+			t.Fatalf("answer %d: the batch is held against another list of erasures", seed)
+		}
+		if at := used.batch.ends[p.of]; len(used.batch.ends) != 1 || at.offset != p.end {
+			t.Fatalf("answer %d: %d partitions end, this one at %d, not %d", seed, len(used.batch.ends), at.offset, p.end)
+		}
+		if used.batch.reset(); used.batch.moved() || !used.batch.since.IsZero() || used.batch.list != nil {
+			t.Fatalf("answer %d: after the reset %d rows and %d ends are left", seed, used.batch.len(), len(used.batch.ends))
+		}
+	}
+}
+
+// listOf is a list of persons of every org who were erased at a time.
+func listOf(at time.Time, users ...string) *erasureList {
+	l := &erasureList{secret: testSecret, digest: 1, persons: map[string]map[[32]byte]erasure{}}
+	for org := range 4 {
+		name := fmt.Sprint("org-", org)
+		l.persons[name] = map[[32]byte]erasure{}
+		for _, user := range users {
+			l.persons[name][schema.PersonHash(testSecret, name, user)] = erasure{at: schema.Millis(at.UnixMilli())}
+		}
+	}
+	return l
+}
+
+// offsetsOf gives the offsets and times of the records that count, by a new reader.
+func offsetsOf(t *testing.T, p *part) (records []schema.Record) {
+	t.Helper()
+	err := newReader(1<<20).read(p, func(rec *schema.Record, _ *largeValue) error {
+		records = append(records, schema.Record{Offset: rec.Offset, Time: rec.Time})
+		return nil
+	}, func(int64) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
+}
+
+// What a batch is stored from is taken from the other one while it is stored: neither has anything of the other's.
+func TestBatchesShareNothing(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	one, two := newBatch(), newBatch()
+	fill := func(b *batch, seed uint64) map[string]any {
+		s := benchSession(t)
+		p, _ := randomAnswer(rand.New(rand.NewPCG(seed, 1)), now)
+		d := &decoder{session: s, reader: newReader(1 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: b, now: now, of: p.of}
+		if err := d.reader.read(p, d.see, d.reached); err != nil {
+			t.Fatal(err)
+		}
+		return dump(b)
+	}
+	before := fill(one, 1)
+	fill(two, 2)
+	two.reset()
+	if after := dump(one); fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Error("filling one batch changed the other")
+	}
+}
+
+// A batch that once was very large gives its memory back.
+func TestMemoryOfLargeBatchesIsGivenBack(t *testing.T) {
+	b := newBatch()
+	before := b.held()
+	columns := []func(rec *schema.Record, text []byte){
+		func(rec *schema.Record, text []byte) { rec.Key = text },
+		func(rec *schema.Record, text []byte) { rec.Value = text },
+		func(rec *schema.Record, text []byte) { rec.Headers = []schema.Header{{Value: text}} },
+		func(rec *schema.Record, text []byte) { rec.Headers = []schema.Header{{Key: text}} },
+	}
+	text := make([]byte, 1<<20)
+	for _, put := range columns {
+		rec := &schema.Record{}
+		put(rec, text)
+		b.rejects.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, nil, time.Now())
+		b.rejects.encode([]uint32{0})
+		b.reset()
+	}
+	if held := b.held() - before; held < len(columns)<<20 {
+		t.Errorf("%d bytes are said to be held by %d columns and a block of 1 MiB each", held, len(columns))
+	}
+	for name, add := range map[string]func(b *batch){
+		"events": func(b *batch) { b.events.add(&schema.Event{Type: schema.Message, ID: text}) },
+		"words":  func(b *batch) { b.events.add(&schema.Event{Type: schema.Message, Org: text}) },
+		"entities": func(b *batch) {
+			b.entities.add(&schema.Event{Type: schema.EntityState, Entity: &schema.Entity{Name: text}})
+		},
+		"sorting": func(b *batch) {
+			for range 40_000 {
+				b.events.append(&schema.Event{})
+			}
+		},
+	} {
+		b := newBatch()
+		if add(b); b.held() < 1<<20 {
+			t.Errorf("%s: %d bytes are said to be held", name, b.held())
+		}
+	}
+}
