@@ -110,7 +110,7 @@ func TestDataWithTheContentTypeOfAnEnvelopeIsToldSo(t *testing.T) {
 // A value that is no JSON, or too large, is read in the same mode for what it says about persons.
 func TestARejectIsReadInItsMode(t *testing.T) {
 	repeated := append(binaryHeaders(message), headers("content-type", "application/cloudevents+json")...)
-	const begin = `{"time":"2026-10-31T08:15:31Z","data":{"org_id":"o","user_id":"u","x":`
+	const begin = `{"time":"2026-10-31T08:15:31Z","data":{"\u006frg_id":"o","user_id":"u","x":`
 	for _, value := range []string{begin, begin + `"` + string(make([]byte, MaxValueBytes))} {
 		_, rej := decodeBoth(t, &Record{Value: []byte(mark + value), Headers: repeated}, benchNow)
 		if rej == nil || rej.Org != "o" || rej.User != "u" || rej.Time != 1793434531000 {

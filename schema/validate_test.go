@@ -95,6 +95,16 @@ func TestValidateHoldsNoMoreThanALine(t *testing.T) {
 	}
 }
 
+// A carriage return that is the last byte of one reading still belongs to the line's end.
+func TestALinesEndMayBeReadInTwo(t *testing.T) {
+	for _, size := range []int{MaxValueBytes - 1, 2*MaxValueBytes - 1} {
+		l := lineReader{in: bufio.NewReaderSize(strings.NewReader(strings.Repeat("x", size)+"\r\n"), 1<<16)}
+		if line, read, err := l.next(); read != size || len(line) > size || err != nil {
+			t.Errorf("%d bytes of %d, %d held, error %v", read, size, len(line), err)
+		}
+	}
+}
+
 func TestValidateGivesTheErrorOfReading(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader("\n"), iotest.ErrReader(io.ErrClosedPipe))
 	if _, _, err := ValidateLines(broken, "f", benchNow, nil); !errors.Is(err, io.ErrClosedPipe) {
