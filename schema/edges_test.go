@@ -141,3 +141,15 @@ func TestLengthsInIdentities(t *testing.T) {
 		}
 	}
 }
+
+// The year 0 is before every day that can be stored, but rejects say when their events were.
+func TestTimesOfTheYearZero(t *testing.T) {
+	for text, want := range map[string]string{
+		"0000-01-01T00:00:00Z": "0000-01-01", "0000-02-29T00:00:00Z": "0000-02-29", "0000-03-01T00:00:00Z": "0000-03-01",
+	} {
+		at, ok := parseTime([]byte(text))
+		if got := at.Time().Format("2006-01-02"); !ok || got != want {
+			t.Errorf("%s: %s %v", text, got, ok)
+		}
+	}
+}
