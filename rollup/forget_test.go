@@ -199,6 +199,32 @@ func TestForgetErasesWhatLiesAheadAndNothingToCome(t *testing.T) {
 	}
 }
 
+// A recompute that reads the marks of an erasure must find its tombstones in the log, and ingest must know of it before its rows are looked for.
+func TestForgetMarksWhatIsBuried(t *testing.T) {
+	db := newDatabase(t)
+	worker, conn := db.stepped()
+	db.ingest(oneOfEach("acme", db.today-3, 1, 2, 3)...)
+	db.once()
+	seen := map[string]uint64{}
+	conn.before = func(_ int, text string) {
+		switch {
+		case strings.HasPrefix(text, "INSERT INTO marks"):
+			seen["left when it is marked"] = 1 + db.count("SELECT count() FROM events FINAL WHERE user_id = 'u1' AND bitAnd(version, 1) = 0")
+		case strings.HasPrefix(text, "INSERT INTO events"):
+			seen["listed when it is buried"] = 1 + db.count("SELECT count() FROM erasures")
+		case strings.HasPrefix(text, "ALTER TABLE events DELETE"):
+			seen["buried when it is deleted"] = 1 + db.count("SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 1")
+		}
+	}
+	if err := worker.Forget(db.ctx, []byte("secret"), "acme", "u1", nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 3 || seen["left when it is marked"] != 1 || seen["listed when it is buried"] != 2 || seen["buried when it is deleted"] != 5 {
+		t.Errorf("%v (each one more than it is)", seen)
+	}
+	db.judge("forgotten", "acme", db.today-3, db.today-3)
+}
+
 func TestForgetRefuses(t *testing.T) {
 	db := newDatabase(t)
 	for name, args := range map[string][3]string{"no secret": {"", "acme", "u0"}, "no org": {"s", "", "u0"}, "no user": {"s", "acme", ""}} {

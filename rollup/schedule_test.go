@@ -1,6 +1,7 @@
 package rollup
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -34,6 +35,22 @@ func TestDueKeepsWhatHasSettled(t *testing.T) {
 		if due := len(r.due([]tables.SliceState{c.state})) == 1; due != c.due {
 			t.Errorf("%s: due %v, want %v", name, due, c.due)
 		}
+	}
+}
+
+// The gauges say how many slices are dirty, and since when the one that has been so for the longest.
+func TestDirtyAgeIsOfTheOldestMark(t *testing.T) {
+	db := newDatabase(t)
+	for i, hours := range []int{1, 3, 2} {
+		db.exec("INSERT INTO marks (org_id, day, writer, seq, marked_at) SELECT {org:String}, {day:Date}, generateUUIDv4(), 1, now64(3) - toIntervalHour({hours:Int64})",
+			named("org", fmt.Sprintf("o%d", i)), named("day", (db.today-3).String()), named("hours", hours))
+	}
+	if _, err := db.dirty(db.ctx); err != nil {
+		t.Fatal(err)
+	}
+	age := time.Duration(value(db.metrics.dirtyAge) * float64(time.Second))
+	if n := value(db.metrics.dirtySlices); n != 3 || age < 3*time.Hour || age > 3*time.Hour+30*time.Minute {
+		t.Errorf("%v slices, the oldest dirty for %s; want 3, and 3h", n, age)
 	}
 }
 
