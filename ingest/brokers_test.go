@@ -120,7 +120,7 @@ func testUncleanLeaderWhileDown(t *testing.T, h *clustered) {
 	h.elected(func() {
 		m := h.start()
 		h.stored(20)
-		h.eventually("committed", func() bool { return h.committed(h.topic, 0) == 20 })
+		h.eventually("committed", func() bool { return h.brokers.Committed(h.config.Group, h.topic)[0] == 20 })
 		if err := m.stop(); err != nil {
 			t.Fatal(err)
 		}
