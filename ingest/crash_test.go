@@ -159,7 +159,7 @@ func (m *member) errors(class, name string) (sum float64) {
 			continue
 		}
 		for _, series := range f.GetMetric() { // labels are sorted: class, error, stage
-			if l := series.GetLabel(); l[0].GetValue() == class && l[1].GetValue() == name {
+			if l := series.GetLabel(); l[0].GetValue() == class && l[1].GetValue() == name && l[2].GetValue() == "ingest" {
 				sum += series.GetCounter().GetValue()
 			}
 		}

@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// What was committed within a record batch is not read again, and the rest of it is: here by a second start, since ClickHouse took the first of many inserts only.
+// What was committed within a record batch is not read again, and the rest of it is: here by a
+// second start, since ClickHouse took the first of many inserts only.
 func TestGoesOnWithinARecordBatch(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	h.config.BatchRows, h.config.StopTimeout = 3, time.Second

@@ -6,7 +6,8 @@ import (
 	"rollcall/schema"
 )
 
-// A header is two bytes on the wire at least, and 48 in memory. So many of a record are read, and beyond them only those by which an event is judged.
+// A header is two bytes on the wire at least, and 48 in memory. So many of a record are read, and
+// beyond them only those by which an event is judged.
 const (
 	maxHeaders   = 1 << 16
 	lateHeaders  = 64      // names
@@ -16,7 +17,8 @@ const (
 	keptOfHeader = 1 << 20 // of all headers are kept of a record that is taken apart
 )
 
-// keepLate adds a header behind the first ones, if an event is judged by it. Of several with one name the last is kept, as the last one counts.
+// keepLate adds a header behind the first ones, if an event is judged by it. Of several with one
+// name the last is kept, as the last one counts.
 func keepLate(to []schema.Header, first int, h schema.Header) []schema.Header {
 	if !judged(h.Key) {
 		return to

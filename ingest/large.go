@@ -13,9 +13,11 @@ import (
 	"rollcall/schema"
 )
 
-// A producer may compress gigabytes of zeros into a megabyte. Batches beyond the limit are therefore read as a stream, one record at a time; and of a record that
-// is large (maxWhole), however it came, only what it is judged by and what a reject keeps is held: the value, or the beginning, size and hash of one that is
-// too_large; the beginning of the key; the first of the headers. So a record's size never changes the verdict on it.
+// A producer may compress gigabytes of zeros into a megabyte. Batches beyond the limit are
+// therefore read as a stream, one record at a time; and of a record that is large (maxWhole),
+// however it came, only what it is judged by and what a reject keeps is held: the value, or the
+// beginning, size and hash of one that is too_large; the beginning of the key; the first of the
+// headers. So a record's size never changes the verdict on it.
 
 // stream visits the records of a batch from an offset on, holding one record at a time.
 func (r *reader) stream(b *recordBatch, from int64, see visit) error {
@@ -61,7 +63,8 @@ func (s stoppable) Read(b []byte) (int, error) {
 	}
 }
 
-// cutStream reads the next record into r.rec. What it gives is nil unless the value was too large to be held.
+// cutStream reads the next record into r.rec. What it gives is nil unless the value was too large
+// to be held.
 func (r *reader) cutStream(in *bufio.Reader) (*largeValue, error) {
 	size, err := binary.ReadVarint(in)
 	if err != nil {
@@ -176,7 +179,8 @@ func (p *pieces) value() ([]byte, *largeValue) {
 	return kept, large
 }
 
-// headers gives the first headers, as many as there is room for, then those by which an event is judged.
+// headers gives the first headers, as many as there is room for, then those by which an event is
+// judged.
 func (p *pieces) headers(to []schema.Header) []schema.Header {
 	n := p.varint()
 	if n < 0 && p.err == nil {
@@ -203,7 +207,8 @@ func (p *pieces) headers(to []schema.Header) []schema.Header {
 	return to
 }
 
-// beginning reads a part of which at most so many bytes are kept, and gives its size. It is nil for Kafka's null.
+// beginning reads a part of which at most so many bytes are kept, and gives its size. It is nil for
+// Kafka's null.
 func (p *pieces) beginning(most int64) (kept []byte, size int64) {
 	if size = p.varint(); size < 0 {
 		return nil, 0

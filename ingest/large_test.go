@@ -38,7 +38,8 @@ func wireRecord(offset int, key, value []byte, headers ...schema.Header) []byte 
 	return append(binary.AppendVarint(nil, int64(len(one))), one...)
 }
 
-// However many and however large its headers are, a record is judged by its attributes: the last of each name, wherever it stands.
+// However many and however large its headers are, a record is judged by its attributes: the last of
+// each name, wherever it stands.
 func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	header := func(name, value string) schema.Header { return schema.Header{Key: []byte(name), Value: []byte(value)} }
 	attributes := []schema.Header{
@@ -79,7 +80,8 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	}
 }
 
-// A small batch is read whatever window its producer asked for; a large one as far as brokers themselves go.
+// A small batch is read whatever window its producer asked for; a large one as far as brokers
+// themselves go.
 func TestWindowsOfZstd(t *testing.T) {
 	const small, large = 1 << 10, 3 << 20
 	for _, c := range []struct{ window, size int }{{128 << 20, small}, {512 << 20, small}, {128 << 20, large}} {

@@ -40,7 +40,8 @@ var required = map[string]map[string]any{
 	"usage.entity.v1":       {"kind": "user", "id": "ann"},
 }
 
-// randomRecord is an event of any type with any of its optional fields, in either mode, or one that is refused.
+// randomRecord is an event of any type with any of its optional fields, in either mode, or one that
+// is refused.
 func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 	types := slices.Sorted(maps.Keys(required))
 	typ := types[random.IntN(len(types))]
@@ -90,8 +91,9 @@ func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 	return r
 }
 
-// randomAnswer is a partition's share of an answer: record batches of every codec, some of a transaction, which may be aborted, or may end in an answer that comes
-// later; and the records that count.
+// randomAnswer is a partition's share of an answer: record batches of every codec, some of a
+// transaction, which may be aborted, or may end in an answer that comes later; and the records that
+// count.
 func randomAnswer(random *rand.Rand, now time.Time) (p *part, counted []sentRecord) {
 	p = &part{of: &partition{slot: slot{"t", 0}}}
 	for left := 1 + random.IntN(5); left > 0; left-- {
@@ -148,8 +150,9 @@ func dump(b *batch) map[string]any {
 	return all
 }
 
-// One decoder and one batch, used again and again, say of each answer what new ones say of it, record by record: nothing of an earlier record, record batch, answer
-// or batch is left in a later one.
+// One decoder and one batch, used again and again, say of each answer what new ones say of it,
+// record by record: nothing of an earlier record, record batch, answer or batch is left in a later
+// one.
 func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	s := benchSession(t)
@@ -214,7 +217,8 @@ func offsetsOf(t *testing.T, p *part) (records []schema.Record) {
 	return records
 }
 
-// What a batch is stored from is taken from the other one while it is stored: neither has anything of the other's.
+// What a batch is stored from is taken from the other one while it is stored: neither has anything
+// of the other's.
 func TestBatchesShareNothing(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	one, two := newBatch(), newBatch()

@@ -10,9 +10,11 @@ import (
 // maxSnappyBlock is the largest block that is held whole, inflated: more than what 16 MiB can hold.
 const maxSnappyBlock = 384 << 20
 
-// A snappyStream inflates snappy blocks one after the other, in a buffer that is as large as the largest of them. A block has no window: a copy may look back to its
-// beginning, and some encoders' do (klauspost's, and so franz-go's). Of a block that is larger than any buffer may be, the last half of the buffer is held: that is
-// enough for what snappy itself encodes (and so librdkafka and Java), which looks back 64 KiB at most.
+// A snappyStream inflates snappy blocks one after the other, in a buffer that is as large as the
+// largest of them. A block has no window: a copy may look back to its beginning, and some encoders'
+// do (klauspost's, and so franz-go's). Of a block that is larger than any buffer may be, the last
+// half of the buffer is held: that is enough for what snappy itself encodes (and so librdkafka and
+// Java), which looks back 64 KiB at most.
 type snappyStream struct {
 	blocks [][]byte // that follow
 	block  []byte   // what is left of the one in hand
@@ -87,7 +89,8 @@ func (s *snappyStream) next() error {
 	return nil
 }
 
-// element begins the next element, unless one is in hand, and inflates as much of it as there is room for.
+// element begins the next element, unless one is in hand, and inflates as much of it as there is
+// room for.
 func (s *snappyStream) element() error {
 	if s.left == 0 {
 		if err := s.tag(); err != nil {
@@ -107,7 +110,8 @@ func (s *snappyStream) element() error {
 	return nil
 }
 
-// copyBack repeats n bytes. Where they reach into what is being written, the copy repeats itself, so each round copies all that is there by then.
+// copyBack repeats n bytes. Where they reach into what is being written, the copy repeats itself,
+// so each round copies all that is there by then.
 func (s *snappyStream) copyBack(n int) error {
 	if s.back > s.end-s.begin {
 		return fmt.Errorf("%w: a copy from %d bytes before; %d are held", errSnappy, s.back, s.end-s.begin)
@@ -126,7 +130,8 @@ const (
 	snappyCopy4   // or four
 )
 
-// tag reads the head of an element: how long it is, and how far it looks back (0: it is a literal, which follows).
+// tag reads the head of an element: how long it is, and how far it looks back (0: it is a literal,
+// which follows).
 func (s *snappyStream) tag() error {
 	if len(s.block) == 0 {
 		return errSnappy

@@ -11,7 +11,8 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// patterns are texts that encoders treat differently: what repeats near and far, what does not repeat, and runs.
+// patterns are texts that encoders treat differently: what repeats near and far, what does not
+// repeat, and runs.
 func patterns() map[string][]byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 100_000)
@@ -50,7 +51,8 @@ func unsnappy(packed []byte, buffer int) ([]byte, error) {
 	return io.ReadAll(s)
 }
 
-// What libraries encode is read, and through a small buffer as well if copies do not look back further.
+// What libraries encode is read, and through a small buffer as well if copies do not look back
+// further.
 func TestSnappyStream(t *testing.T) {
 	for name, text := range patterns() {
 		for form, packed := range map[string][]byte{

@@ -111,8 +111,9 @@ func granted(t *testing.T) int {
 	return n << 30
 }
 
-// Whatever a record batch holds, ingest needs no more memory than its manifest grants: it may map that much and no more, and a Go program that is refused memory
-// dies at once. Every record becomes a reject or an event.
+// Whatever a record batch holds, ingest needs no more memory than its manifest grants: it may map
+// that much and no more, and a Go program that is refused memory dies at once. Every record becomes
+// a reject or an event.
 func TestShortBombs(t *testing.T) {
 	all, dir, limit := bombs(), t.TempDir(), granted(t)
 	const topic = "bombs"

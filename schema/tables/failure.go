@@ -24,16 +24,20 @@ import (
 //	Unknown  repeats the statement            divides the batch, so that no slice waits    answers 5xx
 //	                                          for another one's failure
 //
-// All are counted by class and name (Failures). Lasting and Unknown ones that go on for minutes raise the alert RollcallClickHouseErrors, which says the name.
+// All are counted by class and name (Failures). Lasting and Unknown ones that go on for minutes
+// raise the alert RollcallClickHouseErrors, which says the name.
 type Class string
 
 const (
-	// Passing: the same statement may succeed later without anybody's doing, or once the server has what it lacks: memory, disk space, connections, merges that
-	// keep up with inserts, keepers and replicas, quota; or ClickHouse gave no answer.
+	// Passing: the same statement may succeed later without anybody's doing, or once the server has
+	// what it lacks: memory, disk space, connections, merges that keep up with inserts, keepers and
+	// replicas, quota; or ClickHouse gave no answer.
 	Passing Class = "passing"
-	// Lasting: it cannot succeed before somebody changes the schema, a right, a user's profile or this program.
+	// Lasting: it cannot succeed before somebody changes the schema, a right, a user's profile or
+	// this program.
 	Lasting Class = "lasting"
-	// Unknown: everything else, such as errors that are younger than this program. Whether it passes shows only with time, so it is repeated, and reported.
+	// Unknown: everything else, such as errors that are younger than this program. Whether it
+	// passes shows only with time, so it is repeated, and reported.
 	Unknown Class = "unknown"
 )
 
@@ -66,8 +70,8 @@ var lasting = map[int32]string{
 	516: "AUTHENTICATION_FAILED", 565: "TOO_MANY_PARTITIONS", 691: "UNKNOWN_ELEMENT_OF_ENUM", 720: "USER_EXPIRED", 774: "TABLE_IS_PERMANENTLY_READ_ONLY",
 }
 
-// Divisible says whether part of what a statement was asked for may succeed where all of it failed: it was too much for the server, or the failure may be that of
-// one row.
+// Divisible says whether part of what a statement was asked for may succeed where all of it failed:
+// it was too much for the server, or the failure may be that of one row.
 func Divisible(err error) bool {
 	class, name := Classify(err)
 	return class == Unknown || name == "MEMORY_LIMIT_EXCEEDED" || name == "TIMEOUT_EXCEEDED"
@@ -117,7 +121,8 @@ func cutOff(err error) bool {
 	return false
 }
 
-// maxNames is how many names of unknown failures are told apart, so that no server can make series without end.
+// maxNames is how many names of unknown failures are told apart, so that no server can make series
+// without end.
 const maxNames = 50
 
 // Failures counts what ClickHouse refused. Nil counts nothing.
@@ -146,7 +151,8 @@ func NewFailures(reg prometheus.Registerer, stage string) *Failures {
 	return &Failures{total: total, stage: stage, names: map[string]bool{}}
 }
 
-// see counts a failure. That nobody wants the answer any more is none, nor is an answer without rows.
+// see counts a failure. That nobody wants the answer any more is none, nor is an answer without
+// rows.
 func (f *Failures) see(err error) {
 	if f == nil || err == nil || errors.Is(err, context.Canceled) || errors.Is(err, sql.ErrNoRows) {
 		return

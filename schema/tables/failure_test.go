@@ -84,8 +84,8 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// The stages of one process count into one metric. What nobody waits for, and an answer without rows, are no failures; a server that invents names makes no
-// series without end.
+// The stages of one process count into one metric. What nobody waits for, and an answer without
+// rows, are no failures; a server that invents names makes no series without end.
 func TestFailuresAreCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	one, two := NewFailures(reg, "one"), NewFailures(reg, "two")
