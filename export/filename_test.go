@@ -59,7 +59,7 @@ func TestFilePath(t *testing.T) {
 			t.Errorf("a path is %s", got)
 		}
 	}
-	if path("acme", "agents", "", july) != path("acme", "agents", "", july) {
+	if first := path("acme", "agents", "", july); path("acme", "agents", "", july) != first {
 		t.Error("a request has two paths")
 	}
 }

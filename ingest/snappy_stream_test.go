@@ -70,15 +70,15 @@ func TestSnappyStream(t *testing.T) {
 
 func TestSnappyStreamTellsWhatIsWrong(t *testing.T) {
 	for name, packed := range map[string][]byte{
-		"it ends too early":                      {10, 4<<2 | snappyLiteral, 'a', 'b'},
-		"it holds less than it says":             {10, 1<<2 | snappyLiteral, 'a', 'b'},
-		"it holds more than it says":             {1, 1<<2 | snappyLiteral, 'a', 'b'},
-		"something follows":                      {1, 0<<2 | snappyLiteral, 'a', 'b'},
+		"it ends too early":                      {10, 4<<2 + snappyLiteral, 'a', 'b'},
+		"it holds less than it says":             {10, 1<<2 + snappyLiteral, 'a', 'b'},
+		"it holds more than it says":             {1, 1<<2 + snappyLiteral, 'a', 'b'},
+		"something follows":                      {1, 0<<2 + snappyLiteral, 'a', 'b'},
 		"a copy of nothing":                      {8, snappyCopy1, 0},
-		"a copy from before the beginning":       {5, 0<<2 | snappyLiteral, 'a', snappyCopy1, 2},
-		"a copy without its distance":            {5, 0<<2 | snappyLiteral, 'a', 3<<2 | snappyCopy4, 1, 0},
-		"a literal without its length":           {80, 63<<2 | snappyLiteral, 1, 0},
-		"a literal that is longer than an int32": {80, 63<<2 | snappyLiteral, 255, 255, 255, 255, 'a'},
+		"a copy from before the beginning":       {5, 0<<2 + snappyLiteral, 'a', snappyCopy1, 2},
+		"a copy without its distance":            {5, 0<<2 + snappyLiteral, 'a', 3<<2 | snappyCopy4, 1, 0},
+		"a literal without its length":           {80, 63<<2 + snappyLiteral, 1, 0},
+		"a literal that is longer than an int32": {80, 63<<2 + snappyLiteral, 255, 255, 255, 255, 'a'},
 	} {
 		if got, err := unsnappy(packed, 64); !errors.Is(err, errSnappy) {
 			t.Errorf("%s: %q, %v", name, got, err)
