@@ -203,12 +203,12 @@ func TestClientGoes(t *testing.T) {
 	t.Run("the workspace's only slot is taken", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		f.begin(ctx, path, key)
-		a := f.want(f.get(path, key), 503)
+		a := f.want(f.get(path, key), 429)
 		if a.Header.Get("Retry-After") != "5" || !strings.Contains(a.body, "try again") {
 			t.Errorf("Retry-After %q: %s", a.Header.Get("Retry-After"), a.body)
 		}
-		a = f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 503)
-		if !strings.HasPrefix(a.body, `{"error":"Service Unavailable","message":`) {
+		a = f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 429)
+		if !strings.HasPrefix(a.body, `{"error":"Too Many Requests","message":`) {
 			t.Errorf("drop-in: %s", a.body)
 		}
 		_, other := f.key("other")
