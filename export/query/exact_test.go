@@ -79,7 +79,8 @@ func TestPartialDaysAreReadFromTheLog(t *testing.T) {
 	r := request(Users)
 	r.Period = mustPeriod("2026-10-11", "2026-10-12", "Asia/Kolkata")
 	short := r
-	short.Period, _ = WallClockPeriod(WallClock{"2026-10-10T18:30", "UTC"}, WallClock{"2026-10-10T23:59:59.998", "UTC"}, now)
+	short.Period, _ = WallClockPeriod(
+		WallClock{dated("2026-10-10T18:30"), "UTC"}, WallClock{dated("2026-10-10T23:59:59.998"), "UTC"}, now)
 	for _, days := range [][]string{nil, {"2026-10-11"}, {"2026-10-10", "2026-10-12"}} {
 		b.rollUp(days...)
 		if got := b.columns(r, "user_id"); strings.Join(got, " ") != "u1 u2 u3 u4 u5 u6" {
@@ -251,8 +252,8 @@ func numberOrSum(t *testing.T, cell string) *big.Rat {
 
 func TestAUserWith50000MapKeys(t *testing.T) {
 	b := newBed(t)
-	if err := b.conn.Exec(context.Background(), `INSERT INTO events (org_id, day, type, event_id, version, time, id, user_id, channel, assistant_id, model)
-SELECT 'acme', '2026-10-05', 'message', leftPad(toString(number), 16, '0'), 2, '2026-10-05 00:00:00', toString(number), 'u', 'assistant', 'a/' || toString(number % 50000), 'm' || toString(number % 3) FROM numbers(100000)`); err != nil {
+	if err := b.conn.Exec(context.Background(), dated(`INSERT INTO events (org_id, day, type, event_id, version, time, id, user_id, channel, assistant_id, model)
+SELECT 'acme', '2026-10-05', 'message', leftPad(toString(number), 16, '0'), 2, '2026-10-05 00:00:00', toString(number), 'u', 'assistant', 'a/' || toString(number % 50000), 'm' || toString(number % 3) FROM numbers(100000)`)); err != nil {
 		t.Fatal(err)
 	}
 	b.add(message("v", "2026-10-05T00:00:00"))

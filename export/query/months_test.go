@@ -14,15 +14,27 @@ import (
 	"rollcall/schema/tables"
 )
 
-// usage is n random events from August to October 2026, many of them at the ends of months, of few ids, so that days share all that a month adds up.
+// The three months of these tests are the last ones that are over: a worker merges no other.
+func monthStart(i int) time.Time {
+	today := time.Now().UTC()
+	return time.Date(today.Year(), today.Month()-3+time.Month(i), 1, 0, 0, 0, 0, time.UTC)
+}
+
+// daysOf is how many days a month has.
+func daysOf(i int) int { return monthStart(i+1).AddDate(0, 0, -1).Day() }
+
+// usage is n random events of the three months, many of them at the ends of months, of few ids, so that days share all
+// that a month adds up.
 func usage(r *rand.Rand, n int) (events []fields) {
 	pick := func(texts ...string) string { return texts[r.IntN(len(texts))] }
+	begin, end := monthStart(0), monthStart(3)
 	for range n {
-		moment := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(r.IntN(92*86_400)) * time.Second)
+		moment := begin.Add(time.Duration(r.IntN(int(end.Sub(begin).Seconds()))) * time.Second)
 		if r.IntN(4) == 0 {
-			moment = time.Date(2026, time.Month(8+r.IntN(4)), 1, 0, 0, r.IntN(3)-2, 0, time.UTC).Add(time.Duration(r.IntN(12)-6) * time.Hour * time.Duration(r.IntN(2)))
+			moment = monthStart(r.IntN(4)).Add(time.Duration(r.IntN(3)-2) * time.Second)
+			moment = moment.Add(time.Duration(r.IntN(12)-6) * time.Hour * time.Duration(r.IntN(2)))
 		}
-		if moment.Month() < 8 || moment.Month() > 10 {
+		if moment.Before(begin) || !moment.Before(end) {
 			continue
 		}
 		at := moment.Format("2006-01-02T15:04:05")
@@ -45,21 +57,30 @@ func usage(r *rand.Rand, n int) (events []fields) {
 
 // monthsPeriods are periods of whole months, and ones that end within a month, a day or a millisecond of one.
 func monthsPeriods(t *testing.T) map[string]Period {
-	clock := func(from, fromZone, to, toZone string) Period {
-		p, err := WallClockPeriod(WallClock{from, fromZone}, WallClock{to, toZone}, now)
+	must := func(p Period, err error) Period {
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
+	days := func(from, to time.Time, zone string) Period {
+		first, last := from.Format(time.DateOnly), to.Format(time.DateOnly)
+		return must(ParsePeriod(PeriodRequest{From: first, To: last, Timezone: zone}, time.Now()))
+	}
+	clock := func(from, to time.Time) Period {
+		const layout = "2006-01-02T15:04:05.000"
+		return must(WallClockPeriod(WallClock{from.Format(layout), "UTC"}, WallClock{to.Format(layout), "UTC"}, time.Now()))
+	}
+	first, last := monthStart(0), monthStart(3).AddDate(0, 0, -1)
 	return map[string]Period{
-		"all three months":        mustPeriod("2026-08-01", "2026-10-31", ""),
-		"one of them":             mustPeriod("2026-09-01", "2026-09-30", ""),
-		"more than they":          mustPeriod("2026-07-15", "2026-11-20", ""),
-		"less a day at each end":  mustPeriod("2026-08-02", "2026-10-30", ""),
-		"ahead of UTC":            mustPeriod("2026-08-01", "2026-10-31", "Asia/Kolkata"),
-		"behind UTC":              mustPeriod("2026-08-01", "2026-10-31", "America/New_York"),
-		"less a millisecond each": clock("2026-08-01T00:00:00.001", "UTC", "2026-10-31T23:59:59.998", "UTC"),
+		"all three months":       days(first, last, ""),
+		"one of them":            days(monthStart(1), monthStart(2).AddDate(0, 0, -1), ""),
+		"more than they":         days(first.AddDate(0, 0, -17), last.AddDate(0, 0, 20), ""),
+		"less a day at each end": days(first.AddDate(0, 0, 1), last.AddDate(0, 0, -1), ""),
+		"ahead of UTC":           days(first, last, "Asia/Kolkata"),
+		"behind UTC":             days(first, last, "America/New_York"),
+		"less a millisecond each": clock(
+			first.Add(time.Millisecond), monthStart(3).Add(-2*time.Millisecond)),
 	}
 }
 
@@ -84,7 +105,7 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 		t.Helper()
 		for i, name := range names {
 			period := periods[name]
-			plan, err := tables.ReadPlan(context.Background(), b.conn, period.Span(org), now)
+			plan, err := tables.ReadPlan(context.Background(), b.conn, period.Span(org), time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,6 +116,7 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 				}
 				for _, group := range groups {
 					req := request(dataType)
+					req.AsOf = time.Now()
 					req.Period, req.GroupBy, req.Settings.BYOK = period, group, true
 					question := fmt.Sprintf("%s: %s by %q", name, dataType, group)
 					if answers[question] == "" {
@@ -109,7 +131,7 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 	}
 	generations := func(what, name string, want int) {
 		t.Helper()
-		plan, err := tables.ReadPlan(context.Background(), b.conn, periods[name].Span(org), now)
+		plan, err := tables.ReadPlan(context.Background(), b.conn, periods[name].Span(org), time.Now())
 		if err != nil || len(plan.Generations) != want {
 			t.Errorf("%s, %s: %d generations are read, want %d (%v)", what, name, len(plan.Generations), want, err)
 		}
@@ -119,7 +141,10 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 	b.add(late...)
 	compare("late events", "ahead of UTC")
 	rollUp()
-	for name, want := range map[string]int{"all three months": 3, "one of them": 1, "more than they": 3, "less a day at each end": 30 + 1 + 30, "ahead of UTC": 2 + 31, "behind UTC": 31 + 2} {
+	for name, want := range map[string]int{
+		"all three months": 3, "one of them": 1, "more than they": 3, "less a day at each end": daysOf(0) - 1 + 1 + daysOf(2) - 1,
+		"ahead of UTC": 2 + daysOf(2), "behind UTC": daysOf(0) + 2,
+	} {
 		generations("all rolled up", name, want)
 	}
 	compare("all rolled up", "all three months", "one of them", "ahead of UTC", "behind UTC", "less a millisecond each")
