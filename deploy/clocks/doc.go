@@ -5,9 +5,6 @@
 // Every test binary starts with its wall clock moved (testdata/clock.c), and so do its children: the embedded engine, the rollcall processes of tests, Chromium and
 // Java. Go, C and C++ see the same time. It needs Linux on x86-64 and a C compiler.
 //
-// The days of export/query's tests are fixed, in autumn 2026, and two of these tests need a rollup worker that still rolls them up: from August 2027 on, by any clock,
-// they have to be moved. Until then the lane leaves that package out under a clock that is later, and says so.
-//
 // What stays real: monotonic clocks, so nothing waits longer or shorter; the times that the kernel puts on files; and system calls that ask the kernel itself, which
 // none of the programs here make to learn the time.
 package main
