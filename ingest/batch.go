@@ -57,6 +57,15 @@ func (b *batch) reset() {
 	b.stored, b.erased, b.erasedRejects, b.withdrawn = [len(b.stored)]int{}, [len(b.erased)]int{}, 0, 0
 }
 
+// again is an empty batch, in the memory of this one unless that has grown to twice what a batch may hold.
+func (b *batch) again(batchBytes int) *batch {
+	b.reset()
+	if b.held() > 2*batchBytes {
+		return newBatch()
+	}
+	return b
+}
+
 // held is the memory that the batch takes, in bytes. It stays with the batch when it is reset: batches of one kind need no new memory. But each column remembers
 // the largest that it ever was, and so batches of many kinds could make one many times as large as any of them.
 func (b *batch) held() int {

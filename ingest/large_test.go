@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -76,6 +78,35 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 			if most := keptOfHeader + lateHeaders*(lateName+lateValue); headers > most && len(key) > maxWhole {
 				t.Errorf("%s: %d bytes of headers, not %d at most", name, headers, most)
 			}
+		}
+	}
+}
+
+// Of a value that is too large a reject has the beginning, and the size and hash of all of it, however it was read.
+func TestWhatIsKeptOfALargeValue(t *testing.T) {
+	value := make([]byte, maxWhole+12345)
+	for i := range value {
+		value[i] = byte(i * i >> 3)
+	}
+	wire := wireRecord(3, []byte("k"), value)
+	whole, piecemeal := newReader(1<<20), newReader(1<<20)
+	fromWhole, _, err := whole.cut(wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromStream, err := piecemeal.cutStream(bufio.NewReader(bytes.NewReader(wire)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := largeValue{size: uint64(len(value)), sha: sha256.Sum256(value)}
+	for name, got := range map[string]*largeValue{"in memory": fromWhole, "as a stream": fromStream} {
+		if got == nil || *got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+	for name, r := range map[string]*reader{"in memory": whole, "as a stream": piecemeal} {
+		if !bytes.Equal(r.rec.Value, value[:keptOfTooLarge]) {
+			t.Errorf("%s: %d bytes are kept", name, len(r.rec.Value))
 		}
 	}
 }

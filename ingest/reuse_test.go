@@ -273,8 +273,16 @@ func TestMemoryOfLargeBatchesIsGivenBack(t *testing.T) {
 		},
 	} {
 		b := newBatch()
-		if add(b); b.held() < 1<<20 {
-			t.Errorf("%s: %d bytes are said to be held", name, b.held())
+		add(b)
+		held := b.held()
+		if held < 1<<20 {
+			t.Errorf("%s: %d bytes are said to be held", name, held)
+		}
+		if b.again(held/2+1) != b {
+			t.Errorf("%s: a batch that may be used again is thrown away", name)
+		}
+		if again := b.again(held / 4); again == b || again.held() >= held {
+			t.Errorf("%s: a batch twice as large as the limit is used again", name)
 		}
 	}
 }

@@ -25,10 +25,7 @@ func (s *session) store(ctx context.Context) error {
 			if err := s.storeBatch(ctx, b); err != nil {
 				return fmt.Errorf("batch %d: %w", b.number, err)
 			}
-			if b.reset(); b.held() > 2*s.cfg.BatchBytes {
-				b = newBatch()
-			}
-			s.free <- b
+			s.free <- b.again(s.cfg.BatchBytes)
 		case <-tick.C:
 			s.refreshErasures(ctx)
 			s.storeProgress(ctx)
