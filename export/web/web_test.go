@@ -85,7 +85,8 @@ func TestLanguagesHaveTheSameWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	english, rest, found := strings.Cut(string(source), "\n  de: {")
+	_, words, _ := strings.Cut(string(source), "\nconst words = {")
+	english, rest, found := strings.Cut(words, "\n  de: {")
 	if !found {
 		t.Fatal("words.js has no German")
 	}
