@@ -36,7 +36,7 @@ type BrokerOptions struct {
 	Nodes      int           // brokers of the cluster, ≥ 1; default 1. The first listens on Addr, the others on random ports
 	Topics     []string      // created at every start where they are missing; default DefaultTopics
 	Partitions int           // of a topic that is created, ≥ 1; default 4. Existing topics keep theirs
-	Retention  time.Duration // records of a topic that is created are removed after so long; default 7 days
+	Retention  time.Duration // records are removed when they have been there for so long; default 7 days
 	Log        *slog.Logger  // default: discarded
 
 	// Listen wraps each node's listener, if set: fault tests break connections there.
@@ -125,7 +125,10 @@ func (b *Broker) start(ctx context.Context, opts BrokerOptions) error {
 		kfake.ClusterID("rollcall-embedded"),
 		kfake.WithLogger(b.log),
 		kfake.DefaultNumPartitions(opts.Partitions),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(maxBatchBytes)}),
+		kfake.BrokerConfigs(map[string]string{
+			"message.max.bytes": strconv.Itoa(maxBatchBytes),
+			"log.retention.ms":  "-1", // the broker removes records itself
+		}),
 		kfake.ListenFn(func(network, addr string) (net.Listener, error) { return listenGuarded(ctx, network, addr, opts) }),
 	}
 	if opts.Dir != "" {
@@ -144,29 +147,40 @@ func (b *Broker) start(ctx context.Context, opts BrokerOptions) error {
 			return err
 		}
 	}
-	b.done.Go(b.applyRetention)
+	r, err := newRetention(b.cluster, b.Addr(), opts)
+	if err != nil {
+		return err
+	}
+	b.done.Go(func() { b.applyRetention(r) })
 	return nil
 }
 
 func (b *Broker) createTopic(topic string, opts BrokerOptions) error {
-	retention := strconv.FormatInt(opts.Retention.Milliseconds(), 10)
-	err := b.cluster.CreateTopic(topic, int32(opts.Partitions), map[string]string{"retention.ms": retention})
+	err := b.cluster.CreateTopic(topic, int32(opts.Partitions), nil)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("topic %s: %w", topic, err)
 	}
 	return nil
 }
 
-// applyRetention removes expired records: the cluster does so by itself only for topics that were configured since its start.
-func (b *Broker) applyRetention() {
+// applyRetention removes records that have been there for long enough, until the broker stops.
+func (b *Broker) applyRetention(r *retention) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b.done.Go(func() {
+		<-b.stop
+		cancel()
+	})
 	tick := time.NewTicker(retentionPeriod)
 	defer tick.Stop()
 	for {
+		if err := r.apply(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			b.log.log.Warn("embedded broker: records are kept longer than they should be", "error", err)
+		}
 		select {
 		case <-b.stop:
 			return
 		case <-tick.C:
-			b.cluster.ApplyRetention()
 		}
 	}
 }

@@ -115,27 +115,6 @@ func TestBrokerKeepsWhatItHad(t *testing.T) {
 	}
 }
 
-func TestBrokerRemovesExpiredRecordsAfterRestart(t *testing.T) {
-	dir := t.TempDir()
-	opts := embedded.BrokerOptions{Dir: dir, Topics: []string{"t"}, Partitions: 1, Retention: time.Hour}
-	b := startBroker(t, opts)
-	w := writer(b.Addr(), "t")
-	defer w.Close()
-	err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte("old"), Time: time.Now().Add(-2 * time.Hour)})
-	if err == nil {
-		err = w.WriteMessages(t.Context(), kafka.Message{Value: []byte("new")})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Close()
-	b = startBroker(t, opts)
-	b.Cluster().ApplyRetention()
-	if got := b.Cluster().PartitionInfo("t", 0).LogStartOffset; got != 1 {
-		t.Errorf("the log starts at %d, want 1: only the old record is gone", got)
-	}
-}
-
 func TestBrokerTakesValuesOverOneMiB(t *testing.T) {
 	b := startBroker(t, embedded.BrokerOptions{Topics: []string{"t"}, Partitions: 1})
 	w := writer(b.Addr(), "t")

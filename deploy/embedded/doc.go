@@ -23,6 +23,9 @@
 //     by the kill, and reads none of what it appends there;
 //   - a batch whose index entry the kill prevented takes the next batch's, and so on to the end of
 //     the segment. An aborted transaction can be shown;
+//   - it removes records by their own timestamps, which are the producers', and with an old one all
+//     that lie before it. This happens without a kill, too: retention is therefore the broker's own
+//     (broker_retention.go), and goes by when records arrived;
 //   - a partition of which all records expired begins at offset 0 again, below what readers
 //     committed. This happens at every start, not only after a kill.
 //

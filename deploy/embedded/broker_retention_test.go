@@ -1,0 +1,62 @@
+package embedded
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Records are removed by when they arrived. What producers say of their time, and a restart, change nothing.
+func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
+	opts := BrokerOptions{Dir: t.TempDir(), Topics: []string{"t"}, Partitions: 1, Retention: 24 * time.Hour}
+	noted := opts
+	noted.Dir = t.TempDir() // the broker notes the real time, which stands still here
+	begin := func() (*Broker, *retention) {
+		b, err := StartBroker(t.Context(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Close)
+		r, err := newRetention(b.cluster, b.Addr(), noted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b, r
+	}
+	produce := func(b *Broker, times ...time.Time) {
+		client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.DefaultProduceTopic("t"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		for _, at := range times {
+			if err := client.ProduceSync(context.Background(), &kgo.Record{Value: []byte("v"), Timestamp: at}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	now := time.Now()
+	b, r := begin()
+	apply := func(after time.Duration, want int64) {
+		t.Helper()
+		if err := r.apply(t.Context(), now.Add(after)); err != nil {
+			t.Fatal(err)
+		}
+		b.cluster.ApplyRetention() // the cluster's own removes nothing
+		if got := b.cluster.PartitionInfo("t", 0).LogStartOffset; got != want {
+			t.Errorf("after %s the log starts at %d, want %d", after, got, want)
+		}
+	}
+	produce(b, now, now, now.AddDate(0, -2, 0)) // the last one says that it is old
+	apply(2*time.Hour, 0)
+	produce(b, now.AddDate(0, 2, 0), now.AddDate(-1, 0, 0))
+	apply(3*time.Hour, 0)
+	apply(25*time.Hour, 0)
+	b.Close()
+	b, r = begin()
+	apply(26*time.Hour+time.Minute, 3)
+	apply(27*time.Hour+time.Minute, 5)
+	apply(1000*time.Hour, 5)
+}
