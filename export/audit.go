@@ -66,17 +66,16 @@ func (a *audit) start(ctx context.Context, row auditRow) error {
 // end replaces the start's row, or is the only one of a request that was refused. The request it speaks of may be cancelled already.
 func (a *audit) end(row auditRow) {
 	a.mu.Lock()
-	if a.running {
-		defer a.mu.Unlock()
-		if len(a.ended) < maxEnded {
-			a.ended = append(a.ended, row)
-		} else {
-			a.log.Error("audit row dropped: the database takes none", "request_id", row.requestID, "outcome", row.outcome)
-		}
-		return
+	running := a.running
+	if len(a.ended) < maxEnded {
+		a.ended = append(a.ended, row)
+	} else {
+		a.log.Error("audit row dropped: the database takes none", "request_id", row.requestID, "outcome", row.outcome)
 	}
 	a.mu.Unlock()
-	a.writeOrLog(context.Background(), []auditRow{row})
+	if !running {
+		a.flushLast()
+	}
 }
 
 func (a *audit) run(ctx context.Context) error {
@@ -89,7 +88,7 @@ func (a *audit) run(ctx context.Context) error {
 			a.flush(context.Background())
 		case <-ctx.Done():
 			a.setRunning(false)
-			a.flushLast(tick.C)
+			a.flushLast()
 			return nil
 		}
 	}
@@ -102,14 +101,19 @@ func (a *audit) setRunning(running bool) {
 }
 
 // flushLast tries for auditTimeout, since nobody does after it.
-func (a *audit) flushLast(again <-chan time.Time) {
+func (a *audit) flushLast() {
 	ctx, cancel := context.WithTimeout(context.Background(), auditTimeout)
 	defer cancel()
+	again := time.NewTicker(auditInterval)
+	defer again.Stop()
 	for !a.flush(ctx) {
 		select {
-		case <-again:
+		case <-again.C:
 		case <-ctx.Done():
+			a.mu.Lock()
+			defer a.mu.Unlock()
 			a.log.Error("audit rows lost: the database took none while the service stopped", "rows", len(a.ended))
+			a.ended = nil
 			return
 		}
 	}
