@@ -164,3 +164,17 @@ func TestNoTextOfAUserIsInTheSQL(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A limit on memory reaches the engine; without one, its own setting holds.
+func TestSpilling(t *testing.T) {
+	for _, limit := range []uint64{0, 1 << 30} {
+		r := request(Users)
+		r.SpillBytes = limit
+		_, settings := r.engineFormat()
+		for _, name := range []string{"max_bytes_before_external_group_by", "max_bytes_before_external_sort"} {
+			if got, said := settings[name]; said != (limit > 0) || said && got != limit {
+				t.Errorf("with SpillBytes %d, %s is %v (said: %t)", limit, name, got, said)
+			}
+		}
+	}
+}
