@@ -22,3 +22,20 @@ func (o *Oracle) erase(e *Event) bool {
 	}
 	return false
 }
+
+// ahead says whether an event lies after an erasure of its person, and gives the event without an owner who was erased. Such an
+// event is erased if it had arrived before, and theirs again if it came after. Only the product knows which, so either may be.
+func (o *Oracle) ahead(e Event) (mayBeGone bool, ownerless []Event) {
+	for _, x := range o.erasures {
+		switch {
+		case e.Org != x.Org || e.Time < x.Before:
+		case e.User == x.User || e.Kind == "user" && e.Entity == x.User:
+			mayBeGone = true
+		case e.Owner == x.User:
+			without := e
+			without.Owner = ""
+			ownerless = append(ownerless, without)
+		}
+	}
+	return mayBeGone, ownerless
+}

@@ -45,7 +45,9 @@ func (o *Oracle) Add(r Record, now time.Time) (reason string) {
 		o.Repeated++
 		return ""
 	}
-	o.copies[id] = append(o.copies[id], e)
+	mayBeGone, ownerless := o.ahead(e)
+	o.erased[id] = o.erased[id] || mayBeGone
+	o.copies[id] = append(append(o.copies[id], e), ownerless...)
 	return ""
 }
 
