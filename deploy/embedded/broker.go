@@ -147,10 +147,7 @@ func (b *Broker) start(ctx context.Context, opts BrokerOptions) error {
 			return err
 		}
 	}
-	r, err := newRetention(b.cluster, b.Addr(), opts)
-	if err != nil {
-		return err
-	}
+	r := newRetention(b.cluster, b.Addr(), opts)
 	b.done.Go(func() { b.applyRetention(r) })
 	return nil
 }

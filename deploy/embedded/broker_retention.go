@@ -48,23 +48,23 @@ type retentionLog struct {
 	End       int64
 }
 
-func newRetention(cluster *kfake.Cluster, addr string, opts BrokerOptions) (*retention, error) {
+// newRetention goes on with the notes of earlier starts. Without them, or where a power failure left
+// half of a file, records are only kept longer.
+func newRetention(cluster *kfake.Cluster, addr string, opts BrokerOptions) *retention {
 	r := &retention{cluster: cluster, addr: addr, after: opts.Retention}
 	if opts.Dir == "" {
-		return r, nil
+		return r
 	}
 	r.file = filepath.Join(opts.Dir, "retention.json")
 	text, err := os.ReadFile(r.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
 	if err == nil {
 		err = json.Unmarshal(text, &r.notes)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read when records arrived: %w; without the file %s they are kept longer", err, r.file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		opts.Log.Warn("embedded broker: when records arrived is not known; they are kept longer", "file", r.file, "error", err)
+		r.notes = nil
 	}
-	return r, nil
+	return r
 }
 
 // apply notes where the logs end, if that is due, and removes what has been there for long enough.
