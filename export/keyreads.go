@@ -195,7 +195,7 @@ func (b *keyBatcher) join(id string) (*keyBatch, error) {
 // run looks the batch up when its turn comes. It serves many requests, so none of their contexts ends it.
 func (b *keyBatcher) run(batch *keyBatch) {
 	last := <-b.turn
-	time.Sleep(time.Until(last.Add(b.every)))
+	time.Sleep(time.Until(last.Add(b.every))) // what bounds a flood's queries; requests go on joining the batch
 	b.mu.Lock()
 	b.waiting = nil
 	b.mu.Unlock()

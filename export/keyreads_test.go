@@ -95,7 +95,7 @@ func TestUnknownKeysThatWaitAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for b.isWaiting() { // until its look-up has begun
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // between two looks
 	}
 	for i := range 3 {
 		if _, err := b.join(fmt.Sprint(i)); err != nil {
@@ -109,7 +109,7 @@ func TestUnknownKeysThatWaitAreBounded(t *testing.T) {
 	close(hold)
 	<-first.done
 	for b.isWaiting() { // until the second one's has
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // between two looks
 	}
 	if key, _, err := b.get(t.Context(), "known"); err != nil || key.ID != "known" {
 		t.Errorf("afterwards: %+v, %v", key, err)
