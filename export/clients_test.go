@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -209,6 +210,41 @@ func TestRubbishOnTheWire(t *testing.T) {
 	f.want(response, 200)
 	if status := f.http10("/v1/exports", key); status != 426 {
 		t.Errorf("HTTP/1.0: %d, want 426", status)
+	}
+	f.blameless(key)
+}
+
+// An unknown transfer coding and an unknown version of HTTP have statuses of their own, 501 and 505,
+// with which net/http answers before any handler runs. These are the only 5xx that a client can
+// cause: they leave no log line, no metric, and so no alert.
+func TestTheProtocolsOwnRefusals(t *testing.T) {
+	f := running(t)
+	_, key := f.key("acme")
+	authorized := "Host: h\r\nAuthorization: Bearer " + key + "\r\n"
+	post := "POST /export/users HTTP/1.1\r\n" + authorized
+	before := f.series()
+	for request, want := range map[string]int{
+		post + "Transfer-Encoding: gzip\r\n\r\n":                                     http.StatusNotImplemented,
+		post + "Transfer-Encoding: \x01\r\n\r\n":                                     http.StatusBadRequest,
+		post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n":                   http.StatusNotImplemented,
+		post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n":       http.StatusNotImplemented,
+		post + "Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}":          http.StatusNotImplemented,
+		"GET /v1/exports HTTP/0.9\r\n" + authorized + "\r\n":                         http.StatusHTTPVersionNotSupported,
+		"GET /v1/exports HTTP/2.0\r\n" + authorized + "\r\n":                         http.StatusHTTPVersionNotSupported,
+		"GET /v1/exports HTTP/9.0\r\n" + authorized + "\r\n":                         http.StatusHTTPVersionNotSupported,
+		"GET /v1/exports HTTP/9.0\r\n" + authorized + "Transfer-Encoding: x\r\n\r\n": http.StatusNotImplemented,
+		"GET /v1/exports HTTP/10.0\r\n" + authorized + "\r\n":                        http.StatusBadRequest,
+		"GET /v1/exports HTTP/x\r\n" + authorized + "\r\n":                           http.StatusBadRequest,
+	} {
+		if status := f.raw(request); status != want {
+			t.Errorf("%.200q: %d, want %d", request, status, want)
+		}
+	}
+	if f.log.Len() != 0 {
+		t.Errorf("the log has\n%s", f.log)
+	}
+	if after := f.series(); !maps.Equal(before, after) {
+		t.Errorf("the metrics were %v, and are %v", before, after)
 	}
 	f.blameless(key)
 }

@@ -8,7 +8,9 @@
 //   - The service holds one buffer of fixed size per answer, whatever the answer's size. When the client goes, the query ends.
 //   - Nothing that a client sent is ever part of an SQL text.
 //   - Data with another content has another ETag.
-//   - Whatever is refused is refused with a sentence that says what to change.
+//   - Whatever is refused is refused with a sentence that says what to change. What a client does wrong is a 4xx. Two refusals are
+//     net/http's own, before a request reaches this package, with the statuses that HTTP defines for them: 501 for an unknown transfer coding and 505 for an
+//     unknown version of HTTP. They leave no log line and no metric.
 //
 // # Clocks
 //

@@ -30,11 +30,16 @@ func serving(t *testing.T, maxConnections int, change func(*http.Server)) (addr 
 	if err := s.serve(addr, server, maxConnections, "", ""); err != nil {
 		t.Fatal(err)
 	}
+	runUntilTheTestEnds(t, s)
+	return addr
+}
+
+func runUntilTheTestEnds(t *testing.T, s *service) {
+	t.Helper()
 	done, stop := make(chan error, 1), make(chan struct{})
 	s.group.Add(func() error { <-stop; return nil }, func(error) {})
 	go func() { done <- s.group.Run() }()
 	t.Cleanup(func() { close(stop); <-done })
-	return addr
 }
 
 func dial(t *testing.T, addr string) net.Conn {
