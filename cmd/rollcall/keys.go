@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"rollcall/export"
 )
 
@@ -79,10 +81,5 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 }
 
 func withKeys(f clickhouseFlags, do func(*export.Keys) error) error {
-	conn, err := f.open()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return do(export.OpenKeys(conn))
+	return f.connected(func(conn driver.Conn) error { return do(export.OpenKeys(conn)) })
 }

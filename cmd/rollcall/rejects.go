@@ -5,7 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"iter"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"rollcall/ingest"
 	"rollcall/schema"
@@ -67,15 +71,14 @@ func (c *rejectsListCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	conn, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
+	return c.connected(func(conn driver.Conn) error { return printRejects(std.out, ingest.List(ctx, conn, filter)) })
+}
+
+func printRejects(w io.Writer, rejects iter.Seq2[*ingest.Reject, error]) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	for r, err := range ingest.List(ctx, conn, filter) {
+	for r, err := range rejects {
 		if err != nil {
 			return err
 		}
@@ -84,7 +87,7 @@ func (c *rejectsListCommand) Run(ctx context.Context, std streams) error {
 		if err := encoder.Encode(line); err != nil {
 			return err
 		}
-		if _, err := std.out.Write(shownJSON(text.Bytes())); err != nil {
+		if _, err := w.Write(shownJSON(text.Bytes())); err != nil {
 			return err
 		}
 	}
@@ -106,11 +109,10 @@ func (c *rejectsReplayCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	conn, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
+	return c.connected(func(conn driver.Conn) error { return replay(ctx, conn, config, filter, std) })
+}
+
+func replay(ctx context.Context, conn driver.Conn, config ingest.Config, filter ingest.Filter, std streams) error {
 	report, n := newProgress(std.err, "records read"), 0
 	done, err := ingest.Replay(ctx, conn, config, filter, func(*ingest.Reject) { n++; report.at(n, 0) })
 	report.done()

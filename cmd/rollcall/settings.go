@@ -73,13 +73,19 @@ func (f clickhouseFlags) options() (tables.Options, error) {
 	return o, conn.Close()
 }
 
-// open is for commands that need no more than a connection.
-func (f clickhouseFlags) open() (driver.Conn, error) {
+// connected calls do with a connection and closes it afterwards. It is for commands that need no
+// more than a connection.
+func (f clickhouseFlags) connected(do func(driver.Conn) error) error {
 	o, err := f.options()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return tables.Open(o)
+	conn, err := tables.Open(o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return do(conn)
 }
 
 // secretFlags name the service's secret. It keys pseudonyms, download links, sessions and the hashes of erased persons, so it is one for all processes and

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"rollcall/ingest"
 )
@@ -27,24 +30,30 @@ func (f topicFlags) group() (ingest.Config, error) {
 	return config, err
 }
 
+// reach calls do with what both commands talk to: the group's brokers and the tables.
+func (f topicFlags) reach(do func(ingest.Config, driver.Conn) error) error {
+	config, err := f.group()
+	if err != nil {
+		return err
+	}
+	return f.connected(func(conn driver.Conn) error { return do(config, conn) })
+}
+
 type topicsListCommand struct {
 	topicFlags `embed:""`
 }
 
 func (c *topicsListCommand) Run(ctx context.Context, std streams) error {
-	config, err := c.group()
-	if err != nil {
-		return err
-	}
-	conn, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	topics, err := ingest.ListTopics(ctx, config, conn)
-	if err != nil {
-		return err
-	}
+	return c.reach(func(config ingest.Config, conn driver.Conn) error {
+		topics, err := ingest.ListTopics(ctx, config, conn)
+		if err != nil {
+			return err
+		}
+		return printTopics(std.out, topics)
+	})
+}
+
+func printTopics(w io.Writer, topics []ingest.Topic) error {
 	var lines table
 	lines.row("TOPIC", "PARTITIONS", "COMPLETE THROUGH", "UNREAD", "STATE")
 	for _, t := range topics {
@@ -54,7 +63,7 @@ func (c *topicsListCommand) Run(ctx context.Context, std streams) error {
 		}
 		lines.row(t.Name, fmt.Sprint(t.Partitions), t.Through.UTC().Format(time.RFC3339), unread, topicState(t))
 	}
-	return lines.print(std.out)
+	return lines.print(w)
 }
 
 // topicState says whether somebody has to do something.
@@ -78,21 +87,14 @@ type topicsRetireCommand struct {
 }
 
 func (c *topicsRetireCommand) Run(ctx context.Context, std streams) error {
-	config, err := c.group()
-	if err != nil {
+	return c.reach(func(config ingest.Config, conn driver.Conn) error {
+		left, err := ingest.Retire(ctx, config, conn, c.Topic, c.LeaveUnread)
+		for _, partition := range left {
+			fmt.Fprintf(std.out, "never stored: %s\n", shown(partition))
+		}
+		if err == nil {
+			fmt.Fprintf(std.err, "retired %s\n", shown(c.Topic))
+		}
 		return err
-	}
-	conn, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	left, err := ingest.Retire(ctx, config, conn, c.Topic, c.LeaveUnread)
-	for _, partition := range left {
-		fmt.Fprintf(std.out, "never stored: %s\n", shown(partition))
-	}
-	if err == nil {
-		fmt.Fprintf(std.err, "retired %s\n", shown(c.Topic))
-	}
-	return err
+	})
 }
