@@ -21,13 +21,13 @@ test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS=
 	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
 test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka, one broker and four of it (needs Java, Maven and Debian's package kcat), but for what never meets the broker
-	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat,brokers $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/suite ./ingest ./deploy/kafkatest
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat,brokers $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/test/suite ./ingest ./deploy/test/kafkatest
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
-	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/faults $(FAULTS)
+	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/test/faults $(FAULTS)
 
 test-faults-short: engine ## a fault of each kind
-	$(GO) test -tags faults $(TEST_FLAGS) -count=1 -v -run Short ./deploy/faults
+	$(GO) test -tags faults $(TEST_FLAGS) -count=1 -v -run Short ./deploy/test/faults
 
 test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
 	$(GO) test -tags browser $(TEST_FLAGS) -count=1 -skip Screenshots ./export/web/...
@@ -39,20 +39,20 @@ screenshots: engine ## pictures of the analytics page, in dist/screenshots
 	$(GO) test -tags browser -count=1 -run 'Screenshots|States' ./export/web/... -screenshots $(CURDIR)/dist/screenshots
 
 test-containers: ## the integration suite against Kafka and ClickHouse server images, over HTTP and over TLS, where Docker runs
-	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/suite
-	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/suite -tls
+	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite
+	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite -tls
 
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
-	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/alerts
+	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/test/alerts
 
 test-clocks: engine ## the tests under other clocks (needs a C compiler and Debian's package chromium); CLOCKS='-clocks leap-day ./rollup' for some
-	$(GO) run ./deploy/clocks $(CLOCKS)
+	$(GO) run ./deploy/test/clocks $(CLOCKS)
 
 test-sdks: engine ## events sent by the official CloudEvents SDKs, to Apache Kafka (needs Java, Maven, Python with pip and npm)
-	ROLLCALL_TEST_KAFKA=real $(GO) test -tags sdks $(TEST_FLAGS) -count=1 -v -run OfficialSDKs ./deploy/suite
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags sdks $(TEST_FLAGS) -count=1 -v -run OfficialSDKs ./deploy/test/suite
 
 test-mutants: engine ## small faults put into packages, and how many their tests catch (hours); MUTANTS=schema SHARE=10 SEED=7 for one package and a tenth of its faults
-	cd deploy/mutants && $(GO) run . -seed $(SEED) -share $(SHARE) $(MUTANTS)
+	cd deploy/test/mutants && $(GO) run . -seed $(SEED) -share $(SHARE) $(MUTANTS)
 
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
@@ -60,11 +60,11 @@ check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy 
 	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat,sdks,brokers ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
-	cd deploy/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
-	cd deploy/mutants && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
+	cd deploy/test/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
+	cd deploy/test/mutants && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 
 engine: ## fetch the embedded ClickHouse library (once; cached outside the repository)
-	@deploy/embedded/install.sh
+	@deploy/demo/embedded/install.sh
 
 build: ## bin/rollcall
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rollcall ./cmd/rollcall

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/schema/tables"
 )
 

@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/schema/tables"
 )
 

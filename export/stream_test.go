@@ -17,7 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/demo/embedded/enginetest"
 )
 
 // crowd stores one message of each of so many users, whose ids have 5 characters and 32 times width.

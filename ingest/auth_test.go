@@ -7,7 +7,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"rollcall/deploy/certtest"
+	"rollcall/deploy/test/certtest"
 )
 
 // Ingest joins its group, fetches and commits over TLS with a client certificate and over each SASL mechanism; with a wrong password it does not.

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/test/kafkatest"
 )
 
 // What takes more than one broker, on four of Apache Kafka.

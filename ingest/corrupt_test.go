@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"rollcall/deploy/embedded"
+	"rollcall/deploy/demo/embedded"
 )
 
 // A rottenListener serves a log of which one byte is wrong for good, as after a bad disk.

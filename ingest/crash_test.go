@@ -10,7 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"rollcall/deploy/embedded"
+	"rollcall/deploy/demo/embedded"
 	"rollcall/schema/tables"
 )
 

@@ -14,9 +14,9 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"rollcall/deploy/embedded"
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/demo/embedded"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/kafkatest"
 	"rollcall/schema/tables"
 )
 

@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"rollcall/deploy/embedded"
-	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/demo/embedded"
+	"rollcall/deploy/test/kafkatest"
 )
 
 // Records that were deleted before they were read are counted, not passed over in silence.

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"rollcall/deploy/embedded"
+	"rollcall/deploy/demo/embedded"
 )
 
 // missing has the brokers say, while it is true, that a topic does not exist.

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/schema"
 	"rollcall/schema/tables"
 )

@@ -77,6 +77,6 @@
 //
 // Two readers fill the same table of known keys. The scanner reads the JSON that producers usually send without allocating, about as fast as it can be walked
 // over, and gives up at the first doubt; the full decoder reads everything, and decides. The rules come after, in one place for both (judge.go, data.go). A fuzz
-// test holds the two to one verdict and one event; another, in deploy/suite, holds them to the
+// test holds the two to one verdict and one event; another, in deploy/test/suite, holds them to the
 // suite's oracle.
 package schema

@@ -5,7 +5,7 @@ import (
 	"net"
 	"os"
 
-	"rollcall/deploy/embedded"
+	"rollcall/deploy/demo/embedded"
 )
 
 var guideTopics = []string{"usage.messages", "usage.actions", "usage.tokens", "usage.workflows", "usage.entities"}

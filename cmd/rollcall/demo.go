@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"rollcall/deploy/embedded"
-	"rollcall/deploy/sample"
+	"rollcall/deploy/demo/embedded"
+	"rollcall/deploy/demo/sample"
 	"rollcall/export"
 	"rollcall/schema/tables"
 )

@@ -14,7 +14,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/test/processtest"
 )
 
 // A demo is `rollcall demo` in a process of its own.

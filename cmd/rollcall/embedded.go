@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"rollcall/deploy/embedded"
+	"rollcall/deploy/demo/embedded"
 )
 
 // embeddedCommand runs one embedded part alone, in a process that can be measured and killed by itself.

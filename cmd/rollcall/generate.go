@@ -7,7 +7,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"rollcall/deploy/sample"
+	"rollcall/deploy/demo/sample"
 )
 
 type generateCommand struct {

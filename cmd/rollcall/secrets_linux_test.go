@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/test/processtest"
 )
 
 // A secret that was given by file or environment shows nowhere: not in the process list, that of the process's children included, not in the log at its most

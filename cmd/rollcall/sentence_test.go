@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/processtest"
 )
 
 // Whatever a command wanted of ClickHouse: a database that is not there, or a server that is not, ends it with exit code

@@ -15,9 +15,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"rollcall/deploy/embedded"
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/demo/embedded"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/processtest"
 )
 
 // The page of settings is made from the source.

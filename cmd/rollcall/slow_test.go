@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/test/processtest"
 )
 
 // serving answers "ok" on an address of its own, with the limits of the product.

@@ -16,9 +16,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"rollcall/deploy/certtest"
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/certtest"
+	"rollcall/deploy/test/processtest"
 )
 
 func newCertificate(t *testing.T) *certtest.Certificate {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/kafkatest"
 	"rollcall/schema/tables"
 )
 

@@ -25,9 +25,9 @@ import (
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"rollcall/deploy/embedded"
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/demo/embedded"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/processtest"
 )
 
 // A receiver is an OTLP endpoint: it keeps the spans that it was sent, by the service that sent them.

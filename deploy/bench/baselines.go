@@ -10,7 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/segmentio/kafka-go"
 
-	"rollcall/deploy/sample"
+	"rollcall/deploy/demo/sample"
 	"rollcall/schema/tables"
 )
 

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"rollcall/deploy/sample"
+	"rollcall/deploy/demo/sample"
 )
 
 // duplicates is the share of events that are sent twice.

@@ -14,7 +14,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"rollcall/deploy/sample"
+	"rollcall/deploy/demo/sample"
 	"rollcall/ingest"
 	"rollcall/schema"
 	"rollcall/schema/tables"

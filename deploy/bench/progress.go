@@ -9,7 +9,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"rollcall/deploy/sample"
+	"rollcall/deploy/demo/sample"
 )
 
 // await returns when a group has committed everything, or whatever ends it earlier has ended.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/kafkatest"
 	"rollcall/export"
 	"rollcall/schema/tables"
 )

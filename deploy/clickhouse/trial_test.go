@@ -18,7 +18,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/test/kafkatest"
 	"rollcall/export"
 	"rollcall/ingest"
 	"rollcall/rollup"

@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"rollcall/deploy/embedded/enginetest"
-	"rollcall/deploy/kafkatest"
+	"rollcall/deploy/demo/embedded/enginetest"
+	"rollcall/deploy/test/kafkatest"
 	"rollcall/export"
 	"rollcall/ingest"
 	"rollcall/rollup"

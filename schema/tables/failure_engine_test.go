@@ -8,7 +8,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/schema/tables"
 )
 

@@ -1,0 +1,175 @@
+package suite
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"rollcall/deploy/test/suite/oracle"
+)
+
+// An ask is one request for an export: the query, and how the answer is to be written.
+type ask struct {
+	oracle.Query
+	Format    string // csv, ndjson, json
+	Delimiter string // comma, semicolon, tab; csv only
+	BOM       bool
+	DropIn    bool // by the drop-in surface: Format is csv or json
+}
+
+func (a ask) String() string {
+	type plain ask // without this method
+	return fmt.Sprintf("%+v", plain(a))
+}
+
+// answer is the file that the product gives.
+func (b *bed) answer(a ask) (status int, body []byte) {
+	b.t.Helper()
+	if !a.DropIn {
+		return b.call(a.Org, http.MethodGet, "/v1/exports/"+a.Type+"?"+a.parameters().Encode(), nil)
+	}
+	return b.call(a.Org, http.MethodPost, "/export/"+a.Type+"/"+a.Format, a.body())
+}
+
+// call sends a request with the workspace's key.
+func (b *bed) call(org, method, path string, body []byte) (int, []byte) {
+	b.t.Helper()
+	address := b.server.URL + path
+	if strings.HasPrefix(path, "http") {
+		address = path
+	}
+	req, err := http.NewRequestWithContext(b.t.Context(), method, address, bytes.NewReader(body))
+	b.must(err)
+	if org != "" {
+		req.Header.Set("Authorization", "Bearer "+b.key(org))
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	b.must(err)
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	b.must(err)
+	if tag := res.Header.Get("ETag"); tag != "" && res.StatusCode == http.StatusOK {
+		b.tagged(org+" "+path+" "+tag, answer)
+	}
+	return res.StatusCode, answer
+}
+
+// tagged: different data never keeps its tag, in no test.
+func (b *bed) tagged(request string, file []byte) {
+	b.t.Helper()
+	if before, asked := b.files[request]; asked && !bytes.Equal(before, file) {
+		b.t.Errorf("seed %d: two files under one tag: %s\n%.2000s\n%.2000s", *seed, request, before, file)
+	}
+	b.files[request] = file
+}
+
+func (a ask) parameters() url.Values {
+	v := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	set("range", a.Range)
+	set("from", a.From)
+	set("to", a.To)
+	set("timezone", a.Zone)
+	set("group_by", a.GroupBy)
+	set("format", a.Format)
+	set("delimiter", a.Delimiter)
+	if a.WeekMonday {
+		v.Set("week_start", "monday")
+	}
+	if a.ActiveOnly {
+		v.Set("include_inactive", "false")
+	}
+	if a.AttributesNow {
+		v.Set("attributes", "now")
+	}
+	if a.BOM {
+		v.Set("bom", "true")
+	}
+	return v
+}
+
+func (a ask) body() []byte {
+	type end struct {
+		Date     string `json:"date"`
+		Timezone string `json:"timezone"`
+	}
+	body, _ := json.Marshal(struct { // texts always encode
+		From    end    `json:"from"`
+		To      end    `json:"to"`
+		GroupBy string `json:"group_by,omitempty"`
+	}{end{a.From, a.Zone}, end{a.To, a.ToZone}, a.GroupBy})
+	return body
+}
+
+// groupings of each type: those that every workspace may ask for.
+var groupings = map[string][]string{
+	"users": {"", "model"}, "assistants": {"", "model"}, "workflows": {""}, "projects": {""}, "models": {"", "source"}, "api-keys": {"", "model"},
+}
+
+var dataTypes = []string{"users", "assistants", "workflows", "projects", "models", "api-keys"}
+
+var zones = []string{"", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe", "Africa/Cairo"}
+
+// periods draws what somebody may ask for: named ranges, dates and, for the drop-in surface, moments.
+func (a *ask) period(r *rand.Rand, now time.Time) {
+	a.Zone = zones[r.IntN(len(zones))]
+	zone, _ := time.LoadLocation(a.Zone) // the list's names exist
+	today := now.In(zone)
+	later := today.Add(20 * time.Minute) // midnight may pass before it is asked
+	earliest := later.AddDate(-1, 0, 1)  // a day more, for 29 February
+	if later.Day() <= 28 {
+		earliest = later.AddDate(-1, 0, 0)
+	}
+	date := func(t time.Time) string { return t.Format(time.DateOnly) }
+	days := int(today.Sub(earliest) / (24 * time.Hour))
+	from := earliest.AddDate(0, 0, r.IntN(days))
+	switch r.IntN(8) {
+	case 0, 1:
+		a.From, a.To = date(from), date(from)
+	case 2:
+		a.From, a.To = date(earliest), date(today.AddDate(0, 0, r.IntN(300)))
+	case 3:
+		a.From, a.To = date(today), date(today.AddDate(0, 0, 1))
+	case 4:
+		a.From, a.To = date(earliest), date(earliest.AddDate(0, 0, r.IntN(3)))
+	default:
+		a.From, a.To = date(from), date(from.AddDate(0, 0, r.IntN(90)))
+	}
+	if !a.DropIn {
+		if r.IntN(3) == 0 {
+			a.From, a.To = "", ""
+			a.Range = []string{"this_month", "last_month", "this_week", "last_week"}[r.IntN(4)]
+			a.WeekMonday = strings.HasSuffix(a.Range, "week") && r.IntN(2) == 0
+		}
+		return
+	}
+	if a.Zone == "" {
+		a.Zone = "UTC"
+	}
+	a.ToZone = a.Zone
+	if r.IntN(3) > 0 {
+		a.From += clock(r, 0)
+	}
+	if r.IntN(3) > 0 {
+		a.To += clock(r, 12)
+	}
+}
+
+// clock is a time of the day in one of the forms of the drop-in surface, at or after an hour.
+func clock(r *rand.Rand, hour int) string {
+	t := fmt.Sprintf("T%02d:%02d:%02d.%03d", hour+r.IntN(12), r.IntN(60), r.IntN(60), r.IntN(1000))
+	return t[:[]int{6, 9, 13}[r.IntN(3)]] + []string{"", "Z"}[r.IntN(2)]
+}

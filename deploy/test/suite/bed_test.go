@@ -1,0 +1,161 @@
+package suite
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/deploy/test/suite/oracle"
+	"rollcall/deploy/test/suite/traffic"
+	"rollcall/export"
+	"rollcall/ingest"
+	"rollcall/rollup"
+	"rollcall/schema/tables"
+)
+
+var seed = flag.Uint64("seed", 1, "the seed of the random events and requests")
+
+// topics: two are enough to show that any topic carries any type.
+var topics = []string{"suite.one", "suite.two"}
+
+var secret = []byte("the suite's secret, 32 bytes long")
+
+// A bed is the product on one backend, and the oracle that saw the same records.
+type bed struct {
+	t       *testing.T
+	broker  string
+	ch      tables.Options // what ingest and exports speak to
+	shard   tables.Options // what rollup speaks to, and the suite itself: the same, but for clusters
+	conn    driver.Conn    // to shard
+	oracle  *oracle.Oracle
+	now     time.Time // when the oracle judges dates
+	metrics *prometheus.Registry
+
+	server *httptest.Server
+	keys   map[string]string // workspace → key
+	files  map[string][]byte // request and ETag → what was answered
+}
+
+func newBed(t *testing.T) *bed {
+	broker, ch := backend(t, topics...)
+	return newBedOn(t, broker, ch, ch)
+}
+
+func newBedOn(t *testing.T, broker string, ch, shard tables.Options) *bed {
+	b := &bed{t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{}, files: map[string][]byte{}}
+	b.broker, b.ch, b.shard = broker, ch, shard
+	conn, err := tables.Open(b.shard)
+	b.must(err)
+	b.conn = conn
+	t.Cleanup(func() { conn.Close() })
+	b.serve()
+	return b
+}
+
+func (b *bed) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// serve starts the export service; limits are out of the way.
+func (b *bed) serve() {
+	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, MaxConcurrentPerOrg: 64}, b.ch, quiet(b.t), prometheus.NewRegistry())
+	b.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	b.server = httptest.NewServer(e.Handler())
+	b.t.Cleanup(func() {
+		b.server.Close()
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Errorf("export ended with %v", err)
+		}
+	})
+}
+
+// quiet logs warnings to the test.
+func quiet(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// send produces the records, each to a random partition, and tells the oracle.
+func (b *bed) send(records []traffic.Record) {
+	b.t.Helper()
+	b.produce(records)
+	for _, r := range records {
+		b.tell(r)
+	}
+}
+
+// ingest runs one ingest until everything that was produced is committed, stops it, and settles the oracle's conflicts by what the log says.
+func (b *bed) ingest(change func(*ingest.Config)) {
+	b.t.Helper()
+	cfg := ingest.Config{Brokers: []string{b.broker}, Topics: topics, Secret: secret, TLS: security.tls}
+	if change != nil {
+		change(&cfg)
+	}
+	registry := prometheus.NewRegistry()
+	b.metrics = registry
+	i, err := ingest.New(cfg, b.ch, quiet(b.t), registry)
+	b.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- i.Run(ctx) }()
+	b.eventually(func() error {
+		select {
+		case err := <-done:
+			b.t.Fatalf("ingest ended with %v", err)
+		default:
+		}
+		return b.committed()
+	})
+	cancel()
+	b.must(<-done)
+	b.compareLog()
+}
+
+// eventually polls until there is nothing that is not yet so; the deadline is for slow machines.
+func (b *bed) eventually(notYet func() error) {
+	b.t.Helper()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(90 * time.Second); ; <-poll.C {
+		err := notYet()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("still after 90 s: %v", err)
+		}
+	}
+}
+
+// roll makes a rollup worker; with nothing to settle, a slice is rolled up at once.
+func (b *bed) roll() *rollup.Rollup {
+	b.t.Helper()
+	r, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, b.shard, quiet(b.t), prometheus.NewRegistry())
+	b.must(err)
+	return r
+}
+
+// key is the workspace's own.
+func (b *bed) key(org string) string {
+	b.t.Helper()
+	if b.keys[org] == "" {
+		keys := export.OpenKeys(b.conn)
+		_, key, err := keys.Create(b.t.Context(), org, "suite", 0)
+		b.must(err)
+		b.keys[org] = key
+	}
+	return b.keys[org]
+}

@@ -1,0 +1,92 @@
+package suite
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"rollcall/deploy/test/suite/oracle"
+	"rollcall/deploy/test/suite/traffic"
+)
+
+// A workspace's key reaches its own data and nothing else, whatever is asked for. The stranger knows every id of the others: it can name them, and gets nothing.
+func TestAKeyReachesNothingOfOthers(t *testing.T) {
+	b := newBed(t)
+	b.send(traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: 400, Topics: topics}))
+	b.ingest(nil)
+	const stranger = "stranger"
+	year := oracle.Query{From: b.now.AddDate(0, -11, 0).Format("2006-01-02"), To: b.now.Format("2006-01-02")}
+
+	for _, dataType := range dataTypes {
+		a := ask{Query: year}
+		a.Org, a.Type = stranger, dataType
+		if dataType == "workflows" {
+			a.Type = "models"
+		}
+		path := "/v1/exports/" + a.Type + "?" + a.parameters().Encode()
+		status, body := b.call(stranger, http.MethodGet, path, nil)
+		b.must(statusError(status, body, http.StatusOK))
+		if rows, err := oracle.ReadCSV(body, ','); err != nil || len(rows) != 1 {
+			t.Errorf("%s: %d rows, %v", dataType, len(rows), err)
+		}
+		for _, name := range []string{"org", "org_id", "workspace", "Org_ID"} {
+			if status, body := b.call(stranger, http.MethodGet, path+"&"+name+"="+url.QueryEscape(traffic.Full), nil); status != http.StatusBadRequest {
+				t.Errorf("%s with %s: status %d: %.200s", dataType, name, status, body)
+			}
+		}
+		a.DropIn, a.Format, a.Zone, a.ToZone = true, "json", "UTC", "UTC"
+		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json", a.body()); status != http.StatusNotFound {
+			t.Errorf("%s by the drop-in surface: status %d: %.200s", dataType, status, body)
+		}
+		withOrg := strings.Replace(string(a.body()), "{", `{"org_id":"full",`, 1)
+		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json", []byte(withOrg)); status == http.StatusOK {
+			t.Errorf("%s by the drop-in surface with org_id: %.200s", dataType, body)
+		}
+	}
+	b.ownRowsOnly(year)
+	b.linksAreBound(year)
+}
+
+// ownRowsOnly: every row of every workspace's files names that workspace.
+func (b *bed) ownRowsOnly(year oracle.Query) {
+	b.t.Helper()
+	for _, org := range traffic.Orgs() {
+		a := ask{Query: year}
+		a.Org = org
+		cell := oracle.Cell{Text: org}
+		for _, got := range b.sheet(a, "users")["org_id"] {
+			if got != cell.CSV() {
+				b.t.Errorf("%q in a file of %q", got, org)
+			}
+		}
+	}
+}
+
+// linksAreBound: a download link answers 403 when anything of it is changed.
+func (b *bed) linksAreBound(year oracle.Query) {
+	b.t.Helper()
+	a := ask{Query: year, DropIn: true, Format: "csv"}
+	a.Org, a.Type, a.Zone, a.ToZone = traffic.Full, "users", "UTC", "UTC"
+	status, body := b.answer(a)
+	b.must(statusError(status, body, http.StatusOK))
+	link := string(body[strings.Index(string(body), `"downloadUrl":"`)+len(`"downloadUrl":"`):])
+	link = strings.ReplaceAll(link[:strings.Index(link, `"`)], `\u0026`, "&")
+	if status, body := b.call("", http.MethodGet, link, nil); status != http.StatusOK {
+		b.t.Fatalf("the link %s: status %d: %s", link, status, body)
+	}
+	start := strings.Index(link, "/export") + 1
+	if start == 0 {
+		start = strings.Index(link[len("http://"):], "/") + len("http://") + 1
+	}
+	for i := start; i < len(link); i++ {
+		changed := []byte(link)
+		if changed[i]++; changed[i] == '#' || changed[i] == '%' || changed[i] > '~' {
+			continue
+		}
+		status, body := b.call("", http.MethodGet, string(changed), nil)
+		if status == http.StatusOK {
+			b.t.Errorf("the link answers although byte %d was changed: %s\n%.200s", i, changed, body)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package suite
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"rollcall/deploy/test/suite/traffic"
+)
+
+// produce writes the records, each to a random partition.
+func (b *bed) produce(records []traffic.Record) {
+	b.t.Helper()
+	partition := rand.New(rand.NewPCG(*seed, uint64(len(records))))
+	w := &kafka.Writer{
+		Addr: kafka.TCP(b.broker), Transport: transport(), BatchTimeout: time.Millisecond, BatchBytes: 8 << 20, RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
+		Balancer: kafka.BalancerFunc(func(_ kafka.Message, partitions ...int) int { return partitions[partition.IntN(len(partitions))] }),
+	}
+	defer w.Close()
+	for chunk := range slices.Chunk(records, 500) {
+		var messages []kafka.Message
+		for _, r := range chunk {
+			messages = append(messages, message(r))
+		}
+		b.must(w.WriteMessages(b.t.Context(), messages...))
+	}
+}
+
+func message(r traffic.Record) kafka.Message {
+	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, kafka.Header{Key: h.Key, Value: h.Value})
+	}
+	return m
+}
+
+// committed is nil if ingest's group has committed all records, by the broker's own account.
+func (b *bed) committed() error {
+	client := &kafka.Client{Addr: kafka.TCP(b.broker), Transport: transport()}
+	meta, err := client.Metadata(b.t.Context(), &kafka.MetadataRequest{Topics: topics})
+	if err != nil {
+		return err
+	}
+	ends, partitions := map[string][]kafka.OffsetRequest{}, map[string][]int{}
+	for _, topic := range meta.Topics {
+		for _, p := range topic.Partitions {
+			ends[topic.Name] = append(ends[topic.Name], kafka.LastOffsetOf(p.ID))
+			partitions[topic.Name] = append(partitions[topic.Name], p.ID)
+		}
+	}
+	last, err := client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{Topics: ends})
+	if err != nil {
+		return err
+	}
+	got, err := client.OffsetFetch(b.t.Context(), &kafka.OffsetFetchRequest{GroupID: "rollcall", Topics: partitions})
+	if err != nil {
+		return err
+	}
+	if got.Error != nil { // among others: the group is not there before ingest has joined
+		return got.Error
+	}
+	offsets := map[string]int64{}
+	for topic, partitions := range got.Topics {
+		for _, p := range partitions {
+			offsets[fmt.Sprint(topic, p.Partition)] = p.CommittedOffset
+		}
+	}
+	for topic, partitions := range last.Topics {
+		for _, p := range partitions {
+			if at := max(0, offsets[fmt.Sprint(topic, p.Partition)]); at < p.LastOffset {
+				return fmt.Errorf("%d of %d records of %s, partition %d, are committed", at, p.LastOffset, topic, p.Partition)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+//go:build kcat || containers
+
+package suite
+
+import (
+	"bytes"
+	"flag"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/deploy/test/suite/oracle"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata/kcat instead of comparing with them")
+
+// Real input: a client that is not ours writes the events of testdata/kcat, in both content modes, and the files come out as committed. The same events again change no
+// byte. YYYY-MM in the test data stands for the last month, so that they never get too old.
+func TestEventsWrittenByKcatGiveTheGoldenFiles(t *testing.T) {
+	b := newBed(t)
+	month := time.Date(b.now.UTC().Year(), b.now.UTC().Month()-1, 1, 0, 0, 0, 0, time.UTC).Format("2006-01")
+	for range 2 {
+		b.kcat(month)
+		b.golden(month)
+		_, err := b.roll().Once(t.Context())
+		b.must(err)
+		b.golden(month)
+	}
+	if n := b.count("SELECT count() FROM rejects FINAL WHERE reason = 'invalid_value' AND detail LIKE '%channel%'"); n != 2 {
+		t.Errorf("%d rejects of the broken message that was sent twice", n)
+	}
+}
+
+// kcat sends every file: structured events line by line, binary ones with the headers beside them. Then it waits until they are ingested.
+func (b *bed) kcat(month string) {
+	b.t.Helper()
+	structured, err := filepath.Glob("testdata/kcat/structured/*.jsonl")
+	b.must(err)
+	for _, file := range structured {
+		b.run("kcat", append([]string{"-P", "-b", b.broker, "-t", topics[0], "-z", "lz4", "-l", b.dated(file, month)}, security.kcat...)...)
+		for line := range bytes.Lines(b.text(file, month)) {
+			b.oracle.Add(oracle.Record{Value: line}, b.now)
+		}
+	}
+	binary, err := filepath.Glob("testdata/kcat/binary/*.json")
+	b.must(err)
+	for _, file := range binary {
+		args, record := []string{"-P", "-b", b.broker, "-t", topics[1], "-k", "acme"}, oracle.Record{Value: b.text(file, month)}
+		for _, header := range strings.Fields(string(b.text(strings.TrimSuffix(file, ".json")+".headers", month))) {
+			args = append(args, "-H", header)
+			name, value, _ := strings.Cut(header, "=")
+			record.Headers = append(record.Headers, oracle.Header{Key: name, Value: []byte(value)})
+		}
+		b.run("kcat", append(append(args, security.kcat...), b.dated(file, month))...)
+		b.oracle.Add(record, b.now)
+	}
+	b.ingest(nil)
+}
+
+// golden compares one file of each data type with the committed one, and with the oracle.
+func (b *bed) golden(month string) {
+	b.t.Helper()
+	for _, dataType := range dataTypes {
+		a := ask{Query: oracle.Query{Org: "acme", Type: dataType, From: month + "-01", To: month + "-28"}}
+		if err := b.check(a); err != nil {
+			b.t.Errorf("%s: %v", dataType, err)
+		}
+		status, body := b.answer(a)
+		b.must(statusError(status, body, http.StatusOK))
+		file := "testdata/kcat/" + dataType + ".csv"
+		if *update {
+			b.must(os.WriteFile(file, bytes.ReplaceAll(body, []byte(month), []byte("YYYY-MM")), 0o644))
+		}
+		if want := b.text(file, month); !bytes.Equal(body, want) {
+			b.t.Errorf("%s: want\n%s\ngot\n%s", dataType, want, body)
+		}
+	}
+}
+
+func (b *bed) text(file, month string) []byte {
+	b.t.Helper()
+	text, err := os.ReadFile(file)
+	b.must(err)
+	return bytes.ReplaceAll(text, []byte("YYYY-MM"), []byte(month))
+}
+
+// dated is a copy of the file with the month put in.
+func (b *bed) dated(file, month string) string {
+	b.t.Helper()
+	copied := filepath.Join(b.t.TempDir(), filepath.Base(file))
+	b.must(os.WriteFile(copied, b.text(file, month), 0o644))
+	return copied
+}
+
+func (b *bed) run(name string, args ...string) {
+	b.t.Helper()
+	if output, err := exec.CommandContext(b.t.Context(), name, args...).CombinedOutput(); err != nil {
+		b.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, output)
+	}
+}

@@ -1,0 +1,106 @@
+package suite
+
+import (
+	"encoding/json"
+	"math/big"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+
+	"rollcall/deploy/test/suite/oracle"
+	"rollcall/deploy/test/suite/traffic"
+)
+
+// A sheet is a CSV export as read back: columns by name.
+type sheet map[string][]string
+
+// sum of a column, or of the values of a column of maps.
+func (s sheet) sum(column string) *big.Rat {
+	total := new(big.Rat)
+	for i := range s[column] {
+		total.Add(total, s.cell(column, i))
+	}
+	return total
+}
+
+func (s sheet) cell(column string, i int) *big.Rat {
+	total := new(big.Rat)
+	if n, ok := total.SetString(s[column][i]); ok {
+		return n
+	}
+	var m map[string]json.Number
+	if err := json.Unmarshal([]byte(s[column][i]), &m); err != nil {
+		panic("column " + column + " is neither a number nor a map: " + s[column][i])
+	}
+	total = new(big.Rat)
+	for _, v := range m {
+		n, _ := new(big.Rat).SetString(v.String())
+		total.Add(total, n)
+	}
+	return total
+}
+
+// reconcile holds the product's own files against each other: the sums of SPEC §2.2.
+func (b *bed) reconcile(r *rand.Rand) {
+	b.t.Helper()
+	for range 2 {
+		a := ask{Query: oracle.Query{Org: traffic.Full}}
+		a.period(r, b.now)
+		users, models := b.sheet(a, "users"), b.sheet(a, "models")
+		b.equal(a, "messages to assistants", users.sum("messages_assistants"), b.sheet(a, "assistants").sum("messages"))
+		b.equal(a, "messages in projects", users.sum("messages_projects"), b.sheet(a, "projects").sum("messages"))
+		b.equal(a, "requests", new(big.Rat).Add(users.sum("requests"), b.withoutUser(a)), models.sum("requests"))
+		for i := range users["user_id"] {
+			b.equal(a, "the assistants of a user", users.cell("assistants_to_messages", i), users.cell("messages_assistants", i))
+			b.equal(a, "the projects of a user", users.cell("projects_to_messages", i), users.cell("messages_projects", i))
+			b.equal(a, "the actions of a user", users.cell("action_to_messages", i), users.cell("action_messages", i))
+			b.equal(a, "the tokens of a user", users.cell("model_to_tokens", i), new(big.Rat).Add(users.cell("sum_prompt_tokens", i), users.cell("sum_completion_tokens", i)))
+			b.equal(a, "the costs of a user", users.cell("model_to_cost_usd", i), users.cell("total_cost_usd", i))
+		}
+		grouped := a
+		grouped.GroupBy = "model"
+		b.equal(a, "messages by model", b.sheet(grouped, "users").sum("messages_total"), users.sum("messages_total"))
+		named := new(big.Rat)
+		byModel := b.sheet(grouped, "users")
+		for i, model := range byModel["model"] {
+			if model != "" {
+				named.Add(named, byModel.cell("messages_total", i))
+			}
+		}
+		b.equal(a, "messages that name a model", users.sum("model_to_messages_total"), named)
+	}
+}
+
+func (b *bed) equal(a ask, what string, x, y *big.Rat) {
+	b.t.Helper()
+	if x.Cmp(y) != 0 {
+		b.t.Errorf("seed %d: %s: %s do not reconcile: %s and %s", *seed, a, what, x.RatString(), y.RatString())
+	}
+}
+
+func (b *bed) sheet(a ask, dataType string) sheet {
+	b.t.Helper()
+	a.Type = dataType
+	status, body := b.answer(a)
+	b.must(statusError(status, body, http.StatusOK))
+	records, err := oracle.ReadCSV(body, ',')
+	b.must(err)
+	s := sheet{}
+	for j, name := range records[0] {
+		s[name] = []string{}
+		for _, record := range records[1:] {
+			s[name] = append(s[name], record[j])
+		}
+	}
+	return s
+}
+
+// withoutUser is how many token events of the period name no user, by the oracle: no export shows it.
+func (b *bed) withoutUser(a ask) *big.Rat {
+	b.t.Helper()
+	a.Now = b.now
+	events, err := b.oracle.Usage(a.Query)
+	b.must(err)
+	events = slices.DeleteFunc(events, func(e oracle.Event) bool { return e.Type != "usage.token.v1" || e.User != "" })
+	return big.NewRat(int64(len(events)), 1)
+}
