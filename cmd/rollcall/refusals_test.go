@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"rollcall/deploy/processtest"
+	"rollcall/deploy/test/processtest"
 )
 
 // What net/http refuses before any handler runs is answered with a status and leaves no log line of
