@@ -5,17 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Gremlins runs "go test" for each fault. It has no samples and no choice of tests, it takes the
 // packages below a package for part of it, and a fault that does not compile for one that the tests
 // caught. So its go command is this program: it leaves faults out, compiles first, and runs the
-// tests that the package's entry in choices says.
+// tests that the package's entry in choices says, the quick ones first.
 
 const ordersVariable = "MUTANTS_ORDERS"
 
@@ -26,6 +29,7 @@ type orders struct {
 	Seed    int
 	Share   int // of 100
 	Journal string
+	Times   string // the file of what the tests print about the time that they take
 }
 
 // Notes of the journal, one a line.
@@ -69,13 +73,29 @@ func shim(arguments []string) int {
 	case len(arguments) == 0 || arguments[0] != "test":
 		return o.pass(arguments...)
 	case i >= 0: // the run without a fault, for the lines that tests run
-		chosen := []string{"test", "-timeout", "2h", "-cover", "-coverprofile", arguments[i+1], "./" + o.Package}
+		chosen := []string{"test", "-v", "-timeout", "2h", "-cover", "-coverprofile", arguments[i+1], "./" + o.Package}
 		if len(c.arguments) > 0 {
 			chosen = append(append(chosen, "-args"), c.arguments...)
 		}
-		return o.pass(chosen...)
+		return o.watch(chosen...)
 	}
 	return o.try(c)
+}
+
+// watch passes a command on as pass does, and keeps what it prints, for the order of the tests.
+func (o orders) watch(arguments ...string) int {
+	times, err := os.Create(o.Times)
+	if err != nil {
+		panic(err)
+	}
+	defer times.Close()
+	cmd := exec.Command(o.Go, arguments...)
+	cmd.Stdout = io.MultiWriter(os.Stdout, times)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return exitCaught
+	}
+	return 0
 }
 
 func (o orders) pass(arguments ...string) int {
@@ -108,14 +128,17 @@ func (o orders) try(c choice) int {
 	// initialisation endless.
 	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, tests, append([]string{"-test.failfast", "-test.timeout=0"}, c.arguments...)...)
-	switch err := cmd.Run(); {
-	case err == nil:
-		return exitSurvived
-	case ctx.Err() != nil:
-		return o.end(noteLate, exitCaught)
+	for _, group := range o.groups() {
+		chosen := append([]string{"-test.failfast", "-test.timeout=0", group}, c.arguments...)
+		err := exec.CommandContext(ctx, tests, chosen...).Run()
+		switch {
+		case ctx.Err() != nil:
+			return o.end(noteLate, exitCaught)
+		case err != nil:
+			return exitCaught
+		}
 	}
-	return exitCaught
+	return exitSurvived
 }
 
 // leaveOut writes an overlay for the go command, in which the choice's files do not exist.
@@ -154,6 +177,49 @@ func (o orders) chosen() bool {
 		hash.Write(content)
 	}
 	return hash.Sum64()%100 < uint64(o.Share)
+}
+
+// The tests run in groups, by the time that they took without a fault: each group's tests took as
+// long as its entry here or longer. A quick test catches most faults, so few wait for a slow one.
+var groupsFrom = []time.Duration{500 * time.Millisecond, 3 * time.Second}
+
+var testTook = regexp.MustCompile(`(?m)^--- PASS: (\S+) \((\S+s)\)$`)
+
+// groups gives a flag of the test binary for each group. A test of unknown time is of the first.
+func (o orders) groups() []string {
+	printed, err := os.ReadFile(o.Times)
+	if err != nil {
+		panic(err)
+	}
+	var slow []string
+	groups := make([][]string, len(groupsFrom))
+	for _, match := range testTook.FindAllStringSubmatch(string(printed), -1) {
+		took, err := time.ParseDuration(match[2])
+		if err != nil || took < groupsFrom[0] {
+			continue
+		}
+		slow = append(slow, match[1])
+		last := len(groupsFrom) - 1
+		for took < groupsFrom[last] {
+			last--
+		}
+		groups[last] = append(groups[last], match[1])
+	}
+	flags := []string{"-test.skip=" + oneOf(slow)}
+	for _, names := range groups {
+		if len(names) > 0 {
+			flags = append(flags, "-test.run="+oneOf(names))
+		}
+	}
+	return flags
+}
+
+// oneOf is a pattern of these tests. That of none is empty, which skips nothing.
+func oneOf(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "^(" + strings.Join(names, "|") + ")$"
 }
 
 func (o orders) end(note string, code int) int {

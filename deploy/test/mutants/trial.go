@@ -62,7 +62,8 @@ func (t trial) run() (result, error) {
 	if err := os.Symlink(self, filepath.Join(bin, "go")); err != nil {
 		return result{}, err
 	}
-	o := orders{Go: real, Package: t.pkg, Seed: t.seed, Share: t.share, Journal: filepath.Join(bin, "journal")}
+	o := orders{Go: real, Package: t.pkg, Seed: t.seed, Share: t.share,
+		Journal: filepath.Join(bin, "journal"), Times: filepath.Join(bin, "times")}
 	text, err := json.Marshal(o)
 	if err != nil {
 		return result{}, err
