@@ -19,7 +19,7 @@ import (
 )
 
 // The drop-in surface answers as existing clients of a usage-export API expect: POST /export/{type}[/csv|/json], also
-// under /api/public (SPEC §3).
+// under /api/public (SPEC.md §3).
 
 // askedType is the request's type as the client spelled it: agents, api_keys.
 func askedType(r *http.Request) string { return chi.URLParam(r, "type") }

@@ -215,7 +215,7 @@ func TestSummaryKeepsPrivacy(t *testing.T) {
 	}
 }
 
-// checkLeftOut holds what the catalogue says is left out against SPEC §2.4.
+// checkLeftOut holds what the catalogue says is left out against SPEC.md §2.4.
 func (f *fixture) checkLeftOut(org, key string) {
 	f.Helper()
 	var c catalogue

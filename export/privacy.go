@@ -5,7 +5,7 @@ import (
 	"rollcall/schema"
 )
 
-// hiddenBy names the workspace's setting that keeps persons off the page (SPEC §2.4), or is "". Exports then have a row per person still, without names and
+// hiddenBy names the workspace's setting that keeps persons off the page (SPEC.md §2.4), or is "". Exports then have a row per person still, without names and
 // addresses; the page lists no persons at all, by name, id or rank.
 func hiddenBy(s schema.Settings) string {
 	switch {

@@ -12,7 +12,7 @@ import (
 	"unicode"
 )
 
-// formulaStarts begin formulas: those of SPEC §2.5, and the characters that look like them or are folded into them.
+// formulaStarts begin formulas: those of SPEC.md §2.5, and the characters that look like them or are folded into them.
 var formulaStarts = []string{
 	"=1+1", "+1+1", "-1+1", "@SUM(1;1)", `=HYPERLINK("http://x.test";"y")`,
 	"＝1+1", "＋1+1", "－1+1", "＠SUM(1;1)", // full-width, which Excel is reported to run in Japanese
@@ -57,7 +57,7 @@ var readings = []reading{
 }
 
 // Whatever a person or a thing is called: opened with each delimiter, the file holds no formula, one row a person, and
-// in each text cell what SPEC §2.5 says.
+// in each text cell what SPEC.md §2.5 says.
 func TestSpreadsheetRunsNothing(t *testing.T) {
 	f, texts := newFixture(t), hiddenTexts()
 	at := yesterday()
@@ -136,7 +136,7 @@ func holdsTexts(t *testing.T, file string, delimiter rune, ids []string) {
 	}
 }
 
-// guarded is the text as SPEC §2.5 wants it in a cell: characters up to U+001F do not count, and TAB, CR and LF count
+// guarded is the text as SPEC.md §2.5 wants it in a cell: characters up to U+001F do not count, and TAB, CR and LF count
 // as starts, so a text is guarded if what follows these begins with = + - @, or if one of the three is among them.
 func guarded(text string) string {
 	rest := strings.TrimLeftFunc(text, func(r rune) bool { return r < ' ' })

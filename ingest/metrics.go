@@ -6,7 +6,7 @@ import (
 	"rollcall/schema"
 )
 
-// metrics are what SREs see of ingest; the names are a promise (SPEC §5).
+// metrics are what SREs see of ingest; the names are a promise (SPEC.md §5).
 type metrics struct {
 	events     *prometheus.CounterVec
 	rejects    *prometheus.CounterVec

@@ -31,7 +31,7 @@ func (a *sortKey) compare(b *sortKey) int {
 
 func (a *sortKey) same(b *sortKey) bool { return a.high == b.high && a.id == b.id }
 
-// A sorter brings rows into their table's order. Sorted blocks cost ClickHouse a third of unsorted ones (DESIGN §3).
+// A sorter brings rows into their table's order. Sorted blocks cost ClickHouse a third of unsorted ones (DESIGN.md §3).
 type sorter struct {
 	keys         []sortKey // by row
 	order, spare []ranked

@@ -36,7 +36,7 @@ func (s *session) store(ctx context.Context) error {
 }
 
 // storeBatch makes one batch durable, then commits it. A crash between two steps means redelivery, and each step may be repeated without changing anything.
-// It is the only place that writes events or commits offsets; the order of its steps is what makes exports exact (DESIGN §2).
+// It is the only place that writes events or commits offsets; the order of its steps is what makes exports exact (DESIGN.md §2).
 func (s *session) storeBatch(ctx context.Context, b *batch) (err error) {
 	s.batches++
 	b.number = s.batches

@@ -66,7 +66,7 @@ type member struct {
 func required(values []sample) member { return member{values, true} }
 func optional(values []sample) member { return member{values, false} }
 
-// An eventRule says of one event type what SPEC §1 says of it, and shows one valid event.
+// An eventRule says of one event type what SPEC.md §1 says of it, and shows one valid event.
 type eventRule struct {
 	members map[string]member
 	example map[string]string

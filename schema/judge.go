@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of SPEC §1, in bytes of UTF-8.
+// Limits of SPEC.md §1, in bytes of UTF-8.
 const (
 	maxEventID = 128
 	maxSource  = 256

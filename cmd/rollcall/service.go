@@ -32,7 +32,7 @@ type part interface {
 // adminConnections are enough for Prometheus, probes and an SRE.
 const adminConnections = 64
 
-// stopGrace is how long SIGTERM may take (SPEC §4): after it, the process ends whatever hangs.
+// stopGrace is how long SIGTERM may take (SPEC.md §4): after it, the process ends whatever hangs.
 const stopGrace = 15 * time.Second
 
 // A service is the parts of one process, their metrics and their admin address.

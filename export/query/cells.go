@@ -58,7 +58,7 @@ func csvCell(kind Kind, v string) string {
 // quoted is a text cell of RFC 4180.
 func quoted(v string) string { return fmt.Sprintf(`concat('"', replaceAll(%s, '"', '""'), '"')`, v) }
 
-// formulaGuard keeps a spreadsheet from running a text: a text that could be a formula gets a ' before it (SPEC §2.5).
+// formulaGuard keeps a spreadsheet from running a text: a text that could be a formula gets a ' before it (SPEC.md §2.5).
 // Control characters before the first visible one do not count: LibreOffice drops every NUL of a file, and then runs
 // what begins with =. TAB, CR and LF are guarded whatever follows them, since other spreadsheets trim them.
 //

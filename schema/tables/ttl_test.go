@@ -10,7 +10,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Rows go when SPEC §2.1 says so, by the engine's clock: those of the rollups 12 months and a day after their day, those of the log a month later. If midnight
+// Rows go when SPEC.md §2.1 says so, by the engine's clock: those of the rollups 12 months and a day after their day, those of the log a month later. If midnight
 // passes while the test looks, what it saw is of neither day, and it looks again.
 func TestRowsLeaveWhenTheirTimeIsOver(t *testing.T) {
 	db := newDatabase(t)

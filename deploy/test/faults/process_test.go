@@ -109,7 +109,7 @@ func (p *process) kill() {
 	<-ended
 }
 
-// stop is SIGTERM; it must be over within 15 s (SPEC §4).
+// stop is SIGTERM; it must be over within 15 s (SPEC.md §4).
 func (p *process) stop(t testing.TB) {
 	t.Helper()
 	p.signal(syscall.SIGTERM)

@@ -40,7 +40,7 @@ func (s sheet) cell(column string, i int) *big.Rat {
 	return total
 }
 
-// reconcile holds the product's own files against each other: the sums of SPEC §2.2.
+// reconcile holds the product's own files against each other: the sums of SPEC.md §2.2.
 func (b *bed) reconcile(r *rand.Rand) {
 	b.t.Helper()
 	for range 2 {

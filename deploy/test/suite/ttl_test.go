@@ -9,7 +9,7 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// SPEC §2.1: a date that can be exported has its rows, however thoroughly the engine cleaned up; the day before it cannot be exported, and what is older goes.
+// SPEC.md §2.1: a date that can be exported has its rows, however thoroughly the engine cleaned up; the day before it cannot be exported, and what is older goes.
 func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 	b := newBed(t)
 	b.now = awayFromMidnight(b)

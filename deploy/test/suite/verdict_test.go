@@ -16,7 +16,7 @@ import (
 
 var records = flag.Int("records", 20_000, "how many random records the decoder is held to the oracle with")
 
-// Two readings of SPEC §1, the decoder's and the oracle's, must agree on every record: the verdict, the reason, and every field of the event.
+// Two readings of SPEC.md §1, the decoder's and the oracle's, must agree on every record: the verdict, the reason, and every field of the event.
 func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 	now := time.Now()
 	r := rand.New(rand.NewPCG(*seed, 3))
