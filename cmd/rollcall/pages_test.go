@@ -48,7 +48,7 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 				t.Errorf("%s names %s, which is no test", filepath.Base(page), name)
 			}
 		}
-		if filepath.Base(page) != "SECURITY.md" {
+		if filepath.Base(page) != "THREATS.md" {
 			continue
 		}
 		rows := 0
