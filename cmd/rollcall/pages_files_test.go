@@ -1,0 +1,96 @@
+package main
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	fencedCode = regexp.MustCompile("(?ms)^```.*?^```")
+	codeSpan   = regexp.MustCompile("`[^`]+`")
+	pageLink   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+)
+
+// sourceFolder begins a path of the repository. Other words with a slash are addresses, or names of
+// other things.
+var sourceFolder = regexp.MustCompile(`^(\./)?(cmd|deploy|export|ingest|rollup|schema|\.ci|\.github)/`)
+
+// filesMissing gives what the page's text names and the repository does not have: targets of links,
+// relative to the page, and paths in backticks, relative to the root.
+func filesMissing(root, page, text string) (missing []string) {
+	prose := fencedCode.ReplaceAllString(text, "")
+	for _, link := range pageLink.FindAllStringSubmatch(codeSpan.ReplaceAllString(prose, ""), -1) {
+		target, err := url.Parse(link[1])
+		if err == nil && (target.Scheme != "" || target.Path == "") {
+			continue // elsewhere, or on this page
+		}
+		if err != nil || !exists(filepath.Join(root, filepath.Dir(page), target.Path)) {
+			missing = append(missing, link[1])
+		}
+	}
+	for _, span := range codeSpan.FindAllString(prose, -1) {
+		for _, word := range strings.Fields(strings.Trim(span, "`")) {
+			if sourceFolder.MatchString(word) && !exists(filepath.Join(root, strings.TrimSuffix(word, "..."))) {
+				missing = append(missing, word)
+			}
+		}
+	}
+	return missing
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Documents link and name what is there, so that a file that moves takes its mentions along.
+func TestPagesNameFilesThatExist(t *testing.T) {
+	root := filepath.Join("..", "..")
+	pages := 0
+	for _, pattern := range []string{"*.md", "deploy/*.md", "deploy/*/*.md", "deploy/*/*/*.md", "schema/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range found {
+			pages++
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := filepath.Rel(root, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range filesMissing(root, page, string(text)) {
+				t.Errorf("%s names %s, which is not there", page, name)
+			}
+		}
+	}
+	if pages < 10 {
+		t.Errorf("only %d pages were found", pages)
+	}
+}
+
+func TestMissingFilesAreFound(t *testing.T) {
+	root := filepath.Join("..", "..")
+	for text, want := range map[string]string{
+		"[here](README.md) and `cmd/rollcall/main.go`": "",
+		"[gone](GONE.md)": "GONE.md",
+		"[part](README.md#layout), [web](https://a.b/c.d)": "",
+		"a path: `ingest/gone.go`":                         "ingest/gone.go",
+		"run `go test ./gone/x ./export/gone`":             "./export/gone",
+		"over\nlines `go vet\n./ingest/...`":               "",
+		"an address: `/export/users`, `GET /v1/exports`":   "",
+		"```sh\ncat ingest/gone.go\n```\n":                 "",
+		"code is no link: `a[i](x)`":                       "",
+	} {
+		if got := strings.Join(filesMissing(root, "PAGE.md", text), " "); got != want {
+			t.Errorf("%q: %q is missing, want %q", text, got, want)
+		}
+	}
+}
