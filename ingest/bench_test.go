@@ -121,9 +121,9 @@ func BenchmarkStages(b *testing.B) {
 		})
 	}
 	stage("checksum", func() { _, _, _, _ = checkSet(p.records, 0) })
-	stage("records", func() { _ = d.reader.read(p, func(*schema.Record, *largeValue) error { return nil }, nothing) })
+	stage("records", func() { _ = d.reader.read(p, func(*schema.Record) error { return nil }, nothing) })
 	stage("records+decode", func() {
-		_ = d.reader.read(p, func(rec *schema.Record, _ *largeValue) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)
+		_ = d.reader.read(p, func(rec *schema.Record) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)
 	})
 	stage("records+decode+columns", func() {
 		d.batch.reset()

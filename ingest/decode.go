@@ -121,16 +121,16 @@ func (d *decoder) reached(next int64) error {
 
 // see is told of each record: it becomes a row of the log, of the entities or of the rejects, or, if it is an erased person's, nothing but a tombstone. A batch
 // that is full is handed over at once, with the offset after the record: how much a record batch holds is the producer's choice, and must not be memory's.
-func (d *decoder) see(rec *schema.Record, large *largeValue) error {
+func (d *decoder) see(rec *schema.Record) error {
 	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += recordBytes(rec)
-	rejection := d.verdict(rec, large)
+	rejection := d.verdict(rec)
 	switch {
 	case rejection != nil && d.batch.list.hasReject(rec, rejection):
 		d.batch.erasedRejects++
 	case rejection != nil:
 		d.batch.bytes += len(rejection.Detail) + len(rejection.Org) + len(rejection.User)
-		d.batch.rejects.add(rec, rejection, large, d.judged)
+		d.batch.rejects.add(rec, rejection, d.judged)
 	case d.batch.list.has(&d.event):
 		d.batch.bury(&d.event)
 	default:
@@ -144,9 +144,9 @@ func (d *decoder) see(rec *schema.Record, large *largeValue) error {
 	return nil
 }
 
-func (d *decoder) verdict(rec *schema.Record, large *largeValue) *schema.Rejection {
-	if large != nil {
-		return d.schema.About(rec, rejectLarge(large))
+func (d *decoder) verdict(rec *schema.Record) *schema.Rejection {
+	if rec.Cut != nil {
+		return d.schema.About(rec, rejectLarge(rec.Cut))
 	}
 	return d.schema.Decode(rec, d.judged, &d.event)
 }

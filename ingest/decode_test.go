@@ -109,7 +109,7 @@ func TestWhatFillsABatch(t *testing.T) {
 		d.of, d.cfg.BatchBytes = p, 1<<20
 		for n := range int64(2) {
 			c.rec.Offset = n
-			if err := d.see(&c.rec, nil); err != nil {
+			if err := d.see(&c.rec); err != nil {
 				t.Fatal(err)
 			}
 		}

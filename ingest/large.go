@@ -29,8 +29,7 @@ func (r *reader) stream(b *recordBatch, from int64, see visit) error {
 	in := bufio.NewReaderSize(stoppable{unpacked, r.stopped}, 64<<10)
 	r.last = b.base - 1
 	for n := b.count; n > 0; n-- {
-		large, err := r.cutStream(in)
-		if err != nil {
+		if err := r.cutStream(in); err != nil {
 			return corrupt(b, err)
 		}
 		if err := r.place(b); err != nil {
@@ -39,7 +38,7 @@ func (r *reader) stream(b *recordBatch, from int64, see visit) error {
 		if r.rec.Offset < from {
 			continue
 		}
-		if err := see(&r.rec, large); err != nil {
+		if err := see(&r.rec); err != nil {
 			return err
 		}
 	}
@@ -63,15 +62,14 @@ func (s stoppable) Read(b []byte) (int, error) {
 	}
 }
 
-// cutStream reads the next record into r.rec. What it gives is nil unless the value was too large
-// to be held.
-func (r *reader) cutStream(in *bufio.Reader) (*largeValue, error) {
+// cutStream reads the next record into r.rec.
+func (r *reader) cutStream(in *bufio.Reader) error {
 	size, err := binary.ReadVarint(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if size < 1 {
-		return nil, errRecord
+		return errRecord
 	}
 	if size > maxWhole {
 		return r.takeApart(in, size)
@@ -81,14 +79,14 @@ func (r *reader) cutStream(in *bufio.Reader) (*largeValue, error) {
 	whole = grow(whole, int(size))
 	r.held = whole
 	if _, err := io.ReadFull(in, whole[at:]); err != nil {
-		return nil, err
+		return err
 	}
-	_, _, err = r.cut(whole)
-	return nil, err
+	_, err = r.cut(whole)
+	return err
 }
 
 // takeApart reads a record of size bytes that is not held whole into r.rec.
-func (r *reader) takeApart(in io.Reader, size int64) (*largeValue, error) {
+func (r *reader) takeApart(in io.Reader, size int64) error {
 	rest := &io.LimitedReader{R: in, N: size}
 	p := &pieces{in: rest, held: slices.Grow(r.held[:0], keptOfKey+schema.MaxValueBytes+keptOfHeader+lateName+lateValue)}
 	r.held = p.held
@@ -96,17 +94,16 @@ func (r *reader) takeApart(in io.Reader, size int64) (*largeValue, error) {
 	r.rec.Time = schema.Millis(p.varint())
 	r.rec.Offset = p.varint()
 	r.rec.Key, _ = p.beginning(keptOfKey)
-	value, large := p.value()
-	r.rec.Value = value
+	r.rec.Value, r.rec.Cut = p.value()
 	r.rec.Headers = p.headers(r.rec.Headers[:0])
 	if p.err != nil {
-		return nil, p.err
+		return p.err
 	}
 	_, err := io.Copy(io.Discard, rest)
 	if err == nil && rest.N > 0 {
 		err = io.ErrUnexpectedEOF
 	}
-	return large, err
+	return err
 }
 
 // pieces reads the parts of a record off a stream. After an error every part is empty.
@@ -160,7 +157,7 @@ func (p *pieces) pass(n int64) {
 }
 
 // value gives the value, or its beginning and the size and hash of all of it.
-func (p *pieces) value() ([]byte, *largeValue) {
+func (p *pieces) value() ([]byte, *schema.Cut) {
 	size := p.varint()
 	switch {
 	case size < 0:
@@ -168,15 +165,15 @@ func (p *pieces) value() ([]byte, *largeValue) {
 	case size <= schema.MaxValueBytes:
 		return p.keep(size), nil
 	}
-	kept := p.keep(keptOfTooLarge)
+	kept := p.keep(schema.KeptOfTooLarge)
 	hash := sha256.New()
 	hash.Write(kept)
 	if p.err == nil {
 		_, p.err = io.CopyN(hash, p.in, size-int64(len(kept)))
 	}
-	large := &largeValue{size: uint64(size)}
-	hash.Sum(large.sha[:0])
-	return kept, large
+	cut := &schema.Cut{Size: uint64(size)}
+	hash.Sum(cut.SHA256[:0])
+	return kept, cut
 }
 
 // headers gives the first headers, as many as there is room for, then those by which an event is
@@ -218,7 +215,10 @@ func (p *pieces) beginning(most int64) (kept []byte, size int64) {
 	return kept, size
 }
 
-// rejectLarge is the verdict on a record that was too large to be held.
-func rejectLarge(large *largeValue) *schema.Rejection {
-	return &schema.Rejection{Reason: schema.TooLarge, Detail: fmt.Sprintf("the value is %d bytes long; send at most %d", large.size, schema.MaxValueBytes)}
+// rejectLarge is the verdict on a record whose value was too large to be held.
+func rejectLarge(cut *schema.Cut) *schema.Rejection {
+	return &schema.Rejection{
+		Reason: schema.TooLarge,
+		Detail: fmt.Sprintf("the value is %d bytes long; send at most %d", cut.Size, schema.MaxValueBytes),
+	}
 }

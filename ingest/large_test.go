@@ -19,8 +19,10 @@ import (
 // A record that was too large to be held is erased with the person it names, like any other reject.
 func TestALargeRecordNamesWhomItSpeaksOf(t *testing.T) {
 	d := &decoder{schema: schema.NewDecoder()}
-	cut := &schema.Record{Value: []byte(`{"data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"xxxxxxxx`)}
-	rej := d.verdict(cut, &largeValue{size: 100 << 20})
+	rej := d.verdict(&schema.Record{
+		Value: []byte(`{"data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"xxxxxxxx`),
+		Cut:   &schema.Cut{Size: 100 << 20},
+	})
 	if rej.Reason != schema.TooLarge || rej.Org != "acme" || rej.User != "ada" {
 		t.Errorf("%+v", rej)
 	}
@@ -61,7 +63,7 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	} {
 		for _, key := range [][]byte{[]byte("k"), make([]byte, 6<<20)} {
 			r := newReader(1 << 20)
-			if _, rest, err := r.cut(wireRecord(3, key, value, append(before, attributes...)...)); err != nil || len(rest) > 0 || r.rec.Offset != 3 {
+			if rest, err := r.cut(wireRecord(3, key, value, append(before, attributes...)...)); err != nil || len(rest) > 0 || r.rec.Offset != 3 {
 				t.Fatalf("%s: %d bytes left, offset %d, %v", name, len(rest), r.rec.Offset, err)
 			}
 			var ev schema.Event
@@ -90,23 +92,22 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 	}
 	wire := wireRecord(3, []byte("k"), value)
 	whole, piecemeal := newReader(1<<20), newReader(1<<20)
-	fromWhole, _, err := whole.cut(wire)
-	if err != nil {
+	if _, err := whole.cut(wire); err != nil {
 		t.Fatal(err)
 	}
-	fromStream, err := piecemeal.cutStream(bufio.NewReader(bytes.NewReader(wire)))
-	if err != nil {
+	if err := piecemeal.cutStream(bufio.NewReader(bytes.NewReader(wire))); err != nil {
 		t.Fatal(err)
 	}
-	want := largeValue{size: uint64(len(value)), sha: sha256.Sum256(value)}
-	for name, got := range map[string]*largeValue{"in memory": fromWhole, "as a stream": fromStream} {
-		if got == nil || *got != want {
+	want := schema.Cut{Size: uint64(len(value)), SHA256: sha256.Sum256(value)}
+	for name, r := range map[string]*reader{"in memory": whole, "as a stream": piecemeal} {
+		if got := r.rec.Cut; got == nil || *got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
-	}
-	for name, r := range map[string]*reader{"in memory": whole, "as a stream": piecemeal} {
-		if !bytes.Equal(r.rec.Value, value[:keptOfTooLarge]) {
+		if !bytes.Equal(r.rec.Value, value[:schema.KeptOfTooLarge]) {
 			t.Errorf("%s: %d bytes are kept", name, len(r.rec.Value))
+		}
+		if _, err := r.cut(wireRecord(4, nil, []byte("small"))); err != nil || r.rec.Cut != nil {
+			t.Errorf("%s: the next record, which is whole, counts as cut: %+v, %v", name, r.rec.Cut, err)
 		}
 	}
 }
@@ -126,7 +127,7 @@ func TestWindowsOfZstd(t *testing.T) {
 		_ = w.Close()
 		b := &recordBatch{count: 1, attributes: uint16(codecZstd), records: packed.Bytes()}
 		seen := ""
-		if err := newReader(2<<20).batch(b, 0, func(rec *schema.Record, _ *largeValue) error {
+		if err := newReader(2<<20).batch(b, 0, func(rec *schema.Record) error {
 			seen = string(rec.Value)
 			return nil
 		}); err != nil || !strings.HasPrefix(text, seen) || seen == "" {
@@ -161,7 +162,7 @@ func TestAStopEndsInflating(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := 0
-	err = r.batch(&cut, 0, func(*schema.Record, *largeValue) error {
+	err = r.batch(&cut, 0, func(*schema.Record) error {
 		if seen++; seen == 2 {
 			close(stopped)
 		}
@@ -188,7 +189,7 @@ func TestBlocksOfRejects(t *testing.T) {
 			size = 3 << 20
 		}
 		rec := &schema.Record{Offset: int64(i), Key: make([]byte, size/3), Value: make([]byte, size/3), Headers: []schema.Header{{Key: []byte("h"), Value: make([]byte, size/3)}}}
-		r.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, nil, time.Now())
+		r.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
 	}
 	next := uint32(0)
 	for _, rows := range r.blocks(r.all(nil)) {

@@ -11,8 +11,8 @@ import (
 
 var errRecord = errors.New("malformed record")
 
-// A visit is told of each committed record, in order. The record's bytes hold until it returns. large is nil unless the value is cut, see large.go.
-type visit func(rec *schema.Record, large *largeValue) error
+// A visit is told of each committed record, in order. The record's bytes hold until it returns.
+type visit func(rec *schema.Record) error
 
 // maxWhole is how large a record may be, with key and headers, that is visited as it came. A larger one is taken apart, see large.go.
 const maxWhole = 4 << 20
@@ -79,7 +79,7 @@ func (r *reader) marker(b *recordBatch) error {
 	}
 	records, err := r.inflater.inflate(b.codec(), b.records)
 	if err == nil {
-		_, _, err = r.cut(records)
+		_, err = r.cut(records)
 	}
 	if err != nil {
 		return corrupt(b, err)
@@ -104,8 +104,7 @@ func (r *reader) batch(b *recordBatch, from int64, see visit) error {
 	}
 	r.last = b.base - 1
 	for n := b.count; n > 0; n-- {
-		var large *largeValue
-		if large, records, err = r.cut(records); err != nil {
+		if records, err = r.cut(records); err != nil {
 			return corrupt(b, err)
 		}
 		if err := r.place(b); err != nil {
@@ -114,7 +113,7 @@ func (r *reader) batch(b *recordBatch, from int64, see visit) error {
 		if r.rec.Offset < from {
 			continue
 		}
-		if err := see(&r.rec, large); err != nil {
+		if err := see(&r.rec); err != nil {
 			return err
 		}
 	}
@@ -137,15 +136,14 @@ func (r *reader) place(b *recordBatch) error {
 }
 
 // cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are still differences.
-func (r *reader) cut(b []byte) (large *largeValue, rest []byte, err error) {
+func (r *reader) cut(b []byte) (rest []byte, err error) {
 	size, n := binary.Varint(b)
 	if n <= 0 || size < 1 || size > int64(len(b)-n) {
-		return nil, nil, errRecord
+		return nil, errRecord
 	}
 	b, rest = b[n:n+int(size)], b[n+int(size):]
 	if size > maxWhole {
-		large, err = r.takeApart(bytes.NewReader(b), size)
-		return large, rest, err
+		return rest, r.takeApart(bytes.NewReader(b), size)
 	}
 	f := fields{b: b[1:]} // the record's own attributes mean nothing yet
 	r.rec.Time = schema.Millis(f.varint())
@@ -153,10 +151,11 @@ func (r *reader) cut(b []byte) (large *largeValue, rest []byte, err error) {
 	r.rec.Key = f.bytes()
 	r.rec.Value = f.bytes()
 	r.rec.Headers = f.headers(r.rec.Headers[:0])
+	r.rec.Cut = nil
 	if f.bad {
-		return nil, nil, errRecord
+		return nil, errRecord
 	}
-	return nil, rest, nil
+	return rest, nil
 }
 
 // fields reads the parts of a record. After an error every part is empty and bad is set.

@@ -89,10 +89,10 @@ func readAll(t testing.TB, p *part, limit int) (seen []string, next int64, err e
 	t.Helper()
 	p.of = &partition{slot: slot{"t", 0}}
 	next = p.from
-	err = newReader(limit).read(p, func(rec *schema.Record, large *largeValue) error {
+	err = newReader(limit).read(p, func(rec *schema.Record) error {
 		value := string(rec.Value)
-		if large != nil {
-			value = fmt.Sprintf("%.3s… of %d", value, large.size)
+		if rec.Cut != nil {
+			value = fmt.Sprintf("%.3s… of %d", value, rec.Cut.Size)
 		}
 		seen = append(seen, fmt.Sprintf("%d:%s=%s@%d", rec.Offset, rec.Key, value, rec.Time))
 		return nil
@@ -240,8 +240,8 @@ func FuzzReader(f *testing.F) {
 		}
 		p := &part{of: &partition{}, from: from, records: checked, aborted: []abortedTransaction{{0, first}}}
 		last := int64(-1)
-		err = r.read(p, func(rec *schema.Record, large *largeValue) error {
-			if rec.Offset < from || large == nil && len(rec.Value) > max(limit, len(records)) {
+		err = r.read(p, func(rec *schema.Record) error {
+			if rec.Offset < from || rec.Cut == nil && len(rec.Value) > max(limit, len(records)) {
 				t.Fatalf("offset %d from %d, %d bytes", rec.Offset, from, len(rec.Value))
 			}
 			return nil

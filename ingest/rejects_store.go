@@ -8,9 +8,6 @@ import (
 	"rollcall/schema"
 )
 
-// keptOfTooLarge is how much of a value that is too large is kept.
-const keptOfTooLarge = 64 << 10
-
 // rejects are rows of the table of refused records, schema/tables/migrations/0005_ingest.sql.
 type rejects struct {
 	table
@@ -80,25 +77,20 @@ func (r *rejects) rowBytes(row uint32) int {
 	return n
 }
 
-// A largeValue is what was kept of a value that was too large to be held.
-type largeValue struct {
-	size uint64
-	sha  [sha256.Size]byte
-}
-
-// add copies one refused record. large is nil where rec.Value is whole.
-func (r *rejects) add(rec *schema.Record, rej *schema.Rejection, large *largeValue, now time.Time) {
+// add copies one refused record.
+func (r *rejects) add(rec *schema.Record, rej *schema.Rejection, now time.Time) {
 	value := rec.Value
-	if large == nil {
-		large = &largeValue{size: uint64(len(value)), sha: sha256.Sum256(value)}
+	whole := rec.Cut
+	if whole == nil {
+		whole = &schema.Cut{Size: uint64(len(value)), SHA256: sha256.Sum256(value)}
 	}
 	if rej.Reason == schema.TooLarge {
-		value = value[:min(len(value), keptOfTooLarge)]
+		value = value[:min(len(value), schema.KeptOfTooLarge)]
 	}
 	r.topic.add([]byte(rec.Topic))
 	r.partition.add(rec.Partition)
 	r.offset.add(rec.Offset)
-	r.sha.add(large.sha[:])
+	r.sha.add(whole.SHA256[:])
 	r.rejectedAt.add(schema.Millis(now.UnixMilli()))
 	r.recordTime.add(rec.Time)
 	r.times = append(r.times, rejectTime(rec, rej))
@@ -109,7 +101,7 @@ func (r *rejects) add(rec *schema.Record, rej *schema.Rejection, large *largeVal
 	r.key.add(rec.Key)
 	r.headers.add(rec.Headers)
 	r.value.add(value)
-	r.valueSize.add(large.size)
+	r.valueSize.add(whole.Size)
 }
 
 // pairs are lists of two strings each: Array(Tuple(String, String)).

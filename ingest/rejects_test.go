@@ -80,7 +80,7 @@ func checkReject(t *testing.T, h *harness, reason schema.Reason, sent *kgo.Recor
 	}
 	r, value := found[0], string(sent.Value)
 	if reason == schema.TooLarge {
-		value = value[:keptOfTooLarge]
+		value = value[:schema.KeptOfTooLarge]
 	}
 	if r.Value != value || r.Size != uint64(len(sent.Value)) || r.Key != "acme" || fmt.Sprintf("%q", r.Headers) != `[["trace" "\xff\x00"] ["none" ""]]` || r.Detail == "" ||
 		r.Whole() != (reason != schema.TooLarge) {

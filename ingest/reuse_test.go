@@ -169,7 +169,7 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 		for i, r := range counted {
 			one := &decoder{session: s, schema: schema.NewDecoder(), batch: expected, now: now, of: p.of}
 			rec := &schema.Record{Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers}
-			if err := one.see(rec, nil); err != nil {
+			if err := one.see(rec); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -207,7 +207,7 @@ func listOf(at time.Time, users ...string) *erasureList {
 // offsetsOf gives the offsets and times of the records that count, by a new reader.
 func offsetsOf(t *testing.T, p *part) (records []schema.Record) {
 	t.Helper()
-	err := newReader(1<<20).read(p, func(rec *schema.Record, _ *largeValue) error {
+	err := newReader(1<<20).read(p, func(rec *schema.Record) error {
 		records = append(records, schema.Record{Offset: rec.Offset, Time: rec.Time})
 		return nil
 	}, func(int64) error { return nil })
@@ -253,7 +253,7 @@ func TestMemoryOfLargeBatchesIsGivenBack(t *testing.T) {
 	for _, put := range columns {
 		rec := &schema.Record{}
 		put(rec, text)
-		b.rejects.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, nil, time.Now())
+		b.rejects.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
 		b.rejects.encode([]uint32{0})
 		b.reset()
 	}

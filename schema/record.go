@@ -1,5 +1,7 @@
 package schema
 
+import "crypto/sha256"
+
 // A Record is one Kafka record. Key, Value and Headers are views into the fetched data.
 type Record struct {
 	Topic     string
@@ -9,7 +11,18 @@ type Record struct {
 	Key       []byte
 	Value     []byte
 	Headers   []Header
+	Cut       *Cut // nil: Value is whole
 }
+
+// A Cut is what is known of a value that was too large to be held. Value then is its first
+// KeptOfTooLarge bytes.
+type Cut struct {
+	Size   uint64 // of the whole value, in bytes
+	SHA256 [sha256.Size]byte
+}
+
+// KeptOfTooLarge is how many bytes are kept of a value that is larger than MaxValueBytes.
+const KeptOfTooLarge = 64 << 10
 
 // A Header of a Kafka record.
 type Header struct{ Key, Value []byte }
