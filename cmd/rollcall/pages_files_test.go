@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -92,5 +93,51 @@ func TestMissingFilesAreFound(t *testing.T) {
 		if got := strings.Join(filesMissing(root, "PAGE.md", text), " "); got != want {
 			t.Errorf("%q: %q is missing, want %q", text, got, want)
 		}
+	}
+}
+
+// sectionName is a section as comments and pages name it.
+var sectionName = regexp.MustCompile(`\b(SPEC|DESIGN)(\.md)?(\]\([^)]*\))? §([0-9.]*[0-9])`)
+
+// sectionsOf gives the numbers of a document's headings.
+func sectionsOf(t *testing.T, document string) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, heading := range regexp.MustCompile(`(?m)^#+ ([0-9]+(\.[0-9]+)?)\.? `).FindAllStringSubmatch(string(text), -1) {
+		found[heading[1]] = true
+	}
+	return found
+}
+
+// Comments and pages name sections of SPEC.md and DESIGN.md by the file's name, and sections that
+// there are.
+func TestNamedSectionsExist(t *testing.T) {
+	sections := map[string]map[string]bool{"SPEC": sectionsOf(t, "SPEC.md"), "DESIGN": sectionsOf(t, "DESIGN.md")}
+	named := 0
+	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules") {
+			return filepath.SkipDir
+		}
+		if kind := filepath.Ext(path); d.IsDir() || kind != ".go" && kind != ".md" && kind != ".sql" && kind != ".yaml" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range sectionName.FindAllStringSubmatch(string(text), -1) {
+			named++
+			if m[2] == "" || !sections[m[1]][m[4]] {
+				t.Errorf("%s names %q: write %s.md and the number of a section", path, m[0], m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || named < 20 {
+		t.Errorf("%d sections are named, %v", named, err)
 	}
 }

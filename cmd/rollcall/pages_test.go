@@ -38,7 +38,11 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 	if err != nil || len(pages) < 4 {
 		t.Fatalf("%v, %v", pages, err)
 	}
-	for _, page := range append(pages, "../../README.md") {
+	documents, err := filepath.Glob("../../*.md")
+	if err != nil || len(documents) < 5 {
+		t.Fatalf("%v, %v", documents, err)
+	}
+	for _, page := range append(pages, documents...) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
