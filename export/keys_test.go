@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,8 @@ func TestCreateRefuses(t *testing.T) {
 	keys := OpenKeys(nil)
 	for name, create := range map[string]func() (string, string, error){
 		"no workspace":    func() (string, string, error) { return keys.Create(t.Context(), "", "", 0) },
+		"a long org":      func() (string, string, error) { return keys.Create(t.Context(), strings.Repeat("o", 257), "", 0) },
+		"an odd name":     func() (string, string, error) { return keys.Create(t.Context(), "a", "a\xff", 0) },
 		"invalid UTF-8":   func() (string, string, error) { return keys.Create(t.Context(), "a\xff", "", 0) },
 		"a long name":     func() (string, string, error) { return keys.Create(t.Context(), "a", strings.Repeat("n", 257), 0) },
 		"already expired": func() (string, string, error) { return keys.Create(t.Context(), "a", "", -time.Second) },
@@ -149,6 +152,45 @@ func TestCreateRefuses(t *testing.T) {
 	} {
 		if _, _, err := create(); err == nil {
 			t.Errorf("%s: a key was made", name)
+		}
+	}
+}
+
+// The longest ids, names and scopes that a key can have, and the shortest.
+func TestKeysThatCanBe(t *testing.T) {
+	long := strings.Repeat("n", 256)
+	for _, err := range []error{
+		judgeKey("a", "", 0, nil), judgeKey(long, long, 1, []string{"S", strings.Repeat("S", 64)}),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := judgeKey("a", "", 0, []string{strings.Repeat("S", 65)}); err == nil {
+		t.Error("a scope of 65 characters was taken")
+	}
+}
+
+// A key, a session and a link are valid until the moment that they end at, and not at it.
+func TestTheMomentOfTheEnd(t *testing.T) {
+	ends := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+	secret := []byte("a secret for tests only")
+	sessions := newSessionSigner(secret)
+	value := sessions.sign(cookie{"key", ends, "session"})
+	links := newLinkSigner(secret)
+	address, err := url.Parse(links.sign("", newLink(job{}, "key", ends)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for now, want := range map[time.Time]bool{ends.Add(-time.Millisecond): true, ends: false} {
+		if state := (Key{ExpiresAt: &ends}).State(now); (state == "valid") != want {
+			t.Errorf("at %v the key is %s", now, state)
+		}
+		if _, err := sessions.open(value, now); (err == nil) != want {
+			t.Errorf("at %v the session gives %v", now, err)
+		}
+		if _, err := links.open(address, now); (err == nil) != want {
+			t.Errorf("at %v the link gives %v", now, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -60,6 +61,40 @@ func TestSilentKeysAreForgotten(t *testing.T) {
 	}
 	if len(l.keys) > 1100 {
 		t.Errorf("%d keys are remembered", len(l.keys))
+	}
+}
+
+// A key is forgotten once its newest request is more than a minute ago, and only when there are many.
+func TestWhichKeysAreForgotten(t *testing.T) {
+	const perMinute = 3
+	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+	l := newRateLimit(perMinute)
+	admit := func(id string, at time.Time) {
+		t.Helper()
+		if _, ok := l.admit(id, at); !ok {
+			t.Fatalf("%s was refused", id)
+		}
+	}
+	admit("silent", now.Add(-time.Minute-1))
+	admit("a minute ago", now.Add(-time.Minute))
+	for i := range 2 * perMinute { // the ring has gone round
+		admit("busy", now.Add(time.Duration(i-2*perMinute)*30*time.Second))
+	}
+	for i := range 1023 - len(l.keys) {
+		admit(fmt.Sprint(i), now)
+	}
+	admit("the 1024th", now)
+	if l.keys["silent"] == nil {
+		t.Error("a key was forgotten although there are not many")
+	}
+	admit("the 1025th", now)
+	if l.keys["silent"] != nil {
+		t.Error("a silent key is remembered")
+	}
+	for _, id := range []string{"a minute ago", "busy", "0", "the 1024th", "the 1025th"} {
+		if l.keys[id] == nil {
+			t.Errorf("the key %q was forgotten", id)
+		}
 	}
 }
 

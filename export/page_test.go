@@ -288,6 +288,8 @@ func TestPreviousPeriod(t *testing.T) {
 		{"", "2026-11-20", "2026-11-24", "2026-11-15", "2026-11-19"},
 		{"", "2026-11-24", "2027-11-24", "2026-11-23", "2026-11-23"},
 		{"", "2025-11-24", "2026-01-31", "", ""},
+		{"", "2025-12-04", "2025-12-13", "2025-11-24", "2025-12-03"}, // from the earliest date on
+		{"", "2025-12-03", "2025-12-12", "", ""},
 	} {
 		p, err := query.ParsePeriod(query.PeriodRequest{Range: c.name, From: c.from, To: c.to}, now)
 		if err != nil {
@@ -299,6 +301,21 @@ func TestPreviousPeriod(t *testing.T) {
 		}
 		if elapsed := now.Sub(p.From.Time()); ok && p.To.Time().After(now) && time.Duration(got.To-got.From)*time.Millisecond != elapsed {
 			t.Errorf("%s%s: compared with %d ms, not what has passed", c.name, c.from, got.To-got.From)
+		}
+	}
+}
+
+// At the first moment of a month nothing of it has passed, so it is compared with nothing; a millisecond later, with as much.
+func TestPreviousPeriodAtItsBegin(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	for passed, want := range map[time.Duration]bool{0: false, time.Millisecond - 1: false, time.Millisecond: true} {
+		now := begin.Add(passed)
+		p, err := query.ParsePeriod(query.PeriodRequest{Range: "this_month"}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := previousPeriod(p, "this_month", now); ok != want || ok && got.To-got.From != 1 {
+			t.Errorf("%v after the begin: %t, %+v", passed, ok, got)
 		}
 	}
 }

@@ -81,6 +81,29 @@ func FuzzDropInBody(f *testing.F) {
 	})
 }
 
+// The longest query that is read, and the longest texts that a refusal shows whole.
+func TestLongQueries(t *testing.T) {
+	long := "range=" + strings.Repeat("x", maxQueryBytes-len("range="))
+	if _, err := strictQuery(long, exportParamNames); err != nil {
+		t.Errorf("a query of %d bytes: %v", len(long), err)
+	}
+	if _, err := strictQuery(long+"x", exportParamNames); err == nil {
+		t.Errorf("a query of %d bytes was read", len(long)+1)
+	}
+	whole := strings.Repeat("é", 64)
+	if got := clip(whole); got != whole {
+		t.Errorf("64 characters are shown as %q", got)
+	}
+	if got := clip(whole + "é"); got != whole+"…" {
+		t.Errorf("65 characters are shown as %q", got)
+	}
+	_, err := choice(url.Values{"c": {"x"}}, "c", "one", "two", "three")
+	var bad *query.BadRequest
+	if !errors.As(err, &bad) || bad.Message != `c must be one, two or three, not "x".` {
+		t.Errorf("a wrong choice: %v", err)
+	}
+}
+
 func TestAcceptedEncoding(t *testing.T) {
 	for header, want := range map[string]string{
 		"":                              "",

@@ -244,12 +244,33 @@ func TestConfig(t *testing.T) {
 		"no secret":                    {},
 		"a short secret":               {Secret: secret[:8]},
 		"a public URL without scheme":  {Secret: secret, PublicURL: "usage.example.com"},
+		"a secret a byte too short":    {Secret: secret[:15]},
+		"a public URL of no host":      {Secret: secret, PublicURL: "https:///usage"},
+		"a public URL of files":        {Secret: secret, PublicURL: "file://usage.example.com"},
 		"a public URL with a query":    {Secret: secret, PublicURL: "https://usage.example.com?x=1"},
+		"a public URL with a fragment": {Secret: secret, PublicURL: "https://usage.example.com#x"},
 		"a negative rate":              {Secret: secret, RatePerMinute: -1},
 		"a negative number of exports": {Secret: secret, MaxConcurrentPerOrg: -1},
+		"a negative stall timeout":     {Secret: secret, StallTimeout: -1},
 	} {
 		if _, err := cfg.withDefaults(); err == nil {
 			t.Errorf("%s was taken", name)
+		}
+	}
+}
+
+// What is given stands, and what is left out has its default.
+func TestConfigDefaults(t *testing.T) {
+	secret := []byte("sixteen bytes...")
+	c, err := Config{Secret: secret}.withDefaults()
+	if err != nil || c.RatePerMinute != 500 || c.MaxConcurrentPerOrg != 8 || c.StallTimeout != time.Minute {
+		t.Errorf("the defaults are %+v, %v", c, err)
+	}
+	for _, scheme := range []string{"http", "https"} {
+		given := Config{Secret: secret, PublicURL: scheme + "://h/", RatePerMinute: 1, MaxConcurrentPerOrg: 1, StallTimeout: 1}
+		c, err = given.withDefaults()
+		if err != nil || c.RatePerMinute != 1 || c.MaxConcurrentPerOrg != 1 || c.StallTimeout != 1 || c.PublicURL != scheme+"://h" {
+			t.Errorf("what was given became %+v, %v", c, err)
 		}
 	}
 }

@@ -151,3 +151,18 @@ func TestSignInIsLimited(t *testing.T) {
 	f.want(f.get("/v1/exports", key), 429) // the same limit
 	f.signedIn(other)
 }
+
+// Ends that are remembered are bounded. What was forgotten is read again.
+func TestEndedSessionsInMemoryAreBounded(t *testing.T) {
+	e := newEndedSessions(nil)
+	for i := range maxEndedSessions {
+		e.remember(fmt.Sprint(i))
+	}
+	if len(e.ids) != maxEndedSessions || !e.remembers("0") {
+		t.Errorf("%d of %d are remembered", len(e.ids), maxEndedSessions)
+	}
+	e.remember("another")
+	if len(e.ids) != 1 || !e.remembers("another") {
+		t.Errorf("%d are remembered", len(e.ids))
+	}
+}

@@ -1,0 +1,69 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// Retry-After is in whole seconds, never shorter than the wait, and never 0.
+func TestRetryAfter(t *testing.T) {
+	for wait, want := range map[time.Duration]string{
+		0: "", time.Millisecond: "1", time.Second: "1", time.Second + 1: "2", time.Minute: "60",
+	} {
+		h := http.Header{}
+		(&failure{retryAfter: wait}).header(h)
+		if got := h.Get("Retry-After"); got != want {
+			t.Errorf("a wait of %v is told as %q, want %q", wait, got, want)
+		}
+	}
+}
+
+// What fails inside the service after the client has gone is not the service's failure; what was refused stays refused.
+func TestFailuresOfAClientThatIsGone(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, c := range []struct {
+		ctx  context.Context
+		err  error
+		want int
+	}{
+		{t.Context(), errors.New("a defect"), 500},
+		{gone, errors.New("a defect"), statusClientGone},
+		{gone, &failure{status: 503}, statusClientGone},
+		{gone, unauthorized(), 401},
+		{gone, &failure{status: 499}, statusClientGone},
+	} {
+		r := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", nil)
+		if got := failureFor(r, c.err, "id").status; got != c.want {
+			t.Errorf("%v, client gone %t: %d, want %d", c.err, c.ctx.Err() != nil, got, c.want)
+		}
+	}
+}
+
+// The outcome is told by the failure, and by the status that was sent before it.
+func TestOutcomes(t *testing.T) {
+	for _, c := range []struct {
+		sent   int
+		failed *failure
+		want   string
+	}{
+		{200, nil, outcomeComplete},
+		{304, nil, outcomeNotModified},
+		{304, &failure{status: 500}, outcomeAborted},
+		{200, &failure{status: 500}, outcomeAborted},
+		{200, &failure{status: statusClientGone}, outcomeAborted},
+		{statusClientGone, &failure{status: statusClientGone}, outcomeAborted},
+		{400, &failure{status: 400}, outcomeRefused},
+		{498, &failure{status: 498}, outcomeRefused},
+		{500, &failure{status: 500}, outcomeFailed},
+		{503, &failure{status: 503}, outcomeFailed},
+	} {
+		if got := (&exchange{status: c.sent}).outcome(c.failed); got != c.want {
+			t.Errorf("%d sent, then %v: %s, want %s", c.sent, c.failed, got, c.want)
+		}
+	}
+}
