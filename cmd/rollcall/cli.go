@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 )
 
 // commands is the whole command line. Each command is a struct of its flags with a method Run; each flag is also ROLLCALL_<FLAG> in the environment.
@@ -29,9 +30,13 @@ type commands struct {
 	Forget   forgetCommand   `cmd:"" help:"Erase a person: usage, attributes and rejects."`
 	Config   configCommand   `cmd:"" help:"Check the settings and what they point to."`
 	Health   healthCommand   `cmd:"" help:"Ask the stage at the admin address whether it is ready: exit code 1 if not. For container health checks."`
+	Version  versionCommand  `cmd:"" help:"Print the version, the commit, and the versions of Go and of the schema."`
 
 	Bench    benchCommand    `cmd:"" help:"Measure ingest and export on this machine."`
 	Embedded embeddedCommand `cmd:"" hidden:"" help:"One embedded part alone, in a process of its own."`
+
+	Completion completionCommand `cmd:"" help:"Print what has a shell complete commands and flags: source <(rollcall completion bash)."`
+	Man        manCommand        `cmd:"" help:"Print the manual page: rollcall man | man -l -."`
 
 	Log logFlags `embed:""`
 }
@@ -41,25 +46,18 @@ type settingsError struct{ error }
 
 func badSetting(format string, a ...any) error { return settingsError{fmt.Errorf(format, a...)} }
 
-// errHelpShown ends a command line that only asked for help.
+// errHelpShown ends a command line that only asked for a text of kong's: the help, or how to complete.
 var errHelpShown = errors.New("help shown")
 
 // parse turns arguments and environment into the command to run.
 func parse(args []string, std streams) (command func(context.Context) error, err error) {
 	var c commands
-	defer func() { // kong calls Exit in the middle of parsing
-		if p := recover(); p != nil {
-			if e, isExit := p.(exit); isExit && e == 0 {
-				command, err = nil, errHelpShown
-				return
-			}
-			panic(p)
-		}
-	}()
+	defer catchExit(&err)
 	parser, err := newParser(&c, std)
 	if err != nil {
 		return nil, err
 	}
+	kongcompletion.Register(parser) // answers the shell and exits, if it is the shell that asks
 	if err := unknownVariables(parser.Model, os.Environ()); err != nil {
 		return nil, err
 	}
@@ -73,7 +71,8 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 	if err := judgeFlags(parsed.Flags()); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) (err error) {
+		defer catchExit(&err)
 		parsed.BindTo(ctx, (*context.Context)(nil))
 		return parsed.Run(std, c.Log.logger(std.err))
 	}, nil
@@ -94,7 +93,20 @@ func newParser(c *commands, std streams) (*kong.Kong, error) {
 	)
 }
 
+// exit is what kong's Exit panics with: kong calls it in the middle of its work.
 type exit int
+
+// catchExit is deferred. It turns an exit without a failure into errHelpShown.
+func catchExit(err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if code, isExit := p.(exit); !isExit || code != 0 {
+		panic(p)
+	}
+	*err = errHelpShown
+}
 
 // isGroup tells whether the arguments name commands to choose from, and none of them: rollcall, rollcall keys.
 func isGroup(node *kong.Node, args []string) bool {

@@ -34,13 +34,10 @@ const (
 // run parses the command line, runs the command until it ends or ctx is cancelled, and returns the exit code.
 func run(ctx context.Context, args []string, std streams) int {
 	command, err := parse(args, std)
-	if errors.Is(err, errHelpShown) {
-		return ok
-	}
 	if err == nil {
 		err = command(ctx)
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, errHelpShown) {
 		return ok
 	}
 	fmt.Fprintf(std.err, "rollcall: %s\n", oneLine(err.Error()))

@@ -45,7 +45,7 @@ func (d describer) MustRegister(cs ...prometheus.Collector) {
 	}
 }
 
-// metrics are those that the three stages register.
+// metrics are those that the three stages register, and what they have in common.
 func metrics(t *testing.T) map[string]string {
 	t.Helper()
 	d := describer{found: map[string]string{}}
@@ -58,6 +58,7 @@ func metrics(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 	}
+	build{}.register(d)
 	return d.found
 }
 
@@ -83,7 +84,7 @@ func TestMetricsPage(t *testing.T) {
 	for _, name := range []string{
 		"ingest_events_total", "ingest_rejects_total", "ingest_conflicts_total", "ingest_duplicates_total", "ingest_batches_total", "ingest_batch_rows", "ingest_flush_seconds",
 		"ingest_retries_total", "ingest_lag_records", "ingest_gap_records_total", "ingest_complete_through_seconds", "rollup_dirty_slices", "rollup_dirty_age_seconds",
-		"rollup_slices_total", "rollup_slice_seconds", "rollup_rows_read_total", "export_requests_total", "export_seconds", "export_first_byte_seconds", "export_bytes_total", "export_aborts_total",
+		"rollup_slices_total", "rollup_slice_seconds", "rollup_rows_read_total", "export_requests_total", "export_seconds", "export_first_byte_seconds", "export_bytes_total", "export_aborts_total", "build_info",
 	} {
 		if found["rollcall_"+name] == "" {
 			t.Errorf("rollcall_%s is promised, but no stage has it", name)

@@ -47,7 +47,11 @@ type service struct {
 func newService(ctx context.Context, stage string, f traceFlags, log *slog.Logger) (*service, error) {
 	s := &service{log: log, reg: prometheus.NewRegistry(), parts: map[string]part{}}
 	s.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	var err error
+	b, err := thisBuild()
+	if err != nil {
+		return nil, err
+	}
+	b.register(s.reg)
 	s.traces, err = f.open(ctx, stage, log)
 	return s, err
 }

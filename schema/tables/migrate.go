@@ -155,6 +155,15 @@ func Pending(ctx context.Context, conn Querier) ([]migration, error) {
 	return pending, nil
 }
 
+// SchemaVersion is the name of this binary's last migration.
+func SchemaVersion() (string, error) {
+	all, err := migrations()
+	if err != nil {
+		return "", err
+	}
+	return all[len(all)-1].name, nil
+}
+
 func migrations() ([]migration, error) {
 	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	if err != nil {
