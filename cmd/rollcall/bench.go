@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -34,7 +35,7 @@ func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o := bench.IngestOptions{Events: c.Events, LogEvents: c.LogEvents, Workspaces: c.Workspaces, Partitions: c.Partitions, Baselines: c.Baselines, Dir: dir, Progress: std.err}
+	o := c.options(dir, std.err)
 	if c.CPUProfile != "" {
 		file, err := os.Create(c.CPUProfile)
 		if err != nil {
@@ -47,10 +48,21 @@ func (c *benchIngestCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return json.NewEncoder(std.out).Encode(results)
+	return c.print(std.out, results)
+}
+
+func (c *benchIngestCommand) options(dir string, progress io.Writer) bench.IngestOptions {
+	return bench.IngestOptions{
+		Events: c.Events, LogEvents: c.LogEvents, Workspaces: c.Workspaces, Partitions: c.Partitions,
+		Baselines: c.Baselines, Dir: dir, Progress: progress,
 	}
-	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+}
+
+func (c *benchIngestCommand) print(out io.Writer, results []bench.IngestResult) error {
+	if c.JSON {
+		return json.NewEncoder(out).Encode(results)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "way\tevents/s\tMB/s\tclient µs/event\tengine µs/event\tallocs/event\tclient peak MB\tengine peak MB\trollcall is\t")
 	for _, r := range results {
 		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.3f\t%d\t%d\t%.1f×\t\n", r.Way, r.EventsPerSecond, r.MBPerSecond, r.ClientCPUMicros, r.EngineCPUMicros, r.AllocationsPerItem,
@@ -75,14 +87,22 @@ func (c *benchDelayCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	r, err := bench.Delay(ctx, bench.DelayOptions{Rate: c.Rate, For: c.For, Partitions: c.Partitions, Dir: dir, Progress: std.err})
+	r, err := bench.Delay(ctx, c.options(dir, std.err))
 	if err != nil {
 		return err
 	}
+	return c.print(std.out, r)
+}
+
+func (c *benchDelayCommand) options(dir string, progress io.Writer) bench.DelayOptions {
+	return bench.DelayOptions{Rate: c.Rate, For: c.For, Partitions: c.Partitions, Dir: dir, Progress: progress}
+}
+
+func (c *benchDelayCommand) print(out io.Writer, r bench.DelayResult) error {
 	if c.JSON {
-		return json.NewEncoder(std.out).Encode(r)
+		return json.NewEncoder(out).Encode(r)
 	}
-	_, err = fmt.Fprintf(std.out, "%.0f events/s: in the log, marked and committed after %.0f ms (median), %.0f ms (p99), %.0f ms (longest)\n", r.EventsPerSecond, r.P50*1e3, r.P99*1e3, r.Max*1e3)
+	_, err := fmt.Fprintf(out, "%.0f events/s: in the log, marked and committed after %.0f ms (median), %.0f ms (p99), %.0f ms (longest)\n", r.EventsPerSecond, r.P50*1e3, r.P99*1e3, r.Max*1e3)
 	return err
 }
 
@@ -100,17 +120,30 @@ func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
 	}
 	defer os.RemoveAll(dir)
 	var results []bench.ExportResult
-	for _, events := range c.Events {
-		of, err := bench.Export(ctx, bench.ExportOptions{Events: events, Users: c.Users, Repeat: c.Repeat, Dir: filepath.Join(dir, fmt.Sprint(events)), Progress: std.err})
+	for _, o := range c.options(dir, std.err) {
+		of, err := bench.Export(ctx, o)
 		if err != nil {
 			return err
 		}
 		results = append(results, of...)
 	}
-	if c.JSON {
-		return json.NewEncoder(std.out).Encode(results)
+	return c.print(std.out, results)
+}
+
+// options are those of one measurement for each size.
+func (c *benchExportCommand) options(dir string, progress io.Writer) (each []bench.ExportOptions) {
+	for _, events := range c.Events {
+		own := filepath.Join(dir, fmt.Sprint(events))
+		each = append(each, bench.ExportOptions{Events: events, Users: c.Users, Repeat: c.Repeat, Dir: own, Progress: progress})
 	}
-	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	return each
+}
+
+func (c *benchExportCommand) print(out io.Writer, results []bench.ExportResult) error {
+	if c.JSON {
+		return json.NewEncoder(out).Encode(results)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "events\ttype\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
 	for _, r := range results {
 		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Events, r.Type, r.Period, float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)

@@ -29,12 +29,12 @@ type demoCommand struct {
 //	broker ─► engine ─► tables ─► ingest, rollup, export ─► sample ─► keys and addresses on the terminal … until a signal, then backwards
 func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
 	log = log.With("command", "demo")
-	broker, err := embedded.StartBroker(ctx, embedded.BrokerOptions{Dir: filepath.Join(c.DataDir, "kafka"), Addr: c.KafkaAddr, Topics: sample.Topics(), Log: log})
+	broker, err := embedded.StartBroker(ctx, c.brokerOptions(log))
 	if err != nil {
 		return fmt.Errorf("start the embedded broker: %w", err)
 	}
 	defer broker.Close() // last: a consumer that outlives its broker leaves a phantom member behind
-	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{Dir: filepath.Join(c.DataDir, "clickhouse"), Addr: c.ClickhouseAddr, Log: log})
+	engine, err := embedded.StartEngine(ctx, c.engineOptions(log))
 	if err != nil {
 		return fmt.Errorf("start the embedded engine: %w", err)
 	}
@@ -51,27 +51,47 @@ func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) er
 	if err := c.addStages(ctx, s, clickhouse); err != nil {
 		return err
 	}
-	s.add(ctx, "sample", &sampleUsage{profile: sample.Profile(c.Sample), brokers: []string{c.KafkaAddr}, ready: func(workspaces []sample.Config) error {
-		return c.announce(ctx, std, clickhouse, workspaces)
-	}})
+	usage := c.usage()
+	usage.ready = func(workspaces []sample.Config) error { return c.announce(ctx, std, clickhouse, workspaces) }
+	s.add(ctx, "sample", usage)
 	return s.run(ctx, c.AdminAddr)
 }
 
+func (c *demoCommand) brokerOptions(log *slog.Logger) embedded.BrokerOptions {
+	return embedded.BrokerOptions{Dir: filepath.Join(c.DataDir, "kafka"), Addr: c.KafkaAddr, Topics: sample.Topics(), Log: log}
+}
+
+func (c *demoCommand) engineOptions(log *slog.Logger) embedded.EngineOptions {
+	return embedded.EngineOptions{Dir: filepath.Join(c.DataDir, "clickhouse"), Addr: c.ClickhouseAddr, Log: log}
+}
+
+// usage are the sample workspaces; what to do when they are ready is not said yet.
+func (c *demoCommand) usage() *sampleUsage {
+	return &sampleUsage{profile: sample.Profile(c.Sample), brokers: []string{c.KafkaAddr}}
+}
+
+// stages are the three commands as they would be called one by one.
+func (c *demoCommand) stages(clickhouse clickhouseFlags) (ingestCommand, rollupCommand, exportCommand) {
+	kafka := kafkaFlags{KafkaBrokers: []string{c.KafkaAddr}, KafkaSASL: "none"}
+	topics := ingestFlags{KafkaTopics: sample.Topics(), KafkaGroup: "rollcall"}
+	addresses := exportFlags{HTTPAddr: c.HTTPAddr, PublicURL: "http://" + c.HTTPAddr, MaxConnections: demoConnections}
+	return ingestCommand{clickhouseFlags: clickhouse, kafkaFlags: kafka, ingestFlags: topics},
+		rollupCommand{clickhouseFlags: clickhouse},
+		exportCommand{clickhouseFlags: clickhouse, exportFlags: addresses}
+}
+
 func (c *demoCommand) addStages(ctx context.Context, s *service, clickhouse clickhouseFlags) error {
-	ingestion := ingestCommand{clickhouseFlags: clickhouse, kafkaFlags: kafkaFlags{KafkaBrokers: []string{c.KafkaAddr}, KafkaSASL: "none"},
-		ingestFlags: ingestFlags{KafkaTopics: sample.Topics(), KafkaGroup: "rollcall"}}
+	ingestion, rollups, exports := c.stages(clickhouse)
 	i, err := ingestion.build(ctx, s)
 	if err != nil {
 		return err
 	}
-	rollups := rollupCommand{clickhouseFlags: clickhouse}
 	r, err := rollups.build(ctx, s)
 	if err != nil {
 		return err
 	}
 	s.add(ctx, "ingest", i)
 	s.add(ctx, "rollup", r)
-	exports := exportCommand{clickhouseFlags: clickhouse, exportFlags: exportFlags{HTTPAddr: c.HTTPAddr, PublicURL: "http://" + c.HTTPAddr, MaxConnections: demoConnections}}
 	return exports.addTo(ctx, s)
 }
 

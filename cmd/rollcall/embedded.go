@@ -21,7 +21,7 @@ type embeddedBrokerCommand struct {
 }
 
 func (c *embeddedBrokerCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
-	broker, err := embedded.StartBroker(ctx, embedded.BrokerOptions{Dir: c.DataDir, Addr: c.KafkaAddr, Partitions: c.Partitions, Log: log})
+	broker, err := embedded.StartBroker(ctx, c.options(log))
 	if err != nil {
 		return err
 	}
@@ -31,6 +31,10 @@ func (c *embeddedBrokerCommand) Run(ctx context.Context, std streams, log *slog.
 	return nil
 }
 
+func (c *embeddedBrokerCommand) options(log *slog.Logger) embedded.BrokerOptions {
+	return embedded.BrokerOptions{Dir: c.DataDir, Addr: c.KafkaAddr, Partitions: c.Partitions, Log: log}
+}
+
 type embeddedEngineCommand struct {
 	DataDir        string `help:"Where its data rests." required:"" type:"path"`
 	ClickhouseAddr string `help:"Where it listens, on loopback only." default:"127.0.0.1:8123"`
@@ -38,7 +42,7 @@ type embeddedEngineCommand struct {
 }
 
 func (c *embeddedEngineCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
-	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{Dir: c.DataDir, Addr: c.ClickhouseAddr, Config: c.ConfigFile, Log: log})
+	engine, err := embedded.StartEngine(ctx, c.options(log))
 	if err != nil {
 		return err
 	}
@@ -46,4 +50,8 @@ func (c *embeddedEngineCommand) Run(ctx context.Context, std streams, log *slog.
 	fmt.Fprintln(std.out, engine.URL())
 	<-ctx.Done()
 	return nil
+}
+
+func (c *embeddedEngineCommand) options(log *slog.Logger) embedded.EngineOptions {
+	return embedded.EngineOptions{Dir: c.DataDir, Addr: c.ClickhouseAddr, Config: c.ConfigFile, Log: log}
 }
