@@ -49,12 +49,22 @@ const (
 // A choice says how a package's tests run.
 type choice struct {
 	arguments []string      // of the test binary
+	skip      []string      // tests that do not run: patterns of their names
 	without   []string      // files of tests: slow to link, and no fault is theirs to catch
 	patience  time.Duration // a fault that takes longer is caught
 }
 
 var choices = map[string]choice{
 	"schema": {without: []string{"example_test.go", "example_broker_test.go"}, patience: 30 * time.Second},
+	// The tests left out take two thirds of the time. They repeat one promise over very many requests,
+	// or wait for sockets. A fault that they alone would catch counts as a survivor, so what is caught
+	// is not overstated.
+	"export": {
+		arguments: usual.arguments,
+		skip: []string{"TestClientGoes", "TestCutStream.*", "TestExportsWhileEventsArrive", "TestLinksPassAnyProxy",
+			"TestNoAuditNoData", "TestNoSignatureIsKept", "TestOddWorkspaces", "TestOpenAPIClient", "TestRubbish.*"},
+		patience: 15 * time.Minute,
+	},
 }
 
 var usual = choice{arguments: []string{"-test.short"}, patience: 10 * time.Minute}
@@ -74,9 +84,7 @@ func shim(arguments []string) int {
 		return o.pass(arguments...)
 	case i >= 0: // the run without a fault, for the lines that tests run
 		chosen := []string{"test", "-v", "-timeout", "2h", "-cover", "-coverprofile", arguments[i+1], "./" + o.Package}
-		if len(c.arguments) > 0 {
-			chosen = append(append(chosen, "-args"), c.arguments...)
-		}
+		chosen = append(append(chosen, "-args", "-test.skip="+oneOf(c.skip)), c.arguments...)
 		return o.watch(chosen...)
 	}
 	return o.try(c)
@@ -128,7 +136,7 @@ func (o orders) try(c choice) int {
 	// initialisation endless.
 	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
 	defer cancel()
-	for _, group := range o.groups() {
+	for _, group := range o.groups(c.skip) {
 		chosen := append([]string{"-test.failfast", "-test.timeout=0", group}, c.arguments...)
 		err := exec.CommandContext(ctx, tests, chosen...).Run()
 		switch {
@@ -186,7 +194,7 @@ var groupsFrom = []time.Duration{500 * time.Millisecond, 3 * time.Second}
 var testTook = regexp.MustCompile(`(?m)^--- PASS: (\S+) \((\S+s)\)$`)
 
 // groups gives a flag of the test binary for each group. A test of unknown time is of the first.
-func (o orders) groups() []string {
+func (o orders) groups(skip []string) []string {
 	printed, err := os.ReadFile(o.Times)
 	if err != nil {
 		panic(err)
@@ -205,7 +213,7 @@ func (o orders) groups() []string {
 		}
 		groups[last] = append(groups[last], match[1])
 	}
-	flags := []string{"-test.skip=" + oneOf(slow)}
+	flags := []string{"-test.skip=" + oneOf(append(slow, skip...))}
 	for _, names := range groups {
 		if len(names) > 0 {
 			flags = append(flags, "-test.run="+oneOf(names))
