@@ -286,3 +286,41 @@ func TestMemoryOfLargeBatchesIsGivenBack(t *testing.T) {
 		}
 	}
 }
+
+// What columns say of their memory is what they have: the limits on batches go by it.
+func TestColumnsKnowTheirMemory(t *testing.T) {
+	const rows = 1000
+	text := []byte("sixteen bytes...")
+	byWidth := func(width int) column { return &numbers[uint32]{width: width} }
+	for name, c := range map[string]struct {
+		column   column
+		size     int // of rows rows
+		reserved int // held once there is room for the rows, and none is there
+	}{
+		"numbers of 1 byte":   {byWidth(1), rows, rows},
+		"numbers of 8 bytes":  {byWidth(8), 8 * rows, 8 * rows},
+		"numbers of 16 bytes": {byWidth(16), 16 * rows, 16 * rows},
+		"texts":               {&texts{}, (16 + 4) * rows, 4 * rows},
+		"hashes":              {&hashes{width: 16}, 16 * rows, 16 * rows},
+		"words":               {&words{}, 16 + 2*4 + 4*rows, 4 * rows},
+	} {
+		c.column.reserve(rows)
+		if held := c.column.held(); held != c.reserved {
+			t.Errorf("%s: with room for %d rows, %d bytes are said to be held, want %d", name, rows, held, c.reserved)
+		}
+		for range rows {
+			switch c := c.column.(type) {
+			case *numbers[uint32]:
+				c.add(1)
+			case interface{ add([]byte) }:
+				c.add(text)
+			}
+		}
+		if size := c.column.size(); size != c.size {
+			t.Errorf("%s: %d rows are said to be %d bytes, want %d", name, rows, size, c.size)
+		}
+		if held := c.column.held(); held < c.size {
+			t.Errorf("%s: %d bytes are said to be held, and %d are there", name, held, c.size)
+		}
+	}
+}
