@@ -151,3 +151,40 @@ func TestPartsOutOfStep(t *testing.T) {
 		t.Errorf("fetching goes on at %d, not behind what was decoded", p.next)
 	}
 }
+
+// A position has the leader epoch of the last record batch below it, also when an answer without
+// records follows: a new leader is asked about that epoch, and it is committed with the offset.
+func TestPositionsKeepTheEpoch(t *testing.T) {
+	now := time.Now()
+	for _, want := range []int32{0, 4} {
+		p := &partition{slot: slot{"t", 0}, decoded: position{offset: 5, epoch: -1}, next: 5, epoch: -1}
+		d := newTestDecoder(t, p)
+		records := set(testBatch{base: 5, records: []testRecord{{"k", message("a", "ann", now)}}})
+		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
+		records, next, epoch, err := checkSet(records, 5)
+		if err != nil || next != 6 || epoch != want {
+			t.Fatalf("a record batch of epoch %d is of epoch %d, up to %d: %v", want, epoch, next, err)
+		}
+		for _, fetched := range []part{
+			{of: p, from: 5, next: next, epoch: epoch, records: records, end: 6},
+			{of: p, from: 6, next: 6, epoch: -1, end: 6},
+		} {
+			if !d.assignment.advance(&fetched) {
+				t.Fatalf("the part from %d is not in step", fetched.from)
+			}
+			d.take(&answer{sent: now, parts: []part{fetched}})
+			if p.epoch != want || p.decoded.epoch != want || d.batch.ends[p].epoch != want {
+				t.Errorf("fetched in epoch %d, decoded in %d, to be committed in %d, not %d",
+					p.epoch, p.decoded.epoch, d.batch.ends[p].epoch, want)
+			}
+		}
+		p.next, p.epoch = 9, want+1
+		d.assignment.rewind(p, p.decoded)
+		if p.next != 6 || p.epoch != want {
+			t.Errorf("fetching goes back to %d in epoch %d, not to 6 in %d", p.next, p.epoch, want)
+		}
+		if !d.assignment.jump(p, 6, 2) || p.epoch != -1 {
+			t.Errorf("after a jump the epoch is %d, not unknown", p.epoch)
+		}
+	}
+}
