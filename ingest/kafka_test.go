@@ -182,6 +182,45 @@ func TestLeaderMoves(t *testing.T) {
 	}
 }
 
+// A new leader is asked how far its log agrees with what was read, also after a restart. One that
+// says it parts below the position is read from there, and the break is counted.
+func TestNewLeaderLacksRecords(t *testing.T) {
+	const topic = "usage.messages"
+	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic}, Partitions: 1, Nodes: 3})
+	h.produce(topic, 0, message("a", "ann", time.Now()), message("b", "ann", time.Now()), message("c", "ann", time.Now()))
+	m := h.start()
+	h.stored(3)
+	var asked atomic.Int32 // about this epoch
+	broker.Cluster().ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		broker.Cluster().KeepControl()
+		asked.Store(req.(*kmsg.OffsetForLeaderEpochRequest).Topics[0].Partitions[0].LeaderEpoch)
+		p := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+		p.LeaderEpoch, p.EndOffset = asked.Load(), 2
+		t := kmsg.OffsetForLeaderEpochResponseTopic{Topic: topic}
+		t.Partitions = append(t.Partitions, p)
+		res := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		res.Topics = append(res.Topics, t)
+		return res, nil, true
+	})
+	gap := func() bool { return m.metric("gap_records_total", "topic="+topic, "partition=0") == 1 }
+	if err := broker.Cluster().MoveTopicPartition(topic, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("a gap is counted under way", gap)
+	before := asked.Load()
+	h.produce(topic, 0, message("d", "ann", time.Now()))
+	h.stored(4)
+	h.eventually("all is committed", func() bool { return h.committed(topic, 0) == 4 })
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+	m = h.start()
+	h.eventually("a gap is counted at the start", gap)
+	if asked.Load() != before+1 {
+		t.Errorf("the position is said to be of epoch %d, and was committed in %d", asked.Load(), before+1)
+	}
+}
+
 // flipper changes one byte of a large answer, once: as a bad cable or disk does.
 type flipper struct {
 	net.Conn
