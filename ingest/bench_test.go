@@ -99,7 +99,7 @@ func benchSession(t testing.TB) *session {
 	clock := &engineClock{}
 	clock.set(time.Now(), time.Now())
 	return &session{Ingest: &Ingest{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: m, clock: clock, progress: newProgress(m), erasures: newErasures(nil)},
-		assignment: newAssignment(nil)}
+		assignment: newAssignment(nil, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), m})}
 }
 
 // BenchmarkStages tells the parts of it apart.

@@ -36,11 +36,11 @@ type cluster struct {
 	topics    []string
 	addr      []string
 	transport *kafka.Transport
-	clock     *engineClock
+	clock     func() time.Time
 	newest    newest
 }
 
-func newCluster(c Config, clock *engineClock) *cluster {
+func newCluster(c Config, clock func() time.Time) *cluster {
 	return &cluster{
 		topics: c.Topics, addr: c.Brokers, clock: clock, newest: newest{topics: map[string]*topicLayout{}},
 		transport: &kafka.Transport{

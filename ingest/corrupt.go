@@ -60,14 +60,14 @@ func parsePassOver(all []string) (map[slot][]int64, error) {
 
 // passesOver leaves a corrupt batch out if the operator named it, and counts its records as a gap.
 // One that can be read is never left out, whatever is named.
-func (s *session) passesOver(p *partition, next, end int64, err error) bool {
+func (a *assignment) passesOver(p *partition, next, end int64, err error) bool {
 	var bad *corruptBatch
 	if !errors.As(err, &bad) || bad.last < bad.base || end > 0 && bad.last >= end {
 		return false
 	}
-	for _, offset := range s.passOver[p.slot] {
+	for _, offset := range a.passOver[p.slot] {
 		if bad.base <= offset && offset <= bad.last {
-			s.gap(p, next, bad.last+1, bad.last+1-max(bad.base, next), gapPassedOver)
+			a.gap(p, Gap{next, bad.last + 1, bad.last + 1 - max(bad.base, next), gapPassedOver})
 			return true
 		}
 	}
@@ -75,24 +75,24 @@ func (s *session) passesOver(p *partition, next, end int64, err error) bool {
 }
 
 // notRead counts and logs that a partition waits for what could not be read.
-func (s *session) notRead(p *partition, offset int64, err error) {
-	s.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
+func (a *assignment) notRead(p *partition, offset int64, err error) {
 	attributes := []any{"partition", p.slot, "offset", offset, "error", err}
 	var bad *corruptBatch
 	if !errors.As(err, &bad) {
-		s.log.Warn("partition not read; trying again", attributes...)
+		a.report.retried("partition not read; trying again", attributes...)
 		return
 	}
-	s.metrics.corrupt.WithLabelValues(p.topic, p.number()).Set(1)
+	a.report.Counters.Retried()
+	a.report.Counters.WaitsAtCorrupt(p.slot, true)
 	if bad.last >= bad.base {
 		attributes = append(attributes,
 			"last_offset", bad.last, "to_pass_over", fmt.Sprintf("--kafka-pass-over=%s/%d", p.slot, bad.base))
 	}
-	s.log.Log(context.Background(), slog.LevelError, "record batch not read; fetching it again", attributes...)
+	a.report.Log.Log(context.Background(), slog.LevelError, "record batch not read; fetching it again", attributes...)
 }
 
 // isRead ends what notRead began.
-func (s *session) isRead(p *partition) {
-	s.assignment.fine(p)
-	s.metrics.corrupt.DeleteLabelValues(p.topic, p.number())
+func (a *assignment) isRead(p *partition) {
+	a.fine(p)
+	a.report.Counters.WaitsAtCorrupt(p.slot, false)
 }

@@ -137,8 +137,8 @@ func TestEndOfACorruptBatch(t *testing.T) {
 			if !isCorrupt || next != 10 || bad.base != 10 || bad.last != last.want {
 				t.Fatalf("%d, %#v", next, err)
 			}
-			s := &session{Ingest: &Ingest{passOver: map[slot][]int64{{"t", 0}: {11}}}}
-			if bad.last < 0 && s.passesOver(&partition{slot: slot{"t", 0}}, 10, 0, err) {
+			a := &assignment{passOver: map[slot][]int64{{"t", 0}: {11}}}
+			if bad.last < 0 && a.passesOver(&partition{slot: slot{"t", 0}}, 10, 0, err) {
 				t.Error("passed over")
 			}
 		})

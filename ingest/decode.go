@@ -89,7 +89,7 @@ func (d *decoder) take(a *answer) {
 		case err != nil && d.storing.Err() == nil:
 			d.unread(p, err)
 		case len(p.records) > 0:
-			d.isRead(p.of)
+			d.assignment.isRead(p.of)
 		}
 	}
 }
@@ -101,11 +101,11 @@ func (d *decoder) unread(p *part, err error) {
 		_ = d.reached(p.of.decoded.offset)
 	}
 	d.assignment.rewind(p.of, p.of.decoded)
-	if d.passesOver(p.of, p.of.decoded.offset, p.end, err) {
+	if d.assignment.passesOver(p.of, p.of.decoded.offset, p.end, err) {
 		return
 	}
 	d.assignment.hold(p.of)
-	d.notRead(p.of, p.of.decoded.offset, err)
+	d.assignment.notRead(p.of, p.of.decoded.offset, err)
 }
 
 // reached notes that all records of the partition below an offset are in the batch, and hands it over if it is full.

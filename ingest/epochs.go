@@ -79,11 +79,10 @@ func (f *fetcher) check(ctx context.Context) {
 func (f *fetcher) doubted(d doubt, err error) {
 	if errors.Is(err, kafka.UnknownTopicOrPartition) {
 		f.assignment.lose(d.partition)
-		f.stop(errTopics)
+		f.topicsChanged()
 	}
 	f.assignment.hold(d.partition)
-	f.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-	f.log.Warn("a new leader did not confirm the position; asking again",
+	f.report.retried("a new leader did not confirm the position; asking again",
 		"partition", d.slot, "broker", f.broker, "epoch", d.under, "error", err)
 }
 
@@ -99,8 +98,8 @@ type epochEnd struct {
 // start, since what is read twice counts once. How many records the old log held beyond the
 // position nobody knows: at least one is counted.
 func (f *fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
-	unknown := at.epoch < 0 || at.epoch > d.epoch                   // it cannot say
-	remade := at.epoch < 0 && f.known.ids[d.topic] == (uuid.UUID{}) // brokers this old do not tell topics apart
+	unknown := at.epoch < 0 || at.epoch > d.epoch                              // it cannot say
+	remade := at.epoch < 0 && f.assignment.known.ids[d.topic] == (uuid.UUID{}) // brokers this old do not tell topics apart
 	if unknown && !remade || at.epoch == d.epoch && at.end >= d.from {
 		f.assignment.confirm(d)
 		return
@@ -113,11 +112,11 @@ func (f *fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
 	lost := max(1, f.assignment.seenEnd(d.partition)-d.from)
 	switch {
 	case remade:
-		f.gap(d.partition, d.from, first, lost, gapRemade)
+		f.assignment.gap(d.partition, Gap{d.from, first, lost, gapRemade})
 	case at.end <= d.from:
-		f.gap(d.partition, d.from, max(first, at.end), lost, gapCut)
+		f.assignment.gap(d.partition, Gap{d.from, max(first, at.end), lost, gapCut})
 	default:
-		f.gap(d.partition, d.from, first, lost, gapCut)
+		f.assignment.gap(d.partition, Gap{d.from, first, lost, gapCut})
 	}
 }
 

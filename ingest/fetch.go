@@ -13,21 +13,26 @@ import (
 // A fetcher asks one broker for all partitions that it leads, again and again, as long as it leads any. Two answers are under way: one is decoded while the
 // next one is fetched; when the decoder is held up by ClickHouse, so is the fetcher.
 type fetcher struct {
-	*session
-	broker  int32
+	cluster       *cluster
+	assignment    *assignment
+	broker        int32
+	wait          time.Duration    // how long the broker may wait for the first byte
+	bytes         int              // asked of the broker at once
+	clock         func() time.Time // what answers are dated by
+	answers       chan<- *answer   // where they go; each is brought home afterwards
+	topicsChanged func()           // told when a topic is gone or was made anew; the group is to be joined anew
+	report        Report
+
 	home    chan *answer
 	request *fetchRequest
 }
 
-func (s *session) newFetcher(broker int32) *fetcher {
-	f := &fetcher{session: s, broker: broker, home: make(chan *answer, 2), request: &fetchRequest{}}
-	f.home <- &answer{home: f.home}
-	f.home <- &answer{home: f.home}
-	return f
-}
-
-// run returns when ctx ends or the broker leads none of the partitions any more.
+// run returns when ctx ends or the broker leads none of the partitions any more. It is called once.
 func (f *fetcher) run(ctx context.Context) {
+	f.home, f.request = make(chan *answer, 2), &fetchRequest{}
+	for range cap(f.home) {
+		f.home <- &answer{home: f.home}
+	}
 	for failures := 0; ctx.Err() == nil; {
 		f.check(ctx)
 		wants, leads := f.assignment.wants(f.broker, f.request.wants[:0])
@@ -51,8 +56,7 @@ func (f *fetcher) run(ctx context.Context) {
 				return
 			}
 			failures++
-			f.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-			f.log.Warn("fetch failed; trying again", "broker", f.broker, "failures", failures, "error", err)
+			f.report.retried("fetch failed; trying again", "broker", f.broker, "failures", failures, "error", err)
 			_ = sleep(ctx, delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
@@ -67,12 +71,12 @@ func (f *fetcher) run(ctx context.Context) {
 }
 
 func (f *fetcher) fetch(ctx context.Context, a *answer) error {
-	if cap(a.body) > 2*f.cfg.FetchBytes { // it held one very large record batch
+	if cap(a.body) > 2*f.bytes { // it held one very large record batch
 		a.body = nil
 	}
 	f.request.clock = f.clock
-	f.request.broker, f.request.wait, f.request.bytes, f.request.answer = f.broker, f.cfg.FetchWait, f.cfg.FetchBytes, a
-	if _, err := f.cluster.ask(ctx, f.request, f.cfg.FetchWait); err != nil {
+	f.request.broker, f.request.wait, f.request.bytes, f.request.answer = f.broker, f.wait, f.bytes, a
+	if _, err := f.cluster.ask(ctx, f.request, f.wait); err != nil {
 		f.request = &fetchRequest{} // the connection may still be working on the other one
 		return err
 	}
@@ -93,7 +97,7 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 		if f.assignment.advance(p) {
 			good = append(good, *p)
 		}
-		if broken != nil && !f.passesOver(p.of, p.next, p.end, broken) {
+		if broken != nil && !f.assignment.passesOver(p.of, p.next, p.end, broken) {
 			f.failed(p, broken)
 		}
 	}
@@ -103,7 +107,7 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 // failed has a partition wait, and be asked for again.
 func (f *fetcher) failed(p *part, err error) {
 	f.assignment.hold(p.of)
-	f.notRead(p.of, p.next, err)
+	f.assignment.notRead(p.of, p.next, err)
 }
 
 // refused deals with a broker's refusal of one partition.
@@ -121,7 +125,7 @@ func (f *fetcher) refused(ctx context.Context, p *part, err error) {
 		err = unreadable(p.from, "%w", err)
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		f.assignment.lose(p.of)
-		f.stop(errTopics) // if it was made anew, its committed offset went with it
+		f.topicsChanged() // if it was made anew, its committed offset went with it
 	}
 	f.failed(p, err)
 }
@@ -133,11 +137,11 @@ func (f *fetcher) remade(ctx context.Context, p *partition) bool {
 	switch {
 	case err != nil, !l.speaksOf(p.topic), slices.Contains(l.missing, p.topic):
 		return false
-	case l.ids[p.topic] == f.known.ids[p.topic]:
+	case l.ids[p.topic] == f.assignment.known.ids[p.topic]:
 		return false
 	}
 	f.assignment.lose(p)
-	f.stop(errTopics)
+	f.topicsChanged()
 	return true
 }
 
@@ -150,33 +154,11 @@ func (f *fetcher) outOfRange(ctx context.Context, p *part) error {
 	}
 	switch {
 	case p.from < first:
-		f.gap(p.of, p.from, first, first-p.from, gapDeleted)
+		f.assignment.gap(p.of, Gap{p.from, first, first - p.from, gapDeleted})
 	case p.from > end:
-		f.gap(p.of, p.from, first, max(1, f.assignment.seenEnd(p.of)-p.from), gapRemade)
+		f.assignment.gap(p.of, Gap{p.from, first, max(1, f.assignment.seenEnd(p.of)-p.from), gapRemade})
 	default:
 		return fmt.Errorf("%w, though the log has %d to %d", kafka.OffsetOutOfRange, first, end)
 	}
 	return nil
-}
-
-// Why records will never be read.
-const (
-	gapDeleted    = "records were deleted before they were read"
-	gapRemade     = "the topic was made anew or cut back; what its old log held beyond the position is lost"
-	gapPassedOver = "a record batch that cannot be read was passed over, as --kafka-pass-over asks"
-	gapCut        = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
-)
-
-// gap goes on behind records that will never be read.
-func (s *session) gap(p *partition, from, to, records int64, why string) {
-	if s.assignment.jump(p, from, to) {
-		s.metrics.corrupt.DeleteLabelValues(p.topic, p.number())
-		s.missed(p, from, to, records, why)
-	}
-}
-
-// missed counts and shows records that will never be read.
-func (i *Ingest) missed(p *partition, from, to, records int64, why string) {
-	i.metrics.gaps.WithLabelValues(p.topic, p.number()).Add(float64(records))
-	i.log.Error("gap: "+why, "partition", p.slot, "position", from, "goes_on_at", to, "records", records)
 }

@@ -25,7 +25,7 @@ type fetchRequest struct {
 	wants   []want // those of one topic next to each other
 	wait    time.Duration
 	bytes   int
-	clock   *engineClock
+	clock   func() time.Time
 	answer  *answer // to be filled; of no use after an error, since the connection may still be writing to it
 	version int16
 	encoded []byte
@@ -54,7 +54,7 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if r.version != fetchVersion {
 		return nil, fmt.Errorf("the broker speaks fetch version %d; Kafka 2.3 or newer is needed", r.version)
 	}
-	r.answer.sent = r.clock.now()
+	r.answer.sent = r.clock()
 	if _, err := rw.Write(r.encode()); err != nil {
 		return nil, err
 	}

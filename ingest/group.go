@@ -87,7 +87,7 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, k
 		return err
 	}
 	s := &session{
-		Ingest: i, known: known, committer: committer{i.cluster, i.cfg.Group, generation.MemberID, generation.ID}, assignment: newAssignment(partitions),
+		Ingest: i, known: known, committer: committer{i.cluster, i.cfg.Group, generation.MemberID, generation.ID}, assignment: newAssignment(partitions, known, i.passOver, i.report()),
 		answers: make(chan *answer), full: make(chan *batch), free: make(chan *batch, 2),
 	}
 	s.free <- newBatch()
@@ -176,9 +176,9 @@ func (i *Ingest) start(ctx context.Context, p *partition, before int64, remade b
 	}
 	switch {
 	case remade || before > end:
-		i.missed(p, before, first, 1, gapRemade)
+		i.report().Gap(p.slot, Gap{before, first, 1, gapRemade})
 	case before >= 0 && before < first:
-		i.missed(p, before, first, first-before, gapDeleted)
+		i.report().Gap(p.slot, Gap{before, first, first - before, gapDeleted})
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	}
 	m, clock := newMetrics(reg), &engineClock{}
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), clock: clock, cluster: newCluster(cfg, clock), conn: conn, clickhouse: ch,
+		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), clock: clock, cluster: newCluster(cfg, clock.now), conn: conn, clickhouse: ch,
 		writer: uuid.New(), marks: newMarks(), passOver: passOver, progress: newProgress(m), erasures: newErasures(cfg.Secret),
 	}, nil
 }
@@ -117,6 +117,9 @@ func (i *Ingest) prepare(ctx context.Context) error {
 		return err
 	})
 }
+
+// report is how operators hear of partitions.
+func (i *Ingest) report() Report { return Report{i.log, i.metrics} }
 
 // waitForTopics waits until at least one of the topics exists.
 func (i *Ingest) waitForTopics(ctx context.Context) (*layout, error) {

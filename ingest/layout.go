@@ -45,7 +45,7 @@ const metadataLeast, metadataMost = 8, 12
 // it leads it, so none can have taken any, when it was asked, under a newer leader than the answers
 // tell.
 func (c *cluster) layout(ctx context.Context) (*layout, error) {
-	asked := c.clock.now()
+	asked := c.clock()
 	first, err := c.metadata(ctx, anyBroker, answerTime)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the topics' partitions: %w", err)

@@ -79,6 +79,21 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
+// Retried, Missed and WaitsAtCorrupt are what the fetchers count.
+func (m *metrics) Retried() { m.retries.WithLabelValues(string(stepFetch)).Inc() }
+
+func (m *metrics) Missed(p slot, records int64) {
+	m.gaps.WithLabelValues(p.topic, p.number()).Add(float64(records))
+}
+
+func (m *metrics) WaitsAtCorrupt(p slot, waits bool) {
+	if waits {
+		m.corrupt.WithLabelValues(p.topic, p.number()).Set(1)
+	} else {
+		m.corrupt.DeleteLabelValues(p.topic, p.number())
+	}
+}
+
 // start makes the series of closed label sets, so that they are 0 rather than absent before the first event.
 func (m *metrics) start() {
 	for _, name := range typeNames {

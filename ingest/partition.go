@@ -39,16 +39,20 @@ func (p position) is(offset int64, jumps int) bool { return p.offset == offset &
 
 // An assignment is the partitions of one generation and where to go on in each.
 type assignment struct {
+	known    *layout          // what there was when the group was joined
+	passOver map[slot][]int64 // record batches that operators named, by an offset of each
+	report   Report
+
 	mu         sync.Mutex
 	partitions []*partition // by topic and number
 	turn       int          // brokers fill an answer in the order of the question, so it starts with another partition each time
 }
 
-func newAssignment(partitions []*partition) *assignment {
+func newAssignment(partitions []*partition, known *layout, passOver map[slot][]int64, report Report) *assignment {
 	slices.SortFunc(partitions, func(a, b *partition) int {
 		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.id, b.id))
 	})
-	return &assignment{partitions: partitions}
+	return &assignment{partitions: partitions, known: known, passOver: passOver, report: report}
 }
 
 // lead takes over who leads what, and lists the leaders.
@@ -124,6 +128,14 @@ func (a *assignment) rewind(p *partition, to position) {
 	defer a.mu.Unlock()
 	if p.jumps == to.jumps {
 		p.next, p.epoch = to.offset, to.epoch
+	}
+}
+
+// gap goes on behind records that will never be read.
+func (a *assignment) gap(p *partition, g Gap) {
+	if a.jump(p, g.From, g.To) {
+		a.report.Counters.WaitsAtCorrupt(p.slot, false)
+		a.report.Gap(p.slot, g)
 	}
 }
 

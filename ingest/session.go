@@ -112,7 +112,11 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 	s.running[broker] = end
 	s.fetchers.Go(func() {
 		defer close(end)
-		s.newFetcher(broker).run(ctx)
+		f := &fetcher{
+			cluster: s.cluster, assignment: s.assignment, broker: broker, wait: s.cfg.FetchWait, bytes: s.cfg.FetchBytes,
+			clock: s.clock.now, answers: s.answers, topicsChanged: func() { s.stop(errTopics) }, report: s.report(),
+		}
+		f.run(ctx)
 	})
 }
 

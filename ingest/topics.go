@@ -40,7 +40,7 @@ func openTopics(cfg Config, conn driver.Conn, topics []string) (*topicDesk, erro
 	if err != nil {
 		return nil, err
 	}
-	return &topicDesk{cfg, conn, newCluster(cfg, &engineClock{})}, nil
+	return &topicDesk{cfg, conn, newCluster(cfg, time.Now)}, nil
 }
 
 // ListTopics tells of every topic that ingest has ever read or waited for, and of those of cfg.
