@@ -98,8 +98,12 @@ func benchSession(t testing.TB) *session {
 	m := newMetrics(prometheus.NewRegistry())
 	clock := &engineClock{}
 	clock.set(time.Now(), time.Now())
-	return &session{Ingest: &Ingest{cfg: cfg, log: slog.New(slog.DiscardHandler), metrics: m, clock: clock, progress: newProgress(m), erasures: newErasures(nil)},
-		assignment: newAssignment(nil, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), m})}
+	log := slog.New(slog.DiscardHandler)
+	report := Report{log, m}
+	return &session{
+		cfg: cfg, log: log, metrics: m, report: report, clock: clock, progress: newProgress(m), erasures: newErasures(nil),
+		assignment: newAssignment(nil, newLayout(time.Time{}), nil, report),
+	}
 }
 
 // BenchmarkStages tells the parts of it apart.

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -17,8 +20,18 @@ import (
 // errRefused says that ClickHouse will never take a statement as it is (tables.Lasting): ingest stops, and says why, rather than skipping a batch.
 var errRefused = errors.New("ClickHouse refuses it for good")
 
+// An engine is ClickHouse, as it is written to. It outlives sessions.
+type engine struct {
+	conn          driver.Conn
+	options       tables.Options
+	insertTimeout time.Duration
+	log           *slog.Logger
+	metrics       *metrics
+	tracer        trace.Tracer
+}
+
 // again repeats a step until it succeeds, ctx ends, or ClickHouse refuses it for good.
-func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context) error) error {
+func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context) error) error {
 	for failures := 1; ; failures++ {
 		err := do(ctx)
 		if err == nil {
@@ -33,8 +46,8 @@ func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context
 		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema), errors.Is(err, tables.ErrProfile):
 			return err
 		}
-		i.metrics.retries.WithLabelValues(string(at)).Inc()
-		i.log.Warn("ClickHouse failed; trying again", "step", at, "class", class, "name", name, "failures", failures, "error", err)
+		e.metrics.retries.WithLabelValues(string(at)).Inc()
+		e.log.Warn("ClickHouse failed; trying again", "step", at, "class", class, "name", name, "failures", failures, "error", err)
 		_ = sleep(ctx, delay(failures, 50*time.Millisecond, 5*time.Second))
 	}
 }
@@ -43,47 +56,47 @@ func (i *Ingest) again(ctx context.Context, at step, do func(ctx context.Context
 var insertSettings = clickhouse.Settings{"optimize_on_insert": 0}
 
 // insert writes one block, again and again until it is acknowledged. No rows: no block.
-func (s *session) insert(ctx context.Context, at step, t *table, rows []uint32) error {
+func (e *engine) insert(ctx context.Context, at step, t *table, rows []uint32) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	block, started := t.encode(rows), time.Now()
-	ctx, span := s.traceStep(ctx, "insert "+t.name, attribute.Int("rollcall.rows", len(rows)), attribute.Int("rollcall.bytes", len(block)))
-	err := s.again(ctx, at, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, s.cfg.InsertTimeout)
+	ctx, span := e.traceStep(ctx, "insert "+t.name, attribute.Int("rollcall.rows", len(rows)), attribute.Int("rollcall.bytes", len(block)))
+	err := e.again(ctx, at, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, e.insertTimeout)
 		defer cancel()
 		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings))
-		return s.conn.InsertFormat(ctx, "Native", t.insert(), bytes.NewReader(block))
+		return e.conn.InsertFormat(ctx, "Native", t.insert(), bytes.NewReader(block))
 	})
 	end(span, err)
 	if err != nil {
 		return err
 	}
-	s.metrics.batches.WithLabelValues(t.name).Inc()
-	s.metrics.batchRows.WithLabelValues(t.name).Observe(float64(len(rows)))
-	s.metrics.flush.WithLabelValues(t.name).Observe(time.Since(started).Seconds())
+	e.metrics.batches.WithLabelValues(t.name).Inc()
+	e.metrics.batchRows.WithLabelValues(t.name).Observe(float64(len(rows)))
+	e.metrics.flush.WithLabelValues(t.name).Observe(time.Since(started).Seconds())
 	return nil
 }
 
 // readErasures reads the list, again and again until it is there.
-func (s *session) readErasures(ctx context.Context) (list *erasureList, err error) {
-	err = s.again(ctx, stepLog, func(ctx context.Context) error {
-		list, err = s.erasures.refresh(ctx, s.conn)
+func (s *storer) readErasures(ctx context.Context) (list *erasureList, err error) {
+	err = s.engine.again(ctx, stepLog, func(ctx context.Context) error {
+		list, err = s.erasures.refresh(ctx, s.engine.conn)
 		return err
 	})
 	return list, err
 }
 
 // refreshErasures brings the list up to date while nothing is stored; a failure is of no consequence, since each batch reads it again.
-func (s *session) refreshErasures(ctx context.Context) {
-	if time.Since(s.erasuresRead) < s.cfg.ErasuresEvery {
+func (s *storer) refreshErasures(ctx context.Context) {
+	if time.Since(s.erasuresRead) < s.erasuresEvery {
 		return
 	}
 	s.erasuresRead = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 	defer cancel()
-	if _, err := s.erasures.refresh(ctx, s.conn); err != nil {
-		s.log.Warn("the erasure list was not read", "error", err)
+	if _, err := s.erasures.refresh(ctx, s.engine.conn); err != nil {
+		s.engine.log.Warn("the erasure list was not read", "error", err)
 	}
 }
 
@@ -92,9 +105,9 @@ const idleTimeout = 2 * time.Second
 
 const deleteReject = " WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
 
-func (s *session) deleteReject(ctx context.Context, r *rejects, row uint32) error {
-	return s.again(ctx, stepRejects, func(ctx context.Context) error {
-		return s.conn.Exec(ctx, s.clickhouse.DeleteFrom("rejects")+deleteReject, clickhouse.Named("topic", string(r.topic.at(row))),
+func (e *engine) deleteReject(ctx context.Context, r *rejects, row uint32) error {
+	return e.again(ctx, stepRejects, func(ctx context.Context) error {
+		return e.conn.Exec(ctx, e.options.DeleteFrom("rejects")+deleteReject, clickhouse.Named("topic", string(r.topic.at(row))),
 			clickhouse.Named("partition", fmt.Sprint(r.partition.values[row])), clickhouse.Named("offset", fmt.Sprint(r.offset.values[row])))
 	})
 }
@@ -111,10 +124,10 @@ const (
 // idsAtOnce is how many events one statement names.
 const idsAtOnce = 2000
 
-func (s *session) deletePerson(ctx context.Context, p erasedPerson, rows erasedRows) error {
+func (e *engine) deletePerson(ctx context.Context, p erasedPerson, rows erasedRows) error {
 	for len(rows.ahead) > idsAtOnce {
 		part := erasedRows{rows.before, rows.ahead[:idsAtOnce]}
-		if err := s.deletePerson(ctx, p, part); err != nil {
+		if err := e.deletePerson(ctx, p, part); err != nil {
 			return err
 		}
 		rows.ahead = rows.ahead[idsAtOnce:]
@@ -125,12 +138,12 @@ func (s *session) deletePerson(ctx context.Context, p erasedPerson, rows erasedR
 	}
 	for _, statement := range []string{
 		fmt.Sprintf("INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM (SELECT * FROM entities FINAL%s AND bitAnd(version, 1) = 0)", schema.Redaction, owned),
-		s.clickhouse.DeleteFrom("entities") + owned,
-		s.clickhouse.DeleteFrom("entities") + theirEntity,
-		s.clickhouse.DeleteFrom("events") + theirEvents,
+		e.options.DeleteFrom("entities") + owned,
+		e.options.DeleteFrom("entities") + theirEntity,
+		e.options.DeleteFrom("events") + theirEvents,
 	} {
-		err := s.again(ctx, stepLog, func(ctx context.Context) error {
-			return s.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(rows.before))), clickhouse.Named("ahead", ahead))
+		err := e.again(ctx, stepLog, func(ctx context.Context) error {
+			return e.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(rows.before))), clickhouse.Named("ahead", ahead))
 		})
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // An engineClock tells ClickHouse's time without asking for it each time. It is the one clock of
@@ -38,11 +40,11 @@ func (c *engineClock) now() time.Time {
 }
 
 // measure asks ClickHouse for its time.
-func (i *Ingest) measure(ctx context.Context) error {
+func (c *engineClock) measure(ctx context.Context, conn driver.Conn) error {
 	var engine time.Time
-	if err := i.conn.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&engine); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&engine); err != nil {
 		return err
 	}
-	i.clock.set(engine, time.Now())
+	c.set(engine, time.Now())
 	return nil
 }

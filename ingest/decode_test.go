@@ -53,7 +53,7 @@ func newTestDecoder(t testing.TB, p *partition) *decoder {
 	for range cap(s.free) {
 		s.free <- newBatch()
 	}
-	s.assignment = newAssignment([]*partition{p}, newLayout(time.Time{}), nil, s.report())
+	s.assignment = newAssignment([]*partition{p}, newLayout(time.Time{}), nil, s.report)
 	return &decoder{session: s, reader: newReader(1 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch()}
 }
 

@@ -87,7 +87,10 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, k
 		return err
 	}
 	s := &session{
-		Ingest: i, known: known, committer: committer{i.cluster, i.cfg.Group, generation.MemberID, generation.ID}, assignment: newAssignment(partitions, known, i.passOver, i.report()),
+		cfg: i.cfg, log: i.log, metrics: i.metrics, report: i.report(), cluster: i.cluster,
+		committer: committer{i.cluster, i.cfg.Group, generation.MemberID, generation.ID},
+		known:     known, assignment: newAssignment(partitions, known, i.passOver, i.report()),
+		clock: i.clock, progress: i.progress, erasures: i.erasures, storer: i.storer, publisher: i.publisher,
 		answers: make(chan *answer), full: make(chan *batch), free: make(chan *batch, 2),
 	}
 	s.free <- newBatch()

@@ -8,38 +8,26 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
 
 	"rollcall/schema/tables"
 )
 
 // An Ingest carries events from Kafka to the log. See the package's comment for what it promises.
 type Ingest struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *metrics
-	tracer  trace.Tracer
-	cluster *cluster
-	conn    driver.Conn
-
-	clickhouse tables.Options
-
-	writer   uuid.UUID // of this start, for the marks
-	sequence uint64    // of the last mark
-	batches  uint64    // so many were begun
-	marks    *marks
+	cfg      Config
+	log      *slog.Logger
+	metrics  *metrics
 	passOver map[slot][]int64
+	cluster  *cluster
+	engine   *engine
+	clock    *engineClock
+	progress *progress
+	erasures *erasures
 
-	clock        *engineClock
-	progress     *progress
-	holdTold     time.Time // when the log last named what holds the watermark
-	erasures     *erasures
-	erasuresRead time.Time
-
-	assigned atomic.Bool
+	storer    *storer
+	publisher *publisher
+	assigned  atomic.Bool
 }
 
 // New judges the settings and makes an Ingest that does nothing yet.
@@ -57,10 +45,19 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
-	m, clock := newMetrics(reg), &engineClock{}
+	m := newMetrics(reg)
+	clock := &engineClock{}
+	progress := newProgress(m)
+	erasures := newErasures(cfg.Secret)
+	engine := &engine{
+		conn: conn, options: ch, insertTimeout: cfg.InsertTimeout,
+		log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"),
+	}
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"), clock: clock, cluster: newCluster(cfg, clock.now), conn: conn, clickhouse: ch,
-		writer: uuid.New(), marks: newMarks(), passOver: passOver, progress: newProgress(m), erasures: newErasures(cfg.Secret),
+		cfg: cfg, log: log, metrics: m, passOver: passOver, cluster: newCluster(cfg, clock.now), engine: engine,
+		clock: clock, progress: progress, erasures: erasures,
+		storer:    newStorer(engine, erasures, cfg.ErasuresEvery),
+		publisher: &publisher{conn: conn, progress: progress, clock: clock, topics: cfg.Topics, metrics: m, log: log},
 	}, nil
 }
 
@@ -68,7 +65,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 // is waited for. An error says what will not: that the schema is another one, that ClickHouse refuses a batch for good, that the secret is missing.
 // It may be called once.
 func (i *Ingest) Run(ctx context.Context) error {
-	defer i.conn.Close()
+	defer i.engine.conn.Close()
 	defer i.cluster.close()
 	defer i.assigned.Store(false)
 	if err := i.prepare(ctx); err != nil {
@@ -95,7 +92,7 @@ func (i *Ingest) Ready(ctx context.Context) error {
 	if !i.assigned.Load() {
 		return errors.New("ingest has no assignment yet: it waits for the brokers, the topics or the other members of its group")
 	}
-	if err := i.conn.Ping(ctx); err != nil {
+	if err := i.engine.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("ingest does not reach ClickHouse: %w", err)
 	}
 	return nil
@@ -103,17 +100,18 @@ func (i *Ingest) Ready(ctx context.Context) error {
 
 // prepare waits for ClickHouse, holds its schema against this binary's, and reads what earlier starts left.
 func (i *Ingest) prepare(ctx context.Context) error {
-	return i.again(ctx, stepLog, func(ctx context.Context) error {
-		if err := tables.Check(ctx, i.conn); err != nil {
+	conn := i.engine.conn
+	return i.engine.again(ctx, stepLog, func(ctx context.Context) error {
+		if err := tables.Check(ctx, conn); err != nil {
 			return err
 		}
-		if err := i.measure(ctx); err != nil {
+		if err := i.clock.measure(ctx, conn); err != nil {
 			return err
 		}
-		if err := i.loadProgress(ctx); err != nil {
+		if err := i.publisher.load(ctx); err != nil {
 			return fmt.Errorf("read the progress: %w", err)
 		}
-		_, err := i.erasures.refresh(ctx, i.conn)
+		_, err := i.erasures.refresh(ctx, conn)
 		return err
 	})
 }

@@ -47,7 +47,7 @@ func newMarks() *marks {
 }
 
 // insertMarks says that the slices changed.
-func (s *session) insertMarks(ctx context.Context, slices []markedSlice) error {
+func (s *storer) insertMarks(ctx context.Context, slices []markedSlice) error {
 	m := s.marks
 	m.reset()
 	m.rows = m.rows[:0]
@@ -59,7 +59,7 @@ func (s *session) insertMarks(ctx context.Context, slices []markedSlice) error {
 		m.sequence.add(s.sequence)
 		m.rows = append(m.rows, uint32(i))
 	}
-	if err := s.insert(ctx, stepMarks, &m.table, m.rows); err != nil {
+	if err := s.engine.insert(ctx, stepMarks, &m.table, m.rows); err != nil {
 		return fmt.Errorf("store marks: %w", err)
 	}
 	return nil

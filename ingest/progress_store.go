@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -37,45 +38,56 @@ func readProgress(ctx context.Context, conn driver.Conn) (map[slot]progressRow, 
 	return table, nil
 }
 
-// loadProgress takes over what the table holds.
-func (i *Ingest) loadProgress(ctx context.Context) error {
-	rows, err := readProgress(ctx, i.conn)
+// A publisher writes progress to its table, and shows the watermark over all members.
+type publisher struct {
+	conn     driver.Conn
+	progress *progress
+	clock    *engineClock
+	topics   []string // that this process reads
+	metrics  *metrics
+	log      *slog.Logger
+	holdTold time.Time // when the log last named what holds the watermark
+}
+
+// load takes over what the table holds.
+func (p *publisher) load(ctx context.Context) error {
+	rows, err := readProgress(ctx, p.conn)
 	if err == nil {
-		i.progress.load(rows)
+		p.progress.load(rows)
 	}
 	return err
 }
 
-// storeProgress writes what can be said by now, and shows the watermark over all members. A failure
+// publish writes what can be said by now, and shows the watermark over all members. A failure
 // is of no consequence: the next call says more.
-func (i *Ingest) storeProgress(ctx context.Context) {
+func (p *publisher) publish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 	defer cancel()
-	if err := i.writeProgress(ctx); err != nil && ctx.Err() == nil {
-		i.log.Warn("the watermark was not stored", "error", err)
+	if err := p.write(ctx); err != nil && ctx.Err() == nil {
+		p.log.Warn("the watermark was not stored", "error", err)
 	}
 }
 
-// writeProgress reads the table again before it writes: other members write to it, and `rollcall
+// write reads the table again before it writes: other members write to it, and `rollcall
 // topics retire` does.
-func (i *Ingest) writeProgress(ctx context.Context) error {
-	if err := i.measure(ctx); err != nil {
+func (p *publisher) write(ctx context.Context) error {
+	if err := p.clock.measure(ctx, p.conn); err != nil {
 		return err
 	}
-	if err := i.loadProgress(ctx); err != nil {
+	if err := p.load(ctx); err != nil {
 		return err
 	}
-	now := i.clock.now()
-	if rows := i.progress.take(now); len(rows) > 0 {
-		if err := insertProgress(ctx, i.conn, rows); err != nil {
+	now := p.clock.now()
+	if rows := p.progress.take(now); len(rows) > 0 {
+		if err := insertProgress(ctx, p.conn, rows); err != nil {
 			return err
 		}
-		i.progress.wrote(rows)
+		p.progress.wrote(rows)
 	}
-	through, least := i.progress.watermark(now)
+	through, least := p.progress.watermark(now)
 	if !through.IsZero() {
-		i.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
-		i.tellHold(now, least)
+		p.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
+		p.tellHold(now, least)
 	}
 	return nil
 }
@@ -101,18 +113,18 @@ const tellEvery, holdsAfter = time.Minute, time.Minute
 
 // tellHold names the partition that the watermark waits for, and what to do if nobody will ever
 // read it.
-func (i *Ingest) tellHold(now time.Time, least hold) {
-	if now.Sub(least.through.Time()) < holdsAfter || time.Since(i.holdTold) < tellEvery {
+func (p *publisher) tellHold(now time.Time, least hold) {
+	if now.Sub(least.through.Time()) < holdsAfter || time.Since(p.holdTold) < tellEvery {
 		return
 	}
-	i.holdTold = time.Now()
+	p.holdTold = time.Now()
 	why := "its records are not stored yet"
 	switch {
-	case !slices.Contains(i.cfg.Topics, least.topic):
+	case !slices.Contains(p.topics, least.topic):
 		why = "this process does not read the topic; if none does any more, run: rollcall topics retire " + least.topic
 	case !least.exists:
 		why = "Kafka does not have it; if the topic was deleted for good, run: rollcall topics retire " + least.topic
 	}
-	i.log.Warn("the watermark waits for a partition",
+	p.log.Warn("the watermark waits for a partition",
 		"partition", least.slot, "through", least.through.Time(), "why", why)
 }

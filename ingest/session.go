@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,10 +29,20 @@ const lookAheadEvery = 5 * time.Second
 //
 // Nothing in it is unbounded: two answers per broker, two batches. If ClickHouse is slow, no batch is free, the decoder waits, the fetchers wait.
 type session struct {
-	*Ingest
+	cfg        Config
+	log        *slog.Logger
+	metrics    *metrics
+	report     Report
+	cluster    *cluster
 	committer  committer
 	known      *layout // what there was when the group was joined
 	assignment *assignment
+	clock      *engineClock
+	progress   *progress
+	erasures   *erasures
+	storer     *storer
+	publisher  *publisher
+
 	answers    chan *answer
 	full, free chan *batch
 	stop       context.CancelCauseFunc // ends the fetching, then all
@@ -53,7 +65,7 @@ func (s *session) run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { s.lead(fetching) })
 	parts.Go(func() { s.decode(fetching, storing) })
-	err := s.store(storing)
+	err := s.storeAll(storing)
 	if storing.Err() != nil {
 		err = nil // the batch in hand is left to redelivery
 	}
@@ -70,6 +82,32 @@ func (s *session) run(ctx context.Context) error {
 		return nil
 	}
 	return context.Cause(fetching)
+}
+
+// storeAll stores batches until there are no more, one after the other; between them it publishes the
+// watermark. It gives an error if a batch could not be stored.
+func (s *session) storeAll(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.ProgressEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case b, more := <-s.full:
+			if !more {
+				s.publisher.publish(ctx)
+				return nil
+			}
+			if err := s.storer.store(ctx, b, s.commit); err != nil {
+				return fmt.Errorf("batch %d: %w", b.number, err)
+			}
+			s.progress.stored(b.ends)
+			s.free <- b.again(s.cfg.BatchBytes)
+		case <-tick.C:
+			s.storer.refreshErasures(ctx)
+			s.publisher.publish(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // lead keeps a fetcher running for each broker that leads a partition, and ends the session when the topics change.
@@ -114,7 +152,7 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 		defer close(end)
 		f := &fetcher{
 			cluster: s.cluster, assignment: s.assignment, broker: broker, wait: s.cfg.FetchWait, bytes: s.cfg.FetchBytes,
-			clock: s.clock.now, answers: s.answers, topicsChanged: func() { s.stop(errTopics) }, report: s.report(),
+			clock: s.clock.now, answers: s.answers, topicsChanged: func() { s.stop(errTopics) }, report: s.report,
 		}
 		f.run(ctx)
 	})

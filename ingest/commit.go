@@ -1,0 +1,43 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// commitTries is how often a commit is tried before the generation is given up; its rows are stored, so nothing is lost by that.
+const commitTries = 5
+
+// commit stores the offsets in the group. The brokers refuse it if the group has gone on without this member: then the batch comes again to someone else.
+func (s *session) commit(ctx context.Context, b *batch) (err error) {
+	ctx, span := s.storer.engine.traceStep(ctx, "commit")
+	defer func() { end(span, err) }()
+	var offsets []groupOffset
+	for p, end := range b.ends {
+		if s.assignment.stands(p, end) {
+			offsets = append(offsets, groupOffset{p.slot, end.offset, end.epoch, s.known.ids[p.topic]})
+		}
+	}
+	for failures := 1; ; failures++ {
+		err := s.committer.commit(ctx, offsets)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, kafka.UnknownTopicOrPartition): // a topic went; the others' offsets are stored
+			s.log.Warn("an offset was not committed: its topic is gone", "batch", b.number)
+			return nil
+		case errors.Is(err, kafka.IllegalGeneration), errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.RebalanceInProgress), failures == commitTries:
+			s.log.Warn("batch not committed; it will be delivered again", "batch", b.number, "error", err)
+			return fmt.Errorf("%w: %w", errGeneration, err)
+		}
+		s.metrics.retries.WithLabelValues(string(stepCommit)).Inc()
+		s.log.Warn("commit failed; trying again", "batch", b.number, "error", err)
+		if err := sleep(ctx, delay(failures, 50*time.Millisecond, time.Second)); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+}
