@@ -47,7 +47,8 @@ func BenchmarkDecodeEncode(b *testing.B) {
 			records := answerOf(usage(events, now), c)
 			s := benchSession(b)
 			p := &part{of: &partition{}, records: records}
-			d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now, of: p.of}
+			d := s.newDecoder(context.Background())
+			d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p.of
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
@@ -113,7 +114,8 @@ func BenchmarkStages(b *testing.B) {
 	records := answerOf(usage(events, now), codecNone)
 	s := benchSession(b)
 	p := &part{of: &partition{}, records: records}
-	d := &decoder{session: s, reader: newReader(64 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now, of: p.of}
+	d := s.newDecoder(context.Background())
+	d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p.of
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {

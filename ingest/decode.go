@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"rollcall/schema"
@@ -9,29 +10,47 @@ import (
 
 // A decoder turns the brokers' answers into batches.
 type decoder struct {
-	*session
-	reader  *reader
-	schema  *schema.Decoder
-	event   schema.Event
-	batch   *batch
-	now     time.Time  // of the answer in hand
-	judged  time.Time  // the same on ClickHouse's clock: records are judged by it
-	of      *partition // whose records are read
-	storing context.Context
+	cfg        Config
+	clock      *engineClock
+	progress   *progress
+	erasures   *erasures
+	assignment *assignment
+	answers    <-chan *answer
+	full       chan<- *batch
+	free       <-chan *batch
+	taken      *atomic.Int64   // when the last answer was taken, Unix seconds
+	storing    context.Context // while batches are taken over
+
+	reader *reader
+	schema *schema.Decoder
+	event  schema.Event
+	batch  *batch
+	now    time.Time  // of the answer in hand
+	judged time.Time  // the same on ClickHouse's clock: records are judged by it
+	of     *partition // whose records are read
 }
 
-// decode fills batches until fetching ends, and hands over each when it is full, or when it is BatchAge old and the one before it is stored.
-func (s *session) decode(fetching, storing context.Context) {
-	defer close(s.full)
-	d := &decoder{session: s, reader: newReader(s.cfg.InflateBytes), schema: schema.NewDecoder(), storing: storing}
+func (s *session) newDecoder(storing context.Context) *decoder {
+	d := &decoder{
+		cfg: s.cfg, clock: s.clock, progress: s.progress, erasures: s.erasures, assignment: s.assignment,
+		answers: s.answers, full: s.full, free: s.free, taken: &s.taken, storing: storing,
+		reader: newReader(s.cfg.InflateBytes), schema: schema.NewDecoder(),
+	}
 	d.reader.stopped = storing.Done()
-	d.batch = <-s.free
-	age := time.NewTimer(s.cfg.BatchAge)
+	return d
+}
+
+// run fills batches until fetching ends. It hands over each when it is full, or when it is BatchAge
+// old and the one before it is stored.
+func (d *decoder) run(fetching context.Context) {
+	defer close(d.full)
+	d.batch = <-d.free
+	age := time.NewTimer(d.cfg.BatchAge)
 	defer age.Stop()
 	for {
 		var ripe chan<- *batch // nil, so never ready, while the batch is young
-		if d.batch.moved() && time.Since(d.batch.since) >= s.cfg.BatchAge {
-			ripe = s.full
+		if d.batch.moved() && time.Since(d.batch.since) >= d.cfg.BatchAge {
+			ripe = d.full
 		}
 		select {
 		case <-fetching.Done():
@@ -39,15 +58,15 @@ func (s *session) decode(fetching, storing context.Context) {
 				_ = d.handOver()
 			}
 			return
-		case a := <-s.answers:
+		case a := <-d.answers:
 			d.take(a)
 			a.home <- a
 			if d.batch.moved() {
-				age.Reset(time.Until(d.batch.since.Add(s.cfg.BatchAge)))
+				age.Reset(time.Until(d.batch.since.Add(d.cfg.BatchAge)))
 			}
 		case <-age.C:
 		case ripe <- d.batch:
-			d.batch = <-s.free
+			d.batch = <-d.free
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 
 	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 7}, next: 9}
-	d := newTestDecoder(t, p)
+	d, _ := newTestDecoder(t, p)
 	for turn, from := range []int64{7, 8, 8} {
 		p.next = 9 // the fetcher went past it
 		d.take(&answer{sent: now, parts: []part{{of: p, from: from, next: 9, records: broken, end: 9}}})
@@ -46,15 +46,17 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 }
 
-// A decoder on a session that stores nothing: what is handed over is in d.full.
-func newTestDecoder(t testing.TB, p *partition) *decoder {
+// A decoder on a session that stores nothing, and what it hands over.
+func newTestDecoder(t testing.TB, p *partition) (d *decoder, full <-chan *batch) {
 	s := benchSession(t)
 	s.full, s.free = make(chan *batch, 16), make(chan *batch, 16)
 	for range cap(s.free) {
 		s.free <- newBatch()
 	}
 	s.assignment = newAssignment([]*partition{p}, newLayout(time.Time{}), nil, s.report)
-	return &decoder{session: s, reader: newReader(1 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch()}
+	d = s.newDecoder(context.Background())
+	d.reader, d.batch = newReader(1<<20), newBatch()
+	return d, s.full
 }
 
 // A record batch fills many batches. Each says how far it brings the partition, and whoever goes on from there gets the rest, once.
@@ -69,12 +71,12 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 		for _, inflate := range []int{1 << 20, 100} { // held, and as a stream
 			for _, from := range []int64{100, 103, 109} {
 				p := &partition{slot: slot{"t", 0}, decoded: position{offset: from}}
-				d := newTestDecoder(t, p)
+				d, full := newTestDecoder(t, p)
 				d.reader, d.cfg.BatchRows = newReader(inflate), 3
 				d.take(&answer{sent: now, parts: []part{{of: p, from: from, next: 115, records: records, end: 115}}})
 				var rows int64
-				for len(d.full) > 0 {
-					b := <-d.full
+				for len(full) > 0 {
+					b := <-full
 					if b.len() != 3 {
 						t.Fatalf("codec %d: %d rows were handed over, not 3", c, b.len())
 					}
@@ -105,7 +107,7 @@ func TestWhatFillsABatch(t *testing.T) {
 		"next to nothing": {schema.Record{Value: []byte("x")}, false},
 	} {
 		p := &partition{slot: slot{"t", 0}}
-		d := newTestDecoder(t, p)
+		d, handedOver := newTestDecoder(t, p)
 		d.of, d.cfg.BatchBytes = p, 1<<20
 		for n := range int64(2) {
 			c.rec.Offset = n
@@ -113,7 +115,7 @@ func TestWhatFillsABatch(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if full := len(d.full) == 1; full != c.full {
+		if full := len(handedOver) == 1; full != c.full {
 			t.Errorf("%s: two of them, and the batch is full: %v", name, full)
 		}
 	}
@@ -123,7 +125,7 @@ func TestWhatFillsABatch(t *testing.T) {
 func TestPartsOutOfStep(t *testing.T) {
 	now := time.Now()
 	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 5}}
-	d := newTestDecoder(t, p)
+	d, _ := newTestDecoder(t, p)
 	one := func(base int64) []byte {
 		return set(testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}})
 	}

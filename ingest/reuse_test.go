@@ -157,7 +157,8 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	s := benchSession(t)
 	s.erasures.current.Store(listOf(now, "gone"))
-	used := &decoder{session: s, reader: newReader(4 << 10), schema: schema.NewDecoder(), storing: context.Background(), batch: newBatch(), now: now} // some are streams
+	used := s.newDecoder(context.Background())
+	used.reader, used.batch, used.now = newReader(4<<10), newBatch(), now // some are streams
 	for seed := range uint64(300) {
 		p, counted := randomAnswer(rand.New(rand.NewPCG(seed, 1)), now)
 		used.of = p.of
@@ -167,7 +168,8 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 		expected := newBatch()
 		offset := offsetsOf(t, p)
 		for i, r := range counted {
-			one := &decoder{session: s, schema: schema.NewDecoder(), batch: expected, now: now, of: p.of}
+			one := s.newDecoder(context.Background())
+			one.batch, one.now, one.of = expected, now, p.of
 			rec := &schema.Record{Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers}
 			if err := one.see(rec); err != nil {
 				t.Fatal(err)
@@ -225,7 +227,8 @@ func TestBatchesShareNothing(t *testing.T) {
 	fill := func(b *batch, seed uint64) map[string]any {
 		s := benchSession(t)
 		p, _ := randomAnswer(rand.New(rand.NewPCG(seed, 1)), now)
-		d := &decoder{session: s, reader: newReader(1 << 20), schema: schema.NewDecoder(), storing: context.Background(), batch: b, now: now, of: p.of}
+		d := s.newDecoder(context.Background())
+		d.reader, d.batch, d.now, d.of = newReader(1<<20), b, now, p.of
 		if err := d.reader.read(p, d.see, d.reached); err != nil {
 			t.Fatal(err)
 		}

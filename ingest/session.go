@@ -64,7 +64,7 @@ func (s *session) run(ctx context.Context) error {
 
 	var parts sync.WaitGroup
 	parts.Go(func() { s.lead(fetching) })
-	parts.Go(func() { s.decode(fetching, storing) })
+	parts.Go(func() { s.newDecoder(storing).run(fetching) })
 	err := s.storeAll(storing)
 	if storing.Err() != nil {
 		err = nil // the batch in hand is left to redelivery
