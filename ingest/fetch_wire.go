@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// The fetch is spoken by hand over kafka-go's connections: its own client copies every record twice, checks no CRC and hands out aborted transactions.
+// A fetch's answer is read by hand off kafka-go's connections: its own client copies every record
+// twice, checks no CRC and hands out aborted transactions.
 const (
 	fetchVersion     = 11 // Kafka 2.3 and newer; the last one without tagged fields
 	fetchCorrelation = 1  // one request at a time per connection
@@ -28,7 +30,6 @@ type fetchRequest struct {
 	clock   func() time.Time
 	answer  *answer // to be filled; of no use after an error, since the connection may still be writing to it
 	version int16
-	encoded []byte
 }
 
 // A want is where to go on in a partition, under which leader: one of another epoch refuses.
@@ -55,7 +56,7 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 		return nil, fmt.Errorf("the broker speaks fetch version %d; Kafka 2.3 or newer is needed", r.version)
 	}
 	r.answer.sent = r.clock()
-	if _, err := rw.Write(r.encode()); err != nil {
+	if err := protocol.WriteRequest(rw, fetchVersion, fetchCorrelation, "rollcall", r.message()); err != nil {
 		return nil, err
 	}
 	var head [4]byte
@@ -74,49 +75,24 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return r.answer, err
 }
 
-func (r *fetchRequest) encode() []byte {
-	b := appendInt32(r.encoded[:0], 0) // the size, below
-	b = appendInt16(b, int(protocol.Fetch))
-	b = appendInt16(b, fetchVersion)
-	b = appendInt32(b, fetchCorrelation)
-	b = appendText(b, "rollcall")
-	b = appendInt32(b, -1) // not a replica
-	b = appendInt32(b, int(r.wait.Milliseconds()))
-	b = appendInt32(b, 1) // one byte is worth an answer
-	b = appendInt32(b, r.bytes)
-	b = append(b, readCommitted)
-	b = appendInt32(b, 0) // no fetch session
-	b = appendInt32(b, -1)
-	b = appendInt32(b, r.topics())
-	for i := 0; i < len(r.wants); {
-		n := i
-		for n < len(r.wants) && r.wants[n].topic == r.wants[i].topic {
-			n++
-		}
-		b = appendText(b, r.wants[i].topic)
-		b = appendInt32(b, n-i)
-		for ; i < n; i++ {
-			b = appendInt32(b, int(r.wants[i].id))
-			b = appendInt32(b, int(r.wants[i].under))
-			b = appendInt64(b, r.wants[i].from)
-			b = appendInt64(b, -1) // not a follower
-			b = appendInt32(b, r.bytes)
-		}
+// message is the request as kafka-go's protocol package encodes it.
+func (r *fetchRequest) message() *fetch.Request {
+	m := &fetch.Request{
+		ReplicaID: -1, MaxWaitTime: int32(r.wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(r.bytes),
+		IsolationLevel: readCommitted, SessionID: 0, SessionEpoch: -1, // no fetch session
 	}
-	b = appendInt32(b, 0) // nothing to forget
-	b = appendText(b, "") // any rack
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	r.encoded = b
-	return b
-}
-
-func (r *fetchRequest) topics() (n int) {
 	for i := range r.wants {
-		if i == 0 || r.wants[i].topic != r.wants[i-1].topic {
-			n++
+		w := &r.wants[i]
+		if i == 0 || w.topic != r.wants[i-1].topic {
+			m.Topics = append(m.Topics, fetch.RequestTopic{Topic: w.topic})
 		}
+		t := &m.Topics[len(m.Topics)-1]
+		t.Partitions = append(t.Partitions, fetch.RequestPartition{
+			Partition: w.id, CurrentLeaderEpoch: w.under, FetchOffset: w.from,
+			LogStartOffset: -1, PartitionMaxBytes: int32(r.bytes),
+		})
 	}
-	return n
+	return m
 }
 
 // An answer is what a broker sent: views into body.

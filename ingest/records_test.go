@@ -77,6 +77,10 @@ func (b testBatch) bytes() []byte {
 	return out
 }
 
+func appendInt16(b []byte, v int) []byte   { return binary.BigEndian.AppendUint16(b, uint16(v)) }
+func appendInt32(b []byte, v int) []byte   { return binary.BigEndian.AppendUint32(b, uint32(v)) }
+func appendInt64(b []byte, v int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(v)) }
+
 func set(batches ...testBatch) (set []byte) {
 	for _, b := range batches {
 		set = append(set, b.bytes()...)

@@ -43,11 +43,3 @@ func (w *wire) int64() int64 {
 	}
 	return 0
 }
-
-func appendInt16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
-func appendInt32(b []byte, v int) []byte { return binary.BigEndian.AppendUint32(b, uint32(v)) }
-func appendInt64(b []byte, v int64) []byte {
-	return binary.BigEndian.AppendUint64(b, uint64(v))
-}
-
-func appendText(b []byte, s string) []byte { return append(appendInt16(b, len(s)), s...) }
