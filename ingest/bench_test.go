@@ -46,17 +46,18 @@ func BenchmarkDecodeEncode(b *testing.B) {
 		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
 			records := answerOf(usage(events, now), c)
 			s := benchSession(b)
-			p := &part{of: &partition{}, records: records}
+			p := &partition{}
+			set := cutWhole(b, 0, records)
 			d := s.newDecoder(context.Background())
-			d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p.of
+			d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
 			for n := 0; n < b.N; n += events {
-				if _, _, _, err := checkSet(p.records, 0); err != nil {
+				if _, err := set.cut(records, set.batches[:0]); err != nil {
 					b.Fatal(err)
 				}
-				if err := d.reader.read(p, d.see, d.reached); err != nil {
+				if err := d.reader.read(&set, d.see, d.reached); err != nil {
 					b.Fatal(err)
 				}
 				if d.batch.events.len() != events {
@@ -113,9 +114,10 @@ func BenchmarkStages(b *testing.B) {
 	now := time.Now()
 	records := answerOf(usage(events, now), codecNone)
 	s := benchSession(b)
-	p := &part{of: &partition{}, records: records}
+	p := &partition{}
+	set := cutWhole(b, 0, records)
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p.of
+	d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {
@@ -126,14 +128,14 @@ func BenchmarkStages(b *testing.B) {
 			}
 		})
 	}
-	stage("checksum", func() { _, _, _, _ = checkSet(p.records, 0) })
-	stage("records", func() { _ = d.reader.read(p, func(*schema.Record) error { return nil }, nothing) })
+	stage("checksum", func() { _, _ = set.cut(records, set.batches[:0]) })
+	stage("records", func() { _ = d.reader.read(&set, func(*schema.Record) error { return nil }, nothing) })
 	stage("records+decode", func() {
-		_ = d.reader.read(p, func(rec *schema.Record) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)
+		_ = d.reader.read(&set, func(rec *schema.Record) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)
 	})
 	stage("records+decode+columns", func() {
 		d.batch.reset()
-		_ = d.reader.read(p, d.see, nothing)
+		_ = d.reader.read(&set, d.see, nothing)
 	})
 	var blocks []monthBlock
 	stage("sort", func() {

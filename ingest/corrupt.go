@@ -21,7 +21,7 @@ func (c *corruptBatch) Error() string {
 
 func (c *corruptBatch) Unwrap() []error { return []error{errCorrupt, c.why} }
 
-func corrupt(b *recordBatch, err error) error { return &corruptBatch{b.base, b.last, err} }
+func corrupt(b recordBatch, err error) error { return &corruptBatch{b.base(), b.last(), err} }
 
 // unreadable is a batch whose header is damaged.
 func unreadable(base int64, format string, a ...any) error {
@@ -32,7 +32,7 @@ func unreadable(base int64, format string, a ...any) error {
 // word for it may be what is damaged.
 func (c *corruptBatch) before(rest []byte) *corruptBatch {
 	if next, _, ok, err := cutBatch(rest); ok && err == nil && next.check() == nil {
-		c.last = max(c.base, next.base-1)
+		c.last = max(c.base, next.base()-1)
 	}
 	return c
 }

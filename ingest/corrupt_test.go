@@ -132,10 +132,11 @@ func TestEndOfACorruptBatch(t *testing.T) {
 			if last.set {
 				set = append(set, after...)
 			}
-			_, next, _, err := checkSet(set, 10)
+			s := recordSet{from: 10}
+			_, err := s.cut(set, nil)
 			bad, isCorrupt := err.(*corruptBatch)
-			if !isCorrupt || next != 10 || bad.base != 10 || bad.last != last.want {
-				t.Fatalf("%d, %#v", next, err)
+			if !isCorrupt || s.next != 10 || bad.base != 10 || bad.last != last.want {
+				t.Fatalf("%d, %#v", s.next, err)
 			}
 			a := &assignment{passOver: map[slot][]int64{{"t", 0}: {11}}}
 			if bad.last < 0 && a.passesOver(&partition{slot: slot{"t", 0}}, 10, 0, err) {

@@ -89,25 +89,25 @@ func (d *decoder) take(a *answer) {
 	for i := range a.parts {
 		p := &a.parts[i]
 		if p.jumps > p.of.decoded.jumps {
-			p.of.decoded = position{p.from, p.jumps, -1}
+			p.of.decoded = position{p.set.from, p.jumps, -1}
 			d.progress.jumped(p.of.slot, p.of.decoded)
 			d.of = p.of
-			_ = d.reached(p.from)
+			_ = d.reached(p.set.from)
 		}
-		if !p.of.decoded.is(p.from, p.jumps) { // what comes before it could not be read, and is fetched again
+		if !p.of.decoded.is(p.set.from, p.jumps) { // what comes before it could not be read, and is fetched again
 			d.assignment.rewind(p.of, p.of.decoded)
 			continue
 		}
 		d.progress.ends(p.of.slot, a.sent, p.end, p.under)
-		if p.epoch >= 0 {
-			p.of.decoded.epoch = p.epoch
+		if p.set.epoch >= 0 {
+			p.of.decoded.epoch = p.set.epoch
 		}
 		d.of = p.of
-		err := d.reader.read(p, d.see, d.reached)
+		err := d.reader.read(&p.set, d.see, d.reached)
 		switch {
 		case err != nil && d.storing.Err() == nil:
 			d.unread(p, err)
-		case len(p.records) > 0:
+		case len(p.set.batches) > 0:
 			d.assignment.isRead(p.of)
 		}
 	}
@@ -116,7 +116,7 @@ func (d *decoder) take(a *answer) {
 // unread has a partition fetched again from the first record that could not be read. Those before it in its record batch are in the batch, and are passed over
 // when it comes again.
 func (d *decoder) unread(p *part, err error) {
-	if p.of.decoded.offset > p.from {
+	if p.of.decoded.offset > p.set.from {
 		_ = d.reached(p.of.decoded.offset)
 	}
 	d.assignment.rewind(p.of, p.of.decoded)

@@ -19,15 +19,15 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	broken = broken[:len(broken)-3]
 	binary.BigEndian.PutUint32(broken[8:], uint32(len(broken)-12))
 	binary.BigEndian.PutUint32(broken[17:], crc32.Checksum(broken[21:], castagnoli))
-	if _, next, _, err := checkSet(broken, 7); err != nil || next != 9 {
-		t.Fatalf("the checksum does not cover for it: %d, %v", next, err)
+	if s := cutWhole(t, 7, broken); s.next != 9 {
+		t.Fatalf("the checksum does not cover for it: %d", s.next)
 	}
 
 	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 7}, next: 9}
 	d, _ := newTestDecoder(t, p)
 	for turn, from := range []int64{7, 8, 8} {
 		p.next = 9 // the fetcher went past it
-		d.take(&answer{sent: now, parts: []part{{of: p, from: from, next: 9, records: broken, end: 9}}})
+		d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, from, broken), end: 9}}})
 		if p.next != 8 || p.decoded.offset != 8 || !p.pause.After(now) {
 			t.Fatalf("turn %d: it goes on at %d, after %s", turn, p.next, p.pause.Sub(now))
 		}
@@ -40,7 +40,7 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 
 	d.batch.reset()
-	d.take(&answer{sent: now, parts: []part{{of: p, from: 8, next: 9, records: broken, end: 9}}})
+	d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, 8, broken), end: 9}}})
 	if d.batch.moved() {
 		t.Error("a batch that brings nothing is stored and committed")
 	}
@@ -73,7 +73,7 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 				p := &partition{slot: slot{"t", 0}, decoded: position{offset: from}}
 				d, full := newTestDecoder(t, p)
 				d.reader, d.cfg.BatchRows = newReader(inflate), 3
-				d.take(&answer{sent: now, parts: []part{{of: p, from: from, next: 115, records: records, end: 115}}})
+				d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, from, records), end: 115}}})
 				var rows int64
 				for len(full) > 0 {
 					b := <-full
@@ -126,8 +126,8 @@ func TestPartsOutOfStep(t *testing.T) {
 	now := time.Now()
 	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 5}}
 	d, _ := newTestDecoder(t, p)
-	one := func(base int64) []byte {
-		return set(testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}})
+	one := func(base int64) recordSet {
+		return cutWhole(t, base, testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes())
 	}
 	for _, c := range []struct {
 		name    string
@@ -135,11 +135,11 @@ func TestPartsOutOfStep(t *testing.T) {
 		decoded int64
 		rows    int
 	}{
-		{"later than what was decoded", part{of: p, from: 9, records: one(9)}, 5, 0},
-		{"in step", part{of: p, from: 5, records: one(5)}, 6, 1},
-		{"the same again", part{of: p, from: 5, records: one(5)}, 6, 1},
-		{"after a gap", part{of: p, from: 0, jumps: 1, records: one(0)}, 1, 2},
-		{"of the time before the gap", part{of: p, from: 1, records: one(1)}, 1, 2},
+		{"later than what was decoded", part{of: p, set: one(9)}, 5, 0},
+		{"in step", part{of: p, set: one(5)}, 6, 1},
+		{"the same again", part{of: p, set: one(5)}, 6, 1},
+		{"after a gap", part{of: p, jumps: 1, set: one(0)}, 1, 2},
+		{"of the time before the gap", part{of: p, set: one(1)}, 1, 2},
 	} {
 		if c.part.jumps > 0 {
 			p.jumps = c.part.jumps

@@ -72,7 +72,7 @@ func (f *fetcher) run(ctx context.Context) {
 
 func (f *fetcher) fetch(ctx context.Context, a *answer) error {
 	if cap(a.body) > 2*f.bytes { // it held one very large record batch
-		a.body = nil
+		a.body, a.batches = nil, nil
 	}
 	f.request.clock = f.clock
 	f.request.broker, f.request.wait, f.request.bytes, f.request.answer = f.broker, f.wait, f.bytes, a
@@ -86,6 +86,7 @@ func (f *fetcher) fetch(ctx context.Context, a *answer) error {
 // judge keeps the parts of an answer that can be used, moves their partitions on, and deals with what is wrong with the others.
 func (f *fetcher) judge(ctx context.Context, a *answer) {
 	good := a.parts[:0]
+	a.batches = a.batches[:0]
 	for i := range a.parts {
 		p := &a.parts[i]
 		if err := kafkaError(p.problem); err != nil {
@@ -93,11 +94,11 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 			continue
 		}
 		var broken error
-		p.records, p.next, p.epoch, broken = checkSet(p.records, p.from)
+		a.batches, broken = p.set.cut(p.records, a.batches)
 		if f.assignment.advance(p) {
 			good = append(good, *p)
 		}
-		if broken != nil && !f.assignment.passesOver(p.of, p.next, p.end, broken) {
+		if broken != nil && !f.assignment.passesOver(p.of, p.set.next, p.end, broken) {
 			f.failed(p, broken)
 		}
 	}
@@ -107,12 +108,12 @@ func (f *fetcher) judge(ctx context.Context, a *answer) {
 // failed has a partition wait, and be asked for again.
 func (f *fetcher) failed(p *part, err error) {
 	f.assignment.hold(p.of)
-	f.assignment.notRead(p.of, p.next, err)
+	f.assignment.notRead(p.of, p.set.next, err)
 }
 
 // refused deals with a broker's refusal of one partition.
 func (f *fetcher) refused(ctx context.Context, p *part, err error) {
-	p.next = p.from
+	p.set.next = p.set.from
 	switch {
 	case errors.Is(err, kafka.OffsetOutOfRange) && f.remade(ctx, p.of):
 		return
@@ -122,7 +123,7 @@ func (f *fetcher) refused(ctx context.Context, p *part, err error) {
 			return
 		}
 	case errors.Is(err, kafka.InvalidMessage): // the broker cannot read it either
-		err = unreadable(p.from, "%w", err)
+		err = unreadable(p.set.from, "%w", err)
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		f.assignment.lose(p.of)
 		f.topicsChanged() // if it was made anew, its committed offset went with it
@@ -152,11 +153,12 @@ func (f *fetcher) outOfRange(ctx context.Context, p *part) error {
 	if err != nil {
 		return err
 	}
+	at := p.set.from
 	switch {
-	case p.from < first:
-		f.assignment.gap(p.of, Gap{p.from, first, first - p.from, gapDeleted})
-	case p.from > end:
-		f.assignment.gap(p.of, Gap{p.from, first, max(1, f.assignment.seenEnd(p.of)-p.from), gapRemade})
+	case at < first:
+		f.assignment.gap(p.of, Gap{at, first, first - at, gapDeleted})
+	case at > end:
+		f.assignment.gap(p.of, Gap{at, first, max(1, f.assignment.seenEnd(p.of)-at), gapRemade})
 	default:
 		return fmt.Errorf("%w, though the log has %d to %d", kafka.OffsetOutOfRange, first, end)
 	}

@@ -97,10 +97,11 @@ func (r *fetchRequest) message() *fetch.Request {
 
 // An answer is what a broker sent: views into body.
 type answer struct {
-	sent  time.Time // just before the request left, on ClickHouse's clock
-	body  []byte
-	parts []part
-	home  chan<- *answer // where to bring it when nothing of it is needed any more
+	sent    time.Time // just before the request left, by the fetcher's clock
+	body    []byte
+	parts   []part
+	batches []recordBatch  // of all parts
+	home    chan<- *answer // where to bring it when nothing of it is needed any more
 }
 
 func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch }
@@ -108,18 +109,13 @@ func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch }
 // A part is one partition's share of an answer.
 type part struct {
 	of      *partition
-	from    int64 // the offset that was asked for
-	under   int32 // the leader's epoch
-	next    int64 // the offset after its last whole batch
-	epoch   int32 // the leader epoch of its last whole batch; −1: it has none
-	jumps   int   // of the partition before it
-	problem int16 // a Kafka error code, or 0
-	end     int64 // the high watermark; −1 if unknown
-	aborted []abortedTransaction
-	records []byte
+	set     recordSet
+	under   int32  // the leader's epoch
+	jumps   int    // of the partition before it
+	problem int16  // a Kafka error code, or 0
+	end     int64  // the high watermark; −1 if unknown
+	records []byte // as they came
 }
-
-type abortedTransaction struct{ producer, first int64 }
 
 // parse fills the parts. Partitions that were not asked for are an error: the stream is out of step.
 func (a *answer) parse(wants []want) error {
@@ -141,7 +137,8 @@ func (a *answer) parse(wants []want) error {
 			if asked == nil {
 				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, p.id)
 			}
-			p.part.of, p.part.from, p.part.under, p.part.epoch = asked.partition, asked.from, asked.under, -1
+			p.of, p.under = asked.partition, asked.under
+			p.set.topic, p.set.partition, p.set.from = asked.topic, asked.id, asked.from
 			a.parts = append(a.parts, p.part)
 		}
 	}
@@ -162,9 +159,9 @@ func (w *wire) part() (p numberedPart) {
 	w.int64() // the last stable offset: complete means up to the end, open transactions included
 	w.int64() // the log's start: a position before it is refused
 	for n := w.int32(); n > 0 && !w.cut; n-- {
-		p.aborted = append(p.aborted, abortedTransaction{w.int64(), w.int64()})
+		p.set.aborted = append(p.set.aborted, abortedTransaction{w.int64(), w.int64()})
 	}
-	slices.SortFunc(p.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
+	slices.SortFunc(p.set.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
 	w.int32() // preferred replica
 	if n := w.int32(); n > 0 {
 		p.records = w.bytes(int(n))

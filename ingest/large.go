@@ -20,15 +20,15 @@ import (
 // headers. So a record's size never changes the verdict on it.
 
 // stream visits the records of a batch from an offset on, holding one record at a time.
-func (r *reader) stream(b *recordBatch, from int64, see visit) error {
-	unpacked, err := r.inflater.stream(b.codec(), b.records)
+func (r *reader) stream(b recordBatch, from int64, see visit) error {
+	unpacked, err := r.inflater.stream(b.codec(), b.records())
 	if err != nil {
 		return corrupt(b, err)
 	}
 	defer unpacked.Close()
 	in := bufio.NewReaderSize(stoppable{unpacked, r.stopped}, 64<<10)
-	r.last = b.base - 1
-	for n := b.count; n > 0; n-- {
+	r.last = b.base() - 1
+	for n := b.count(); n > 0; n-- {
 		if err := r.cutStream(in); err != nil {
 			return corrupt(b, err)
 		}

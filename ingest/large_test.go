@@ -125,7 +125,10 @@ func TestWindowsOfZstd(t *testing.T) {
 		text := strings.Repeat("x", c.size)
 		_, _ = w.Write(wireRecord(0, nil, []byte(text)))
 		_ = w.Close()
-		b := &recordBatch{count: 1, attributes: uint16(codecZstd), records: packed.Bytes()}
+		b, _, _, err := cutBatch(testBatch{codec: codecZstd, packed: packed.Bytes(), records: []testRecord{{}}}.bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
 		seen := ""
 		if err := newReader(2<<20).batch(b, 0, func(rec *schema.Record) error {
 			seen = string(rec.Value)
@@ -142,7 +145,8 @@ func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 		for c := codecNone; c <= codecZstd; c++ {
 			for _, limit := range []int{1 << 20, 10} {
 				two := testBatch{codec: c, raw: [][]byte{wireRecord(offsets[0], nil, []byte("a")), wireRecord(offsets[1], nil, []byte("b"))}, holes: 2}
-				seen, next, err := readAll(t, &part{records: set(two)}, limit)
+				s := cutWhole(t, 0, two.bytes())
+				seen, next, err := readAll(&s, limit)
 				if !errors.Is(err, errCorrupt) || len(seen) != 1 || next != 0 {
 					t.Errorf("%s, codec %d: %v up to %d, %v", name, c, seen, next, err)
 				}
@@ -162,7 +166,7 @@ func TestAStopEndsInflating(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := 0
-	err = r.batch(&cut, 0, func(*schema.Record) error {
+	err = r.batch(cut, 0, func(*schema.Record) error {
 		if seen++; seen == 2 {
 			close(stopped)
 		}

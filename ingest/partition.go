@@ -110,12 +110,12 @@ func (a *assignment) advance(p *part) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	of := p.of
-	if of.next != p.from {
+	if of.next != p.set.from {
 		return false
 	}
-	of.next = p.next
-	if p.epoch >= 0 {
-		of.epoch = p.epoch
+	of.next = p.set.next
+	if p.set.epoch >= 0 {
+		of.epoch = p.set.epoch
 	}
 	p.jumps = of.jumps
 	of.end = max(of.end, p.end)

@@ -31,28 +31,25 @@ func newReader(inflateBytes int) *reader {
 	return &reader{inflater: newInflater(inflateBytes), aborted: map[int64]bool{}}
 }
 
-// read visits every committed record of a part at or above the offset that was asked for, batch by batch, and calls done with the offset after each batch.
-// Records of aborted transactions and control records are left out: they are not events. On errCorrupt all before that batch has been visited.
-func (r *reader) read(p *part, see visit, done func(next int64) error) error {
+// read visits every committed record of a set at or above the offset that was asked for, batch by
+// batch, and calls done with the offset after each batch. Records of aborted transactions and control
+// records are left out: they are not events. On errCorrupt all before that batch has been visited.
+func (r *reader) read(s *recordSet, see visit, done func(next int64) error) error {
 	clear(r.aborted)
-	r.rec.Topic, r.rec.Partition = p.of.topic, p.of.id
-	waiting := p.aborted
-	for set := p.records; ; {
-		b, rest, ok, err := cutBatch(set)
-		if err != nil || !ok {
-			return err
-		}
-		set = rest
-		if b.isBefore(p.from) {
+	r.rec.Topic, r.rec.Partition = s.topic, s.partition
+	waiting := s.aborted
+	for _, b := range s.batches {
+		if b.isBefore(s.from) {
 			continue
 		}
-		waiting = r.abort(waiting, b.last)
+		waiting = r.abort(waiting, b.last())
+		var err error
 		switch {
 		case b.control():
-			err = r.marker(&b)
-		case b.transactional() && r.aborted[b.producer]:
+			err = r.marker(b)
+		case b.transactional() && r.aborted[b.producer()]:
 		default:
-			err = r.batch(&b, p.from, see)
+			err = r.batch(b, s.from, see)
 		}
 		if err != nil {
 			return err
@@ -61,6 +58,7 @@ func (r *reader) read(p *part, see visit, done func(next int64) error) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // abort moves the transactions that start at or before last into the set of aborted ones. They come sorted by their first offset.
@@ -73,11 +71,11 @@ func (r *reader) abort(waiting []abortedTransaction, last int64) []abortedTransa
 }
 
 // marker reads a control batch: after an abort marker the producer's next transaction counts again.
-func (r *reader) marker(b *recordBatch) error {
-	if b.count == 0 {
+func (r *reader) marker(b recordBatch) error {
+	if b.count() == 0 {
 		return nil
 	}
-	records, err := r.inflater.inflate(b.codec(), b.records)
+	records, err := r.inflater.inflate(b.codec(), b.records())
 	if err == nil {
 		_, err = r.cut(records)
 	}
@@ -85,25 +83,25 @@ func (r *reader) marker(b *recordBatch) error {
 		return corrupt(b, err)
 	}
 	if key := r.rec.Key; len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == 0 {
-		delete(r.aborted, b.producer)
+		delete(r.aborted, b.producer())
 	}
 	return nil
 }
 
 // batch visits the records of one batch from an offset on.
-func (r *reader) batch(b *recordBatch, from int64, see visit) error {
-	if b.count == 0 { // compaction took them all
+func (r *reader) batch(b recordBatch, from int64, see visit) error {
+	if b.count() == 0 { // compaction took them all
 		return nil
 	}
-	records, err := r.inflater.inflate(b.codec(), b.records)
+	records, err := r.inflater.inflate(b.codec(), b.records())
 	if errors.Is(err, errInflated) {
 		return r.stream(b, from, see)
 	}
 	if err != nil {
 		return corrupt(b, err)
 	}
-	r.last = b.base - 1
-	for n := b.count; n > 0; n-- {
+	r.last = b.base() - 1
+	for n := b.count(); n > 0; n-- {
 		if records, err = r.cut(records); err != nil {
 			return corrupt(b, err)
 		}
@@ -122,13 +120,13 @@ func (r *reader) batch(b *recordBatch, from int64, see visit) error {
 
 // place turns the record's offset and time, which are told as differences, into its own. Offsets only grow: that is why the offset after a record may be
 // committed before the rest of its batch was read.
-func (r *reader) place(b *recordBatch) error {
-	r.rec.Offset += b.base
-	r.rec.Time += schema.Millis(b.baseTime)
+func (r *reader) place(b recordBatch) error {
+	r.rec.Offset += b.base()
+	r.rec.Time += schema.Millis(b.baseTime())
 	if b.logTime() {
-		r.rec.Time = schema.Millis(b.maxTime)
+		r.rec.Time = schema.Millis(b.maxTime())
 	}
-	if r.rec.Offset <= r.last || r.rec.Offset > b.last {
+	if r.rec.Offset <= r.last || r.rec.Offset > b.last() {
 		return corrupt(b, fmt.Errorf("a record of offset %d after one of %d", r.rec.Offset, r.last))
 	}
 	r.last = r.rec.Offset

@@ -24,6 +24,7 @@ type testBatch struct {
 	producer      int64
 	records       []testRecord
 	raw           [][]byte // instead of them: as they are on the wire
+	packed        []byte   // instead of these: compressed by the codec
 	holes         int64    // offsets at the end that compaction took
 }
 
@@ -45,7 +46,9 @@ func (b testBatch) bytes() []byte {
 	if b.raw != nil {
 		records, b.records = bytes.Join(b.raw, nil), make([]testRecord, len(b.raw))
 	}
-	if b.codec != codecNone {
+	if b.packed != nil {
+		records = b.packed
+	} else if b.codec != codecNone {
 		var packed bytes.Buffer
 		w := compress.Compression(b.codec).Codec().NewWriter(&packed)
 		_, _ = w.Write(records)
@@ -81,19 +84,27 @@ func appendInt16(b []byte, v int) []byte   { return binary.BigEndian.AppendUint1
 func appendInt32(b []byte, v int) []byte   { return binary.BigEndian.AppendUint32(b, uint32(v)) }
 func appendInt64(b []byte, v int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(v)) }
 
-func set(batches ...testBatch) (set []byte) {
+func wireOf(batches ...testBatch) (wire []byte) {
 	for _, b := range batches {
-		set = append(set, b.bytes()...)
+		wire = append(wire, b.bytes()...)
 	}
-	return set
+	return wire
 }
 
-// seen is what a reader delivered, in short: "offset:key=value@time".
-func readAll(t testing.TB, p *part, limit int) (seen []string, next int64, err error) {
+// cutWhole cuts record batches that are whole, of partition 0 of the topic t.
+func cutWhole(t testing.TB, from int64, wire []byte, aborted ...abortedTransaction) recordSet {
 	t.Helper()
-	p.of = &partition{slot: slot{"t", 0}}
-	next = p.from
-	err = newReader(limit).read(p, func(rec *schema.Record) error {
+	s := recordSet{topic: "t", from: from, aborted: aborted}
+	if _, err := s.cut(wire, nil); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// readAll gives what a reader delivers, in short: "offset:key=value@time".
+func readAll(s *recordSet, limit int) (seen []string, next int64, err error) {
+	next = s.from
+	err = newReader(limit).read(s, func(rec *schema.Record) error {
 		value := string(rec.Value)
 		if rec.Cut != nil {
 			value = fmt.Sprintf("%.3s… of %d", value, rec.Cut.Size)
@@ -111,42 +122,79 @@ func TestReader(t *testing.T) {
 	ab := []testRecord{{"k", "a"}, {"k", "b"}}
 	abort, commit := []testRecord{{"\x00\x00\x00\x00", ""}}, []testRecord{{"\x00\x00\x00\x01", ""}}
 	for _, c := range []struct {
-		name string
-		part part
-		want []string
-		next int64
+		name    string
+		from    int64
+		wire    []byte
+		aborted []abortedTransaction
+		want    []string
+		next    int64
 	}{
-		{"plain", part{from: 5, records: set(testBatch{base: 5, records: ab})}, []string{"5:k=a@1000", "6:k=b@1001"}, 7},
-		{"the log's own time", part{records: set(testBatch{records: ab, logTime: 77})}, []string{"0:k=a@77", "1:k=b@77"}, 2},
-		{"records below the asked offset are skipped", part{from: 6, records: set(testBatch{base: 5, records: ab})}, []string{"6:k=b@1001"}, 7},
-		{"batches below the asked offset are skipped", part{from: 7, records: set(testBatch{base: 5, records: ab}, testBatch{base: 7, records: ab[:1]})}, []string{"7:k=a@1000"}, 8},
-		{"holes of compaction", part{records: set(testBatch{records: ab, holes: 3}, testBatch{base: 9, records: ab[:1]})}, []string{"0:k=a@1000", "1:k=b@1001", "9:k=a@1000"}, 10},
-		{"a batch that compaction emptied", part{records: set(testBatch{holes: 4})}, nil, 4},
-		{"the last batch is cut off", part{records: set(testBatch{records: ab}, testBatch{base: 2, records: ab})[:100]}, []string{"0:k=a@1000", "1:k=b@1001"}, 2},
-		{"no transaction is aborted", part{records: set(testBatch{records: ab, transactional: true, producer: 1}, testBatch{base: 2, control: true, producer: 1, records: commit})},
-			[]string{"0:k=a@1000", "1:k=b@1001"}, 3},
-		{"an aborted transaction, then a committed one of the same producer", part{
+		{name: "plain", from: 5, wire: wireOf(testBatch{base: 5, records: ab}), want: []string{"5:k=a@1000", "6:k=b@1001"}, next: 7},
+		{name: "the log's own time", wire: wireOf(testBatch{records: ab, logTime: 77}), want: []string{"0:k=a@77", "1:k=b@77"}, next: 2},
+		{
+			name: "records below the asked offset are skipped", from: 6,
+			wire: wireOf(testBatch{base: 5, records: ab}),
+			want: []string{"6:k=b@1001"}, next: 7,
+		},
+		{
+			name: "batches below the asked offset are skipped", from: 7,
+			wire: wireOf(testBatch{base: 5, records: ab}, testBatch{base: 7, records: ab[:1]}),
+			want: []string{"7:k=a@1000"}, next: 8,
+		},
+		{
+			name: "holes of compaction",
+			wire: wireOf(testBatch{records: ab, holes: 3}, testBatch{base: 9, records: ab[:1]}),
+			want: []string{"0:k=a@1000", "1:k=b@1001", "9:k=a@1000"}, next: 10,
+		},
+		{name: "a batch that compaction emptied", wire: wireOf(testBatch{holes: 4}), next: 4},
+		{
+			name: "the last batch is cut off",
+			wire: wireOf(testBatch{records: ab}, testBatch{base: 2, records: ab})[:100],
+			want: []string{"0:k=a@1000", "1:k=b@1001"}, next: 2,
+		},
+		{
+			name: "no transaction is aborted",
+			wire: wireOf(
+				testBatch{records: ab, transactional: true, producer: 1},
+				testBatch{base: 2, control: true, producer: 1, records: commit}),
+			want: []string{"0:k=a@1000", "1:k=b@1001"}, next: 3,
+		},
+		{
+			name:    "an aborted transaction, then a committed one of the same producer",
 			aborted: []abortedTransaction{{1, 0}},
-			records: set(testBatch{records: ab, transactional: true, producer: 1}, testBatch{base: 2, control: true, producer: 1, records: abort},
-				testBatch{base: 3, records: ab, transactional: true, producer: 1}, testBatch{base: 5, control: true, producer: 1, records: commit}),
-		}, []string{"3:k=a@1000", "4:k=b@1001"}, 6},
-		{"an aborted transaction leaves others alone", part{
+			wire: wireOf(
+				testBatch{records: ab, transactional: true, producer: 1},
+				testBatch{base: 2, control: true, producer: 1, records: abort},
+				testBatch{base: 3, records: ab, transactional: true, producer: 1},
+				testBatch{base: 5, control: true, producer: 1, records: commit}),
+			want: []string{"3:k=a@1000", "4:k=b@1001"}, next: 6,
+		},
+		{
+			name:    "an aborted transaction leaves others alone",
 			aborted: []abortedTransaction{{1, 0}},
-			records: set(testBatch{records: ab, transactional: true, producer: 1}, testBatch{base: 2, records: ab[:1], transactional: true, producer: 2},
+			wire: wireOf(
+				testBatch{records: ab, transactional: true, producer: 1},
+				testBatch{base: 2, records: ab[:1], transactional: true, producer: 2},
 				testBatch{base: 3, records: ab[1:], producer: 1}),
-		}, []string{"2:k=a@1000", "3:k=b@1000"}, 4},
-		{"a transaction that is aborted later begins later", part{
+			want: []string{"2:k=a@1000", "3:k=b@1000"}, next: 4,
+		},
+		{
+			name:    "a transaction that is aborted later begins later",
 			aborted: []abortedTransaction{{1, 2}},
-			records: set(testBatch{records: ab, transactional: true, producer: 1}, testBatch{base: 2, records: ab, transactional: true, producer: 1}),
-		}, []string{"0:k=a@1000", "1:k=b@1001"}, 4},
+			wire: wireOf(
+				testBatch{records: ab, transactional: true, producer: 1},
+				testBatch{base: 2, records: ab, transactional: true, producer: 1}),
+			want: []string{"0:k=a@1000", "1:k=b@1001"}, next: 4,
+		},
 	} {
 		for codec := codecNone; codec <= codecZstd; codec++ {
 			t.Run(fmt.Sprintf("%s/codec %d", c.name, codec), func(t *testing.T) {
-				p := c.part
+				wire := c.wire
 				if codec != codecNone && !strings.Contains(c.name, "cut off") {
-					p.records = recompress(t, p.records, codec)
+					wire = recompress(t, wire, codec)
 				}
-				seen, next, err := readAll(t, &p, 1<<20)
+				s := cutWhole(t, c.from, wire, c.aborted...)
+				seen, next, err := readAll(&s, 1<<20)
 				if err != nil || fmt.Sprint(seen) != fmt.Sprint(c.want) || next != c.next {
 					t.Errorf("saw %v up to %d (%v), not %v up to %d", seen, next, err, c.want, c.next)
 				}
@@ -167,7 +215,7 @@ func recompress(t *testing.T, records []byte, c codec) (out []byte) {
 		}
 		var packed bytes.Buffer
 		w := compress.Compression(c).Codec().NewWriter(&packed)
-		_, _ = w.Write(b.records)
+		_, _ = w.Write(b.records())
 		_ = w.Close()
 		head := append([]byte(nil), records[:batchHead]...)
 		head[22] |= byte(c)
@@ -193,12 +241,13 @@ func TestCorruptBatches(t *testing.T) {
 		"the last offset":           change(26, 1),
 		"the number of records":     change(60, 1),
 	} {
-		checked, next, _, err := checkSet(append(testBatch{base: -0, records: good.records}.bytes(), records...), 0)
+		s := recordSet{}
+		_, err := s.cut(append(good.bytes(), records...), nil)
 		if !errors.Is(err, errCorrupt) {
 			t.Errorf("%s: %v, not found", name, err)
 		}
-		if len(checked) != len(good.bytes()) || next != 1 {
-			t.Errorf("%s: %d bytes up to offset %d are good, not the first batch", name, len(checked), next)
+		if len(s.batches) != 1 || s.next != 1 {
+			t.Errorf("%s: %d batches up to offset %d are good, not the first", name, len(s.batches), s.next)
 		}
 	}
 }
@@ -207,8 +256,8 @@ func TestCorruptBatches(t *testing.T) {
 func TestLargeBatches(t *testing.T) {
 	big, huge := strings.Repeat("x", 600<<10), strings.Repeat("y", 5<<20)
 	for codec := codecNone; codec <= codecZstd; codec++ {
-		p := &part{records: set(testBatch{codec: codec, records: []testRecord{{"k", big}, {"k", huge}, {"k", big}, {"k", "small"}}})}
-		seen, next, err := readAll(t, p, 1<<20)
+		s := cutWhole(t, 0, testBatch{codec: codec, records: []testRecord{{"k", big}, {"k", huge}, {"k", big}, {"k", "small"}}}.bytes())
+		seen, next, err := readAll(&s, 1<<20)
 		want := []string{"0:k=" + big + "@1000", "1:k=yyy… of 5242880@1001", "2:k=" + big + "@1002", "3:k=small@1003"}
 		if err != nil || next != 4 || fmt.Sprint(seen) != fmt.Sprint(want) {
 			t.Errorf("codec %d: %d records up to %d: %v", codec, len(seen), next, err)
@@ -230,7 +279,7 @@ func TestSnappyBombIsCorrupt(t *testing.T) {
 // Whatever a broker sends, the decoder neither panics nor takes more memory than it was granted.
 func FuzzReader(f *testing.F) {
 	for codec := codecNone; codec <= codecZstd; codec++ {
-		f.Add(set(testBatch{codec: codec, transactional: true, records: []testRecord{{"k", "value"}, {"", ""}}}, testBatch{base: 2, control: true, records: []testRecord{{"\x00\x00\x00\x00", ""}}}), int64(0), int64(1), false)
+		f.Add(wireOf(testBatch{codec: codec, transactional: true, records: []testRecord{{"k", "value"}, {"", ""}}}, testBatch{base: 2, control: true, records: []testRecord{{"\x00\x00\x00\x00", ""}}}), int64(0), int64(1), false)
 	}
 	const limit = 1 << 20
 	r := newReader(limit)
@@ -238,13 +287,13 @@ func FuzzReader(f *testing.F) {
 		if !checksum { // most inputs would end there
 			fixChecksums(records)
 		}
-		checked, next, _, err := checkSet(records, from)
-		if next < from || err != nil && !errors.Is(err, errCorrupt) {
-			t.Fatalf("next %d from %d: %v", next, from, err)
+		s := recordSet{from: from, aborted: []abortedTransaction{{0, first}}}
+		_, err := s.cut(records, nil)
+		if s.next < from || err != nil && !errors.Is(err, errCorrupt) {
+			t.Fatalf("next %d from %d: %v", s.next, from, err)
 		}
-		p := &part{of: &partition{}, from: from, records: checked, aborted: []abortedTransaction{{0, first}}}
 		last := int64(-1)
-		err = r.read(p, func(rec *schema.Record) error {
+		err = r.read(&s, func(rec *schema.Record) error {
 			if rec.Offset < from || rec.Cut == nil && len(rec.Value) > max(limit, len(records)) {
 				t.Fatalf("offset %d from %d, %d bytes", rec.Offset, from, len(rec.Value))
 			}
@@ -253,8 +302,8 @@ func FuzzReader(f *testing.F) {
 			last = n
 			return nil
 		})
-		if err == nil && len(checked) > 0 && last > next {
-			t.Fatalf("read up to %d, checked up to %d", last, next)
+		if err == nil && len(s.batches) > 0 && last > s.next {
+			t.Fatalf("read up to %d, checked up to %d", last, s.next)
 		}
 		if held := cap(r.inflater.out) + cap(r.held); held > 8*limit+2*maxWhole {
 			t.Fatalf("%d bytes held", held)

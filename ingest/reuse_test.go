@@ -94,10 +94,12 @@ func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 // randomAnswer is a partition's share of an answer: record batches of every codec, some of a
 // transaction, which may be aborted, or may end in an answer that comes later; and the records that
 // count.
-func randomAnswer(random *rand.Rand, now time.Time) (p *part, counted []sentRecord) {
-	p = &part{of: &partition{slot: slot{"t", 0}}}
+func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordSet, counted []sentRecord) {
+	var wire []byte
+	var end int64
+	var aborted []abortedTransaction
 	for left := 1 + random.IntN(5); left > 0; left-- {
-		b := testBatch{base: p.end, codec: codec(random.IntN(5))}
+		b := testBatch{base: end, codec: codec(random.IntN(5))}
 		var records []sentRecord
 		for i := range 1 + random.IntN(20) {
 			r := randomRecord(random, now)
@@ -105,23 +107,21 @@ func randomAnswer(random *rand.Rand, now time.Time) (p *part, counted []sentReco
 			b.raw = append(b.raw, wireRecord(i, r.key, r.value, r.headers...))
 		}
 		b.transactional, b.producer = random.IntN(2) == 0, 7
-		if b.transactional && random.IntN(2) == 0 {
-			p.aborted = append(p.aborted, abortedTransaction{7, p.end})
-			p.records = append(p.records, b.bytes()...)
-			p.end += int64(len(records))
-			if left == 1 {
-				break
-			}
-			p.records = append(p.records, testBatch{base: p.end, control: true, producer: 7, records: []testRecord{{"\x00\x00\x00\x00", ""}}}.bytes()...)
-			p.end++
-			continue
+		isAborted := b.transactional && random.IntN(2) == 0
+		if isAborted {
+			aborted = append(aborted, abortedTransaction{7, end})
+		} else {
+			counted = append(counted, records...)
 		}
-		p.records = append(p.records, b.bytes()...)
-		p.end += int64(len(records))
-		counted = append(counted, records...)
+		wire = append(wire, b.bytes()...)
+		end += int64(len(records))
+		if isAborted && left > 1 {
+			marker := testBatch{base: end, control: true, producer: 7, records: []testRecord{{"\x00\x00\x00\x00", ""}}}
+			wire = append(wire, marker.bytes()...)
+			end++
+		}
 	}
-	p.next = p.end
-	return p, counted
+	return cutWhole(t, 0, wire, aborted...), counted
 }
 
 // dump is all that a batch says, so that two can be compared.
@@ -160,16 +160,17 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	used := s.newDecoder(context.Background())
 	used.reader, used.batch, used.now = newReader(4<<10), newBatch(), now // some are streams
 	for seed := range uint64(300) {
-		p, counted := randomAnswer(rand.New(rand.NewPCG(seed, 1)), now)
-		used.of = p.of
-		if err := used.reader.read(p, used.see, used.reached); err != nil {
+		set, counted := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
+		p := &partition{slot: slot{"t", 0}}
+		used.of = p
+		if err := used.reader.read(&set, used.see, used.reached); err != nil {
 			t.Fatal(err)
 		}
 		expected := newBatch()
-		offset := offsetsOf(t, p)
+		offset := offsetsOf(t, &set)
 		for i, r := range counted {
 			one := s.newDecoder(context.Background())
-			one.batch, one.now, one.of = expected, now, p.of
+			one.batch, one.now, one.of = expected, now, p
 			rec := &schema.Record{Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers}
 			if err := one.see(rec); err != nil {
 				t.Fatal(err)
@@ -184,8 +185,8 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 		if used.batch.list != s.erasures.list() {
 			t.Fatalf("answer %d: the batch is held against another list of erasures", seed)
 		}
-		if at := used.batch.ends[p.of]; len(used.batch.ends) != 1 || at.offset != p.end {
-			t.Fatalf("answer %d: %d partitions end, this one at %d, not %d", seed, len(used.batch.ends), at.offset, p.end)
+		if at := used.batch.ends[p]; len(used.batch.ends) != 1 || at.offset != set.next {
+			t.Fatalf("answer %d: %d partitions end, this one at %d, not %d", seed, len(used.batch.ends), at.offset, set.next)
 		}
 		if used.batch.reset(); used.batch.moved() || !used.batch.since.IsZero() || used.batch.list != nil {
 			t.Fatalf("answer %d: after the reset %d rows and %d ends are left", seed, used.batch.len(), len(used.batch.ends))
@@ -207,9 +208,9 @@ func listOf(at time.Time, users ...string) *erasureList {
 }
 
 // offsetsOf gives the offsets and times of the records that count, by a new reader.
-func offsetsOf(t *testing.T, p *part) (records []schema.Record) {
+func offsetsOf(t *testing.T, s *recordSet) (records []schema.Record) {
 	t.Helper()
-	err := newReader(1<<20).read(p, func(rec *schema.Record) error {
+	err := newReader(1<<20).read(s, func(rec *schema.Record) error {
 		records = append(records, schema.Record{Offset: rec.Offset, Time: rec.Time})
 		return nil
 	}, func(int64) error { return nil })
@@ -226,10 +227,10 @@ func TestBatchesShareNothing(t *testing.T) {
 	one, two := newBatch(), newBatch()
 	fill := func(b *batch, seed uint64) map[string]any {
 		s := benchSession(t)
-		p, _ := randomAnswer(rand.New(rand.NewPCG(seed, 1)), now)
+		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
-		d.reader, d.batch, d.now, d.of = newReader(1<<20), b, now, p.of
-		if err := d.reader.read(p, d.see, d.reached); err != nil {
+		d.reader, d.batch, d.now, d.of = newReader(1<<20), b, now, &partition{slot: slot{"t", 0}}
+		if err := d.reader.read(&set, d.see, d.reached); err != nil {
 			t.Fatal(err)
 		}
 		return dump(b)
