@@ -49,7 +49,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 			p := &partition{}
 			set := cutWhole(b, 0, records)
 			d := s.newDecoder(context.Background())
-			d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p
+			d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
@@ -117,7 +117,7 @@ func BenchmarkStages(b *testing.B) {
 	p := &partition{}
 	set := cutWhole(b, 0, records)
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.now, d.of = newReader(64<<20), newBatch(), now, p
+	d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {
