@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"rollcall/deploy/bench"
-	"rollcall/deploy/embedded/enginetest"
+	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/export"
 )
 
