@@ -160,19 +160,16 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 	now := time.Now()
 	for _, want := range []int32{0, 4} {
 		p := &partition{slot: slot{"t", 0}, decoded: position{offset: 5, epoch: -1}, next: 5, epoch: -1}
-		d := newTestDecoder(t, p)
-		records := set(testBatch{base: 5, records: []testRecord{{"k", message("a", "ann", now)}}})
-		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
-		records, next, epoch, err := checkSet(records, 5)
-		if err != nil || next != 6 || epoch != want {
-			t.Fatalf("a record batch of epoch %d is of epoch %d, up to %d: %v", want, epoch, next, err)
+		d, _ := newTestDecoder(t, p)
+		wire := testBatch{base: 5, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes()
+		binary.BigEndian.PutUint32(wire[12:], uint32(want)) // the checksum does not cover it
+		one := cutWhole(t, 5, wire)
+		if one.next != 6 || one.epoch != want {
+			t.Fatalf("a record batch of epoch %d is of epoch %d, up to %d", want, one.epoch, one.next)
 		}
-		for _, fetched := range []part{
-			{of: p, from: 5, next: next, epoch: epoch, records: records, end: 6},
-			{of: p, from: 6, next: 6, epoch: -1, end: 6},
-		} {
+		for _, fetched := range []part{{of: p, set: one, end: 6}, {of: p, set: cutWhole(t, 6, nil), end: 6}} {
 			if !d.assignment.advance(&fetched) {
-				t.Fatalf("the part from %d is not in step", fetched.from)
+				t.Fatalf("the part from %d is not in step", fetched.set.from)
 			}
 			d.take(&answer{sent: now, parts: []part{fetched}})
 			if p.epoch != want || p.decoded.epoch != want || d.batch.ends[p].epoch != want {
