@@ -106,3 +106,25 @@ func FuzzSnappyStream(f *testing.F) {
 		}
 	})
 }
+
+// Held whole, frames of many blocks are the text too; one that breaks off, or has a broken block
+// behind a good one, is refused.
+func TestFramesHeldWhole(t *testing.T) {
+	text := patterns()["words"]
+	framed := framedSnappy(text, 32<<10)
+	f := inflater{limit: len(text)}
+	if err := f.snappy(framed); err != nil || !bytes.Equal(f.out, text) {
+		t.Errorf("%d of %d bytes: %v", len(f.out), len(text), err)
+	}
+	for name, packed := range map[string][]byte{
+		"a cut head":    framed[:xerialHead-1],
+		"a cut length":  append(bytes.Clone(framed), 0, 0, 0),
+		"a cut block":   framed[:len(framed)-1],
+		"a spoilt one":  append(bytes.Clone(framed), 0, 0, 0, 2, 1, 0xff),
+		"more than may": append(bytes.Clone(framed), framedSnappy([]byte("x"), 1)[xerialHead:]...),
+	} {
+		if err := f.snappy(packed); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
