@@ -7,24 +7,12 @@ import (
 )
 
 const (
-	rowBytes    = 250      // what a row takes beside its texts,
-	headerBytes = 8        // and what a header does
-	maxRow      = 16 << 20 // more than any row takes: a record of maxWhole as a reject, with what could be read of it beside
-
-	maxBatchBytes = 1 << 30 // the most that BatchBytes may be
+	maxRow        = 16 << 20 // more than any row takes: a record of maxWhole as a reject, with what could be read of it beside
+	maxBatchBytes = 1 << 30  // the most that BatchBytes may be
 )
 
-// The offsets within a column are 32 bits wide. A batch is full at maxBatchBytes, so a column holds one row more at most.
-const _ = uint32(maxBatchBytes + maxRow)
-
-// recordBytes is what a record may take in a batch: as a reject it is kept with its headers.
-func recordBytes(rec *schema.Record) int {
-	n := rowBytes + len(rec.Key) + len(rec.Value)
-	for i := range rec.Headers {
-		n += headerBytes + len(rec.Headers[i].Key) + len(rec.Headers[i].Value)
-	}
-	return n
-}
+// A batch is full at maxBatchBytes, so a column holds one row more at most.
+const _ = uint32(maxColumnBytes - maxBatchBytes - maxRow)
 
 // A batch is what is stored and committed at once: rows, and how far they bring each partition. Its memory is used again.
 type batch struct {
@@ -41,7 +29,6 @@ type batch struct {
 	stored, erased [schema.EntityState + 1]int // records by type
 	erasedRejects  int                         // refused records that name an erased person
 	withdrawn      int                         // rejects that were stored and taken out again, for the same reason
-	rows           []uint32                    // scratch: chosen rows, in order
 }
 
 func newBatch() *batch {
@@ -69,7 +56,7 @@ func (b *batch) again(batchBytes int) *batch {
 // held is the memory that the batch takes, in bytes. It stays with the batch when it is reset: batches of one kind need no new memory. But each column remembers
 // the largest that it ever was, and so batches of many kinds could make one many times as large as any of them.
 func (b *batch) held() int {
-	return b.events.table.held() + b.events.sorter.held() + b.entities.table.held() + b.entities.sorter.held() + b.rejects.table.held() + 4*cap(b.rows)
+	return b.events.held() + b.entities.held() + b.rejects.held()
 }
 
 func (b *batch) len() int { return b.events.len() + b.entities.len() + b.rejects.len() }

@@ -84,12 +84,11 @@ func reportCPU(b *testing.B) func() {
 }
 
 func encodeAll(b *batch) {
-	var blocks []monthBlock
-	b.rows, blocks = b.events.blocks(b.rows, ignoreCopies)
+	blocks := b.events.blocks(ignoreCopies)
 	for _, block := range blocks {
-		b.events.table.encode(block.rows)
+		block.encode()
 	}
-	b.events.slices(b.rows)
+	b.events.slices(blocks)
 }
 
 func benchSession(t testing.TB) *session {
@@ -137,13 +136,11 @@ func BenchmarkStages(b *testing.B) {
 		d.batch.reset()
 		_ = d.reader.read(&set, d.see, nothing)
 	})
-	var blocks []monthBlock
-	stage("sort", func() {
-		d.batch.rows, blocks = d.batch.events.blocks(d.batch.rows, ignoreCopies)
-	})
+	var blocks []block
+	stage("sort", func() { blocks = d.batch.events.blocks(ignoreCopies) })
 	stage("native", func() {
 		for _, block := range blocks {
-			d.batch.events.table.encode(block.rows)
+			block.encode()
 		}
 	})
 }

@@ -55,26 +55,34 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 // insertSettings spare the engine looking for copies within a block: they are left out of it already, and FINAL settles the others.
 var insertSettings = clickhouse.Settings{"optimize_on_insert": 0}
 
-// insert writes one block, again and again until it is acknowledged. No rows: no block.
-func (e *engine) insert(ctx context.Context, at step, t *table, rows []uint32) error {
-	if len(rows) == 0 {
-		return nil
+// insert writes the blocks one after the other.
+func (e *engine) insert(ctx context.Context, at step, blocks []block) error {
+	for _, b := range blocks {
+		if err := e.insertBlock(ctx, at, b); err != nil {
+			return err
+		}
 	}
-	block, started := t.encode(rows), time.Now()
-	ctx, span := e.traceStep(ctx, "insert "+t.name, attribute.Int("rollcall.rows", len(rows)), attribute.Int("rollcall.bytes", len(block)))
+	return nil
+}
+
+// insertBlock writes one block, again and again until it is acknowledged.
+func (e *engine) insertBlock(ctx context.Context, at step, b block) error {
+	native, table, started := b.encode(), b.table(), time.Now()
+	ctx, span := e.traceStep(ctx, "insert "+table,
+		attribute.Int("rollcall.rows", b.len()), attribute.Int("rollcall.bytes", len(native)))
 	err := e.again(ctx, at, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, e.insertTimeout)
 		defer cancel()
 		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings))
-		return e.conn.InsertFormat(ctx, "Native", t.insert(), bytes.NewReader(block))
+		return e.conn.InsertFormat(ctx, "Native", b.insert(), bytes.NewReader(native))
 	})
 	end(span, err)
 	if err != nil {
 		return err
 	}
-	e.metrics.batches.WithLabelValues(t.name).Inc()
-	e.metrics.batchRows.WithLabelValues(t.name).Observe(float64(len(rows)))
-	e.metrics.flush.WithLabelValues(t.name).Observe(time.Since(started).Seconds())
+	e.metrics.batches.WithLabelValues(table).Inc()
+	e.metrics.batchRows.WithLabelValues(table).Observe(float64(b.len()))
+	e.metrics.flush.WithLabelValues(table).Observe(time.Since(started).Seconds())
 	return nil
 }
 
@@ -105,10 +113,12 @@ const idleTimeout = 2 * time.Second
 
 const deleteReject = " WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
 
-func (e *engine) deleteReject(ctx context.Context, r *rejects, row uint32) error {
+func (e *engine) deleteReject(ctx context.Context, r rejectRow) error {
 	return e.again(ctx, stepRejects, func(ctx context.Context) error {
-		return e.conn.Exec(ctx, e.options.DeleteFrom("rejects")+deleteReject, clickhouse.Named("topic", string(r.topic.at(row))),
-			clickhouse.Named("partition", fmt.Sprint(r.partition.values[row])), clickhouse.Named("offset", fmt.Sprint(r.offset.values[row])))
+		return e.conn.Exec(ctx, e.options.DeleteFrom("rejects")+deleteReject,
+			clickhouse.Named("topic", string(r.topic)),
+			clickhouse.Named("partition", fmt.Sprint(r.partition)),
+			clickhouse.Named("offset", fmt.Sprint(r.offset)))
 	})
 }
 
@@ -152,15 +162,6 @@ func (e *engine) deletePerson(ctx context.Context, p erasedPerson, rows erasedRo
 	return nil
 }
 
-// all lists the rows in the order of arrival.
-func (r *rejects) all(rows []uint32) []uint32 {
-	rows = rows[:0]
-	for row := range uint32(r.len()) {
-		rows = append(rows, row)
-	}
-	return rows
-}
-
 // stored counts what became of a batch's records.
 func (m *metrics) stored(b *batch) {
 	for t, name := range typeNames {
@@ -170,7 +171,7 @@ func (m *metrics) stored(b *batch) {
 	m.events.WithLabelValues(unknown, rejected).Add(float64(b.rejects.len() - b.withdrawn))
 	m.events.WithLabelValues(unknown, erased).Add(float64(b.erasedRejects + b.withdrawn))
 	for row := range uint32(b.rejects.len()) {
-		m.rejects.WithLabelValues(string(b.rejects.reason.at(row))).Inc()
+		m.rejects.WithLabelValues(string(b.rejects.at(row).reason)).Inc()
 	}
 }
 

@@ -90,7 +90,7 @@ func (c *numbers[T]) encode(out []byte, rows []uint32) []byte {
 // texts are strings of any length.
 type texts struct {
 	data []byte
-	ends []uint32 // which suffice, see maxRow
+	ends []uint32 // which suffice, see maxColumnBytes
 }
 
 func (c *texts) kind() string { return "String" }

@@ -46,6 +46,23 @@ func newEntities() *entities {
 	return e
 }
 
+// event gives what a row says of its event apart from the content: day, time, identity, version and
+// org, and of the entity its kind, id and owner. Its texts hold until reset.
+func (e *entities) event(row uint32) schema.Event {
+	return schema.Event{
+		Type:    schema.EntityState,
+		Day:     e.day.values[row],
+		Time:    e.time.values[row],
+		EventID: schema.EventID(e.eventID.at(row)),
+		Version: e.version.values[row],
+		Org:     e.org.at(row),
+		Entity:  &schema.Entity{Kind: e.kind.values[row], ID: e.entityID.at(row), Owner: e.owner.at(row)},
+	}
+}
+
+// held is the memory that the rows take, in bytes. reset keeps it.
+func (e *entities) held() int { return e.table.held() + e.sorter.held() }
+
 func (e *entities) reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]
@@ -86,13 +103,18 @@ func (e *entities) add(ev *schema.Event) {
 	e.pseudonymize.add(oneIf(settings.Pseudonymize))
 }
 
-// sorted brings the rows into the table's order and leaves out copies, see sorter. The table has no partitions: all rows are one block.
-func (e *entities) sorted(rows []uint32, twice func(row uint32, conflict bool)) []uint32 {
+// blocks brings the rows into the table's order and leaves out copies, see sorter. The table has no
+// partitions: all rows are one block. twice is told of each copy left out.
+func (e *entities) blocks(twice func(t schema.Type, conflict bool)) []block {
 	ranks := e.org.ranks()
 	for row := range e.keys {
 		e.keys[row].high = uint64(ranks[e.org.rows[row]])<<32 | uint64(uint32(e.day.values[row]))
 	}
-	return e.sort(rows[:0], twice)
+	rows := e.sort(func(_ uint32, conflict bool) { twice(schema.EntityState, conflict) })
+	if len(rows) == 0 {
+		return nil
+	}
+	return []block{{&e.table, rows}}
 }
 
 // maybeDays are dates that may be missing: Nullable(Date32).

@@ -102,16 +102,7 @@ func (l *erasureList) hasReject(rec *schema.Record, rej *schema.Rejection) bool 
 	if l == nil || len(l.persons) == 0 || rej.User == "" {
 		return false
 	}
-	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rejectTime(rec, rej), schema.EventID{})
-}
-
-// rejectTime is what an erasure is held against: the record's time or, if it is earlier, the event's own. A record that is produced again has a new time; an event
-// that lies in the future for its producer's clock was still sent when its record was.
-func rejectTime(rec *schema.Record, rej *schema.Rejection) schema.Millis {
-	if rej.Timed {
-		return min(rec.Time, rej.Time)
-	}
-	return rec.Time
+	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rej.SentAt(rec), schema.EventID{})
 }
 
 func (l *erasureList) hasPerson(org, user []byte, at schema.Millis, id schema.EventID) bool {
@@ -125,15 +116,11 @@ func (l *erasureList) hasPerson(org, user []byte, at schema.Millis, id schema.Ev
 
 // personOf is whose event it is: who used something, or who is described.
 func personOf(ev *schema.Event) []byte {
-	if ev.Type == schema.EntityState {
-		return personOfEntity(ev.Entity.Kind, ev.Entity.ID)
-	}
-	return ev.User
-}
-
-func personOfEntity(kind schema.Kind, id []byte) []byte {
-	if kind == schema.User {
-		return id
+	switch {
+	case ev.Type != schema.EntityState:
+		return ev.User
+	case ev.Entity.Kind == schema.User:
+		return ev.Entity.ID
 	}
 	return nil
 }
@@ -163,37 +150,33 @@ func (b *batch) tombstones(l *erasureList) (log *events, history *entities, pers
 		return log, history, nil
 	}
 	for row := range uint32(b.events.len()) {
-		e := b.events
-		id := schema.EventID(e.eventID.at(row))
-		if l.hasPerson(e.org.at(row), e.user.at(row), e.time.values[row], id) {
-			log.add(tombstone(&schema.Event{
-				Type: e.typ.values[row], Day: schema.Day(e.day.values[row]), Time: e.time.values[row], EventID: id, Version: e.version.values[row], Org: e.org.at(row)}))
-			l.note(persons, e.org.at(row), e.user.at(row), e.time.values[row], id)
+		if ev := b.events.event(row); l.has(&ev) {
+			log.add(tombstone(&ev))
+			l.note(persons, ev.User, &ev)
 		}
 	}
 	for row := range uint32(b.entities.len()) {
-		e := b.entities
-		at, id := e.time.values[row], schema.EventID(e.eventID.at(row))
-		if user := personOfEntity(e.kind.values[row], e.entityID.at(row)); l.hasPerson(e.org.at(row), user, at, id) {
-			history.add(tombstone(&schema.Event{Type: schema.EntityState, Day: e.day.values[row], Time: at, EventID: id,
-				Version: e.version.values[row], Org: e.org.at(row), Entity: &schema.Entity{Kind: e.kind.values[row]}}))
-			l.note(persons, e.org.at(row), user, at, id)
-		} else if owner := e.owner.at(row); l.hasPerson(e.org.at(row), owner, at, id) {
-			l.note(persons, e.org.at(row), owner, at, id)
+		ev := b.entities.event(row)
+		if l.has(&ev) {
+			history.add(tombstone(&ev))
+			l.note(persons, personOf(&ev), &ev)
+		} else if owner := ev.Entity.Owner; l.hasPerson(ev.Org, owner, ev.Time, ev.EventID) {
+			l.note(persons, owner, &ev)
 		}
 	}
 	return log, history, persons
 }
 
-func (l *erasureList) note(persons map[erasedPerson]*erasedRows, org, user []byte, at schema.Millis, id schema.EventID) {
-	p := erasedPerson{string(org), string(user)}
+// note adds an event, which is of a user who was erased or names them, to what is to go of theirs.
+func (l *erasureList) note(persons map[erasedPerson]*erasedRows, user []byte, ev *schema.Event) {
+	p := erasedPerson{string(ev.Org), string(user)}
 	rows := persons[p]
 	if rows == nil {
 		rows = &erasedRows{before: l.persons[p.org][schema.PersonHash(l.secret, p.org, p.user)].at}
 		persons[p] = rows
 	}
-	if at >= rows.before {
-		rows.ahead = append(rows.ahead, id)
+	if ev.Time >= rows.before {
+		rows.ahead = append(rows.ahead, ev.EventID)
 	}
 }
 
@@ -207,8 +190,8 @@ func (b *batch) newlyErasedRejects(l *erasureList) (rows []uint32) {
 		return nil
 	}
 	for row := range uint32(b.rejects.len()) {
-		r := b.rejects
-		if l.hasPerson(r.org.at(row), r.user.at(row), r.times[row], schema.EventID{}) {
+		r := b.rejects.at(row)
+		if l.hasPerson(r.org, r.user, r.sentAt, schema.EventID{}) {
 			rows = append(rows, row)
 		}
 	}

@@ -64,6 +64,23 @@ func newEvents() *events {
 	return e
 }
 
+// event gives what a row says of its event apart from the content: type, day, time, identity,
+// version, org and user. Its texts hold until reset.
+func (e *events) event(row uint32) schema.Event {
+	return schema.Event{
+		Type:    e.typ.values[row],
+		Day:     schema.Day(e.day.values[row]),
+		Time:    e.time.values[row],
+		EventID: schema.EventID(e.eventID.at(row)),
+		Version: e.version.values[row],
+		Org:     e.org.at(row),
+		User:    e.user.at(row),
+	}
+}
+
+// held is the memory that the rows take, in bytes. reset keeps it.
+func (e *events) held() int { return e.table.held() + e.sorter.held() }
+
 func (e *events) reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]

@@ -27,9 +27,10 @@ func TestEventsOfAllTypes(t *testing.T) {
 					e.add(ev)
 				}
 			}
-			rows, _ := e.blocks(nil, ignoreCopies)
-			for _, row := range rows {
-				checkRow(t, e, row, all[row])
+			for _, block := range e.blocks(ignoreCopies) {
+				for _, row := range block.rows {
+					checkRow(t, e, row, all[row])
+				}
 			}
 		}
 	}

@@ -183,31 +183,3 @@ func slicesOf(r testRecord, n int) (records []testRecord) {
 	}
 	return records
 }
-
-// Rejects go to ClickHouse in blocks of a bounded size, each row in one of them.
-func TestBlocksOfRejects(t *testing.T) {
-	r := newRejects()
-	for i := range 100 {
-		size := 300 << 10
-		if i%10 == 0 {
-			size = 3 << 20
-		}
-		rec := &schema.Record{Offset: int64(i), Key: make([]byte, size/3), Value: make([]byte, size/3), Headers: []schema.Header{{Key: []byte("h"), Value: make([]byte, size/3)}}}
-		r.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
-	}
-	next := uint32(0)
-	for _, rows := range r.blocks(r.all(nil)) {
-		for _, row := range rows {
-			if row != next {
-				t.Fatalf("row %d follows, not %d", row, next)
-			}
-			next++
-		}
-		if size := len(r.encode(rows)); size < rejectBlock/2 && next < 100 || size > rejectBlock+4<<20 {
-			t.Errorf("a block of %d bytes", size)
-		}
-	}
-	if next != 100 {
-		t.Errorf("%d rows, not 100", next)
-	}
-}

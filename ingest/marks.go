@@ -1,9 +1,7 @@
 package ingest
 
 import (
-	"context"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -16,8 +14,15 @@ type markedSlice struct {
 	day schema.Day
 }
 
-// slices lists the slices of sorted rows.
-func (e *events) slices(rows []uint32) (slices []markedSlice) {
+// slices lists the slices of the blocks that the events were put into. They hold until reset.
+func (e *events) slices(blocks []block) (slices []markedSlice) {
+	for _, b := range blocks { // a slice is of one month, so it is not in two blocks
+		slices = e.appendSlices(slices, b.rows)
+	}
+	return slices
+}
+
+func (e *events) appendSlices(slices []markedSlice, rows []uint32) []markedSlice {
 	for i, row := range rows {
 		if i > 0 && e.day.values[row] == e.day.values[rows[i-1]] && e.org.rows[row] == e.org.rows[rows[i-1]] {
 			continue
@@ -42,27 +47,28 @@ func newMarks() *marks {
 	m.day = numbers[uint16]{width: 2, typ: "Date"}
 	m.writer = hashes{width: 16, typ: "UUID"}
 	m.sequence = numbers[uint64]{width: 8, typ: "UInt64"}
-	m.table = table{name: "marks", fields: []field{{"org_id", &m.org}, {"day", &m.day}, {"writer", &m.writer}, {"seq", &m.sequence}}}
+	m.table = table{name: "marks", fields: []field{
+		{"org_id", &m.org}, {"day", &m.day}, {"writer", &m.writer}, {"seq", &m.sequence},
+	}}
 	return m
 }
 
-// insertMarks says that the slices changed.
-func (s *storer) insertMarks(ctx context.Context, slices []markedSlice) error {
-	m := s.marks
+// blocks has one mark for each of the slices, and nothing of the call before.
+func (m *marks) blocks(slices []markedSlice, writer uuid.UUID, sequence uint64) []block {
 	m.reset()
 	m.rows = m.rows[:0]
-	writer := nativeUUID(s.writer)
+	native := nativeUUID(writer)
 	for i, slice := range slices {
 		m.org.add(slice.org)
 		m.day.add(uint16(slice.day))
-		m.writer.add(writer[:])
-		m.sequence.add(s.sequence)
+		m.writer.add(native[:])
+		m.sequence.add(sequence)
 		m.rows = append(m.rows, uint32(i))
 	}
-	if err := s.engine.insert(ctx, stepMarks, &m.table, m.rows); err != nil {
-		return fmt.Errorf("store marks: %w", err)
+	if len(slices) == 0 {
+		return nil
 	}
-	return nil
+	return []block{{&m.table, m.rows}}
 }
 
 // nativeUUID is ClickHouse's form: two little-endian halves.

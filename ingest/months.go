@@ -6,14 +6,10 @@ import (
 	"rollcall/schema"
 )
 
-// A monthBlock is the sorted rows of one month of the log, so that one insert is one part and either there or not.
-type monthBlock struct {
-	month uint16
-	rows  []uint32
-}
-
-// blocks sorts the rows as the log does, leaves out copies and cuts at the months. twice is told of each copy left out, see sorter.
-func (e *events) blocks(rows []uint32, twice func(row uint32, conflict bool)) ([]uint32, []monthBlock) {
+// blocks sorts the rows as the log does, leaves out copies (see sorter) and cuts at the months: the
+// log is partitioned by month, so a block becomes one part, which is there or is not. twice is told
+// of each copy left out.
+func (e *events) blocks(twice func(t schema.Type, conflict bool)) (blocks []block) {
 	e.fill()
 	var m months
 	ranks := e.org.ranks()
@@ -21,17 +17,15 @@ func (e *events) blocks(rows []uint32, twice func(row uint32, conflict bool)) ([
 		day := schema.Day(e.day.values[row])
 		e.keys[row].high = uint64(m.of(day))<<48 | uint64(ranks[e.org.rows[row]])<<24 | uint64(uint16(day))<<8 | uint64(e.typ.values[row])
 	}
-	rows = e.sort(rows[:0], twice)
-
-	var blocks []monthBlock
+	rows := e.sort(func(row uint32, conflict bool) { twice(e.typ.values[row], conflict) })
 	from := 0
 	for i := range rows {
 		if i+1 == len(rows) || m.of(schema.Day(e.day.values[rows[i]])) != m.of(schema.Day(e.day.values[rows[i+1]])) {
-			blocks = append(blocks, monthBlock{m.of(schema.Day(e.day.values[rows[i]])), rows[from : i+1]})
+			blocks = append(blocks, block{&e.table, rows[from : i+1]})
 			from = i + 1
 		}
 	}
-	return rows, blocks
+	return blocks
 }
 
 // months numbers the calendar month of a day, remembering the last one.

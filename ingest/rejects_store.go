@@ -26,7 +26,8 @@ type rejects struct {
 	value      texts
 	valueSize  numbers[uint64]
 
-	times []schema.Millis // rejectTime of each row; not stored
+	sentAt []schema.Millis // schema.Rejection.SentAt of each row; not stored
+	chosen []uint32        // what blocks cut up last
 }
 
 func newRejects() *rejects {
@@ -47,22 +48,53 @@ func newRejects() *rejects {
 
 func (r *rejects) len() int { return len(r.offset.values) }
 
+// held is the memory that the rows take, in bytes. reset keeps it.
+func (r *rejects) held() int { return r.table.held() + 8*cap(r.sentAt) + 4*cap(r.chosen) }
+
+// A rejectRow tells which record was refused, why, and whom it names. Its texts hold until reset.
+type rejectRow struct {
+	topic     []byte
+	partition int32
+	offset    int64
+	reason    []byte
+	org, user []byte
+	sentAt    schema.Millis // see schema.Rejection.SentAt
+}
+
+func (r *rejects) at(row uint32) rejectRow {
+	return rejectRow{
+		topic:     r.topic.at(row),
+		partition: r.partition.values[row],
+		offset:    r.offset.values[row],
+		reason:    r.reason.at(row),
+		org:       r.org.at(row),
+		user:      r.user.at(row),
+		sentAt:    r.sentAt[row],
+	}
+}
+
 func (r *rejects) reset() {
 	r.table.reset()
-	r.times = r.times[:0]
+	r.sentAt = r.sentAt[:0]
 }
 
 // rejectBlock is about how large a block of rejects is, in bytes. Their rows may be a thousand times as large as an event's, and a block is held twice: here, and
 // by ClickHouse.
 const rejectBlock = 8 << 20
 
-// blocks cuts rows into blocks. The table is a set of records by their offsets, so it does not matter where, nor which of them are stored when a batch comes again.
-func (r *rejects) blocks(rows []uint32) (blocks [][]uint32) {
+// blocks cuts the rows into blocks, in the order of arrival. The table is a set of records by their
+// offsets, so it does not matter where, nor which of them are stored when a batch comes again.
+func (r *rejects) blocks() (blocks []block) {
+	rows := withRoom(r.chosen[:0], r.len())
+	for row := range uint32(r.len()) {
+		rows = append(rows, row)
+	}
+	r.chosen = rows
 	from, bytes := 0, 0
 	for i, row := range rows {
 		bytes += r.rowBytes(row)
 		if bytes >= rejectBlock || i+1 == len(rows) {
-			blocks = append(blocks, rows[from:i+1])
+			blocks = append(blocks, block{&r.table, rows[from : i+1]})
 			from, bytes = i+1, 0
 		}
 	}
@@ -93,7 +125,7 @@ func (r *rejects) add(rec *schema.Record, rej *schema.Rejection, now time.Time) 
 	r.sha.add(whole.SHA256[:])
 	r.rejectedAt.add(schema.Millis(now.UnixMilli()))
 	r.recordTime.add(rec.Time)
-	r.times = append(r.times, rejectTime(rec, rej))
+	r.sentAt = append(r.sentAt, rej.SentAt(rec))
 	r.reason.add([]byte(rej.Reason))
 	r.detail.add([]byte(rej.Detail))
 	r.org.add([]byte(rej.Org))

@@ -35,6 +35,7 @@ func (a *sortKey) same(b *sortKey) bool { return a.high == b.high && a.id == b.i
 type sorter struct {
 	keys         []sortKey // by row
 	order, spare []ranked
+	chosen       []uint32          // what sort gave last
 	ranks        map[uint64]uint64 // of the distinct highs
 	highs        []uint64
 }
@@ -55,12 +56,12 @@ func (s *sorter) append(ev *schema.Event) {
 func (s *sorter) len() int { return len(s.keys) }
 
 // held is the memory that the sorter takes, in bytes.
-func (s *sorter) held() int { return 32*cap(s.keys) + 16*(cap(s.order)+cap(s.spare)) }
+func (s *sorter) held() int { return 32*cap(s.keys) + 16*(cap(s.order)+cap(s.spare)) + 4*cap(s.chosen) }
 
-// sort appends to rows those that are needed, in order: of copies, one of the highest version. twice is told of each copy that is left out, and whether its
-// content differs from the one before it.
-func (s *sorter) sort(rows []uint32, twice func(row uint32, conflict bool)) []uint32 {
-	rows = withRoom(rows, len(s.keys))
+// sort gives the rows that are needed, in order: of copies, one of the highest version. twice is
+// told of each copy that is left out, and whether its content differs from the one before it.
+func (s *sorter) sort(twice func(row uint32, conflict bool)) []uint32 {
+	rows := withRoom(s.chosen[:0], len(s.keys))
 	s.place()
 	s.radix()
 	s.settle()
@@ -73,6 +74,7 @@ func (s *sorter) sort(rows []uint32, twice func(row uint32, conflict bool)) []ui
 		}
 		rows = append(rows, r.row)
 	}
+	s.chosen = rows
 	return rows
 }
 

@@ -19,7 +19,7 @@ func TestSorter(t *testing.T) {
 						s.keys = append(s.keys, sortKey{high: random.Uint64N(highs) << 40, id: [2]uint64{random.Uint64N(ids) << 2, random.Uint64N(2)}, version: random.Uint64N(3) * 2})
 					}
 					conflicts, duplicates := 0, 0
-					rows := s.sort(nil, func(_ uint32, conflict bool) {
+					rows := s.sort(func(_ uint32, conflict bool) {
 						if conflict {
 							conflicts++
 						} else {

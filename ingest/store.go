@@ -80,20 +80,24 @@ func (s *storer) store(
 
 // insertEvents writes the log, and gives the slices that changed.
 func (s *storer) insertEvents(ctx context.Context, b *batch) (slices []markedSlice, err error) {
-	var blocks []monthBlock
-	b.rows, blocks = b.events.blocks(b.rows, func(row uint32, conflict bool) { s.engine.metrics.twice(b.events.typ.values[row], conflict) })
-	for _, block := range blocks {
-		if err := s.engine.insert(ctx, stepLog, &b.events.table, block.rows); err != nil {
-			return nil, fmt.Errorf("store events: %w", err)
-		}
+	blocks := b.events.blocks(s.engine.metrics.twice)
+	if err := s.engine.insert(ctx, stepLog, blocks); err != nil {
+		return nil, fmt.Errorf("store events: %w", err)
 	}
-	return b.events.slices(b.rows), nil
+	return b.events.slices(blocks), nil
 }
 
 func (s *storer) insertEntities(ctx context.Context, b *batch) error {
-	b.rows = b.entities.sorted(b.rows, func(_ uint32, conflict bool) { s.engine.metrics.twice(schema.EntityState, conflict) })
-	if err := s.engine.insert(ctx, stepLog, &b.entities.table, b.rows); err != nil {
+	if err := s.engine.insert(ctx, stepLog, b.entities.blocks(s.engine.metrics.twice)); err != nil {
 		return fmt.Errorf("store entities: %w", err)
+	}
+	return nil
+}
+
+// insertMarks says that the slices changed.
+func (s *storer) insertMarks(ctx context.Context, slices []markedSlice) error {
+	if err := s.engine.insert(ctx, stepMarks, s.marks.blocks(slices, s.writer, s.sequence)); err != nil {
+		return fmt.Errorf("store marks: %w", err)
 	}
 	return nil
 }
@@ -108,13 +112,10 @@ func (s *storer) eraseAgain(ctx context.Context, b *batch) error {
 	if len(persons) == 0 {
 		return nil
 	}
-	_, blocks := log.blocks(nil, ignoreCopies)
-	for _, block := range blocks {
-		if err := s.engine.insert(ctx, stepLog, &log.table, block.rows); err != nil {
-			return fmt.Errorf("store tombstones of events: %w", err)
-		}
+	if err := s.engine.insert(ctx, stepLog, log.blocks(ignoreCopies)); err != nil {
+		return fmt.Errorf("store tombstones of events: %w", err)
 	}
-	if err := s.engine.insert(ctx, stepLog, &history.table, history.sorted(nil, ignoreCopies)); err != nil {
+	if err := s.engine.insert(ctx, stepLog, history.blocks(ignoreCopies)); err != nil {
 		return fmt.Errorf("store tombstones of entities: %w", err)
 	}
 	for person, rows := range persons {
@@ -122,8 +123,8 @@ func (s *storer) eraseAgain(ctx context.Context, b *batch) error {
 			return fmt.Errorf("delete an erased person's rows: %w", err)
 		}
 	}
-	for row := range log.len() {
-		b.recount(log.typ.values[row])
+	for row := range uint32(log.len()) {
+		b.recount(log.event(row).Type)
 	}
 	for range history.len() {
 		b.recount(schema.EntityState)
@@ -131,7 +132,7 @@ func (s *storer) eraseAgain(ctx context.Context, b *batch) error {
 	return nil
 }
 
-func ignoreCopies(uint32, bool) {}
+func ignoreCopies(schema.Type, bool) {}
 
 func (b *batch) recount(t schema.Type) {
 	b.stored[t]--
@@ -143,18 +144,15 @@ func (s *storer) insertRejects(ctx context.Context, b *batch) error {
 	if b.rejects.len() == 0 {
 		return nil
 	}
-	b.rows = b.rejects.all(b.rows)
-	for _, rows := range b.rejects.blocks(b.rows) {
-		if err := s.engine.insert(ctx, stepRejects, &b.rejects.table, rows); err != nil {
-			return fmt.Errorf("store rejects: %w", err)
-		}
+	if err := s.engine.insert(ctx, stepRejects, b.rejects.blocks()); err != nil {
+		return fmt.Errorf("store rejects: %w", err)
 	}
 	list, err := s.readErasures(ctx)
 	if err != nil {
 		return err
 	}
 	for _, row := range b.newlyErasedRejects(list) {
-		if err := s.engine.deleteReject(ctx, b.rejects, row); err != nil {
+		if err := s.engine.deleteReject(ctx, b.rejects.at(row)); err != nil {
 			return fmt.Errorf("erase a reject: %w", err)
 		}
 		b.withdrawn++

@@ -15,8 +15,27 @@ type field struct {
 type table struct {
 	name   string
 	fields []field
-	block  []byte // the last encoded block; its memory is used again
+	native []byte // the last encoded block; its memory is used again
 }
+
+// A block is some rows of one table, in the order in which they are stored. It holds until the
+// table's rows are reset or put into blocks again.
+type block struct {
+	of   *table
+	rows []uint32
+}
+
+// table is the name of the table that the block is for.
+func (b block) table() string { return b.of.name }
+
+func (b block) len() int { return len(b.rows) }
+
+// insert is the statement that goes before the block.
+func (b block) insert() string { return b.of.insert() }
+
+// encode gives the block in ClickHouse's Native format. The bytes hold until another block of the
+// same table is encoded.
+func (b block) encode() []byte { return b.of.encode(b.rows) }
 
 func (t *table) reset() {
 	for _, f := range t.fields {
@@ -26,7 +45,7 @@ func (t *table) reset() {
 
 // held is the memory that the table takes, in bytes.
 func (t *table) held() int {
-	sum := cap(t.block)
+	sum := cap(t.native)
 	for _, f := range t.fields {
 		sum += f.held()
 	}
@@ -51,14 +70,14 @@ func (t *table) encode(rows []uint32) []byte {
 	if all := t.fields[0].len(); len(rows) < all {
 		most = int(int64(most) * int64(len(rows)) / int64(all)) // about: append sees to the rest
 	}
-	out := binary.AppendUvarint(withRoom(t.block[:0], most), uint64(len(t.fields)))
+	out := binary.AppendUvarint(withRoom(t.native[:0], most), uint64(len(t.fields)))
 	out = binary.AppendUvarint(out, uint64(len(rows)))
 	for _, f := range t.fields {
 		out = appendString(out, f.name)
 		out = appendString(out, f.kind())
 		out = f.encode(out, rows)
 	}
-	t.block = out
+	t.native = out
 	return out
 }
 

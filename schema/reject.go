@@ -30,3 +30,13 @@ type Rejection struct {
 	Time      Millis // the event's own
 	Timed     bool   // Time could be read
 }
+
+// SentAt is when the refused record was sent, as an erasure judges it: the record's time or, if it
+// is earlier, the event's own. A record that is produced again has a new time; an event whose
+// producer's clock is ahead was still sent when its record was.
+func (r *Rejection) SentAt(rec *Record) Millis {
+	if r.Timed {
+		return min(rec.Time, r.Time)
+	}
+	return rec.Time
+}

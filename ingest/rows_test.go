@@ -1,0 +1,172 @@
+package ingest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"rollcall/schema"
+)
+
+// The memory that rows are said to hold is all that they hold: every column's, the last block's and
+// the sorter's.
+func TestHeldIsAllThatIsHeld(t *testing.T) {
+	text := make([]byte, 1<<20)
+	rejects := newRejects()
+	empty := rejects.held()
+	for _, rec := range []*schema.Record{
+		{Key: text}, {Value: text}, {Headers: []schema.Header{{Key: text}}}, {Headers: []schema.Header{{Value: text}}},
+	} {
+		rejects.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
+		rejects.blocks()[0].encode()
+		rejects.reset()
+	}
+	if held := rejects.held() - empty; held < 5<<20 {
+		t.Errorf("%d bytes are said to be held by four columns and a block of 1 MiB each", held)
+	}
+	for name, held := range map[string]func() int{
+		"texts": func() int {
+			e := newEvents()
+			e.add(&schema.Event{Type: schema.Message, ID: text})
+			return e.held()
+		},
+		"words": func() int {
+			e := newEvents()
+			e.add(&schema.Event{Type: schema.Message, Org: text})
+			return e.held()
+		},
+		"entities": func() int {
+			e := newEntities()
+			e.add(&schema.Event{Type: schema.EntityState, Entity: &schema.Entity{Name: text}})
+			return e.held()
+		},
+		"sorting": func() int {
+			e := newEvents()
+			for range 40_000 {
+				e.append(&schema.Event{})
+			}
+			return e.held()
+		},
+	} {
+		if n := held(); n < 1<<20 {
+			t.Errorf("%s: %d bytes are said to be held", name, n)
+		}
+	}
+}
+
+// everything is one set of rows of each table that is filled with events.
+type everything struct {
+	events   *events
+	entities *entities
+	rejects  *rejects
+}
+
+func newEverything() *everything {
+	return &everything{newEvents(), newEntities(), newRejects()}
+}
+
+func (e *everything) reset() {
+	e.events.reset()
+	e.entities.reset()
+	e.rejects.reset()
+}
+
+// fill adds rows of all kinds, some of them copies.
+func (e *everything) fill(random *rand.Rand) {
+	types := []schema.Type{schema.Message, schema.Action, schema.Token, schema.WorkflowRun}
+	for range random.IntN(100) {
+		n := random.IntN(60)
+		switch random.IntN(4) {
+		case 0:
+			e.entities.add(entityOf(n))
+		case 1:
+			rec, rej := rejectOf(n)
+			e.rejects.add(rec, rej, time.UnixMilli(int64(n)))
+		default:
+			e.events.add(eventOf(types[random.IntN(len(types))], n))
+		}
+	}
+}
+
+// entityOf fills all that an entity's event has, or all that may be missing.
+func entityOf(n int) *schema.Event {
+	ev := eventOf(schema.EntityState, n)
+	ev.Entity = &schema.Entity{Kind: schema.User, ID: fmt.Appendf(nil, "user-%d", n), Deleted: n%5 == 0}
+	if n%2 == 0 {
+		day := schema.Day(20000 + n)
+		ev.Entity.JoinedAt = &day
+		ev.Entity.Settings = &schema.Settings{UserLevelData: true, BYOK: true, Workflows: true, Pseudonymize: true}
+		ev.Entity.Name = fmt.Appendf(nil, "name-%d", n)
+		ev.Entity.Owner = fmt.Appendf(nil, "owner-%d", n)
+		ev.Entity.Role = fmt.Appendf(nil, "role-%d", n%3)
+	}
+	return ev
+}
+
+func rejectOf(n int) (*schema.Record, *schema.Rejection) {
+	rec := &schema.Record{Topic: fmt.Sprint("topic-", n%3), Partition: int32(n % 7), Offset: int64(n), Time: schema.Millis(n)}
+	rec.Key = fmt.Appendf(nil, "key-%d", n)
+	rec.Value = fmt.Appendf(nil, "value-%d", n)
+	for i := range n % 4 {
+		header := schema.Header{Key: fmt.Appendf(nil, "name-%d", i), Value: fmt.Appendf(nil, "value-%d", n)}
+		rec.Headers = append(rec.Headers, header)
+	}
+	rej := &schema.Rejection{Reason: schema.MalformedJSON, Detail: fmt.Sprint("detail-", n), Org: "org", User: fmt.Sprint("user-", n)}
+	if n%3 == 0 {
+		rej.Reason = schema.TooLarge
+		rec.Cut = &schema.Cut{Size: uint64(n) << 20, SHA256: [32]byte{byte(n)}}
+	}
+	return rec, rej
+}
+
+// dump is all that the rows say, column by column and in the order of arrival too.
+func (e *everything) dump() map[string]string {
+	var copies []string
+	twice := func(t schema.Type, conflict bool) { copies = append(copies, fmt.Sprint(t, conflict)) }
+	events := e.events.blocks(twice)
+	all := map[string]string{
+		"events' blocks":   blocksText(events),
+		"entities' blocks": blocksText(e.entities.blocks(twice)),
+		"rejects' blocks":  blocksText(e.rejects.blocks()),
+		"slices":           fmt.Sprint(e.events.slices(events)),
+		"highs":            fmt.Sprint(len(e.events.highs), len(e.entities.highs)),
+		"sent at":          fmt.Sprint(e.rejects.sentAt),
+	}
+	all["copies"] = fmt.Sprint(copies)
+	for _, t := range []*table{&e.events.table, &e.entities.table, &e.rejects.table} {
+		for _, f := range t.fields {
+			rows := make([]uint32, f.len())
+			for i := range rows {
+				rows[i] = uint32(i)
+			}
+			all[t.name+"."+f.name] = string(f.encode(nil, rows))
+		}
+	}
+	return all
+}
+
+func blocksText(blocks []block) (text string) {
+	for _, b := range blocks {
+		text += fmt.Sprintf("%s%v%q", b.insert(), b.rows, b.encode())
+	}
+	return text
+}
+
+// Rows in memory that was used before are the rows that new memory would hold.
+func TestResetLeavesNothing(t *testing.T) {
+	used := newEverything()
+	for seed := range uint64(200) {
+		used.reset()
+		used.fill(rand.New(rand.NewPCG(seed, 1)))
+		fresh := newEverything()
+		fresh.fill(rand.New(rand.NewPCG(seed, 1)))
+		got := used.dump()
+		want := fresh.dump()
+		for name := range want {
+			if got[name] != want[name] {
+				t.Fatalf("round %d: %s is %.300q, not %.300q", seed, name, got[name], want[name])
+			}
+		}
+	}
+}
