@@ -3,6 +3,7 @@ package ingest
 import (
 	"time"
 
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
@@ -12,14 +13,14 @@ const (
 )
 
 // A batch is full at maxBatchBytes, so a column holds one row more at most.
-const _ = uint32(maxColumnBytes - maxBatchBytes - maxRow)
+const _ = uint32(rows.MaxColumnBytes - maxBatchBytes - maxRow)
 
 // A batch is what is stored and committed at once: rows, and how far they bring each partition. Its memory is used again.
 type batch struct {
 	number   uint64 // counts up within the process; for the log
-	events   *events
-	entities *entities
-	rejects  *rejects
+	events   *rows.Events
+	entities *rows.Entities
+	rejects  *rows.Rejects
 
 	ends  map[*partition]position // all records below are in this batch, in one before it, or are not events
 	since time.Time               // when its first record was taken
@@ -32,13 +33,13 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	return &batch{events: newEvents(), entities: newEntities(), rejects: newRejects(), ends: map[*partition]position{}}
+	return &batch{events: rows.NewEvents(), entities: rows.NewEntities(), rejects: rows.NewRejects(), ends: map[*partition]position{}}
 }
 
 func (b *batch) reset() {
-	b.events.reset()
-	b.entities.reset()
-	b.rejects.reset()
+	b.events.Reset()
+	b.entities.Reset()
+	b.rejects.Reset()
 	clear(b.ends)
 	b.since, b.list, b.bytes = time.Time{}, nil, 0
 	b.stored, b.erased, b.erasedRejects, b.withdrawn = [len(b.stored)]int{}, [len(b.erased)]int{}, 0, 0
@@ -56,10 +57,10 @@ func (b *batch) again(batchBytes int) *batch {
 // held is the memory that the batch takes, in bytes. It stays with the batch when it is reset: batches of one kind need no new memory. But each column remembers
 // the largest that it ever was, and so batches of many kinds could make one many times as large as any of them.
 func (b *batch) held() int {
-	return b.events.held() + b.entities.held() + b.rejects.held()
+	return b.events.Held() + b.entities.Held() + b.rejects.Held()
 }
 
-func (b *batch) len() int { return b.events.len() + b.entities.len() + b.rejects.len() }
+func (b *batch) len() int { return b.events.Len() + b.entities.Len() + b.rejects.Len() }
 
 // moved says whether there is anything to store or to commit. Rows without an end are from a record batch whose rest could not be read.
 func (b *batch) moved() bool { return len(b.ends) > 0 || b.len() > 0 }
@@ -88,8 +89,8 @@ func (b *batch) bury(ev *schema.Event) {
 
 func (b *batch) put(ev *schema.Event) {
 	if ev.Type == schema.EntityState {
-		b.entities.add(ev)
+		b.entities.Add(ev)
 	} else {
-		b.events.add(ev)
+		b.events.Add(ev)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
@@ -60,8 +61,8 @@ func BenchmarkDecodeEncode(b *testing.B) {
 				if err := d.reader.read(&set, d.see, d.reached); err != nil {
 					b.Fatal(err)
 				}
-				if d.batch.events.len() != events {
-					b.Fatalf("%d events", d.batch.events.len())
+				if d.batch.events.Len() != events {
+					b.Fatalf("%d events", d.batch.events.Len())
 				}
 				encodeAll(d.batch)
 				d.batch.reset()
@@ -84,11 +85,11 @@ func reportCPU(b *testing.B) func() {
 }
 
 func encodeAll(b *batch) {
-	blocks := b.events.blocks(ignoreCopies)
+	blocks := b.events.Blocks(ignoreCopies)
 	for _, block := range blocks {
-		block.encode()
+		block.Encode()
 	}
-	b.events.slices(blocks)
+	b.events.Slices(blocks)
 }
 
 func benchSession(t testing.TB) *session {
@@ -136,11 +137,11 @@ func BenchmarkStages(b *testing.B) {
 		d.batch.reset()
 		_ = d.reader.read(&set, d.see, nothing)
 	})
-	var blocks []block
-	stage("sort", func() { blocks = d.batch.events.blocks(ignoreCopies) })
+	var blocks []rows.Block
+	stage("sort", func() { blocks = d.batch.events.Blocks(ignoreCopies) })
 	stage("native", func() {
 		for _, block := range blocks {
-			block.encode()
+			block.Encode()
 		}
 	})
 }

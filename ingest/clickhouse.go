@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 	"rollcall/schema/tables"
 )
@@ -56,7 +57,7 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 var insertSettings = clickhouse.Settings{"optimize_on_insert": 0}
 
 // insert writes the blocks one after the other.
-func (e *engine) insert(ctx context.Context, at step, blocks []block) error {
+func (e *engine) insert(ctx context.Context, at step, blocks []rows.Block) error {
 	for _, b := range blocks {
 		if err := e.insertBlock(ctx, at, b); err != nil {
 			return err
@@ -66,22 +67,22 @@ func (e *engine) insert(ctx context.Context, at step, blocks []block) error {
 }
 
 // insertBlock writes one block, again and again until it is acknowledged.
-func (e *engine) insertBlock(ctx context.Context, at step, b block) error {
-	native, table, started := b.encode(), b.table(), time.Now()
+func (e *engine) insertBlock(ctx context.Context, at step, b rows.Block) error {
+	native, table, started := b.Encode(), b.Table(), time.Now()
 	ctx, span := e.traceStep(ctx, "insert "+table,
-		attribute.Int("rollcall.rows", b.len()), attribute.Int("rollcall.bytes", len(native)))
+		attribute.Int("rollcall.rows", b.Len()), attribute.Int("rollcall.bytes", len(native)))
 	err := e.again(ctx, at, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, e.insertTimeout)
 		defer cancel()
 		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings))
-		return e.conn.InsertFormat(ctx, "Native", b.insert(), bytes.NewReader(native))
+		return e.conn.InsertFormat(ctx, "Native", b.Insert(), bytes.NewReader(native))
 	})
 	end(span, err)
 	if err != nil {
 		return err
 	}
 	e.metrics.batches.WithLabelValues(table).Inc()
-	e.metrics.batchRows.WithLabelValues(table).Observe(float64(b.len()))
+	e.metrics.batchRows.WithLabelValues(table).Observe(float64(b.Len()))
 	e.metrics.flush.WithLabelValues(table).Observe(time.Since(started).Seconds())
 	return nil
 }
@@ -113,12 +114,12 @@ const idleTimeout = 2 * time.Second
 
 const deleteReject = " WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
 
-func (e *engine) deleteReject(ctx context.Context, r rejectRow) error {
+func (e *engine) deleteReject(ctx context.Context, r rows.Reject) error {
 	return e.again(ctx, stepRejects, func(ctx context.Context) error {
 		return e.conn.Exec(ctx, e.options.DeleteFrom("rejects")+deleteReject,
-			clickhouse.Named("topic", string(r.topic)),
-			clickhouse.Named("partition", fmt.Sprint(r.partition)),
-			clickhouse.Named("offset", fmt.Sprint(r.offset)))
+			clickhouse.Named("topic", string(r.Topic)),
+			clickhouse.Named("partition", fmt.Sprint(r.Partition)),
+			clickhouse.Named("offset", fmt.Sprint(r.Offset)))
 	})
 }
 
@@ -168,10 +169,10 @@ func (m *metrics) stored(b *batch) {
 		m.events.WithLabelValues(name, stored).Add(float64(b.stored[t]))
 		m.events.WithLabelValues(name, erased).Add(float64(b.erased[t]))
 	}
-	m.events.WithLabelValues(unknown, rejected).Add(float64(b.rejects.len() - b.withdrawn))
+	m.events.WithLabelValues(unknown, rejected).Add(float64(b.rejects.Len() - b.withdrawn))
 	m.events.WithLabelValues(unknown, erased).Add(float64(b.erasedRejects + b.withdrawn))
-	for row := range uint32(b.rejects.len()) {
-		m.rejects.WithLabelValues(string(b.rejects.at(row).reason)).Inc()
+	for row := range uint32(b.rejects.Len()) {
+		m.rejects.WithLabelValues(string(b.rejects.Reject(row).Reason)).Inc()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
@@ -142,14 +143,14 @@ func (d *decoder) reached(next int64) error {
 // that is full is handed over at once, with the offset after the record: how much a record batch holds is the producer's choice, and must not be memory's.
 func (d *decoder) see(rec *schema.Record) error {
 	d.batch.begin(d.now, d.erasures.list())
-	d.batch.bytes += recordBytes(rec)
+	d.batch.bytes += rows.RecordBytes(rec)
 	rejection := d.verdict(rec)
 	switch {
 	case rejection != nil && d.batch.list.hasReject(rec, rejection):
 		d.batch.erasedRejects++
 	case rejection != nil:
 		d.batch.bytes += len(rejection.Detail) + len(rejection.Org) + len(rejection.User)
-		d.batch.rejects.add(rec, rejection, d.judged)
+		d.batch.rejects.Add(rec, rejection, d.judged)
 	case d.batch.list.has(&d.event):
 		d.batch.bury(&d.event)
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
@@ -144,21 +145,21 @@ type erasedRows struct {
 }
 
 // tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read, and who is named by it.
-func (b *batch) tombstones(l *erasureList) (log *events, history *entities, persons map[erasedPerson]*erasedRows) {
-	log, history, persons = newEvents(), newEntities(), map[erasedPerson]*erasedRows{}
+func (b *batch) tombstones(l *erasureList) (log *rows.Events, history *rows.Entities, persons map[erasedPerson]*erasedRows) {
+	log, history, persons = rows.NewEvents(), rows.NewEntities(), map[erasedPerson]*erasedRows{}
 	if b.list.same(l) {
 		return log, history, nil
 	}
-	for row := range uint32(b.events.len()) {
-		if ev := b.events.event(row); l.has(&ev) {
-			log.add(tombstone(&ev))
+	for row := range uint32(b.events.Len()) {
+		if ev := b.events.Event(row); l.has(&ev) {
+			log.Add(tombstone(&ev))
 			l.note(persons, ev.User, &ev)
 		}
 	}
-	for row := range uint32(b.entities.len()) {
-		ev := b.entities.event(row)
+	for row := range uint32(b.entities.Len()) {
+		ev := b.entities.Event(row)
 		if l.has(&ev) {
-			history.add(tombstone(&ev))
+			history.Add(tombstone(&ev))
 			l.note(persons, personOf(&ev), &ev)
 		} else if owner := ev.Entity.Owner; l.hasPerson(ev.Org, owner, ev.Time, ev.EventID) {
 			l.note(persons, owner, &ev)
@@ -189,9 +190,9 @@ func (b *batch) newlyErasedRejects(l *erasureList) (rows []uint32) {
 	if b.list.same(l) {
 		return nil
 	}
-	for row := range uint32(b.rejects.len()) {
-		r := b.rejects.at(row)
-		if l.hasPerson(r.org, r.user, r.sentAt, schema.EventID{}) {
+	for row := range uint32(b.rejects.Len()) {
+		r := b.rejects.Reject(row)
+		if l.hasPerson(r.Org, r.User, r.SentAt, schema.EventID{}) {
 			rows = append(rows, row)
 		}
 	}

@@ -107,6 +107,13 @@ func insertProgress(ctx context.Context, conn driver.Conn, rows map[slot]progres
 	return block.Send()
 }
 
+func oneIf(v bool) uint8 {
+	if v {
+		return 1
+	}
+	return 0
+}
+
 // tellEvery is how often the log names the partition that holds the watermark, and holdsAfter how
 // far behind it then is.
 const tellEvery, holdsAfter = time.Minute, time.Minute

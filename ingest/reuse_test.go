@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
@@ -132,19 +133,19 @@ func dump(b *batch) map[string]any {
 	}
 	twice := map[string]int{}
 	count := func(t schema.Type, conflict bool) { twice[fmt.Sprint(t, conflict)]++ }
-	events := b.events.blocks(count)
-	for name, blocks := range map[string][]block{
-		"events": events, "entities": b.entities.blocks(count), "rejects": b.rejects.blocks(),
+	events := b.events.Blocks(count)
+	for name, blocks := range map[string][]rows.Block{
+		"events": events, "entities": b.entities.Blocks(count), "rejects": b.rejects.Blocks(),
 	} {
 		all[name] = len(blocks)
 		for i, block := range blocks {
-			all[fmt.Sprint(name, " block ", i)] = string(block.encode())
+			all[fmt.Sprint(name, " block ", i)] = string(block.Encode())
 		}
 	}
-	all["slices"] = fmt.Sprint(b.events.slices(events))
+	all["slices"] = fmt.Sprint(b.events.Slices(events))
 	all["copies"] = fmt.Sprint(twice)
-	for row := range uint32(b.rejects.len()) {
-		all[fmt.Sprint("reject ", row)] = b.rejects.at(row)
+	for row := range uint32(b.rejects.Len()) {
+		all[fmt.Sprint("reject ", row)] = b.rejects.Reject(row)
 	}
 	return all
 }
@@ -249,7 +250,7 @@ func TestMemoryOfLargeBatchesIsGivenBack(t *testing.T) {
 		"events":   func(b *batch) { b.add(&schema.Event{Type: schema.Message, ID: text}) },
 		"entities": func(b *batch) { b.add(&schema.Event{Type: schema.EntityState, Entity: &schema.Entity{Name: text}}) },
 		"rejects": func(b *batch) {
-			b.rejects.add(&schema.Record{Value: text}, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
+			b.rejects.Add(&schema.Record{Value: text}, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
 		},
 	} {
 		b := newBatch()
@@ -263,44 +264,6 @@ func TestMemoryOfLargeBatchesIsGivenBack(t *testing.T) {
 		}
 		if again := b.again(held / 4); again == b || again.held() >= held {
 			t.Errorf("%s: a batch twice as large as the limit is used again", name)
-		}
-	}
-}
-
-// What columns say of their memory is what they have: the limits on batches go by it.
-func TestColumnsKnowTheirMemory(t *testing.T) {
-	const rows = 1000
-	text := []byte("sixteen bytes...")
-	byWidth := func(width int) column { return &numbers[uint32]{width: width} }
-	for name, c := range map[string]struct {
-		column   column
-		size     int // of rows rows
-		reserved int // held once there is room for the rows, and none is there
-	}{
-		"numbers of 1 byte":   {byWidth(1), rows, rows},
-		"numbers of 8 bytes":  {byWidth(8), 8 * rows, 8 * rows},
-		"numbers of 16 bytes": {byWidth(16), 16 * rows, 16 * rows},
-		"texts":               {&texts{}, (16 + 4) * rows, 4 * rows},
-		"hashes":              {&hashes{width: 16}, 16 * rows, 16 * rows},
-		"words":               {&words{}, 16 + 2*4 + 4*rows, 4 * rows},
-	} {
-		c.column.reserve(rows)
-		if held := c.column.held(); held != c.reserved {
-			t.Errorf("%s: with room for %d rows, %d bytes are said to be held, want %d", name, rows, held, c.reserved)
-		}
-		for range rows {
-			switch c := c.column.(type) {
-			case *numbers[uint32]:
-				c.add(1)
-			case interface{ add([]byte) }:
-				c.add(text)
-			}
-		}
-		if size := c.column.size(); size != c.size {
-			t.Errorf("%s: %d rows are said to be %d bytes, want %d", name, rows, size, c.size)
-		}
-		if held := c.column.held(); held < c.size {
-			t.Errorf("%s: %d bytes are said to be held, and %d are there", name, held, c.size)
 		}
 	}
 }

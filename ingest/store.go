@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
@@ -14,7 +15,7 @@ import (
 type storer struct {
 	engine   *engine
 	erasures *erasures
-	marks    *marks
+	marks    *rows.Marks
 	writer   uuid.UUID // of this start, for the marks
 	sequence uint64    // of the last mark
 	batches  uint64    // so many were begun
@@ -25,7 +26,7 @@ type storer struct {
 
 func newStorer(engine *engine, erasures *erasures, erasuresEvery time.Duration) *storer {
 	return &storer{
-		engine: engine, erasures: erasures, marks: newMarks(), writer: uuid.New(), erasuresEvery: erasuresEvery,
+		engine: engine, erasures: erasures, marks: rows.NewMarks(), writer: uuid.New(), erasuresEvery: erasuresEvery,
 	}
 }
 
@@ -37,7 +38,7 @@ func (s *storer) store(
 	s.batches++
 	b.number = s.batches
 	started := time.Now()
-	var slices []markedSlice
+	var slices []rows.Slice
 	ctx, endTrace := s.traceBatch(ctx, b)
 	defer func() { endTrace(len(slices), err) }()
 
@@ -79,24 +80,24 @@ func (s *storer) store(
 }
 
 // insertEvents writes the log, and gives the slices that changed.
-func (s *storer) insertEvents(ctx context.Context, b *batch) (slices []markedSlice, err error) {
-	blocks := b.events.blocks(s.engine.metrics.twice)
+func (s *storer) insertEvents(ctx context.Context, b *batch) (slices []rows.Slice, err error) {
+	blocks := b.events.Blocks(s.engine.metrics.twice)
 	if err := s.engine.insert(ctx, stepLog, blocks); err != nil {
 		return nil, fmt.Errorf("store events: %w", err)
 	}
-	return b.events.slices(blocks), nil
+	return b.events.Slices(blocks), nil
 }
 
 func (s *storer) insertEntities(ctx context.Context, b *batch) error {
-	if err := s.engine.insert(ctx, stepLog, b.entities.blocks(s.engine.metrics.twice)); err != nil {
+	if err := s.engine.insert(ctx, stepLog, b.entities.Blocks(s.engine.metrics.twice)); err != nil {
 		return fmt.Errorf("store entities: %w", err)
 	}
 	return nil
 }
 
 // insertMarks says that the slices changed.
-func (s *storer) insertMarks(ctx context.Context, slices []markedSlice) error {
-	if err := s.engine.insert(ctx, stepMarks, s.marks.blocks(slices, s.writer, s.sequence)); err != nil {
+func (s *storer) insertMarks(ctx context.Context, slices []rows.Slice) error {
+	if err := s.engine.insert(ctx, stepMarks, s.marks.Blocks(slices, s.writer, s.sequence)); err != nil {
 		return fmt.Errorf("store marks: %w", err)
 	}
 	return nil
@@ -112,10 +113,10 @@ func (s *storer) eraseAgain(ctx context.Context, b *batch) error {
 	if len(persons) == 0 {
 		return nil
 	}
-	if err := s.engine.insert(ctx, stepLog, log.blocks(ignoreCopies)); err != nil {
+	if err := s.engine.insert(ctx, stepLog, log.Blocks(ignoreCopies)); err != nil {
 		return fmt.Errorf("store tombstones of events: %w", err)
 	}
-	if err := s.engine.insert(ctx, stepLog, history.blocks(ignoreCopies)); err != nil {
+	if err := s.engine.insert(ctx, stepLog, history.Blocks(ignoreCopies)); err != nil {
 		return fmt.Errorf("store tombstones of entities: %w", err)
 	}
 	for person, rows := range persons {
@@ -123,10 +124,10 @@ func (s *storer) eraseAgain(ctx context.Context, b *batch) error {
 			return fmt.Errorf("delete an erased person's rows: %w", err)
 		}
 	}
-	for row := range uint32(log.len()) {
-		b.recount(log.event(row).Type)
+	for row := range uint32(log.Len()) {
+		b.recount(log.Event(row).Type)
 	}
-	for range history.len() {
+	for range history.Len() {
 		b.recount(schema.EntityState)
 	}
 	return nil
@@ -141,10 +142,10 @@ func (b *batch) recount(t schema.Type) {
 
 // insertRejects writes the refused records, then takes out again those of persons whose erasure began before they were there.
 func (s *storer) insertRejects(ctx context.Context, b *batch) error {
-	if b.rejects.len() == 0 {
+	if b.rejects.Len() == 0 {
 		return nil
 	}
-	if err := s.engine.insert(ctx, stepRejects, b.rejects.blocks()); err != nil {
+	if err := s.engine.insert(ctx, stepRejects, b.rejects.Blocks()); err != nil {
 		return fmt.Errorf("store rejects: %w", err)
 	}
 	list, err := s.readErasures(ctx)
@@ -152,7 +153,7 @@ func (s *storer) insertRejects(ctx context.Context, b *batch) error {
 		return err
 	}
 	for _, row := range b.newlyErasedRejects(list) {
-		if err := s.engine.deleteReject(ctx, b.rejects.at(row)); err != nil {
+		if err := s.engine.deleteReject(ctx, b.rejects.Reject(row)); err != nil {
 			return fmt.Errorf("erase a reject: %w", err)
 		}
 		b.withdrawn++

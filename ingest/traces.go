@@ -14,7 +14,7 @@ import (
 func (s *storer) traceBatch(ctx context.Context, b *batch) (context.Context, func(slices int, err error)) {
 	ctx, span := s.engine.tracer.Start(ctx, "ingest batch", trace.WithAttributes(
 		attribute.Int64("rollcall.batch", int64(b.number)), attribute.String("rollcall.writer", s.writer.String()), attribute.Int("rollcall.partitions", len(b.ends)),
-		attribute.Int("rollcall.events", b.events.len()), attribute.Int("rollcall.entities", b.entities.len()), attribute.Int("rollcall.rejects", b.rejects.len())))
+		attribute.Int("rollcall.events", b.events.Len()), attribute.Int("rollcall.entities", b.entities.Len()), attribute.Int("rollcall.rejects", b.rejects.Len())))
 	return ctx, func(slices int, err error) {
 		span.SetAttributes(attribute.Int("rollcall.slices", slices))
 		end(span, err)

@@ -15,7 +15,7 @@ import (
 
 // packages are those whose tests know what day it is. Those of export/web need the tag browser.
 var packages = []string{
-	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./rollup", "./export/query", "./export", "./export/web",
+	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./ingest/rows", "./rollup", "./export/query", "./export", "./export/web",
 	"./deploy/demo/sample", "./deploy/clickhouse", "./deploy/test/upgrade", "./deploy/test/suite", "./cmd/rollcall",
 }
 

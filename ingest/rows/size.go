@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"math"
@@ -6,17 +6,17 @@ import (
 	"rollcall/schema"
 )
 
-// maxColumnBytes is how long the texts of one column may be together: a place in them is told by 32
+// MaxColumnBytes is how long the texts of one column may be together: a place in them is told by 32
 // bits. Whoever adds rows stops before.
-const maxColumnBytes = math.MaxUint32
+const MaxColumnBytes = math.MaxUint32
 
 const (
 	rowBytes    = 250 // what a row takes beside its texts, about,
 	headerBytes = 8   // and what a header does beside its name and value
 )
 
-// recordBytes is what a record may take as a row, in bytes: as a reject it is kept with its headers.
-func recordBytes(rec *schema.Record) int {
+// RecordBytes is what a record may take as a row, in bytes: as a reject it is kept with its headers.
+func RecordBytes(rec *schema.Record) int {
 	n := rowBytes + len(rec.Key) + len(rec.Value)
 	for i := range rec.Headers {
 		n += headerBytes + len(rec.Headers[i].Key) + len(rec.Headers[i].Value)

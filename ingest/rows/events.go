@@ -1,9 +1,9 @@
-package ingest
+package rows
 
 import "rollcall/schema"
 
-// events are rows of the log, schema/tables/migrations/0001_events.sql.
-type events struct {
+// Events are rows of the log, schema/tables/migrations/0001_events.sql.
+type Events struct {
 	table
 	sorter
 
@@ -36,8 +36,8 @@ type events struct {
 
 const eventTypeEnum = "Enum8('message' = 1, 'action' = 2, 'token' = 3, 'workflow_run' = 4)"
 
-func newEvents() *events {
-	e := &events{}
+func NewEvents() *Events {
+	e := &Events{}
 	e.day = numbers[uint16]{width: 2, typ: "Date"}
 	e.typ = numbers[schema.Type]{width: 1, typ: eventTypeEnum}
 	e.eventID = hashes{width: 16, typ: "FixedString(16)"}
@@ -64,9 +64,9 @@ func newEvents() *events {
 	return e
 }
 
-// event gives what a row says of its event apart from the content: type, day, time, identity,
-// version, org and user. Its texts hold until reset.
-func (e *events) event(row uint32) schema.Event {
+// Event gives what a row says of its event apart from the content: type, day, time, identity,
+// version, org and user. Its texts hold until Reset.
+func (e *Events) Event(row uint32) schema.Event {
 	return schema.Event{
 		Type:    e.typ.values[row],
 		Day:     schema.Day(e.day.values[row]),
@@ -78,17 +78,20 @@ func (e *events) event(row uint32) schema.Event {
 	}
 }
 
-// held is the memory that the rows take, in bytes. reset keeps it.
-func (e *events) held() int { return e.table.held() + e.sorter.held() }
+// Len is how many rows were added since Reset, copies included.
+func (e *Events) Len() int { return len(e.keys) }
 
-func (e *events) reset() {
+// Held is the memory that the rows take, in bytes. Reset keeps it.
+func (e *Events) Held() int { return e.table.held() + e.sorter.held() }
+
+func (e *Events) Reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]
 }
 
-// add copies one event; nothing of ev is kept.
-func (e *events) add(ev *schema.Event) {
-	row := e.len()
+// Add copies one event; nothing of ev is kept.
+func (e *Events) Add(ev *schema.Event) {
+	row := e.Len()
 	if row == cap(e.keys) {
 		e.reserve(max(256, 2*row)) // append by itself would grow by a quarter, so copy each value four times before a batch is first full
 	}
@@ -115,7 +118,7 @@ func (e *events) add(ev *schema.Event) {
 	}
 }
 
-func (e *events) addUse(ev *schema.Event, row int) {
+func (e *Events) addUse(ev *schema.Event, row int) {
 	if len(e.conversation.ends) < row {
 		e.ofUse.fill(row)
 	}
@@ -124,7 +127,7 @@ func (e *events) addUse(ev *schema.Event, row int) {
 	e.conversation.add(ev.Conversation)
 }
 
-func (e *events) addUseOrTokens(ev *schema.Event, row int) {
+func (e *Events) addUseOrTokens(ev *schema.Event, row int) {
 	if len(e.assistant.ends) < row {
 		e.ofUseAndTokens.fill(row)
 	}
@@ -135,7 +138,7 @@ func (e *events) addUseOrTokens(ev *schema.Event, row int) {
 	e.client.add(ev.Client)
 }
 
-func (e *events) addTokens(ev *schema.Event, row int) {
+func (e *Events) addTokens(ev *schema.Event, row int) {
 	if len(e.cost.values) < row {
 		e.ofTokens.fill(row)
 	}
@@ -149,7 +152,7 @@ func (e *events) addTokens(ev *schema.Event, row int) {
 	e.cost.add(ev.CostNanoUSD)
 }
 
-func (e *events) addRun(ev *schema.Event, row int) {
+func (e *Events) addRun(ev *schema.Event, row int) {
 	if len(e.duration.values) < row {
 		e.ofRuns.fill(row)
 	}
@@ -160,7 +163,7 @@ func (e *events) addRun(ev *schema.Event, row int) {
 	e.duration.add(ev.DurationMS)
 }
 
-func (e *events) reserve(rows int) {
+func (e *Events) reserve(rows int) {
 	e.keys = withRoom(e.keys, rows)
 	for _, f := range e.fields {
 		f.reserve(rows)
@@ -168,9 +171,9 @@ func (e *events) reserve(rows int) {
 }
 
 // fill gives each column as many rows as there are events.
-func (e *events) fill() {
+func (e *Events) fill() {
 	for _, g := range []group{e.ofUse, e.ofUseAndTokens, e.ofTokens, e.ofRuns} {
-		g.fill(e.len())
+		g.fill(e.Len())
 	}
 }
 

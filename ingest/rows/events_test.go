@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"bytes"
@@ -12,22 +12,22 @@ import (
 // Each row has its own event's values in all columns, in whatever order the types come and whichever of them come at all, also when the memory is used again.
 func TestEventsOfAllTypes(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	e := newEvents()
+	e := NewEvents()
 	for _, types := range [][]schema.Type{
 		{schema.Message, schema.Action, schema.Token, schema.WorkflowRun}, {schema.Token}, {schema.WorkflowRun}, {schema.Message}, {schema.WorkflowRun, schema.Token}, {schema.Action, schema.WorkflowRun},
 	} {
 		for _, n := range []int{1, 2, 300, 1500} {
-			e.reset()
+			e.Reset()
 			var all []*schema.Event
 			for len(all) < n {
 				typ := types[random.IntN(len(types))]
 				for range 1 + random.IntN(5) {
 					ev := eventOf(typ, random.IntN(1000))
 					all = append(all, ev)
-					e.add(ev)
+					e.Add(ev)
 				}
 			}
-			for _, block := range e.blocks(ignoreCopies) {
+			for _, block := range e.Blocks(ignoreCopies) {
 				for _, row := range block.rows {
 					checkRow(t, e, row, all[row])
 				}
@@ -36,11 +36,13 @@ func TestEventsOfAllTypes(t *testing.T) {
 	}
 }
 
+func ignoreCopies(schema.Type, bool) {}
+
 // checkRow holds a row of many against a table of that event alone.
-func checkRow(t *testing.T, e *events, row uint32, ev *schema.Event) {
+func checkRow(t *testing.T, e *Events, row uint32, ev *schema.Event) {
 	t.Helper()
-	alone := newEvents()
-	alone.add(ev)
+	alone := NewEvents()
+	alone.Add(ev)
 	alone.fill()
 	for i, f := range e.fields {
 		got, want := valueOf(f.column, row), valueOf(alone.fields[i].column, 0)

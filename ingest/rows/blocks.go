@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"time"
@@ -6,10 +6,10 @@ import (
 	"rollcall/schema"
 )
 
-// blocks sorts the rows as the log does, leaves out copies (see sorter) and cuts at the months: the
+// Blocks sorts the rows as the log does, leaves out copies (see sorter) and cuts at the months: the
 // log is partitioned by month, so a block becomes one part, which is there or is not. twice is told
 // of each copy left out.
-func (e *events) blocks(twice func(t schema.Type, conflict bool)) (blocks []block) {
+func (e *Events) Blocks(twice func(t schema.Type, conflict bool)) (blocks []Block) {
 	e.fill()
 	var m months
 	ranks := e.org.ranks()
@@ -21,7 +21,7 @@ func (e *events) blocks(twice func(t schema.Type, conflict bool)) (blocks []bloc
 	from := 0
 	for i := range rows {
 		if i+1 == len(rows) || m.of(schema.Day(e.day.values[rows[i]])) != m.of(schema.Day(e.day.values[rows[i+1]])) {
-			blocks = append(blocks, block{&e.table, rows[from : i+1]})
+			blocks = append(blocks, Block{&e.table, rows[from : i+1]})
 			from = i + 1
 		}
 	}

@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"fmt"
@@ -13,40 +13,40 @@ import (
 // the sorter's.
 func TestHeldIsAllThatIsHeld(t *testing.T) {
 	text := make([]byte, 1<<20)
-	rejects := newRejects()
-	empty := rejects.held()
+	rejects := NewRejects()
+	empty := rejects.Held()
 	for _, rec := range []*schema.Record{
 		{Key: text}, {Value: text}, {Headers: []schema.Header{{Key: text}}}, {Headers: []schema.Header{{Value: text}}},
 	} {
-		rejects.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
-		rejects.blocks()[0].encode()
-		rejects.reset()
+		rejects.Add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
+		rejects.Blocks()[0].Encode()
+		rejects.Reset()
 	}
-	if held := rejects.held() - empty; held < 5<<20 {
+	if held := rejects.Held() - empty; held < 5<<20 {
 		t.Errorf("%d bytes are said to be held by four columns and a block of 1 MiB each", held)
 	}
 	for name, held := range map[string]func() int{
 		"texts": func() int {
-			e := newEvents()
-			e.add(&schema.Event{Type: schema.Message, ID: text})
-			return e.held()
+			e := NewEvents()
+			e.Add(&schema.Event{Type: schema.Message, ID: text})
+			return e.Held()
 		},
 		"words": func() int {
-			e := newEvents()
-			e.add(&schema.Event{Type: schema.Message, Org: text})
-			return e.held()
+			e := NewEvents()
+			e.Add(&schema.Event{Type: schema.Message, Org: text})
+			return e.Held()
 		},
 		"entities": func() int {
-			e := newEntities()
-			e.add(&schema.Event{Type: schema.EntityState, Entity: &schema.Entity{Name: text}})
-			return e.held()
+			e := NewEntities()
+			e.Add(&schema.Event{Type: schema.EntityState, Entity: &schema.Entity{Name: text}})
+			return e.Held()
 		},
 		"sorting": func() int {
-			e := newEvents()
+			e := NewEvents()
 			for range 40_000 {
 				e.append(&schema.Event{})
 			}
-			return e.held()
+			return e.Held()
 		},
 	} {
 		if n := held(); n < 1<<20 {
@@ -57,19 +57,19 @@ func TestHeldIsAllThatIsHeld(t *testing.T) {
 
 // everything is one set of rows of each table that is filled with events.
 type everything struct {
-	events   *events
-	entities *entities
-	rejects  *rejects
+	events   *Events
+	entities *Entities
+	rejects  *Rejects
 }
 
 func newEverything() *everything {
-	return &everything{newEvents(), newEntities(), newRejects()}
+	return &everything{NewEvents(), NewEntities(), NewRejects()}
 }
 
 func (e *everything) reset() {
-	e.events.reset()
-	e.entities.reset()
-	e.rejects.reset()
+	e.events.Reset()
+	e.entities.Reset()
+	e.rejects.Reset()
 }
 
 // fill adds rows of all kinds, some of them copies.
@@ -79,12 +79,12 @@ func (e *everything) fill(random *rand.Rand) {
 		n := random.IntN(60)
 		switch random.IntN(4) {
 		case 0:
-			e.entities.add(entityOf(n))
+			e.entities.Add(entityOf(n))
 		case 1:
 			rec, rej := rejectOf(n)
-			e.rejects.add(rec, rej, time.UnixMilli(int64(n)))
+			e.rejects.Add(rec, rej, time.UnixMilli(int64(n)))
 		default:
-			e.events.add(eventOf(types[random.IntN(len(types))], n))
+			e.events.Add(eventOf(types[random.IntN(len(types))], n))
 		}
 	}
 }
@@ -124,12 +124,12 @@ func rejectOf(n int) (*schema.Record, *schema.Rejection) {
 func (e *everything) dump() map[string]string {
 	var copies []string
 	twice := func(t schema.Type, conflict bool) { copies = append(copies, fmt.Sprint(t, conflict)) }
-	events := e.events.blocks(twice)
+	events := e.events.Blocks(twice)
 	all := map[string]string{
 		"events' blocks":   blocksText(events),
-		"entities' blocks": blocksText(e.entities.blocks(twice)),
-		"rejects' blocks":  blocksText(e.rejects.blocks()),
-		"slices":           fmt.Sprint(e.events.slices(events)),
+		"entities' blocks": blocksText(e.entities.Blocks(twice)),
+		"rejects' blocks":  blocksText(e.rejects.Blocks()),
+		"slices":           fmt.Sprint(e.events.Slices(events)),
 		"highs":            fmt.Sprint(len(e.events.highs), len(e.entities.highs)),
 		"sent at":          fmt.Sprint(e.rejects.sentAt),
 	}
@@ -146,9 +146,9 @@ func (e *everything) dump() map[string]string {
 	return all
 }
 
-func blocksText(blocks []block) (text string) {
+func blocksText(blocks []Block) (text string) {
 	for _, b := range blocks {
-		text += fmt.Sprintf("%s%v%q", b.insert(), b.rows, b.encode())
+		text += fmt.Sprintf("%s%v%q", b.Insert(), b.rows, b.Encode())
 	}
 	return text
 }
@@ -167,6 +167,44 @@ func TestResetLeavesNothing(t *testing.T) {
 			if got[name] != want[name] {
 				t.Fatalf("round %d: %s is %.300q, not %.300q", seed, name, got[name], want[name])
 			}
+		}
+	}
+}
+
+// What columns say of their memory is what they have: the limits on batches go by it.
+func TestColumnsKnowTheirMemory(t *testing.T) {
+	const rows = 1000
+	text := []byte("sixteen bytes...")
+	byWidth := func(width int) column { return &numbers[uint32]{width: width} }
+	for name, c := range map[string]struct {
+		column   column
+		size     int // of rows rows
+		reserved int // held once there is room for the rows, and none is there
+	}{
+		"numbers of 1 byte":   {byWidth(1), rows, rows},
+		"numbers of 8 bytes":  {byWidth(8), 8 * rows, 8 * rows},
+		"numbers of 16 bytes": {byWidth(16), 16 * rows, 16 * rows},
+		"texts":               {&texts{}, (16 + 4) * rows, 4 * rows},
+		"hashes":              {&hashes{width: 16}, 16 * rows, 16 * rows},
+		"words":               {&words{}, 16 + 2*4 + 4*rows, 4 * rows},
+	} {
+		c.column.reserve(rows)
+		if held := c.column.held(); held != c.reserved {
+			t.Errorf("%s: with room for %d rows, %d bytes are said to be held, want %d", name, rows, held, c.reserved)
+		}
+		for range rows {
+			switch c := c.column.(type) {
+			case *numbers[uint32]:
+				c.add(1)
+			case interface{ add([]byte) }:
+				c.add(text)
+			}
+		}
+		if size := c.column.size(); size != c.size {
+			t.Errorf("%s: %d rows are said to be %d bytes, want %d", name, rows, size, c.size)
+		}
+		if held := c.column.held(); held < c.size {
+			t.Errorf("%s: %d bytes are said to be held, and %d are there", name, held, c.size)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"encoding/binary"
@@ -18,24 +18,24 @@ type table struct {
 	native []byte // the last encoded block; its memory is used again
 }
 
-// A block is some rows of one table, in the order in which they are stored. It holds until the
+// A Block is some rows of one table, in the order in which they are stored. It holds until the
 // table's rows are reset or put into blocks again.
-type block struct {
+type Block struct {
 	of   *table
 	rows []uint32
 }
 
-// table is the name of the table that the block is for.
-func (b block) table() string { return b.of.name }
+// Table is the name of the table that the block is for.
+func (b Block) Table() string { return b.of.name }
 
-func (b block) len() int { return len(b.rows) }
+func (b Block) Len() int { return len(b.rows) }
 
-// insert is the statement that goes before the block.
-func (b block) insert() string { return b.of.insert() }
+// Insert is the statement that goes before the block.
+func (b Block) Insert() string { return b.of.insert() }
 
-// encode gives the block in ClickHouse's Native format. The bytes hold until another block of the
+// Encode gives the block in ClickHouse's Native format. The bytes hold until another block of the
 // same table is encoded.
-func (b block) encode() []byte { return b.of.encode(b.rows) }
+func (b Block) Encode() []byte { return b.of.encode(b.rows) }
 
 func (t *table) reset() {
 	for _, f := range t.fields {

@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"crypto/sha256"
@@ -8,8 +8,8 @@ import (
 	"rollcall/schema"
 )
 
-// rejects are rows of the table of refused records, schema/tables/migrations/0005_ingest.sql.
-type rejects struct {
+// Rejects are rows of the table of refused records, schema/tables/migrations/0005_ingest.sql.
+type Rejects struct {
 	table
 
 	topic      words
@@ -30,8 +30,8 @@ type rejects struct {
 	chosen []uint32        // what blocks cut up last
 }
 
-func newRejects() *rejects {
-	r := &rejects{}
+func NewRejects() *Rejects {
+	r := &Rejects{}
 	r.partition = numbers[int32]{width: 4, typ: "Int32"}
 	r.offset = numbers[int64]{width: 8, typ: "Int64"}
 	r.sha = hashes{width: 32, typ: "FixedString(32)"}
@@ -46,34 +46,35 @@ func newRejects() *rejects {
 	return r
 }
 
-func (r *rejects) len() int { return len(r.offset.values) }
+func (r *Rejects) Len() int { return len(r.offset.values) }
 
-// held is the memory that the rows take, in bytes. reset keeps it.
-func (r *rejects) held() int { return r.table.held() + 8*cap(r.sentAt) + 4*cap(r.chosen) }
+// Held is the memory that the rows take, in bytes. Reset keeps it.
+func (r *Rejects) Held() int { return r.table.held() + 8*cap(r.sentAt) + 4*cap(r.chosen) }
 
-// A rejectRow tells which record was refused, why, and whom it names. Its texts hold until reset.
-type rejectRow struct {
-	topic     []byte
-	partition int32
-	offset    int64
-	reason    []byte
-	org, user []byte
-	sentAt    schema.Millis // see schema.Rejection.SentAt
+// A Reject tells which record was refused, why, and whom it names. Its texts hold until Reset.
+type Reject struct {
+	Topic     []byte
+	Partition int32
+	Offset    int64
+	Reason    []byte
+	Org, User []byte
+	SentAt    schema.Millis // see schema.Rejection.SentAt
 }
 
-func (r *rejects) at(row uint32) rejectRow {
-	return rejectRow{
-		topic:     r.topic.at(row),
-		partition: r.partition.values[row],
-		offset:    r.offset.values[row],
-		reason:    r.reason.at(row),
-		org:       r.org.at(row),
-		user:      r.user.at(row),
-		sentAt:    r.sentAt[row],
+// Reject gives what a row says of its record apart from the content.
+func (r *Rejects) Reject(row uint32) Reject {
+	return Reject{
+		Topic:     r.topic.at(row),
+		Partition: r.partition.values[row],
+		Offset:    r.offset.values[row],
+		Reason:    r.reason.at(row),
+		Org:       r.org.at(row),
+		User:      r.user.at(row),
+		SentAt:    r.sentAt[row],
 	}
 }
 
-func (r *rejects) reset() {
+func (r *Rejects) Reset() {
 	r.table.reset()
 	r.sentAt = r.sentAt[:0]
 }
@@ -82,11 +83,11 @@ func (r *rejects) reset() {
 // by ClickHouse.
 const rejectBlock = 8 << 20
 
-// blocks cuts the rows into blocks, in the order of arrival. The table is a set of records by their
+// Blocks cuts the rows into blocks, in the order of arrival. The table is a set of records by their
 // offsets, so it does not matter where, nor which of them are stored when a batch comes again.
-func (r *rejects) blocks() (blocks []block) {
-	rows := withRoom(r.chosen[:0], r.len())
-	for row := range uint32(r.len()) {
+func (r *Rejects) Blocks() (blocks []Block) {
+	rows := withRoom(r.chosen[:0], r.Len())
+	for row := range uint32(r.Len()) {
 		rows = append(rows, row)
 	}
 	r.chosen = rows
@@ -94,14 +95,14 @@ func (r *rejects) blocks() (blocks []block) {
 	for i, row := range rows {
 		bytes += r.rowBytes(row)
 		if bytes >= rejectBlock || i+1 == len(rows) {
-			blocks = append(blocks, block{&r.table, rows[from : i+1]})
+			blocks = append(blocks, Block{&r.table, rows[from : i+1]})
 			from, bytes = i+1, 0
 		}
 	}
 	return blocks
 }
 
-func (r *rejects) rowBytes(row uint32) int {
+func (r *Rejects) rowBytes(row uint32) int {
 	n := rowBytes + r.headers.rowBytes(row)
 	for _, c := range []*texts{&r.detail, &r.org, &r.user, &r.key, &r.value} {
 		n += len(c.at(row))
@@ -109,8 +110,8 @@ func (r *rejects) rowBytes(row uint32) int {
 	return n
 }
 
-// add copies one refused record.
-func (r *rejects) add(rec *schema.Record, rej *schema.Rejection, now time.Time) {
+// Add copies one refused record.
+func (r *Rejects) Add(rec *schema.Record, rej *schema.Rejection, now time.Time) {
 	value := rec.Value
 	whole := rec.Cut
 	if whole == nil {

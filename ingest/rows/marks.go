@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"encoding/binary"
@@ -8,32 +8,32 @@ import (
 	"rollcall/schema"
 )
 
-// A markedSlice is an org's day whose rows changed.
-type markedSlice struct {
-	org []byte
-	day schema.Day
+// A Slice is an org's day whose rows changed.
+type Slice struct {
+	Org []byte
+	Day schema.Day
 }
 
-// slices lists the slices of the blocks that the events were put into. They hold until reset.
-func (e *events) slices(blocks []block) (slices []markedSlice) {
+// Slices lists the slices of the blocks that the events were put into. They hold until Reset.
+func (e *Events) Slices(blocks []Block) (slices []Slice) {
 	for _, b := range blocks { // a slice is of one month, so it is not in two blocks
 		slices = e.appendSlices(slices, b.rows)
 	}
 	return slices
 }
 
-func (e *events) appendSlices(slices []markedSlice, rows []uint32) []markedSlice {
+func (e *Events) appendSlices(slices []Slice, rows []uint32) []Slice {
 	for i, row := range rows {
 		if i > 0 && e.day.values[row] == e.day.values[rows[i-1]] && e.org.rows[row] == e.org.rows[rows[i-1]] {
 			continue
 		}
-		slices = append(slices, markedSlice{e.org.at(row), schema.Day(e.day.values[row])})
+		slices = append(slices, Slice{e.org.at(row), schema.Day(e.day.values[row])})
 	}
 	return slices
 }
 
-// marks are rows of the table marks, schema/tables/migrations/0002_slices.sql; the time is the server's.
-type marks struct {
+// Marks are rows of the table marks, schema/tables/migrations/0002_slices.sql; the time is the server's.
+type Marks struct {
 	table
 	org      words
 	day      numbers[uint16]
@@ -42,8 +42,8 @@ type marks struct {
 	rows     []uint32
 }
 
-func newMarks() *marks {
-	m := &marks{}
+func NewMarks() *Marks {
+	m := &Marks{}
 	m.day = numbers[uint16]{width: 2, typ: "Date"}
 	m.writer = hashes{width: 16, typ: "UUID"}
 	m.sequence = numbers[uint64]{width: 8, typ: "UInt64"}
@@ -53,14 +53,14 @@ func newMarks() *marks {
 	return m
 }
 
-// blocks has one mark for each of the slices, and nothing of the call before.
-func (m *marks) blocks(slices []markedSlice, writer uuid.UUID, sequence uint64) []block {
+// Blocks has one mark for each of the slices, and nothing of the call before.
+func (m *Marks) Blocks(slices []Slice, writer uuid.UUID, sequence uint64) []Block {
 	m.reset()
 	m.rows = m.rows[:0]
 	native := nativeUUID(writer)
 	for i, slice := range slices {
-		m.org.add(slice.org)
-		m.day.add(uint16(slice.day))
+		m.org.add(slice.Org)
+		m.day.add(uint16(slice.Day))
 		m.writer.add(native[:])
 		m.sequence.add(sequence)
 		m.rows = append(m.rows, uint32(i))
@@ -68,7 +68,7 @@ func (m *marks) blocks(slices []markedSlice, writer uuid.UUID, sequence uint64) 
 	if len(slices) == 0 {
 		return nil
 	}
-	return []block{{&m.table, m.rows}}
+	return []Block{{&m.table, m.rows}}
 }
 
 // nativeUUID is ClickHouse's form: two little-endian halves.

@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"bytes"
@@ -90,7 +90,7 @@ func (c *numbers[T]) encode(out []byte, rows []uint32) []byte {
 // texts are strings of any length.
 type texts struct {
 	data []byte
-	ends []uint32 // which suffice, see maxColumnBytes
+	ends []uint32 // which suffice, see MaxColumnBytes
 }
 
 func (c *texts) kind() string { return "String" }

@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"cmp"
@@ -52,8 +52,6 @@ func (s *sorter) append(ev *schema.Event) {
 		version: ev.Version,
 	})
 }
-
-func (s *sorter) len() int { return len(s.keys) }
 
 // held is the memory that the sorter takes, in bytes.
 func (s *sorter) held() int { return 32*cap(s.keys) + 16*(cap(s.order)+cap(s.spare)) + 4*cap(s.chosen) }

@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 
 // Rejects go to ClickHouse in blocks of a bounded size, each row in one of them.
 func TestBlocksOfRejects(t *testing.T) {
-	r := newRejects()
+	r := NewRejects()
 	for i := range 100 {
 		size := 300 << 10
 		if i%10 == 0 {
@@ -18,17 +18,17 @@ func TestBlocksOfRejects(t *testing.T) {
 		third := make([]byte, size/3)
 		header := schema.Header{Key: []byte("h"), Value: third}
 		rec := &schema.Record{Offset: int64(i), Key: third, Value: third, Headers: []schema.Header{header}}
-		r.add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
+		r.Add(rec, &schema.Rejection{Reason: schema.MalformedJSON}, time.Now())
 	}
 	next := uint32(0)
-	for _, block := range r.blocks() {
+	for _, block := range r.Blocks() {
 		for _, row := range block.rows {
 			if row != next {
 				t.Fatalf("row %d follows, not %d", row, next)
 			}
 			next++
 		}
-		if size := len(block.encode()); size < rejectBlock/2 && next < 100 || size > rejectBlock+4<<20 {
+		if size := len(block.Encode()); size < rejectBlock/2 && next < 100 || size > rejectBlock+4<<20 {
 			t.Errorf("a block of %d bytes", size)
 		}
 	}

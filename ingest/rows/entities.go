@@ -1,9 +1,9 @@
-package ingest
+package rows
 
 import "rollcall/schema"
 
-// entities are rows of the attribute history, schema/tables/migrations/0004_entities.sql.
-type entities struct {
+// Entities are rows of the attribute history, schema/tables/migrations/0004_entities.sql.
+type Entities struct {
 	table
 	sorter
 
@@ -27,8 +27,8 @@ type entities struct {
 
 const kindEnum = "Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6)"
 
-func newEntities() *entities {
-	e := &entities{}
+func NewEntities() *Entities {
+	e := &Entities{}
 	e.day = numbers[schema.Day]{width: 4, typ: "Date32"}
 	e.eventID = hashes{width: 16, typ: "FixedString(16)"}
 	e.version = numbers[uint64]{width: 8, typ: "UInt64"}
@@ -46,9 +46,9 @@ func newEntities() *entities {
 	return e
 }
 
-// event gives what a row says of its event apart from the content: day, time, identity, version and
-// org, and of the entity its kind, id and owner. Its texts hold until reset.
-func (e *entities) event(row uint32) schema.Event {
+// Event gives what a row says of its event apart from the content: day, time, identity, version and
+// org, and of the entity its kind, id and owner. Its texts hold until Reset.
+func (e *Entities) Event(row uint32) schema.Event {
 	return schema.Event{
 		Type:    schema.EntityState,
 		Day:     e.day.values[row],
@@ -60,16 +60,19 @@ func (e *entities) event(row uint32) schema.Event {
 	}
 }
 
-// held is the memory that the rows take, in bytes. reset keeps it.
-func (e *entities) held() int { return e.table.held() + e.sorter.held() }
+// Len is how many rows were added since Reset, copies included.
+func (e *Entities) Len() int { return len(e.keys) }
 
-func (e *entities) reset() {
+// Held is the memory that the rows take, in bytes. Reset keeps it.
+func (e *Entities) Held() int { return e.table.held() + e.sorter.held() }
+
+func (e *Entities) Reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]
 }
 
-// add copies one entity event; nothing of ev is kept.
-func (e *entities) add(ev *schema.Event) {
+// Add copies one entity event; nothing of ev is kept.
+func (e *Entities) Add(ev *schema.Event) {
 	e.append(ev)
 	e.org.add(ev.Org)
 	e.day.add(ev.Day)
@@ -103,9 +106,9 @@ func (e *entities) add(ev *schema.Event) {
 	e.pseudonymize.add(oneIf(settings.Pseudonymize))
 }
 
-// blocks brings the rows into the table's order and leaves out copies, see sorter. The table has no
+// Blocks brings the rows into the table's order and leaves out copies, see sorter. The table has no
 // partitions: all rows are one block. twice is told of each copy left out.
-func (e *entities) blocks(twice func(t schema.Type, conflict bool)) []block {
+func (e *Entities) Blocks(twice func(t schema.Type, conflict bool)) []Block {
 	ranks := e.org.ranks()
 	for row := range e.keys {
 		e.keys[row].high = uint64(ranks[e.org.rows[row]])<<32 | uint64(uint32(e.day.values[row]))
@@ -114,7 +117,7 @@ func (e *entities) blocks(twice func(t schema.Type, conflict bool)) []block {
 	if len(rows) == 0 {
 		return nil
 	}
-	return []block{{&e.table, rows}}
+	return []Block{{&e.table, rows}}
 }
 
 // maybeDays are dates that may be missing: Nullable(Date32).
