@@ -3,6 +3,7 @@
 package alerts
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ func TestEveryAlertFires(t *testing.T) {
 	w := newWorld(t)
 	m := w.startPrometheus(rules, w.ingest, w.rollup, w.export)
 	key := w.run("keys", "create", "--org", "crowd")
-	w.crowd("crowd")
+	w.usage("crowd", 100_000)
 	w.quietTime(m, key)
 
 	started := map[string]bool{}
@@ -106,12 +107,28 @@ var faults = []fault{
 		w.produceBroken(1)
 		w.fires(m, "RollcallCorruptBatch", 30*time.Second)
 	}},
+	{"a hand that deletes rollups", []string{"RollcallRollupRowsGone"}, nil, deleteRollups},
 }
 
 // fires waits for an alert that has not fired before.
 func (w *world) fires(m *monitor, alert string, within time.Duration) {
 	w.t.Helper()
 	w.eventually(alert+" fires", within, func() bool { return m.look() == nil && m.hasFired(alert) })
+}
+
+// deleteRollups deletes rows while no rollup runs: the next one cleans first, and then not for ten minutes.
+func deleteRollups(w *world, m *monitor, _ string) {
+	const orgs = 20
+	for i := range orgs {
+		w.usage(fmt.Sprintf("small-%d", i), 10)
+	}
+	w.eventually("they are rolled up", 60*time.Second, func() bool {
+		return w.answer("SELECT uniqExact(org_id) FROM slices FINAL WHERE org_id LIKE 'small-%' AND dead = 0") == fmt.Sprint(orgs)
+	})
+	w.kill("rollup")
+	w.sql("DELETE FROM message_daily WHERE org_id LIKE 'small-%'")
+	w.startRollup()
+	w.fires(m, "RollcallRollupRowsGone", 60*time.Second)
 }
 
 func fillDisk(w *world, _ *monitor, _ string) {

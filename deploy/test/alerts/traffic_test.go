@@ -102,11 +102,11 @@ func (w *world) produceBroken(partition int32) {
 	}
 }
 
-// crowd makes a workspace whose export is large: a row for each of 100,000 users.
-func (w *world) crowd(org string) {
+// usage makes a workspace with a message of each of so many users, behind ingest's back.
+func (w *world) usage(org string, users int) {
 	w.t.Helper()
 	w.sql(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
-SELECT '` + org + `', yesterday(), 'message', leftPad(toString(number), 16, '0'), 2, toDateTime64(yesterday(), 3, 'UTC'), 's', toString(number), concat('user-', toString(number)), 'chat' FROM numbers(100000)`)
+SELECT '` + org + `', yesterday(), 'message', leftPad(toString(number), 16, '0'), 2, toDateTime64(yesterday(), 3, 'UTC'), 's', toString(number), concat('user-', toString(number)), 'chat' FROM numbers(` + fmt.Sprint(users) + `)`)
 	w.sql("INSERT INTO marks (org_id, day, writer, seq) SELECT '" + org + "', yesterday(), generateUUIDv4(), 1")
 }
 

@@ -56,7 +56,7 @@ func newWorld(t *testing.T) *world {
 	w.producer = client
 	w.run("migrate")
 	w.startIngest()
-	w.rollcall("rollup", "rollup", "--settle-time", "500ms", "--verify-every", "2s", "--admin-addr", w.rollup)
+	w.startRollup()
 	w.rollcall("export", "export", "--http-addr", w.http, "--max-concurrent-per-org", "64", "--rate-per-minute", "100000", "--admin-addr", w.export)
 	for _, admin := range []string{w.ingest, w.rollup, w.export} {
 		w.eventually("a stage is ready", 60*time.Second, func() bool { return status("http://"+admin+"/readyz") == 200 })
@@ -71,6 +71,10 @@ func (w *world) startEngine() {
 
 func (w *world) startIngest() {
 	w.rollcall("ingest", "ingest", "--kafka-brokers", w.kafka, "--kafka-topics", topic, "--admin-addr", w.ingest)
+}
+
+func (w *world) startRollup() {
+	w.rollcall("rollup", "rollup", "--settle-time", "500ms", "--verify-every", "2s", "--admin-addr", w.rollup)
 }
 
 // environment is what every command takes from the environment.
@@ -124,16 +128,21 @@ func (w *world) run(args ...string) string {
 }
 
 // sql runs a statement on the engine.
-func (w *world) sql(statement string) {
+func (w *world) sql(statement string) { w.t.Helper(); w.answer(statement) }
+
+// answer gives a statement's rows, as TSV.
+func (w *world) answer(statement string) string {
 	w.t.Helper()
 	response, err := http.Post("http://"+w.engine+"/?database=rollcall&mutations_sync=2", "text/plain", strings.NewReader(statement))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if text, _ := io.ReadAll(response.Body); response.StatusCode != 200 {
-		w.t.Fatalf("%s: %s", statement, text)
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != 200 {
+		w.t.Fatalf("%s: %s %v", statement, text, err)
 	}
+	return strings.TrimSpace(string(text))
 }
 
 func (w *world) eventually(what string, within time.Duration, is func() bool) {
