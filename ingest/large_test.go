@@ -183,3 +183,13 @@ func slicesOf(r testRecord, n int) (records []testRecord) {
 	}
 	return records
 }
+
+// The parts of a large record may fill the memory that is kept for them, and not go beyond it.
+func TestPartsFillTheMemoryKeptForThem(t *testing.T) {
+	for size, fits := range map[int64]bool{3: true, 4: true, 5: false} {
+		p := &pieces{in: strings.NewReader("12345"), held: make([]byte, 0, 4)}
+		if kept := p.keep(size); (p.err == nil) != fits || fits && int64(len(kept)) != size {
+			t.Errorf("%d bytes in room for 4: %q, %v", size, kept, p.err)
+		}
+	}
+}
