@@ -73,7 +73,8 @@ func TestRejectionsSayWhenTheirEventWas(t *testing.T) {
 
 // What a record before said must not stick to the next one.
 func TestARejectionIsAboutItsOwnRecord(t *testing.T) {
-	d, ev := NewDecoder(), new(Event)
+	d := NewDecoder()
+	ev := new(Event)
 	for _, value := range []string{string(structured(message, chat(""))), `x`, `7`, strings.Repeat(" ", MaxValueBytes+1)} {
 		if rej := d.Decode(&Record{Value: []byte(value)}, benchNow, ev); rej != nil && rej.Org+rej.User != "" {
 			t.Errorf("%.10s: %+v", value, rej)

@@ -47,7 +47,8 @@ func (d *Decoder) tooLarge(rec *Record, size int) *Rejection {
 // decode reads the value by the scanner, if it may and can, else by the full decoder. Both find the
 // same fields: FuzzDecode holds them to it.
 func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *Rejection {
-	mode, value := d.fields.begin(rec), withoutMark(rec.Value)
+	mode := d.fields.begin(rec)
+	value := withoutMark(rec.Value)
 	if !mayScan || !d.scan(mode, value) {
 		if err := d.read(mode, value); err != nil {
 			return d.aboutBroken(value, d.malformed(rec, err))

@@ -44,7 +44,8 @@ func text256(n int) string { return `"` + strings.Repeat("x", n) + `"` }
 func decodeBoth(t *testing.T, rec *Record, now time.Time) (Event, *Rejection) {
 	t.Helper()
 	var ev, full Event
-	rej, other := NewDecoder().Decode(rec, now, &ev), NewDecoder().decode(rec, now, &full, false)
+	rej := NewDecoder().Decode(rec, now, &ev)
+	other := NewDecoder().decode(rec, now, &full, false)
 	if len(rec.Value) <= MaxValueBytes && (rej == nil) != (other == nil) {
 		t.Fatalf("the decoders differ: %+v and %+v", rej, other)
 	}
@@ -380,7 +381,8 @@ func TestRejectionNamesWhomItSpeaksOf(t *testing.T) {
 }
 
 func TestDecodingUsualEventsAllocatesNothing(t *testing.T) {
-	d, ev := NewDecoder(), new(Event)
+	d := NewDecoder()
+	ev := new(Event)
 	rec := &Record{Value: []byte(benchMessage)}
 	if n := testing.AllocsPerRun(100, func() { d.Decode(rec, benchNow, ev) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -62,7 +62,8 @@ func ExampleDecoder_Decode() {
 		{Value: []byte(`{"specversion":"1.0","id":"2","source":"/chat","type":"usage.message.v1","time":"2026-10-31T08:15:30Z","data":{"org_id":"acme","user_id":"ada","channel":"assistant"}}`)},
 	}
 	now := time.Date(2026, 10, 31, 12, 0, 0, 0, time.UTC)
-	decoder, ev := schema.NewDecoder(), schema.Event{}
+	decoder := schema.NewDecoder()
+	ev := schema.Event{}
 	for i := range records {
 		if rejection := decoder.Decode(&records[i], now, &ev); rejection != nil {
 			fmt.Printf("%s: %s\n", rejection.Reason, rejection.Detail)

@@ -37,8 +37,12 @@ const (
 )
 
 func (f *fields) reset() {
-	f.seen, f.data, f.settings = 0, absent, absent
-	f.batch, f.envelope, f.headers = false, false, false
+	f.seen = 0
+	f.data = absent
+	f.settings = absent
+	f.batch = false
+	f.envelope = false
+	f.headers = false
 }
 
 // put sets a key; the last of repeated keys counts.
@@ -48,14 +52,16 @@ func (f *fields) put(k key, kind kindOf, bytes []byte) {
 		return
 	}
 	v := &f.value[k]
-	v.bytes, v.kind = bytes, kind
+	v.bytes = bytes
+	v.kind = kind
 	f.seen |= 1 << k
 }
 
 // startData forgets an earlier data member, startSettings an earlier settings member.
 func (f *fields) startData(kind kindOf) {
 	f.seen &^= dataKeys | settingsKeys
-	f.data, f.settings = kind, absent
+	f.data = kind
+	f.settings = absent
 }
 
 func (f *fields) startSettings(kind kindOf) {

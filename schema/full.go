@@ -44,7 +44,8 @@ func (d *fullDecoder) decodeData(value []byte) error {
 }
 
 func (d *fullDecoder) start(value []byte) {
-	d.whole, d.texts = value, make([]byte, 0, usualTexts)
+	d.whole = value
+	d.texts = make([]byte, 0, usualTexts)
 	if d.json == nil {
 		d.json = jsontext.NewDecoder(bytes.NewReader(value), jsonOptions...)
 		return

@@ -13,8 +13,10 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte, way byte) {
 		rec := fuzzRecord(value, way)
 		var scanned, full Event
-		one, two := NewDecoder(), NewDecoder()
-		a, b := one.decode(rec, benchNow, &scanned, true), two.decode(rec, benchNow, &full, false)
+		one := NewDecoder()
+		two := NewDecoder()
+		a := one.decode(rec, benchNow, &scanned, true)
+		b := two.decode(rec, benchNow, &full, false)
 		if !reflect.DeepEqual(a, b) {
 			t.Fatalf("the scanner says %+v, the full decoder %+v", a, b)
 		}

@@ -88,7 +88,8 @@ func sent(t *testing.T, broker, topic string) (all []kafka.Message) {
 			if err != nil {
 				break
 			}
-			all, offset = append(all, m), m.Offset+1
+			all = append(all, m)
+			offset = m.Offset + 1
 		}
 		if err := batch.Close(); err != nil {
 			t.Fatal(err)

@@ -21,7 +21,8 @@ func TestIdentitiesAndVersionsStayWhatTheyAre(t *testing.T) {
 		version, value, _ := strings.Cut(rest, " ")
 		ev := decoded(t, &Record{Value: []byte(value)})
 		types[ev.Type] = true
-		nowID, nowVersion := fmt.Sprintf("%x", ev.EventID), fmt.Sprintf("%016x", ev.Version)
+		nowID := fmt.Sprintf("%x", ev.EventID)
+		nowVersion := fmt.Sprintf("%016x", ev.Version)
 		if nowID != id || nowVersion != version {
 			t.Errorf("now %s %s, was %s", nowID, nowVersion, line)
 		}

@@ -39,7 +39,9 @@ func (f *fields) begin(rec *Record) mode {
 		f.repeated = binary
 		return mode
 	}
-	f.envelope, f.headers, f.repeated = true, true, false
+	f.envelope = true
+	f.headers = true
+	f.repeated = false
 	return modeBinary
 }
 

@@ -56,7 +56,8 @@ func TestContentModes(t *testing.T) {
 		{"a batch", headers("content-type", "application/cloudevents-batch+json"), modeBatch},
 		{"a batch with attributes, in capitals", with("CONTENT-TYPE", " APPLICATION/CLOUDEVENTS-BATCH+JSON"), modeBatch},
 	} {
-		envelope, data := structured(message, chat("")), []byte(chat(""))
+		envelope := structured(message, chat(""))
+		data := []byte(chat(""))
 		verdicts := map[mode]*Rejection{}
 		_, verdicts[modeStructured] = decodeBoth(t, &Record{Value: envelope, Headers: c.headers}, benchNow)
 		_, verdicts[modeBinary] = decodeBoth(t, &Record{Value: data, Headers: c.headers}, benchNow)

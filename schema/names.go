@@ -62,7 +62,8 @@ func (t *nameTable) at(head uint64) *knownName { return &t.places[head*t.factor>
 
 // find reads a name that starts at i: its key, or noKey, and where its closing quote is, or doubt.
 func (t *nameTable) find(b []byte, i int) (k key, end int) {
-	rest, head := b[i:], uint64(0)
+	rest := b[i:]
+	head := uint64(0)
 	if len(rest) >= 8 {
 		head = upToQuote(binary.LittleEndian.Uint64(rest))
 	} else {

@@ -19,7 +19,8 @@ func TestNameTable(t *testing.T) {
 			for _, name := range alike(lastPart(qualified)) {
 				for _, rest := range []string{"", ":", ":1", `:""}`, `:"text"`, `:"a longer text"}}`, `""""""""`} {
 					b := `{"` + name + `"` + rest
-					want, end := lookup[in](name), 2+len(name)
+					want := lookup[in](name)
+					end := 2 + len(name)
 					if k, at := table.find([]byte(b), 2); k != want || at != end {
 						t.Errorf("place %d: %q in %q is key %d and ends at %d; want %d and %d", in, name, b, k, at, want, end)
 					}

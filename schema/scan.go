@@ -53,7 +53,8 @@ const (
 
 // object reads {"name": value, …}.
 func (s *scanner) object(in place, i int) int {
-	b, known := s.b, names[in]
+	b := s.b
+	known := names[in]
 	if i = space(b, i+1); i < len(b) && b[i] == '}' {
 		return i + 1
 	}
@@ -127,7 +128,8 @@ func (s *scanner) scalar(k key, i int) int {
 	if i >= len(s.b) {
 		return doubt
 	}
-	kind, end := absent, doubt
+	kind := absent
+	end := doubt
 	switch s.b[i] {
 	case 't':
 		kind, end = boolTrue, word(s.b, i, "true")
@@ -176,7 +178,10 @@ func rareTextEnd(b []byte, start, i int) int {
 	return doubt
 }
 
-const ones, high = 0x0101010101010101, 0x8080808080808080
+const (
+	ones = 0x0101010101010101
+	high = 0x8080808080808080
+)
 
 // special marks, by its highest bit, each of eight bytes that may not be passed over in a text: a quote, a backslash, a control character, or part of a longer
 // UTF-8 sequence, whose highest bit is set anyway. XOR makes the byte looked for 0 and leaves the others below 128 there; less 1, only the 0 gets the bit.

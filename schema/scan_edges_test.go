@@ -59,7 +59,8 @@ func sameByBoth(t *testing.T, value []byte) {
 	t.Helper()
 	rec := &Record{Value: bytes.Clone(value)}
 	var scanned, full Event
-	a, b := NewDecoder().decode(rec, benchNow, &scanned, true), NewDecoder().decode(rec, benchNow, &full, false)
+	a := NewDecoder().decode(rec, benchNow, &scanned, true)
+	b := NewDecoder().decode(rec, benchNow, &full, false)
 	if !reflect.DeepEqual(a, b) {
 		t.Fatalf("%s: the scanner says %+v, the full decoder %+v", value, a, b)
 	}

@@ -65,7 +65,8 @@ const maxLine = MaxValueBytes + len("\r\n")
 // next is the next line without its end, or its first bytes, and how many it has. The line holds
 // until the next call. io.EOF is given when nothing is left.
 func (l *lineReader) next() (line []byte, size int, err error) {
-	l.line, err = l.line[:0], bufio.ErrBufferFull
+	l.line = l.line[:0]
+	err = bufio.ErrBufferFull
 	var last []byte // the last bytes that were read
 	for err == bufio.ErrBufferFull {
 		var piece []byte

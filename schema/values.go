@@ -33,7 +33,8 @@ func parseTime(b []byte) (Millis, bool) {
 		return 0, false
 	}
 	if second == leapSecond {
-		second, ms = leapSecond-1, 999
+		second = leapSecond - 1
+		ms = 999
 	}
 	return Millis(int64(day)*86_400_000 + int64(hour*3600+minute*60+second-offset)*1000 + ms), true
 }
@@ -75,7 +76,8 @@ func zone(b []byte) (offset int, ok bool) {
 }
 
 func twoDigits(b []byte, most int) (n int, ok bool) {
-	tens, ones := b[0]-'0', b[1]-'0'
+	tens := b[0] - '0'
+	ones := b[1] - '0'
 	n = int(tens)*10 + int(ones)
 	return n, tens <= 9 && ones <= 9 && n <= most
 }

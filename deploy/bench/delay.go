@@ -60,7 +60,8 @@ func Delay(ctx context.Context, o DelayOptions) (result DelayResult, err error) 
 		return result, err
 	}
 	d := &delays{pending: map[partition][]piece{}}
-	over, watched := make(chan struct{}), make(chan error, 1)
+	over := make(chan struct{})
+	watched := make(chan error, 1)
 	go func() { watched <- d.watch(ctx, r, over) }()
 	result.EventsPerSecond, err = d.produce(ctx, r.broker.addr, messages, o.Rate)
 	close(over)
@@ -95,7 +96,8 @@ type delay struct {
 func (d *delays) produce(ctx context.Context, broker string, messages []kafka.Message, rate int) (perSecond float64, err error) {
 	w := &kafka.Writer{Addr: kafka.TCP(broker), Balancer: &kafka.Hash{}, BatchSize: 5000, BatchBytes: 8 << 20, BatchTimeout: time.Millisecond, RequiredAcks: kafka.RequireAll,
 		Compression: kafka.Lz4, Async: true, Completion: d.sent}
-	started, next := time.Now(), time.NewTicker(tick)
+	started := time.Now()
+	next := time.NewTicker(tick)
 	defer next.Stop()
 	for batch := range slices.Chunk(messages, max(1, int(float64(rate)*tick.Seconds()))) {
 		now := time.Now()
@@ -119,7 +121,8 @@ func (d *delays) sent(messages []kafka.Message, err error) {
 		d.failed = err
 		return
 	}
-	first, last := messages[0], messages[len(messages)-1]
+	first := messages[0]
+	last := messages[len(messages)-1]
 	at := partition{last.Topic, last.Partition}
 	d.pending[at] = append(d.pending[at], piece{last.Offset + 1, len(messages), first.Time})
 }
@@ -149,7 +152,8 @@ func (d *delays) note(committed map[partition]int64) (left int) {
 	defer d.mu.Unlock()
 	for at, pieces := range d.pending {
 		for len(pieces) > 0 && pieces[0].end <= committed[at] {
-			d.took, pieces = append(d.took, delay{now.Sub(pieces[0].sent), pieces[0].events}), pieces[1:]
+			d.took = append(d.took, delay{now.Sub(pieces[0].sent), pieces[0].events})
+			pieces = pieces[1:]
 		}
 		d.pending[at] = pieces
 		left += len(pieces)
@@ -160,7 +164,8 @@ func (d *delays) note(committed map[partition]int64) (left int) {
 // quantile is the delay, in seconds, that the share q of the events did not exceed.
 func (d *delays) quantile(q float64) float64 {
 	slices.SortFunc(d.took, func(a, b delay) int { return cmp.Compare(a.Duration, b.Duration) })
-	all, within := 0, 0
+	all := 0
+	within := 0
 	for _, t := range d.took {
 		all += t.events
 	}

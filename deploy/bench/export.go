@@ -104,9 +104,11 @@ func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPer
 	if err != nil {
 		return err
 	}
-	service, bare := both[0], both[1]
+	service := both[0]
+	bare := both[1]
 	x.Bytes, x.FirstByte, x.Service, x.BareEngine = service.bytes, service.first.Seconds(), service.total.Seconds(), bare.total.Seconds()
-	x.OverEngine, x.LogOverRoll = x.Service/x.BareEngine, x.FromLog/x.Service
+	x.OverEngine = x.Service / x.BareEngine
+	x.LogOverRoll = x.FromLog / x.Service
 	return nil
 }
 
@@ -254,7 +256,9 @@ func drain(started time.Time, body io.Reader, status int) (answer, error) {
 
 // repeat runs each in turn, so that all meet the same machine, and gives their medians.
 func (r *exportRun) repeat(runs ...func() (answer, error)) ([]answer, error) {
-	firsts, totals, medians := make([][]time.Duration, len(runs)), make([][]time.Duration, len(runs)), make([]answer, len(runs))
+	firsts := make([][]time.Duration, len(runs))
+	totals := make([][]time.Duration, len(runs))
+	medians := make([]answer, len(runs))
 	for range r.Repeat {
 		for i, run := range runs {
 			a, err := run()

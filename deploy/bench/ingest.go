@@ -132,7 +132,9 @@ func (r *ingestRun) measure(ctx context.Context, way string, run func(context.Co
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	started, own, others := time.Now(), ownCPU(), engine.cpu()
+	started := time.Now()
+	own := ownCPU()
+	others := engine.cpu()
 	if err := run(ctx, o); err != nil {
 		return IngestResult{}, err
 	}

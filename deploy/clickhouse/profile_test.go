@@ -36,7 +36,8 @@ var hostile = map[string]string{
 
 // A profile that sets every one of the pinned settings to another value changes nothing of what the product stores and says.
 func TestAProfileChangesNothing(t *testing.T) {
-	broker, now := kafkatest.Open(t, topic), time.Now()
+	broker := kafkatest.Open(t, topic)
+	now := time.Now()
 	broker.Produce(records(now)...)
 	all := &role{grants: []string{"GRANT ALL ON *.*"}, profile: map[string]string{}}
 	try := func() answers {

@@ -70,7 +70,8 @@ func TestSignInAndFigures(t *testing.T) {
 // checkFigures holds what is shown against the files of the same period.
 func (p *tab) checkFigures(s *service, key, period string) {
 	p.Helper()
-	users, models := s.sheet(key, "users?include_inactive=false&"+period), s.sheet(key, "models?"+period)
+	users := s.sheet(key, "users?include_inactive=false&"+period)
+	models := s.sheet(key, "models?"+period)
 	want := map[string]float64{
 		"messages": users.sum("messages_total"), "active_users": users.rows(), "actions": users.sum("action_messages"),
 		"assistants": s.sheet(key, "assistants?include_inactive=false&"+period).rows(), "projects": s.sheet(key, "projects?include_inactive=false&"+period).rows(),

@@ -25,7 +25,8 @@ var axe = sync.OnceValues(func() (string, error) {
 	const path = "testdata/axe/node_modules/axe-core/axe.min.js"
 	if _, err := os.Stat(path); err != nil {
 		install := exec.Command("npm", "ci")
-		install.Dir, install.Stderr = "testdata/axe", os.Stderr
+		install.Dir = "testdata/axe"
+		install.Stderr = os.Stderr
 		if err := install.Run(); err != nil {
 			return "", err
 		}

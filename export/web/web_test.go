@@ -98,7 +98,8 @@ func TestLanguagesHaveTheSameWords(t *testing.T) {
 		}
 		return all
 	}
-	en, de := names(english), names(german)
+	en := names(english)
+	de := names(german)
 	delete(en, "en")
 	if len(en) < 60 {
 		t.Fatalf("found only %d words", len(en))

@@ -79,7 +79,8 @@ func (c *guardedConn) next() error {
 		return err
 	}
 	size := binary.BigEndian.Uint32(c.buffer[0:])
-	key, version := int16(binary.BigEndian.Uint16(c.buffer[4:])), int16(binary.BigEndian.Uint16(c.buffer[6:]))
+	key := int16(binary.BigEndian.Uint16(c.buffer[4:]))
+	version := int16(binary.BigEndian.Uint16(c.buffer[6:]))
 	var err error
 	switch {
 	case size < requestHead || size > maxRequestBytes:
@@ -91,6 +92,7 @@ func (c *guardedConn) next() error {
 		c.log.Warn("embedded broker: connection refused", "client", c.RemoteAddr().String(), "error", err)
 		return err
 	}
-	c.head, c.body = c.buffer[:], int(size)-(requestHead-4)
+	c.head = c.buffer[:]
+	c.body = int(size) - (requestHead - 4)
 	return nil
 }

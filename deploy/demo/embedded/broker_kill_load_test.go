@@ -27,7 +27,8 @@ var loadTopics = embedded.DefaultTopics[:2]
 // no record of a transaction that nobody asked to commit.
 func TestBrokerKilledUnderLoad(t *testing.T) {
 	program := processtest.Build(t, "rollcall/deploy/demo/embedded/testdata/broker")
-	dir, addr := t.TempDir(), processtest.FreeAddr(t)
+	dir := t.TempDir()
+	addr := processtest.FreeAddr(t)
 	_, process := startBrokerProcess(t, program, dir, addr, "3")
 	load := &load{t: t, addr: addr, acknowledged: map[string]bool{}, aborted: map[string]bool{}}
 	for killed := 0; killed < *kills && !t.Failed(); {
@@ -169,7 +170,8 @@ func beginning(r *kgo.Record) string {
 }
 
 func (l *load) check(stored map[string]bool) {
-	lost, shown := 0, 0
+	lost := 0
+	shown := 0
 	for r := range l.acknowledged {
 		if !stored[r] {
 			lost++

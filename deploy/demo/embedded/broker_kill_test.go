@@ -19,7 +19,8 @@ import (
 // TestBrokerKilled writes from several producers while the broker's process is killed: every acknowledged record and commit must be there afterwards.
 func TestBrokerKilled(t *testing.T) {
 	program := processtest.Build(t, "rollcall/deploy/demo/embedded/testdata/broker")
-	dir, topic := t.TempDir(), embedded.DefaultTopics[0]
+	dir := t.TempDir()
+	topic := embedded.DefaultTopics[0]
 	var acknowledged []string
 	for kill := range 3 {
 		addr, process := startBrokerProcess(t, program, dir)

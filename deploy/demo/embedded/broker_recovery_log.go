@@ -161,7 +161,8 @@ func (l *partitionLog) add(batch []byte) []byte {
 	producer := int64(binary.BigEndian.Uint64(batch[atProducer:]))
 	l.epoch = int32(binary.BigEndian.Uint32(batch[atLeaderEpoch:]))
 	l.newest = max(l.newest, int64(binary.BigEndian.Uint64(batch[atMaxTimestamp:])))
-	first, delta := binary.BigEndian.Uint64(batch[atFirstOffset:]), binary.BigEndian.Uint32(batch[atLastDelta:])
+	first := binary.BigEndian.Uint64(batch[atFirstOffset:])
+	delta := binary.BigEndian.Uint32(batch[atLastDelta:])
 	l.end = int64(first) + int64(delta) + 1
 	inTransaction := false
 	switch {
@@ -205,7 +206,8 @@ func (l *partitionLog) abort(id int64, epoch int16) error {
 
 // abortMarker is Kafka's control batch for the end of an aborted transaction.
 func abortMarker(producer int64, epoch int16, offset int64, leaderEpoch int32) []byte {
-	key, value := kmsg.ControlRecordKey{Type: kmsg.ControlRecordKeyTypeAbort}, kmsg.EndTxnMarker{}
+	key := kmsg.ControlRecordKey{Type: kmsg.ControlRecordKeyTypeAbort}
+	value := kmsg.EndTxnMarker{}
 	record := kmsg.Record{Key: key.AppendTo(nil), Value: value.AppendTo(nil)}
 	record.Length = int32(len(record.AppendTo(nil)) - 1) // the length itself takes one byte
 	now := time.Now().UnixMilli()

@@ -258,7 +258,8 @@ func TestBrokerKeepsTheEndOfAnEmptyPartition(t *testing.T) {
 func deleteRecords(t *testing.T, client *kgo.Client, before int64) {
 	t.Helper()
 	request := kmsg.NewPtrDeleteRecordsRequest()
-	topic, partition := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
+	topic := kmsg.NewDeleteRecordsRequestTopic()
+	partition := kmsg.NewDeleteRecordsRequestTopicPartition()
 	partition.Offset = before
 	topic.Topic, topic.Partitions = only, append(topic.Partitions, partition)
 	request.Topics = append(request.Topics, topic)

@@ -91,7 +91,8 @@ func (r *retention) remove(now time.Time) {
 		return
 	}
 	for _, log := range r.notes[old-1].Logs {
-		topic, partition := r.cluster.TopicInfo(log.Topic), r.cluster.PartitionInfo(log.Topic, log.Partition)
+		topic := r.cluster.TopicInfo(log.Topic)
+		partition := r.cluster.PartitionInfo(log.Topic, log.Partition)
 		if topic == nil || topic.TopicID != log.ID || partition == nil || partition.LogStartOffset >= log.End {
 			continue
 		}

@@ -68,7 +68,8 @@ func loadLibrary(path string) (lib *chdb, err error) {
 		purego.RegisterLibFunc(function, handle, name)
 	}
 	lib.setSignalHandlers(0)
-	loadOnce.path, loadOnce.lib = path, lib
+	loadOnce.path = path
+	loadOnce.lib = lib
 	return lib, nil
 }
 

@@ -117,7 +117,11 @@ func TestFindEngine(t *testing.T) {
 
 // What was acknowledged before SIGKILL is there afterwards; what was not is there whole or not at all.
 func TestAcknowledgedInsertsSurviveKill(t *testing.T) {
-	const rows, kills, perKill = 1000, 3, 40
+	const (
+		rows    = 1000
+		kills   = 3
+		perKill = 40
+	)
 	dir := t.TempDir()
 	var acknowledged []int64
 	var next atomic.Int64

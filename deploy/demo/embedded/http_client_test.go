@@ -80,7 +80,9 @@ func TestClientWritesAndReadsEveryType(t *testing.T) {
 	}
 	for name, method := range compressions {
 		t.Run(name, func(t *testing.T) {
-			ctx, conn, table := context.Background(), connect(t, method), table(t, everyColumn)
+			ctx := context.Background()
+			conn := connect(t, method)
+			table := table(t, everyColumn)
 			batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
 			if err != nil {
 				t.Fatal(err)
@@ -166,7 +168,9 @@ func TestClientParameters(t *testing.T) {
 func TestClientFormats(t *testing.T) {
 	for name, method := range compressions {
 		t.Run(name, func(t *testing.T) {
-			ctx, conn, table := context.Background(), connect(t, method), table(t, "n UInt64, s String")
+			ctx := context.Background()
+			conn := connect(t, method)
+			table := table(t, "n UInt64, s String")
 			var rows strings.Builder
 			for i := range 50_000 {
 				fmt.Fprintf(&rows, "%d,\"row %d\"\n", i, i)

@@ -35,11 +35,13 @@ type lexer struct {
 
 func (l *lexer) next() token {
 	l.skipBlanks()
-	start, rest := l.at, l.text[l.at:]
+	start := l.at
+	rest := l.text[l.at:]
 	if rest == "" {
 		return token{kind: endToken, at: start}
 	}
-	kind, length := otherToken, 1
+	kind := otherToken
+	length := 1
 	switch c := rest[0]; {
 	case isWordByte(c):
 		kind = wordToken
@@ -61,7 +63,8 @@ func (l *lexer) next() token {
 // rest reads on after first to the end of the statement. It returns where the statement ends, and the tokens outside all brackets, closing ones
 // among them.
 func (l *lexer) rest(first token) (end int, tokens []token, err error) {
-	depth, end := 0, l.at
+	depth := 0
+	end = l.at
 	for t := first; t.kind != endToken; t = l.next() {
 		switch {
 		case t.is(";") && depth <= 0:

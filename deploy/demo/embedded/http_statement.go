@@ -72,9 +72,11 @@ func parseRows(l *lexer, first token) (statement, error) {
 			switch last := i+2 == len(tokens); {
 			case !clause || word(i+1) == "":
 			case last:
-				s.format, s.outAt = tokens[i+1].text, min(s.outAt, t.at)
+				s.format = tokens[i+1].text
+				s.outAt = min(s.outAt, t.at)
 			case word(i+2) == "SETTINGS": // settings before it are the last arm's
-				s.format, s.outAt = tokens[i+1].text, t.at
+				s.format = tokens[i+1].text
+				s.outAt = t.at
 			}
 		}
 	}

@@ -36,7 +36,8 @@ echo once >> "$XDG_CACHE_HOME/calls"`
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			cache, bin := t.TempDir(), t.TempDir()
+			cache := t.TempDir()
+			bin := t.TempDir()
 			for _, tool := range []string{"uname", "sed", "mkdir", "mktemp", "rm", "cp", "mv", "dirname", "grep"} {
 				path, err := exec.LookPath(tool)
 				if err == nil {

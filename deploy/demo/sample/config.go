@@ -71,13 +71,15 @@ const (
 // Workspaces are the profile's: one with everything on, one of its own keys and pseudonyms off but without user-level data, one plain one.
 // Their live events together come at about 4 per second.
 func (p Profile) Workspaces(now time.Time) ([]Config, error) {
-	days, factor := 60, 1
+	days := 60
+	factor := 1
 	switch p {
 	case None:
 		return nil, nil
 	case Small:
 	case Year:
-		days, factor = 365, 13
+		days = 365
+		factor = 13
 	default:
 		return nil, fmt.Errorf("there is no sample %q: give none, small or year", string(p))
 	}

@@ -21,7 +21,8 @@ func Live(ctx context.Context, brokers []string, transport *kafka.Transport, c C
 	const tick = 100 * time.Millisecond
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	owed, last := 0.0, time.Now()
+	owed := 0.0
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():

@@ -15,8 +15,10 @@ func TestSmallHasAbout20000EventsOver60Days(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	total, bytes := 0, 0
-	first, perType := now, map[string]int{}
+	total := 0
+	bytes := 0
+	first := now
+	perType := map[string]int{}
 	for _, c := range workspaces {
 		for r := range Events(c) {
 			total++

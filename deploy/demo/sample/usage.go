@@ -86,7 +86,11 @@ func (w *workspace) message(r *rand.Rand, id string, at time.Time) []Record {
 		m.Model = used.name
 	}
 	t := w.request(r, used)
-	t.User, t.Assistant, t.Project, t.Workflow, t.Client = p.id, m.Assistant, m.Project, m.Workflow, m.Client
+	t.User = p.id
+	t.Assistant = m.Assistant
+	t.Project = m.Project
+	t.Workflow = m.Workflow
+	t.Client = m.Client
 	act := action{Org: w.Org, User: p.id, Action: actionNames[zipf(len(actionNames))(r)], Conversation: m.Conversation,
 		Assistant: m.Assistant, Project: m.Project, Model: m.Model, Client: m.Client}
 	acts := r.IntN(10) < 3
@@ -101,14 +105,17 @@ func (w *workspace) message(r *rand.Rand, id string, at time.Time) []Record {
 }
 
 func (w *workspace) channel(r *rand.Rand, m *message) {
-	assistant, project := w.assistants[w.byAssistant(r)].id, w.projects[w.byProject(r)].id
+	assistant := w.assistants[w.byAssistant(r)].id
+	project := w.projects[w.byProject(r)].id
 	switch p := r.IntN(100); {
 	case p < 55:
 		m.Channel = "chat"
 	case p < 80:
-		m.Channel, m.Assistant = "assistant", assistant
+		m.Channel = "assistant"
+		m.Assistant = assistant
 	case p < 92:
-		m.Channel, m.Project = "project", project
+		m.Channel = "project"
+		m.Project = project
 	case p < 95:
 		m.Channel, m.Workflow = "workflow", pick(r, w.flows).id
 	default:
@@ -133,7 +140,8 @@ func (w *workspace) run(r *rand.Rand, id string, at time.Time) []Record {
 		Duration: 300 + uint32(r.ExpFloat64()*8_000), Trigger: pick(r, triggers)}
 	switch p, failure := r.IntN(100), pick(r, errorTypes); {
 	case p < 8:
-		run.Status, run.Error = "failed", failure
+		run.Status = "failed"
+		run.Error = failure
 	case p < 11:
 		run.Status = "cancelled"
 	}
@@ -149,7 +157,8 @@ func (w *workspace) run(r *rand.Rand, id string, at time.Time) []Record {
 
 func (w *workspace) call(r *rand.Rand, id string, at time.Time) []Record {
 	t := w.request(r, models[w.byModel(r)])
-	t.APIKey, t.Client = pick(r, w.apiKeys).id, "api"
+	t.APIKey = pick(r, w.apiKeys).id
+	t.Client = "api"
 	return []Record{gateway.record(w.Org, id, at, t)}
 }
 

@@ -57,7 +57,8 @@ func (w *workspace) random(purpose string) *rand.Rand {
 }
 
 func (w *workspace) person(r *rand.Rand, i int) person {
-	first, last := pick(r, firstNames), pick(r, lastNames)
+	first := pick(r, firstNames)
+	last := pick(r, lastNames)
 	p := person{
 		id:         fmt.Sprintf("u-%08x-%04d", r.Uint32(), i),
 		name:       first + " " + last,

@@ -68,7 +68,8 @@ func (w *world) loseRecords(partition int32) {
 	asked := kmsg.NewDeleteRecordsRequestTopic()
 	asked.Topic = topic
 	p := kmsg.NewDeleteRecordsRequestTopicPartition()
-	p.Partition, p.Offset = partition, -1 // to the end
+	p.Partition = partition
+	p.Offset = -1 // to the end
 	asked.Partitions = append(asked.Partitions, p)
 	request.Topics = append(request.Topics, asked)
 	answer, err := request.RequestWith(context.Background(), w.producer)
@@ -86,7 +87,8 @@ func (w *world) produceBroken(partition int32) {
 	binary.BigEndian.PutUint32(encoded[8:], uint32(len(encoded)-12))
 	binary.BigEndian.PutUint32(encoded[17:], crc32.Checksum(encoded[21:], crc32.MakeTable(crc32.Castagnoli)))
 	request := kmsg.NewPtrProduceRequest()
-	request.Acks, request.TimeoutMillis = -1, 10_000
+	request.Acks = -1
+	request.TimeoutMillis = 10_000
 	asked := kmsg.NewProduceRequestTopic()
 	asked.Topic = topic
 	asked.Partitions = []kmsg.ProduceRequestTopicPartition{{Partition: partition, Records: encoded}}

@@ -21,7 +21,10 @@ import (
 )
 
 // The embedded broker has the default topics, with so many partitions.
-const topic, partitions = "usage.messages", 4
+const (
+	topic      = "usage.messages"
+	partitions = 4
+)
 
 // A world is the binary's processes: a broker, an engine on a small disk, and the three stages.
 type world struct {

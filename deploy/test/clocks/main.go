@@ -101,7 +101,8 @@ func test(library, binary, pkg, name string, short bool) (ok bool, err error) {
 	command.Dir = pkg
 	command.Env = environment(library, time.Until(at))
 	var out bytes.Buffer
-	command.Stdout, command.Stderr = &out, &out
+	command.Stdout = &out
+	command.Stderr = &out
 	started := time.Now()
 	err = command.Run()
 	verdict := "ok  "

@@ -16,7 +16,8 @@ func noisy(what ...func(*call)) func(*world) {
 
 // engineKilled kills the engine while an insert into the log is under way.
 func engineKilled(w *world) {
-	m, under := w.someone(), make(chan struct{})
+	m := w.someone()
+	under := make(chan struct{})
 	m.proxy.trap("events", func(c *call) { c.before = func() { close(under) } })
 	w.await(under)
 	w.pause(20)
@@ -44,7 +45,8 @@ func rollupKilled(table string, after bool) func(*world) {
 
 // staleRecompute holds a worker's manifest back until others have recomputed the slices from a newer log.
 func staleRecompute(w *world) {
-	m, held := w.rollups[0], make(chan struct{})
+	m := w.rollups[0]
+	held := make(chan struct{})
 	m.proxy.trap("slices", func(c *call) { c.before = func() { close(held); <-time.After(3 * time.Second) } })
 	if w.await(held) {
 		<-time.After(3 * time.Second)

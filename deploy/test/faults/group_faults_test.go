@@ -29,7 +29,8 @@ const asleep = 12 * time.Second
 // others have long stored and committed the same records.
 func zombie(table string, late bool) func(*world) {
 	return func(w *world) {
-		m, done := w.ingests[1], make(chan struct{})
+		m := w.ingests[1]
+		done := make(chan struct{})
 		m.proxy.trap(table, func(c *call) {
 			c.before = func() {
 				m.signal(syscall.SIGSTOP)

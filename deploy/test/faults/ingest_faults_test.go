@@ -40,7 +40,8 @@ func (m *member) diesAt(table string, after bool) (done chan struct{}) {
 		if after {
 			c.after = dies
 		} else {
-			c.before, c.refuse = dies, true
+			c.before = dies
+			c.refuse = true
 		}
 	})
 	return done

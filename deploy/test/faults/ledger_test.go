@@ -51,13 +51,16 @@ func (w *world) held(topics ...string) (records []stored) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	starts, left := map[string]map[int32]kgo.Offset{}, map[string]map[int32]int64{}
+	starts := map[string]map[int32]kgo.Offset{}
+	left := map[string]map[int32]int64{}
 	for _, topic := range topics {
-		starts[topic], left[topic] = map[int32]kgo.Offset{}, map[int32]int64{}
+		starts[topic] = map[int32]kgo.Offset{}
+		left[topic] = map[int32]int64{}
 		first := w.broker.Starts(topic)
 		for p, end := range w.broker.Ends(topic) {
 			if end > first[p] {
-				starts[topic][int32(p)], left[topic][int32(p)] = kgo.NewOffset().At(first[p]), end
+				starts[topic][int32(p)] = kgo.NewOffset().At(first[p])
+				left[topic][int32(p)] = end
 			}
 		}
 		if len(left[topic]) == 0 {
@@ -94,14 +97,16 @@ func (w *world) held(topics ...string) (records []stored) {
 // settled waits until all that the topics hold is committed, as long as anything moves.
 func (w *world) settled() {
 	w.t.Helper()
-	deadline, before := time.Now().Add(patience), ""
+	deadline := time.Now().Add(patience)
+	before := ""
 	for poll := time.NewTicker(100 * time.Millisecond); ; <-poll.C {
 		behind := w.behind()
 		if behind == "" {
 			return
 		}
 		if behind != before {
-			deadline, before = time.Now().Add(patience), behind
+			deadline = time.Now().Add(patience)
+			before = behind
 		}
 		if time.Now().After(deadline) {
 			w.fail("for %s nothing moved, and not everything is committed: %s", patience, behind)
@@ -114,7 +119,9 @@ func (w *world) behind() string {
 	w.t.Helper()
 	var behind strings.Builder
 	for _, topic := range w.topics {
-		committed, first, stable := w.broker.Committed(group, topic), w.broker.Starts(topic), w.broker.Stable(topic)
+		committed := w.broker.Committed(group, topic)
+		first := w.broker.Starts(topic)
+		stable := w.broker.Stable(topic)
 		for p, end := range w.broker.Ends(topic) {
 			if max(first[p], committed[p]) < end {
 				fmt.Fprintf(&behind, "%s/%d holds %d to %d, stable below %d, committed is %d; ", topic, p, first[p], end, stable[p], committed[p])
@@ -131,7 +138,8 @@ func (w *world) check() {
 	if missing := w.producer.missing(held); len(missing) > 0 {
 		w.t.Fatalf("the broker lost %d acknowledged records, %d the first of them: no fault of Rollcall's", len(missing), missing[0])
 	}
-	o, rejected := oracle.New(), map[place]string{}
+	o := oracle.New()
+	rejected := map[place]string{}
 	for _, e := range w.erasures {
 		o.Erase(e)
 	}
@@ -143,7 +151,8 @@ func (w *world) check() {
 	w.checkLog(o)
 	w.checkRejects(rejected)
 	w.checkTraces()
-	w.oracle, w.records = o, len(held)
+	w.oracle = o
+	w.records = len(held)
 }
 
 // checkLog settles the oracle's conflicts by the log, and fails if the log is not exactly the oracle's events.
@@ -155,7 +164,9 @@ func (w *world) checkLog(o *oracle.Oracle) {
 			w.fail("%v\nin the log: %+v", err, log[id])
 		}
 	}
-	lost, odd, foreign := 0, 0, 0
+	lost := 0
+	odd := 0
+	foreign := 0
 	example := ""
 	for id, want := range o.Events() {
 		switch got, ok := log[id]; {

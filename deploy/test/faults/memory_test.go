@@ -76,7 +76,8 @@ func (b *bomb) drop(t *testing.T, broker, topic string, partition int32) (packed
 	failed := make(chan error, b.records)
 	for n := range b.records {
 		r := b.record(n)
-		r.Topic, r.Partition = topic, partition
+		r.Topic = topic
+		r.Partition = partition
 		client.Produce(t.Context(), r, func(_ *kgo.Record, err error) { failed <- err })
 	}
 	must(t, client.Flush(t.Context()))
@@ -116,14 +117,17 @@ func granted(t *testing.T) int {
 // does with memory that it has given back, and dies at once if it wants more. Every record becomes a
 // reject or an event.
 func TestShortBombs(t *testing.T) {
-	all, dir, limit := bombs(), t.TempDir(), granted(t)
+	all := bombs()
+	dir := t.TempDir()
+	limit := granted(t)
 	const topic = "bombs"
 	program := processtest.Build(t, "rollcall/cmd/rollcall")
 	b := startBroker(t, processtest.Build(t, "rollcall/deploy/test/faults/broker"), filepath.Join(dir, "kafka"), []string{topic})
 	engine := enginetest.Start(t, enginetest.Options{Dir: filepath.Join(dir, "engine"), Addr: processtest.FreeAddr(t)})
 	w := &world{t: t, program: program, broker: b, engine: engine, topics: []string{topic}}
 	w.run("migrate", "--clickhouse-url", engine.URL+"/"+database)
-	rejects, events := 0, 0
+	rejects := 0
+	events := 0
 	for i := range all {
 		packed, inflated := all[i].drop(t, b.addr, topic, int32(i%partitions))
 		t.Logf("%6d KiB on the wire, %4d MiB inflated: %s", packed>>10, inflated>>20, all[i].name)

@@ -47,7 +47,8 @@ func (p *process) launch() error {
 	}
 	defer log.Close()
 	cmd := exec.Command(p.command[0], p.command[1:]...)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout = log
+	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := launcher()(cmd.Start); err != nil {
 		return err
@@ -59,7 +60,8 @@ func (p *process) launch() error {
 	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running, p.ended = cmd, ended
+	p.running = cmd
+	p.ended = ended
 	if p.killed {
 		p.killed, p.again = false, time.Now()
 	}
@@ -68,7 +70,8 @@ func (p *process) launch() error {
 
 // launcher runs starts on one thread that never ends: the system kills the children of a thread with the thread.
 var launcher = sync.OnceValue(func() func(func() error) error {
-	calls, results := make(chan func() error), make(chan error)
+	calls := make(chan func() error)
+	results := make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		for call := range calls {
@@ -142,7 +145,8 @@ func (p *process) ensure(t testing.TB) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.again.IsZero() {
-		p.slowest, p.again = max(p.slowest, time.Since(p.again)), time.Time{}
+		p.slowest = max(p.slowest, time.Since(p.again))
+		p.again = time.Time{}
 	}
 }
 

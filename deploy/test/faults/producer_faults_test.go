@@ -70,7 +70,8 @@ func (p *producer) duplicates(ctx context.Context) error {
 func (p *producer) conflicts(ctx context.Context) error {
 	var records []traffic.Record
 	for range 40 {
-		id, at := fmt.Sprint("conflict-", p.rand.IntN(1_000_000)), p.now.Add(-time.Duration(p.rand.IntN(72))*time.Hour)
+		id := fmt.Sprint("conflict-", p.rand.IntN(1_000_000))
+		at := p.now.Add(-time.Duration(p.rand.IntN(72)) * time.Hour)
 		for range 2 + p.rand.IntN(3) {
 			records = append(records, p.message(id, fmt.Sprint("u", p.rand.IntN(5)), fmt.Sprint("model-", p.rand.IntN(3)), at))
 		}

@@ -67,7 +67,8 @@ func (p *proxy) trap(table string, spring func(*call)) *trap {
 func (p *proxy) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.traps, p.noise = nil, nil
+	p.traps = nil
+	p.noise = nil
 }
 
 func (p *proxy) noisy(noise ...func(*call)) {

@@ -155,7 +155,8 @@ func (w *world) run(args ...string) string {
 // strike has the faults happen one after the other while events are produced, so many at least; none, if events is 0. It returns when all of them are acknowledged.
 func (w *world) strike(events int, faults ...fault) {
 	w.t.Helper()
-	over, produced := make(chan struct{}), make(chan error, 1)
+	over := make(chan struct{})
+	produced := make(chan error, 1)
 	go func() { produced <- w.produceUntil(over, events) }()
 	for _, f := range faults {
 		w.struck = append(w.struck, f.name)

@@ -18,7 +18,9 @@ func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
 	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = topic, int32(partitions), 1
+	rt.Topic = topic
+	rt.NumPartitions = int32(partitions)
+	rt.ReplicationFactor = 1
 	for i := 0; i+1 < len(settings); i += 2 {
 		rt.Configs = append(rt.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: settings[i], Value: &settings[i+1]})
 	}
@@ -71,7 +73,8 @@ func (b *Broker) CreatePartitions(topic string, count int) {
 	req := kmsg.NewPtrCreatePartitionsRequest()
 	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
 	rt := kmsg.NewCreatePartitionsRequestTopic()
-	rt.Topic, rt.Count = topic, int32(count)
+	rt.Topic = topic
+	rt.Count = int32(count)
 	req.Topics = append(req.Topics, rt)
 	b.must(fmt.Sprintf("raise topic %s to %d partitions", topic, count), func(ctx context.Context) error {
 		res, err := req.RequestWith(ctx, b.client)
@@ -126,7 +129,8 @@ func (b *Broker) configure(topic, name, value string) {
 	b.t.Helper()
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	rt := kmsg.NewIncrementalAlterConfigsRequestResource()
-	rt.ResourceType, rt.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	rt.ResourceType = kmsg.ConfigResourceTypeTopic
+	rt.ResourceName = topic
 	rt.Configs = append(rt.Configs, kmsg.IncrementalAlterConfigsRequestResourceConfig{Name: name, Value: &value})
 	req.Resources = append(req.Resources, rt)
 	b.must(fmt.Sprintf("set %s of topic %s to %s", name, topic, value), func(ctx context.Context) error {
@@ -166,7 +170,8 @@ func (b *Broker) offsets(topic string, at int64, isolation int8) (offsets []int6
 		rt.Topic = topic
 		for p := range offsets {
 			rp := kmsg.NewListOffsetsRequestTopicPartition()
-			rp.Partition, rp.Timestamp = int32(p), at
+			rp.Partition = int32(p)
+			rp.Timestamp = at
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		req.Topics = append(req.Topics, rt)

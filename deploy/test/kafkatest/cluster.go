@@ -103,10 +103,15 @@ func (c *Cluster) prepare(ctx context.Context, jars string, nodes int) error {
 			return err
 		}
 		walled := "127.0.0.1:" + ports[2*i+1]
-		n.clients.to, n.controller.to = walled, controller
-		roles, listeners, voter := "broker", "PLAINTEXT://"+n.addr+",WALLED://"+walled, n.controller.addr()
+		n.clients.to = walled
+		n.controller.to = controller
+		roles := "broker"
+		listeners := "PLAINTEXT://" + n.addr + ",WALLED://" + walled
+		voter := n.controller.addr()
 		if i == 0 {
-			roles, listeners, voter = "broker,controller", listeners+",CONTROLLER://"+controller, controller
+			roles = "broker,controller"
+			listeners = listeners + ",CONTROLLER://" + controller
+			voter = controller
 		}
 		n.properties = fmt.Sprintf(clusterSettings,
 			roles, i+1, listeners, n.addr, n.clients.addr(), voter, filepath.Join(n.dir, "data"))
@@ -165,7 +170,9 @@ func (c *Cluster) CreateReplicated(topic string, brokers []int32, settings ...st
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
 	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = topic, -1, -1
+	rt.Topic = topic
+	rt.NumPartitions = -1
+	rt.ReplicationFactor = -1
 	rt.ReplicaAssignment = []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Replicas: brokers}}
 	for i := 0; i+1 < len(settings); i += 2 {
 		rt.Configs = append(rt.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: settings[i], Value: &settings[i+1]})

@@ -73,7 +73,8 @@ func fetch(ctx context.Context, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	project, jars := filepath.Join(work, "pom.xml"), filepath.Join(work, "jars")
+	project := filepath.Join(work, "pom.xml")
+	jars := filepath.Join(work, "jars")
 	if err := os.WriteFile(project, pom, 0o644); err != nil {
 		return err
 	}

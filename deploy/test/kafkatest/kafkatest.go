@@ -45,7 +45,8 @@ func Open(t testing.TB, topics ...string) *Broker {
 	case "", "kfake":
 		b.backend = openEmbedded(t)
 	case "real":
-		b.backend, b.Real = openReal(t), true
+		b.backend = openReal(t)
+		b.Real = true
 	default:
 		t.Fatalf("ROLLCALL_TEST_KAFKA is %q: set it to kfake or real", kind)
 	}

@@ -52,7 +52,8 @@ func (w *wall) forward(from net.Conn) {
 		w.mu.Unlock()
 		return
 	}
-	w.conns[from], w.conns[to] = true, true
+	w.conns[from] = true
+	w.conns[to] = true
 	w.mu.Unlock()
 	done := make(chan struct{}, 2)
 	for _, way := range [][2]net.Conn{{from, to}, {to, from}} {

@@ -64,7 +64,8 @@ func TestComposeServicesAreBounded(t *testing.T) {
 
 // The binary's containers have a read-only file system and no rights, take secrets as files only, and no setting that the binary does not know.
 func TestComposeStagesAreLocked(t *testing.T) {
-	project, binary := loadCompose(t), build(t)
+	project := loadCompose(t)
+	binary := build(t)
 	for _, name := range []string{"migrate", "ingest", "rollup", "export"} {
 		s := project.Services[name]
 		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged || s.User != "" {
@@ -121,7 +122,8 @@ func TestComposeTakesOptionalSettings(t *testing.T) {
 	for name, value := range optional {
 		environment = append(environment, name+"="+value)
 	}
-	without, with := loadCompose(t), loadCompose(t, environment...)
+	without := loadCompose(t)
+	with := loadCompose(t, environment...)
 	for _, stage := range []string{"migrate", "ingest", "rollup", "export"} {
 		settings := given(with.Services[stage])
 		for name, value := range optional {

@@ -25,7 +25,8 @@ func TestDockerfileFitsItsBinary(t *testing.T) {
 	if command == nil || len(stages) != 2 {
 		t.Fatalf("the Dockerfile does not build as this test knows:\n%s", text)
 	}
-	path, base := filepath.Join(t.TempDir(), "rollcall"), stages[1][1]
+	path := filepath.Join(t.TempDir(), "rollcall")
+	base := stages[1][1]
 	build := exec.Command("go", "build", command[1], "-ldflags="+command[2], "-o", path, command[3])
 	build.Dir, build.Env = "../../..", append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := build.CombinedOutput(); err != nil {

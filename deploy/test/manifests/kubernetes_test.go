@@ -80,7 +80,8 @@ func TestKustomizationIsBuilt(t *testing.T) {
 
 // Every pod runs as nobody, on a read-only file system, within limits, with the settings of a ConfigMap that the binary understands and the secrets of a Secret.
 func TestPodsAreLocked(t *testing.T) {
-	all, binary := buildKustomization(t), build(t)
+	all := buildKustomization(t)
+	binary := build(t)
 	for name, pod := range all.pods() {
 		if c := pod.SecurityContext; c == nil || c.RunAsNonRoot == nil || !*c.RunAsNonRoot || c.SeccompProfile == nil {
 			t.Errorf("%s: the pod may run as root", name)
@@ -147,7 +148,8 @@ func (all objects) pods() map[string]corev1.PodSpec {
 func TestStagesStayUp(t *testing.T) {
 	all := buildKustomization(t)
 	for _, d := range all.deployments {
-		labels, c := d.Spec.Template.Labels, d.Spec.Template.Spec.Containers[0]
+		labels := d.Spec.Template.Labels
+		c := d.Spec.Template.Spec.Containers[0]
 		if !selects(d.Spec.Selector.MatchLabels, labels) || *d.Spec.Replicas < 2 || *d.Spec.Template.Spec.TerminationGracePeriodSeconds < 16 {
 			t.Errorf("%s: selector, replicas or the time to stop (15 s and a little)", d.Name)
 		}

@@ -109,7 +109,8 @@ func (o orders) watch(arguments ...string) int {
 
 func (o orders) pass(arguments ...string) int {
 	cmd := exec.Command(o.Go, arguments...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout = os.Stdout
+	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return exitCaught
 	}
@@ -127,7 +128,8 @@ func (o orders) try(c choice) int {
 		panic(err)
 	}
 	defer os.RemoveAll(bin)
-	tests, overlay := filepath.Join(bin, "package.test"), filepath.Join(bin, "overlay.json")
+	tests := filepath.Join(bin, "package.test")
+	overlay := filepath.Join(bin, "overlay.json")
 	c.leaveOut(overlay)
 	build := exec.Command(o.Go, "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", tests, ".")
 	if err := build.Run(); err != nil {

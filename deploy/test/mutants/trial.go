@@ -75,7 +75,8 @@ func (t trial) run() (result, error) {
 		"--invert-logical", "--invert-loopctrl", "--invert-assignments", "--invert-bitwise")
 	cmd.Dir = t.root
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), ordersVariable+"="+string(text))
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.Stdout = os.Stderr
+	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return result{}, err
 	}

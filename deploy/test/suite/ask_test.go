@@ -150,7 +150,8 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 	}
 	if !a.DropIn {
 		if r.IntN(3) == 0 {
-			a.From, a.To = "", ""
+			a.From = ""
+			a.To = ""
 			a.Range = []string{"this_month", "last_month", "this_week", "last_week"}[r.IntN(4)]
 			a.WeekMonday = strings.HasSuffix(a.Range, "week") && r.IntN(2) == 0
 		}

@@ -68,7 +68,8 @@ func startServers(ctx context.Context) (err error) {
 		if secured, err = certtest.New(dir); err != nil {
 			return err
 		}
-		security.tls, security.kcat = secured.Client(), []string{"-X", "security.protocol=ssl", "-X", "ssl.ca.location=" + secured.CertFile}
+		security.tls = secured.Client()
+		security.kcat = []string{"-X", "security.protocol=ssl", "-X", "ssl.ca.location=" + secured.CertFile}
 	}
 	if err := startClickHouse(ctx, secured); err != nil {
 		return err
@@ -77,9 +78,12 @@ func startServers(ctx context.Context) (err error) {
 }
 
 func startClickHouse(ctx context.Context, secured *certtest.Certificate) error {
-	scheme, port, files := "http", "8123/tcp", []testcontainers.ContainerFile(nil)
+	scheme := "http"
+	port := "8123/tcp"
+	files := []testcontainers.ContainerFile(nil)
 	if secured != nil {
-		scheme, port = "https", "8443/tcp"
+		scheme = "https"
+		port = "8443/tcp"
 		files = append(files, fileOf("/etc/clickhouse-server/tls.pem", secured.PEM), fileOf("/etc/clickhouse-server/config.d/tls.xml", clickhouseTLS))
 	}
 	server, err := testcontainers.Run(ctx, clickhouseImage, testcontainers.WithExposedPorts("8123/tcp", "8443/tcp"), testcontainers.WithFiles(files...),

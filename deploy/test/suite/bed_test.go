@@ -49,7 +49,9 @@ func newBed(t *testing.T) *bed {
 
 func newBedOn(t *testing.T, broker string, ch, shard tables.Options) *bed {
 	b := &bed{t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{}, files: map[string][]byte{}}
-	b.broker, b.ch, b.shard = broker, ch, shard
+	b.broker = broker
+	b.ch = ch
+	b.shard = shard
 	conn, err := tables.Open(b.shard)
 	b.must(err)
 	b.conn = conn

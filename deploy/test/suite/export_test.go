@@ -92,7 +92,8 @@ func (b *bed) byMonths() {
 	today := schema.DayOf(b.now.UTC())
 	for _, org := range workspaces() {
 		span := tables.Span{Org: org, From: schema.Earliest(today), To: today}
-		span.MonthsFrom, span.MonthsTo = span.From, span.To
+		span.MonthsFrom = span.From
+		span.MonthsTo = span.To
 		plan, err := tables.ReadPlan(b.t.Context(), b.conn, span, b.now)
 		b.must(err)
 		var months uint64
@@ -116,7 +117,8 @@ func workspaces() []string {
 // compare asks random questions about a random share of all workspaces, data types and groupings.
 func (b *bed) compare(r *rand.Rand, share float64) {
 	b.t.Helper()
-	asked, failed := 0, 0
+	asked := 0
+	failed := 0
 	for _, org := range workspaces() {
 		for _, dataType := range dataTypes {
 			groups := groupings[dataType]
@@ -129,7 +131,9 @@ func (b *bed) compare(r *rand.Rand, share float64) {
 				}
 				for range *requests {
 					a := random(r, b.now)
-					a.Org, a.Type, a.GroupBy = org, dataType, group
+					a.Org = org
+					a.Type = dataType
+					a.GroupBy = group
 					asked++
 					if err := b.check(a); err != nil {
 						b.t.Errorf("seed %d: %s\n%v", *seed, a, err)

@@ -20,7 +20,8 @@ func TestAKeyReachesNothingOfOthers(t *testing.T) {
 
 	for _, dataType := range dataTypes {
 		a := ask{Query: year}
-		a.Org, a.Type = stranger, dataType
+		a.Org = stranger
+		a.Type = dataType
 		if dataType == "workflows" {
 			a.Type = "models"
 		}
@@ -35,7 +36,10 @@ func TestAKeyReachesNothingOfOthers(t *testing.T) {
 				t.Errorf("%s with %s: status %d: %.200s", dataType, name, status, body)
 			}
 		}
-		a.DropIn, a.Format, a.Zone, a.ToZone = true, "json", "UTC", "UTC"
+		a.DropIn = true
+		a.Format = "json"
+		a.Zone = "UTC"
+		a.ToZone = "UTC"
 		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json", a.body()); status != http.StatusNotFound {
 			t.Errorf("%s by the drop-in surface: status %d: %.200s", dataType, status, body)
 		}
@@ -67,7 +71,10 @@ func (b *bed) ownRowsOnly(year oracle.Query) {
 func (b *bed) linksAreBound(year oracle.Query) {
 	b.t.Helper()
 	a := ask{Query: year, DropIn: true, Format: "csv"}
-	a.Org, a.Type, a.Zone, a.ToZone = traffic.Full, "users", "UTC", "UTC"
+	a.Org = traffic.Full
+	a.Type = "users"
+	a.Zone = "UTC"
+	a.ToZone = "UTC"
 	status, body := b.answer(a)
 	b.must(statusError(status, body, http.StatusOK))
 	link := string(body[strings.Index(string(body), `"downloadUrl":"`)+len(`"downloadUrl":"`):])

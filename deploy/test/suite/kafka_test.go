@@ -44,7 +44,8 @@ func (b *bed) committed() error {
 	if err != nil {
 		return err
 	}
-	ends, partitions := map[string][]kafka.OffsetRequest{}, map[string][]int{}
+	ends := map[string][]kafka.OffsetRequest{}
+	partitions := map[string][]int{}
 	for _, topic := range meta.Topics {
 		for _, p := range topic.Partitions {
 			ends[topic.Name] = append(ends[topic.Name], kafka.LastOffsetOf(p.ID))

@@ -49,7 +49,8 @@ func (b *bed) kcat(month string) {
 	binary, err := filepath.Glob("testdata/kcat/binary/*.json")
 	b.must(err)
 	for _, file := range binary {
-		args, record := []string{"-P", "-b", b.broker, "-t", topics[1], "-k", "acme"}, oracle.Record{Value: b.text(file, month)}
+		args := []string{"-P", "-b", b.broker, "-t", topics[1], "-k", "acme"}
+		record := oracle.Record{Value: b.text(file, month)}
 		for _, header := range strings.Fields(string(b.text(strings.TrimSuffix(file, ".json")+".headers", month))) {
 			args = append(args, "-H", header)
 			name, value, _ := strings.Cut(header, "=")

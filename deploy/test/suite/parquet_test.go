@@ -70,7 +70,8 @@ func cell(column *parquet.Column, values map[int][]parquet.Value) (string, error
 	if len(column.Columns()) != 1 || len(column.Columns()[0].Columns()) != 2 {
 		return "", fmt.Errorf("neither a value nor a map: %s", column)
 	}
-	key, value := column.Columns()[0].Columns()[0], column.Columns()[0].Columns()[1]
+	key := column.Columns()[0].Columns()[0]
+	value := column.Columns()[0].Columns()[1]
 	var members []string
 	for i, k := range values[key.Index()] {
 		if k.IsNull() { // the map is empty

@@ -46,7 +46,8 @@ func (b *bed) reconcile(r *rand.Rand) {
 	for range 2 {
 		a := ask{Query: oracle.Query{Org: traffic.Full}}
 		a.period(r, b.now)
-		users, models := b.sheet(a, "users"), b.sheet(a, "models")
+		users := b.sheet(a, "users")
+		models := b.sheet(a, "models")
 		b.equal(a, "messages to assistants", users.sum("messages_assistants"), b.sheet(a, "assistants").sum("messages"))
 		b.equal(a, "messages in projects", users.sum("messages_projects"), b.sheet(a, "projects").sum("messages"))
 		b.equal(a, "requests", new(big.Rat).Add(users.sum("requests"), b.withoutUser(a)), models.sum("requests"))

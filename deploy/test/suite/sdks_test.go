@@ -162,7 +162,8 @@ func (b *bed) sent(topic string) (all []oracle.Record) {
 			for _, h := range m.Headers {
 				record.Headers = append(record.Headers, oracle.Header{Key: h.Key, Value: h.Value})
 			}
-			all, offset = append(all, record), m.Offset+1
+			all = append(all, record)
+			offset = m.Offset + 1
 		}
 	}
 	return all

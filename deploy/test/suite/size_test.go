@@ -68,7 +68,8 @@ type sizes struct {
 func newSizes(b *testing.B) *sizes {
 	s := &sizes{B: b, ch: enginetest.Database(b)}
 	today := schema.DayOf(time.Now().UTC())
-	s.from, s.to = schema.Earliest(today), today-1
+	s.from = schema.Earliest(today)
+	s.to = today - 1
 	var err error
 	if s.conn, err = tables.Open(s.ch); err != nil {
 		b.Fatal(err)

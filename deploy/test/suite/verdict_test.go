@@ -20,7 +20,9 @@ var records = flag.Int("records", 20_000, "how many random records the decoder i
 func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 	now := time.Now()
 	r := rand.New(rand.NewPCG(*seed, 3))
-	decoder, wrong, verdicts := schema.NewDecoder(), 0, map[string]int{}
+	decoder := schema.NewDecoder()
+	wrong := 0
+	verdicts := map[string]int{}
 	for _, record := range traffic.Make(traffic.Config{Seed: *seed, Now: now, Events: *records, Topics: topics}) {
 		if r.IntN(3) > 0 {
 			record = damaged(r, record)
@@ -147,9 +149,15 @@ func decoded(d *schema.Decoder, r traffic.Record, now time.Time) (oracle.Event, 
 
 func describe(out *oracle.Event, e *schema.Entity) {
 	out.Kind = []string{"", "workspace", "user", "assistant", "workflow", "project", "api_key"}[e.Kind]
-	out.Entity, out.Deleted = string(e.ID), e.Deleted
-	out.Name, out.Email, out.Role, out.Department = string(e.Name), string(e.Email), string(e.Role), string(e.Department)
-	out.Description, out.URL, out.Owner = string(e.Description), string(e.URL), string(e.Owner)
+	out.Entity = string(e.ID)
+	out.Deleted = e.Deleted
+	out.Name = string(e.Name)
+	out.Email = string(e.Email)
+	out.Role = string(e.Role)
+	out.Department = string(e.Department)
+	out.Description = string(e.Description)
+	out.URL = string(e.URL)
+	out.Owner = string(e.Owner)
 	if e.JoinedAt != nil {
 		out.Joined = e.JoinedAt.String()
 	}

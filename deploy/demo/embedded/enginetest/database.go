@@ -16,7 +16,8 @@ import (
 // Database makes a database with Rollcall's tables on the shared engine. It is dropped at the test's end.
 func Database(t testing.TB) tables.Options {
 	t.Helper()
-	s, name := Shared(t), "test_"+strings.ReplaceAll(uuid.NewString(), "-", "")
+	s := Shared(t)
+	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	if err := s.copyTemplate(name); err != nil {
 		t.Fatalf("make a test database: %v", err)
 	}

@@ -27,7 +27,8 @@ func withTemplate(o Options) (Options, error) {
 }
 
 func (s *Server) copyTemplate(name string) error {
-	t, ctx := &s.template, context.Background()
+	t := &s.template
+	ctx := context.Background()
 	place := fmt.Sprintf("File('%s/')", filepath.Join(t.dir, "template"))
 	t.once.Do(func() {
 		if _, t.err = tables.Migrate(ctx, s.options("template")); t.err != nil {

@@ -23,7 +23,8 @@ func ReadCSV(file []byte, delimiter byte) (records [][]string, err error) {
 			file = file[1:]
 		case bytes.HasPrefix(file, []byte("\r\n")):
 			file = file[2:]
-			records, record = append(records, record), nil
+			records = append(records, record)
+			record = nil
 		default:
 			return nil, fmt.Errorf("record %d: after cell %q there is neither a delimiter nor CRLF", len(records)+1, cell)
 		}

@@ -21,9 +21,11 @@ func (h history) at(ms int64) (valid Event) {
 		switch {
 		case e.Deleted:
 		case e.Time <= ms:
-			valid, described = e, true
+			valid = e
+			described = true
 		case !described:
-			valid, described = e, true
+			valid = e
+			described = true
 			ms = e.Time // of several descriptions at the earliest time, the last in order holds
 		}
 	}

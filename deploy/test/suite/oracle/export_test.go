@@ -197,7 +197,8 @@ func TestReadCSVHoldsToRFC4180(t *testing.T) {
 
 // csvOf is the export as text, with semicolons and without quoting, to be read by people.
 func csvOf(t *testing.T, o *Oracle, q Query) string {
-	q.Org, q.Now = "o", now
+	q.Org = "o"
+	q.Now = now
 	table, err := o.Export(q)
 	if err != nil {
 		t.Fatal(err)

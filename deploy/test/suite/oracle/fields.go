@@ -159,7 +159,8 @@ func (d *data) time(raw json.RawMessage) int64 {
 	env := data{fields: map[string]json.RawMessage{"time": raw}}
 	env.need("time")
 	s := env.text("time", 1<<20)
-	d.missing, d.invalid = d.missing || env.missing, d.invalid || env.invalid
+	d.missing = d.missing || env.missing
+	d.invalid = d.invalid || env.invalid
 	if s == "" {
 		return 0
 	}
@@ -169,7 +170,8 @@ func (d *data) time(raw json.RawMessage) int64 {
 		return 0
 	}
 	if minute, leap := strings.CutSuffix(m[2], ":60"); leap {
-		m[2], m[3] = minute+":59", ".999"
+		m[2] = minute + ":59"
+		m[3] = ".999"
 	}
 	at, err := time.Parse("2006-01-02T15:04:05Z07:00", m[1]+"T"+m[2]+strings.ToUpper(m[4]))
 	if err != nil {

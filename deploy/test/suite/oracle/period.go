@@ -41,7 +41,8 @@ func (q Query) period() (p period, err error) {
 			return p, err
 		}
 	}
-	p.from, p.to = q.From[:10], q.To[:10]
+	p.from = q.From[:10]
+	p.to = q.To[:10]
 	if p.start, err = instant(q.From, "T00:00:00.000", q.Zone, false); err != nil {
 		return p, err
 	}

@@ -32,7 +32,9 @@ func Read(r Record, now time.Time) (e Event, reason string) {
 	if env == nil || env.SpecVersion != "1.0" || env.ID == "" || env.Source == "" || env.Type == "" {
 		return e, "not_cloudevent"
 	}
-	e.Type, e.Source, e.ID = env.Type, env.Source, env.ID
+	e.Type = env.Type
+	e.Source = env.Source
+	e.ID = env.ID
 	fields, known := contract[e.Type]
 	if !known {
 		return e, "unknown_type"
@@ -66,7 +68,10 @@ func (d *data) verdict(e Event, now time.Time) string {
 }
 
 // The product's calendar: the specification names no end of time, its tables have one.
-const firstYear, lastYear = 1900, 2299
+const (
+	firstYear = 1900
+	lastYear  = 2299
+)
 
 // day is the UTC day of a time in milliseconds.
 func day(ms int64) time.Time {
@@ -92,7 +97,9 @@ type envelope struct {
 
 // envelopeOf reads the CloudEvents attributes in the record's content mode; nil if it is not in either.
 func envelopeOf(r Record) *envelope {
-	headers, binary, contentType := map[string]string{}, false, ""
+	headers := map[string]string{}
+	binary := false
+	contentType := ""
 	for _, h := range r.Headers {
 		headers[h.Key] = string(h.Value)
 		binary = binary || h.Key == "ce_specversion"

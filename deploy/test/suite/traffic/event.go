@@ -90,7 +90,8 @@ func (m *maker) action(e *event) {
 
 func (m *maker) token(e *event) {
 	e.kind, e.at = "usage.token.v1", m.usageTime()
-	user, key := pick(m, users), pick(m, apiKeys)
+	user := pick(m, users)
+	key := pick(m, apiKeys)
 	switch m.IntN(4) {
 	case 0:
 		user = ""

@@ -19,7 +19,8 @@ func earliest(now time.Time) time.Time {
 
 // usageTime is where it matters: the first day and the last hours, both sides of midnights and of months' ends, the nights when clocks change, and anywhere else.
 func (m *maker) usageTime() int64 {
-	first, now := m.first.UnixMilli(), m.Now.UnixMilli()
+	first := m.first.UnixMilli()
+	now := m.Now.UnixMilli()
 	any := first + m.Int64N(now-first)
 	switch m.IntN(10) {
 	case 0:
@@ -46,7 +47,8 @@ func (m *maker) usageTime() int64 {
 
 // entityTime is long ago, within the year, or in the future; not within hours after now, so that it does not pass while a test runs.
 func (m *maker) entityTime() int64 {
-	first, now := m.first.UnixMilli(), m.Now.UnixMilli()
+	first := m.first.UnixMilli()
+	now := m.Now.UnixMilli()
 	switch m.IntN(10) {
 	case 0:
 		return m.Int64N(first)

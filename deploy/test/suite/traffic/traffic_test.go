@@ -15,7 +15,8 @@ func TestTrafficHasEverythingItPromises(t *testing.T) {
 	if !reflect.DeepEqual(records, Make(c)) {
 		t.Error("the same seed makes other records")
 	}
-	o, accepted := oracle.New(), 0
+	o := oracle.New()
+	accepted := 0
 	for _, r := range records {
 		in := oracle.Record{Value: r.Value}
 		for _, h := range r.Headers {
