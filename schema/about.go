@@ -8,10 +8,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// searched is how much of a value that is not JSON, or too large to be decoded, is looked through for names.
+// searched is how much of a value that is not JSON, or too large to be decoded, is looked through
+// for names.
 const searched = 64 << 10
 
-// about fills in whom a rejected record speaks of, and when it was, as far as it could be read: rejects are found and erased by it.
+// about fills in whom a rejected record speaks of, and when it was, as far as it could be read:
+// rejects are found and erased by it.
 func (d *Decoder) about(rej *Rejection) *Rejection {
 	f := &d.fields
 	rej.Org, rej.User = f.text(orgID), f.text(userID)
@@ -22,14 +24,16 @@ func (d *Decoder) about(rej *Rejection) *Rejection {
 	return rej
 }
 
-// About fills in whom a record speaks of, and when it was, that is rejected without having been decoded. Its value may be cut.
+// About fills in whom a record speaks of, and when it was, that is rejected without having been
+// decoded. Its value may be cut.
 func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
 	value := withoutMark(rec.Value[:min(len(rec.Value), searched)])
 	_ = d.read(d.fields.begin(rec), value) // what it found before the end counts
 	return d.aboutBroken(value, rej)
 }
 
-// aboutBroken is about for a value that could be decoded in part: what is still unknown is searched for as text.
+// aboutBroken is about for a value that could be decoded in part: what is still unknown is searched
+// for as text.
 func (d *Decoder) aboutBroken(value []byte, rej *Rejection) *Rejection {
 	value = value[:min(len(value), searched)]
 	f := &d.fields

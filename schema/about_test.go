@@ -13,22 +13,28 @@ func TestRejectionsNameWhomTheySpeakOf(t *testing.T) {
 		binary    bool
 		org, user string
 	}{
-		"another type":                   {string(structured("x", chat(""))), false, "o", "u"},
-		"an entity":                      {string(structured(entity, user(`,"role":"x"`))), false, "o", "u"},
-		"an entity of another kind":      {string(structured(entity, `{"org_id":"o","kind":"project","id":"u","role":"x"}`)), false, "o", ""},
-		"cut after the names":            {string(structured(message, chat("")[:len(chat(""))-4])), false, "o", "u"},
-		"broken before the names":        {`{"specversion":1.,"data":{"org_id" : "o","user_id":` + "\n" + `"u"}}`, false, "o", "u"},
+		"another type": {string(structured("x", chat(""))), false, "o", "u"},
+		"an entity":    {string(structured(entity, user(`,"role":"x"`))), false, "o", "u"},
+		"an entity of another kind": {
+			string(structured(entity, `{"org_id":"o","kind":"project","id":"u","role":"x"}`)), false, "o", "",
+		},
+		"cut after the names": {string(structured(message, chat("")[:len(chat(""))-4])), false, "o", "u"},
+		"broken before the names": {
+			`{"specversion":1.,"data":{"org_id" : "o","user_id":` + "\n" + `"u"}}`, false, "o", "u",
+		},
 		"broken entity":                  {`{"id":"e-1",,"data":{"org_id":"o","id":"u","kind":"user"}}`, false, "o", "u"},
 		"broken, names with escapes":     {`x{"org_id":"\u006f","user_id":"a\"b"}`, false, "o", `a"b`},
 		"broken, a name that is cut":     {`x{"org_id":"o","user_id":"u`, false, "o", ""},
 		"broken, the last of two counts": {`x{"org_id":"o","user_id":"a","user_id":"u","user_id":7}`, false, "o", "u"},
 		"broken binary entity":           {`{"org_id":"o","kind":"user","id":"u"`, true, "o", "u"},
 		"too large":                      {string(structured(message, chat(""))) + large, false, "o", "u"},
-		"too large and cut":              {`{"data":{"org_id":"o","kind":"user","id":"u","description":"` + large + `"}}`, false, "o", "u"},
-		"too large, binary":              {chat("") + large, true, "o", "u"},
-		"a batch":                        {`[` + string(structured(message, chat(""))) + `]`, false, "", ""},
-		"nothing":                        {``, false, "", ""},
-		"quotes only":                    {`"user_id":"`, false, "", ""},
+		"too large and cut": {
+			`{"data":{"org_id":"o","kind":"user","id":"u","description":"` + large + `"}}`, false, "o", "u",
+		},
+		"too large, binary": {chat("") + large, true, "o", "u"},
+		"a batch":           {`[` + string(structured(message, chat(""))) + `]`, false, "", ""},
+		"nothing":           {``, false, "", ""},
+		"quotes only":       {`"user_id":"`, false, "", ""},
 	} {
 		rec := &Record{Value: []byte(c.value)}
 		if c.binary {

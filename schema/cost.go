@@ -114,7 +114,8 @@ func roundedNano(b []byte) (uint64, bool) {
 		return n, true
 	}
 	digits, point, negative := significant(b)
-	// The value is 0.digits × 10^point; keep digits of it stand before the ninth place after the point.
+	// The value is 0.digits × 10^point; keep digits of it stand before the ninth place after the
+	// point.
 	keep := point + costDigits
 	if keep > 19 {
 		return 0, len(digits) == 0 // too large, unless it is 0
@@ -132,7 +133,8 @@ func roundedNano(b []byte) (uint64, bool) {
 	return n, n <= maxCost && (!negative || n == 0)
 }
 
-// significant takes a JSON number apart: its digits without leading zeros, and the place of the point before them.
+// significant takes a JSON number apart: its digits without leading zeros, and the place of the
+// point before them.
 func significant(b []byte) (digits []byte, point int, negative bool) {
 	negative = b[0] == '-'
 	seenPoint := false
@@ -176,7 +178,8 @@ func exponent(b []byte) int {
 
 func clamp(n int) int { return min(max(n, -1<<30), 1<<30) }
 
-// roundsUp is half-even: what follows the kept digits is more than half, or half and the last kept digit is odd.
+// roundsUp is half-even: what follows the kept digits is more than half, or half and the last kept
+// digit is odd.
 func roundsUp(digits []byte, keep int, n uint64) bool {
 	if keep < 0 || keep >= len(digits) {
 		return false

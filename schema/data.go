@@ -51,7 +51,8 @@ func (d *Decoder) context(ev *Event) {
 // entities are the three things that usage may belong to.
 func (d *Decoder) entities(ev *Event) {
 	j := &d.judge
-	ev.Assistant, ev.Project, ev.Workflow = j.limited(assistantID, maxID), j.limited(projectID, maxID), j.limited(workflowID, maxID)
+	ev.Assistant, ev.Project, ev.Workflow = j.limited(assistantID, maxID), j.limited(projectID,
+		maxID), j.limited(workflowID, maxID)
 }
 
 func (d *Decoder) action(ev *Event) {
@@ -134,7 +135,8 @@ func (d *Decoder) joinedAt() *Day {
 	return &d.joined
 }
 
-// settings are nil where the event has none: the workspace's stay as they were. Members it leaves out take their defaults.
+// settings are nil where the event has none: the workspace's stay as they were. Members it leaves
+// out take their defaults.
 func (d *Decoder) settings() *Settings {
 	j := &d.judge
 	switch j.f.settings {

@@ -29,8 +29,9 @@ func NewDecoder() *Decoder {
 	return d
 }
 
-// Decode judges a record at the time now. It returns nil and fills ev, whose texts hold until the next call; or it says which rule the record breaks, the
-// first that applies in the order of Reasons.
+// Decode judges a record at the time now. It returns nil and fills ev, whose texts hold until the
+// next call; or it says which rule the record breaks, the first that applies in the order of
+// Reasons.
 func (d *Decoder) Decode(rec *Record, now time.Time, ev *Event) *Rejection {
 	if len(rec.Value) > MaxValueBytes {
 		return d.tooLarge(rec, len(rec.Value))
@@ -82,7 +83,8 @@ func (d *Decoder) malformed(rec *Record, err error) *Rejection {
 	value := withoutMark(rec.Value)
 	switch {
 	case len(value) == 0:
-		return d.reject(MalformedJSON, "the value is empty; send the event as JSON (deletions are entity events with deleted: true)")
+		return d.reject(MalformedJSON,
+			"the value is empty; send the event as JSON (deletions are entity events with deleted: true)")
 	case bytes.HasPrefix(value, []byte("\xff\xfe")) || bytes.HasPrefix(value, []byte("\xfe\xff")):
 		return d.reject(MalformedJSON, "the value is not JSON in UTF-8: it begins as UTF-16 does; send UTF-8")
 	}

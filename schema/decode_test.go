@@ -7,9 +7,13 @@ import (
 	"time"
 )
 
-// structured is an event of that type, with data and whatever envelope members are said instead of the usual ones.
+// structured is an event of that type, with data and whatever envelope members are said instead of
+// the usual ones.
 func structured(typ, data string, instead ...string) []byte {
-	members := map[string]string{"specversion": `"1.0"`, "id": `"id-1"`, "source": `"/test"`, "type": `"` + typ + `"`, "time": `"2026-10-31T08:15:30Z"`, "data": data}
+	members := map[string]string{
+		"specversion": `"1.0"`, "id": `"id-1"`, "source": `"/test"`, "type": `"` + typ + `"`,
+		"time": `"2026-10-31T08:15:30Z"`, "data": data,
+	}
 	for i := 0; i < len(instead); i += 2 {
 		members[instead[i]] = instead[i+1]
 	}
@@ -83,7 +87,8 @@ func TestRules(t *testing.T) {
 		{"byte order mark behind", append(structured(message, chat("")), mark...), MalformedJSON},
 		{"UTF-16", []byte("\xff\xfe{\x00}\x00"), MalformedJSON},
 		{"surrogate pair", structured(message, chat(`,"client":"\ud83d\ude00"`)), ""},
-		{"leading zero", structured(token, `{"org_id":"o","user_id":"u","model":"m","prompt_tokens":01,"completion_tokens":2}`), MalformedJSON},
+		{"leading zero", structured(token,
+			`{"org_id":"o","user_id":"u","model":"m","prompt_tokens":01,"completion_tokens":2}`), MalformedJSON},
 		{"a batch", append(append([]byte{'['}, structured(message, chat(""))...), ']'), NotCloudEvent},
 		{"a text", []byte(`"x"`), NotCloudEvent},
 		{"no specversion", structured(message, chat(""), "specversion", ""), NotCloudEvent},
@@ -148,9 +153,12 @@ func TestRules(t *testing.T) {
 		{"keys are case-sensitive", structured(message, `{"Org_id":"o","user_id":"u","channel":"chat"}`), MissingField},
 		{"the last of repeated keys counts", structured(message, chat(`,"channel":"nowhere"`)), InvalidValue},
 		{"token", structured(token, request("")), ""},
-		{"token of a key", structured(token, `{"org_id":"o","api_key_id":"k","model":"m","prompt_tokens":0,"completion_tokens":0}`), ""},
-		{"token of nobody", structured(token, `{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2}`), MissingField},
-		{"token without count", structured(token, `{"org_id":"o","user_id":"u","model":"m","prompt_tokens":1}`), MissingField},
+		{"token of a key", structured(token,
+			`{"org_id":"o","api_key_id":"k","model":"m","prompt_tokens":0,"completion_tokens":0}`), ""},
+		{"token of nobody", structured(token, `{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2}`),
+			MissingField},
+		{"token without count", structured(token, `{"org_id":"o","user_id":"u","model":"m","prompt_tokens":1}`),
+			MissingField},
 		{"count 2³²−1", structured(token, request(`,"cached_prompt_tokens":4294967295`)), ""},
 		{"count 2³²", structured(token, request(`,"cached_prompt_tokens":4294967296`)), InvalidValue},
 		{"count -1", structured(token, request(`,"cached_prompt_tokens":-1`)), InvalidValue},
@@ -167,8 +175,10 @@ func TestRules(t *testing.T) {
 		{"cost text of 10 digits written out", structured(token, request(`,"cost_usd":"1.5e-9"`)), InvalidValue},
 		{"cost true", structured(token, request(`,"cost_usd":true`)), InvalidValue},
 		{"run", structured(workflow, `{"org_id":"o","workflow_id":"w","run_id":"r","status":"failed","duration_ms":0}`), ""},
-		{"run without status", structured(workflow, `{"org_id":"o","workflow_id":"w","run_id":"r","duration_ms":0}`), MissingField},
-		{"run of an unknown status", structured(workflow, `{"org_id":"o","workflow_id":"w","run_id":"r","status":"done","duration_ms":0}`), InvalidValue},
+		{"run without status", structured(workflow, `{"org_id":"o","workflow_id":"w","run_id":"r","duration_ms":0}`),
+			MissingField},
+		{"run of an unknown status", structured(workflow,
+			`{"org_id":"o","workflow_id":"w","run_id":"r","status":"done","duration_ms":0}`), InvalidValue},
 		{"entity", structured(entity, user(`,"name":`+text256(4096)+`,"url":`+text256(2048))), ""},
 		{"name of 4097 bytes", structured(entity, user(`,"name":`+text256(4097))), InvalidValue},
 		{"url of 2049 bytes", structured(entity, user(`,"url":`+text256(2049))), InvalidValue},
@@ -181,7 +191,8 @@ func TestRules(t *testing.T) {
 		{"workspace of another id", structured(entity, `{"org_id":"o","kind":"workspace","id":"p"}`), InvalidValue},
 		{"workspace", structured(entity, `{"org_id":"o","kind":"workspace","id":"o","settings":{"byok":true}}`), ""},
 		{"settings as a text", structured(entity, `{"org_id":"o","kind":"workspace","id":"o","settings":"x"}`), InvalidValue},
-		{"a setting as a number", structured(entity, `{"org_id":"o","kind":"workspace","id":"o","settings":{"byok":1}}`), InvalidValue},
+		{"a setting as a number", structured(entity, `{"org_id":"o","kind":"workspace","id":"o","settings":{"byok":1}}`),
+			InvalidValue},
 		{"settings of a user are unknown", structured(entity, user(`,"settings":"x"`)), ""},
 		{"entity of 1970", structured(entity, user(""), "time", `"1970-01-01T00:00:00Z"`), ""},
 		{"entity of 1969", structured(entity, user(""), "time", `"1969-12-31T23:59:59.999Z"`), InvalidValue},
@@ -230,7 +241,8 @@ func TestBinaryMode(t *testing.T) {
 	}
 }
 
-// The version is of the content: what is written otherwise but means the same has the same, what means something else has another.
+// The version is of the content: what is written otherwise but means the same has the same, what
+// means something else has another.
 func TestVersionIsOfTheContent(t *testing.T) {
 	version := func(value []byte) (EventID, uint64) {
 		t.Helper()
@@ -245,9 +257,11 @@ func TestVersionIsOfTheContent(t *testing.T) {
 	}
 	id, first := version(structured(token, request(`,"cost_usd":0.5,"client":"web"`)))
 	for name, value := range map[string][]byte{
-		"key order":      structured(token, `{"client":"web","cost_usd":0.5,"completion_tokens":2,"prompt_tokens":1,"model":"m","user_id":"u","org_id":"o"}`),
-		"unknown key":    structured(token, request(`,"cost_usd":0.5,"client":"web","x":1`)),
-		"offset":         structured(token, request(`,"cost_usd":0.5,"client":"web"`), "time", `"2026-10-31T10:15:30.0004+02:00"`),
+		"key order": structured(token,
+			`{"client":"web","cost_usd":0.5,"completion_tokens":2,"prompt_tokens":1,"model":"m","user_id":"u","org_id":"o"}`),
+		"unknown key": structured(token, request(`,"cost_usd":0.5,"client":"web","x":1`)),
+		"offset": structured(token, request(`,"cost_usd":0.5,"client":"web"`), "time",
+			`"2026-10-31T10:15:30.0004+02:00"`),
 		"cost as a text": structured(token, request(`,"cost_usd":"0.50","client":"web"`)),
 		"escapes":        structured(token, request(`,"cost_usd":5e-1,"client":"\u0077eb"`)),
 		"null":           structured(token, request(`,"cost_usd":0.5,"client":"web","provider":null,"byok":false`)),
@@ -276,15 +290,19 @@ func TestVersionIsOfTheContent(t *testing.T) {
 
 func TestCosts(t *testing.T) {
 	for number, nano := range map[string]uint64{
-		"0": 0, "-0": 0, "-0.0": 0, "1": 1e9, "0.000000001": 1, "1.5e-9": 2, "2.5e-9": 2, "0.0000000005": 0, "0.00000000050000000001": 1, "0.0000000015": 2,
-		"1e9": 1e18, "1E+9": 1e18, "999999999.9999999999": 1e18, "1e-400": 0, "0e99999999999999999999": 0, "123.456": 123456000000, "-1e-10": 0, "1e-99999999999999999999": 0,
+		"0": 0, "-0": 0, "-0.0": 0, "1": 1e9, "0.000000001": 1, "1.5e-9": 2, "2.5e-9": 2, "0.0000000005": 0,
+		"0.00000000050000000001": 1, "0.0000000015": 2,
+		"1e9": 1e18, "1E+9": 1e18, "999999999.9999999999": 1e18, "1e-400": 0, "0e99999999999999999999": 0,
+		"123.456": 123456000000, "-1e-10": 0, "1e-99999999999999999999": 0,
 		"0.1234567885": 123456788, "0.1234567895": 123456790, "12345e-4": 1234500000,
 	} {
 		if got, ok := roundedNano([]byte(number)); !ok || got != nano {
 			t.Errorf("%s: %d %v, want %d", number, got, ok, nano)
 		}
 	}
-	for _, number := range []string{"1e10", "1000000000.0000000006", "1e99999999999999999999", "-1", "-1e-9", "99999999999999999999999"} {
+	for _, number := range []string{
+		"1e10", "1000000000.0000000006", "1e99999999999999999999", "-1", "-1e-9", "99999999999999999999999",
+	} {
 		if got, ok := roundedNano([]byte(number)); ok {
 			t.Errorf("%s is accepted as %d", number, got)
 		}
@@ -324,15 +342,18 @@ func TestCostTexts(t *testing.T) {
 
 // parseTime agrees with the standard library on every day of 800 years.
 func TestTimes(t *testing.T) {
-	for at := time.Date(1600, 1, 1, 23, 59, 59, 987_654_321, time.FixedZone("", 5*3600+1800)); at.Year() < 2400; at = at.Add(25 * time.Hour) {
+	for at := time.Date(1600, 1, 1, 23, 59, 59, 987_654_321,
+		time.FixedZone("", 5*3600+1800)); at.Year() < 2400; at = at.Add(25 * time.Hour) {
 		text := at.Format(time.RFC3339Nano)
 		got, ok := parseTime([]byte(text))
 		if want := at.Unix()*1000 + 987; !ok || int64(got) != want {
 			t.Fatalf("%s: %d %v, want %d", text, got, ok, want)
 		}
 	}
-	for text, want := range map[string]int64{"1970-01-01T00:00:00.1Z": 100, "1970-01-01T00:00:00.0009999Z": 0, "1969-12-31T23:59:59.9999+00:00": -1, "1970-01-01T00:00:00-23:59": 86_340_000,
-		"2016-12-31T23:59:60Z": 1483228799999, "2016-12-31T23:59:60.000Z": 1483228799999, "2016-12-31t23:59:60.9999z": 1483228799999,
+	for text, want := range map[string]int64{"1970-01-01T00:00:00.1Z": 100, "1970-01-01T00:00:00.0009999Z": 0,
+		"1969-12-31T23:59:59.9999+00:00": -1, "1970-01-01T00:00:00-23:59": 86_340_000,
+		"2016-12-31T23:59:60Z": 1483228799999, "2016-12-31T23:59:60.000Z": 1483228799999,
+		"2016-12-31t23:59:60.9999z": 1483228799999,
 		"2017-01-01T00:59:60+01:00": 1483228799999, "2016-12-31T18:59:60.5-05:00": 1483228799999,
 		"2017-01-01T05:29:60+05:30": 1483228799999,
 		"1970-01-01T00:00:60Z":      59_999, "1969-12-31T23:59:60Z": -1} {
@@ -340,9 +361,12 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%s: %d %v, want %d", text, got, ok, want)
 		}
 	}
-	for _, text := range []string{"", "2026-10-31T08:15:30.Z", "2026-10-31T08:15:30+0200", "2026-10-31T24:00:00Z", "2026-10-31T08:60:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-10-00T00:00:00Z",
-		"2025-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-10-31T08:15:30+24:00", "2026-10-31T08:15:30+01:60", "2026-10-31T08:15:30ZZ", "+026-10-31T08:15:30Z", "2026-10-31T08:15:3\xffZ",
-		"2016-12-31T23:59:61Z", "2016-12-31T23:60:60Z", "2016-12-31T24:00:60Z", "2016-12-31T23:59:60", "2016-12-31T23:59:60.Z"} {
+	for _, text := range []string{"", "2026-10-31T08:15:30.Z", "2026-10-31T08:15:30+0200", "2026-10-31T24:00:00Z",
+		"2026-10-31T08:60:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-10-00T00:00:00Z",
+		"2025-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-10-31T08:15:30+24:00", "2026-10-31T08:15:30+01:60",
+		"2026-10-31T08:15:30ZZ", "+026-10-31T08:15:30Z", "2026-10-31T08:15:3\xffZ",
+		"2016-12-31T23:59:61Z", "2016-12-31T23:60:60Z", "2016-12-31T24:00:60Z", "2016-12-31T23:59:60",
+		"2016-12-31T23:59:60.Z"} {
 		if got, ok := parseTime([]byte(text)); ok {
 			t.Errorf("%q is accepted as %d", text, got)
 		}
@@ -350,7 +374,10 @@ func TestTimes(t *testing.T) {
 }
 
 func TestEarliestIsTheSameDayOrTheMonthsLast(t *testing.T) {
-	for today, want := range map[string]string{"2026-10-31": "2025-10-31", "2024-02-29": "2023-02-28", "2025-02-28": "2024-02-28", "2025-03-01": "2024-03-01", "2026-01-01": "2025-01-01"} {
+	for today, want := range map[string]string{
+		"2026-10-31": "2025-10-31", "2024-02-29": "2023-02-28", "2025-02-28": "2024-02-28", "2025-03-01": "2024-03-01",
+		"2026-01-01": "2025-01-01",
+	} {
 		at, _ := time.Parse(time.DateOnly, today)
 		if got := Earliest(DayOf(at)).String(); got != want {
 			t.Errorf("%s: %s, want %s", today, got, want)
@@ -359,16 +386,25 @@ func TestEarliestIsTheSameDayOrTheMonthsLast(t *testing.T) {
 }
 
 func TestEventFields(t *testing.T) {
-	ev, rej := decodeBoth(t, &Record{Value: structured(entity, `{"org_id":"o","kind":"workspace","id":"o","name":"Käse","joined_at":"2020-02-29","settings":{"workflows":true}}`)}, benchNow)
+	ev, rej := decodeBoth(t, &Record{
+		Value: structured(entity,
+			`{"org_id":"o","kind":"workspace","id":"o","name":"Käse","joined_at":"2020-02-29","settings":{"workflows":true}}`),
+	}, benchNow)
 	if rej != nil {
 		t.Fatal(rej.Detail)
 	}
 	e := ev.Entity
-	if e.Kind != Workspace || string(e.Name) != "Käse" || e.JoinedAt.String() != "2020-02-29" || *e.Settings != (Settings{UserLevelData: true, Workflows: true}) {
+	if e.Kind != Workspace || string(e.Name) != "Käse" || e.JoinedAt.String() != "2020-02-29" ||
+		*e.Settings != (Settings{UserLevelData: true, Workflows: true}) {
 		t.Errorf("%+v", e)
 	}
-	ev, rej = decodeBoth(t, &Record{Value: structured(workflow, `{"org_id":"o","workflow_id":"w","run_id":"r","status":"cancelled","duration_ms":77,"trigger":"t","error_type":"e","user_id":"u"}`)}, benchNow)
-	if rej != nil || ev.DurationMS != 77 || string(ev.Status)+string(ev.Run)+string(ev.Trigger)+string(ev.ErrorType)+string(ev.Workflow)+string(ev.User) != "cancelledrtewu" || ev.Day.String() != "2026-10-31" {
+	ev, rej = decodeBoth(t, &Record{
+		Value: structured(workflow,
+			`{"org_id":"o","workflow_id":"w","run_id":"r","status":"cancelled","duration_ms":77,"trigger":"t","error_type":"e","user_id":"u"}`),
+	}, benchNow)
+	if rej != nil || ev.DurationMS != 77 ||
+		string(ev.Status)+string(ev.Run)+string(ev.Trigger)+string(ev.ErrorType)+string(ev.Workflow)+
+			string(ev.User) != "cancelledrtewu" || ev.Day.String() != "2026-10-31" {
 		t.Errorf("%+v %v", ev, rej)
 	}
 }

@@ -1,9 +1,12 @@
-// Package schema is what an event is: the contract with the producers as types, rules and prose. It imports no sibling and talks to nobody; where events rest
-// is told by schema/tables. Producers start with PRODUCERS.md; the same rules as JSON Schemas are in jsonschema, valid events in testdata.
+// Package schema is what an event is: the contract with the producers as types, rules and prose. It
+// imports no sibling and talks to nobody; where events rest is told by schema/tables. Producers
+// start with PRODUCERS.md; the same rules as JSON Schemas are in jsonschema, valid events in
+// testdata.
 //
 // # From a record to an event
 //
-// One Kafka record is one CloudEvents 1.0 event. In structured mode, the usual one, the record's value is the envelope:
+// One Kafka record is one CloudEvents 1.0 event. In structured mode, the usual one, the record's
+// value is the envelope:
 //
 //	{"specversion":"1.0","id":"5b1c","source":"/chat","type":"usage.message.v1","time":"2026-10-31T08:15:30.123Z",
 //	 "data":{"org_id":"acme","user_id":"ada","channel":"assistant","assistant_id":"support","model":"gpt-5-mini"}}
@@ -53,30 +56,37 @@
 //	too_old         its UTC day is before the earliest exportable date, today minus 12 months
 //	in_future       its time is more than 24 h ahead
 //
-// The last two do not concern entity events, whose time may be anywhere from 1970 to 2299, where the tables' calendar ends. Both are judged by the clock of the
-// moment the record is read.
+// The last two do not concern entity events, whose time may be anywhere from 1970 to 2299, where
+// the tables' calendar ends. Both are judged by the clock of the moment the record is read.
 //
 // # Identity
 //
-// An event is (org_id, UTC day of time, type, source, id). Of the five, org and day are kept as they are, and the other three as the [EventID], a hash of them. Two
-// records with one identity are one event, whatever topic, partition, order or number they come in. A retry must therefore repeat the first attempt's time:
-// at midnight another time is another day, and the same id on two days is two events.
+// An event is (org_id, UTC day of time, type, source, id). Of the five, org and day are kept as
+// they are, and the other three as the [EventID], a hash of them. Two records with one identity are
+// one event, whatever topic, partition, order or number they come in. A retry must therefore repeat
+// the first attempt's time: at midnight another time is another day, and the same id on two days is
+// two events.
 //
-// If records of one identity differ in content, the one with the highest Version wins, the same one in every order of arrival. The version is a hash of the
-// content after normalisation: of the type's known fields, the time in milliseconds, and nothing else. Key order, unknown keys, the offset the time is written
-// in, "0.50" for 0.5, null for nothing, escapes and the content mode make no difference. The lowest bit of a version is 0; the
-// tombstone of an erased copy has that copy's version and [Erased], so it takes the copy's place among the others and no replay brings the copy back. Both hashes are stored: to change what they are made of makes old events new ones.
+// If records of one identity differ in content, the one with the highest Version wins, the same one
+// in every order of arrival. The version is a hash of the content after normalisation: of the
+// type's known fields, the time in milliseconds, and nothing else. Key order, unknown keys, the
+// offset the time is written in, "0.50" for 0.5, null for nothing, escapes and the content mode
+// make no difference. The lowest bit of a version is 0; the tombstone of an erased copy has that
+// copy's version and [Erased], so it takes the copy's place among the others and no replay brings
+// the copy back. Both hashes are stored: to change what they are made of makes old events new ones.
 //
 // # Entities
 //
-// An entity event carries the full state of one entity from its time on: what it leaves out is empty from then on, except that a workspace event without settings
-// leaves those as they were, and that settings with a member left out have that member's default. With deleted: true nothing but org_id, kind, id and deleted is
-// looked at, and the last attributes before stay what exports show.
+// An entity event carries the full state of one entity from its time on: what it leaves out is
+// empty from then on, except that a workspace event without settings leaves those as they were, and
+// that settings with a member left out have that member's default. With deleted: true nothing but
+// org_id, kind, id and deleted is looked at, and the last attributes before stay what exports show.
 //
 // # How it is read
 //
-// Two readers fill the same table of known keys. The scanner reads the JSON that producers usually send without allocating, about as fast as it can be walked
-// over, and gives up at the first doubt; the full decoder reads everything, and decides. The rules come after, in one place for both (judge.go, data.go). A fuzz
-// test holds the two to one verdict and one event; another, in deploy/test/suite, holds them to the
-// suite's oracle.
+// Two readers fill the same table of known keys. The scanner reads the JSON that producers usually
+// send without allocating, about as fast as it can be walked over, and gives up at the first doubt;
+// the full decoder reads everything, and decides. The rules come after, in one place for both
+// (judge.go, data.go). A fuzz test holds the two to one verdict and one event; another, in
+// deploy/test/suite, holds them to the suite's oracle.
 package schema

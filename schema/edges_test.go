@@ -113,8 +113,9 @@ func TestSentencesSayWhatCame(t *testing.T) {
 // Usual costs are read by the quick way, which is also right: what it refuses takes the long one.
 func TestExactCosts(t *testing.T) {
 	for text, want := range map[string]uint64{
-		"0": 0, "5": 5e9, "10": 10e9, "0.25": 250_000_000, "12.5": 12_500_000_000, "0.000000001": 1, "0.123456789": 123_456_789,
-		"1000000000": 1e18, "1000000000.0": 1e18, "999999999.999999999": 999_999_999_999_999_999, "007": 7e9,
+		"0": 0, "5": 5e9, "10": 10e9, "0.25": 250_000_000, "12.5": 12_500_000_000, "0.000000001": 1,
+		"0.123456789": 123_456_789,
+		"1000000000":  1e18, "1000000000.0": 1e18, "999999999.999999999": 999_999_999_999_999_999, "007": 7e9,
 	} {
 		if got, ok := exactNano([]byte(text)); !ok || got != want {
 			t.Errorf("%s: %d %v, want %d", text, got, ok, want)
@@ -128,7 +129,8 @@ func TestExactCosts(t *testing.T) {
 	}
 }
 
-// A field's length is a varint in what identities and versions are hashes of, whatever room there is for it.
+// A field's length is a varint in what identities and versions are hashes of, whatever room there
+// is for it.
 func TestLengthsInIdentities(t *testing.T) {
 	for _, size := range []int{0, 1, 126, 127, 128, 129, 256, 4096} {
 		field := bytes.Repeat([]byte("x"), size)

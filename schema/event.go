@@ -12,19 +12,24 @@ const (
 	EntityState                 // usage.entity.v1: kept in entities, not in the log
 )
 
-// An EventID is the part of an event's identity that is not its org and day: a 128-bit hash of (type, source, id).
+// An EventID is the part of an event's identity that is not its org and day: a 128-bit hash of
+// (type, source, id).
 type EventID [16]byte
 
-// Erased is the lowest bit of a version, and set in tombstones only. A tombstone has the version of the copy it stands for and this bit: it wins against that copy,
-// whenever that comes again, and against those that the copy won against; it loses against those that the copy lost against, which may be somebody else's.
+// Erased is the lowest bit of a version, and set in tombstones only. A tombstone has the version of
+// the copy it stands for and this bit: it wins against that copy, whenever that comes again, and
+// against those that the copy won against; it loses against those that the copy lost against, which
+// may be somebody else's.
 const Erased = uint64(1)
 
-// Redaction is added to the version of a copy when an erased person's name as an owner is taken out of it: above the copy itself, so that its replay changes nothing,
-// and to the other copies of the event what it was before.
+// Redaction is added to the version of a copy when an erased person's name as an owner is taken out
+// of it: above the copy itself, so that its replay changes nothing, and to the other copies of the
+// event what it was before.
 const Redaction = 2
 
-// An Event is one valid, normalised event. Its texts are views into the record it was decoded from or into the Decoder's scratch memory: they hold until the
-// Decoder's next call. An absent optional field is empty or 0.
+// An Event is one valid, normalised event. Its texts are views into the record it was decoded from
+// or into the Decoder's scratch memory: they hold until the Decoder's next call. An absent optional
+// field is empty or 0.
 type Event struct {
 	Type    Type
 	Day     Day

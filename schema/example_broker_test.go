@@ -21,7 +21,8 @@ func exampleBrokers() (brokers []string, stop func()) {
 		panic(err)
 	}
 	l.Close()
-	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: dir, Addr: l.Addr().String(), Topics: guideTopics, Partitions: 1})
+	broker, err := embedded.StartBroker(context.Background(),
+		embedded.BrokerOptions{Dir: dir, Addr: l.Addr().String(), Topics: guideTopics, Partitions: 1})
 	if err != nil {
 		panic(err)
 	}

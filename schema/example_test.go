@@ -11,7 +11,8 @@ import (
 	"rollcall/schema"
 )
 
-// A producer builds the record once, when the thing happens, keeps its bytes, and sends the same bytes until the brokers have acknowledged them.
+// A producer builds the record once, when the thing happens, keeps its bytes, and sends the same
+// bytes until the brokers have acknowledged them.
 func Example_producer() {
 	brokers, stop := exampleBrokers()
 	defer stop()
@@ -30,7 +31,8 @@ func Example_producer() {
 		Time        time.Time `json:"time"`
 		Data        data      `json:"data"`
 	}
-	happened := time.Date(2026, 10, 31, 8, 15, 30, 123_000_000, time.UTC) // time.Now().UTC() when it happens, not when it is sent
+	// time.Now().UTC() when it happens, not when it is sent
+	happened := time.Date(2026, 10, 31, 8, 15, 30, 123_000_000, time.UTC)
 	value, err := json.Marshal(event{
 		SpecVersion: "1.0", ID: "message-5b1c9e0a", Source: "/chat", Type: "usage.message.v1", Time: happened,
 		Data: data{Org: "acme", User: "ada", Channel: "chat", Model: "gpt-5-mini"},
@@ -40,9 +42,13 @@ func Example_producer() {
 	}
 	record := kafka.Message{Topic: "usage.messages", Key: []byte("acme"), Value: value}
 
-	w := &kafka.Writer{Addr: kafka.TCP(brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4, BatchTimeout: 10 * time.Millisecond}
+	w := &kafka.Writer{
+		Addr: kafka.TCP(brokers...), Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
+		BatchTimeout: 10 * time.Millisecond,
+	}
 	defer w.Close()
-	for attempt := time.Duration(1); ; attempt++ { // the writer has tried ten times when it gives an error; the record stays as it is
+	for attempt := time.Duration(1); ; attempt++ {
+		// the writer has tried ten times when it gives an error; the record stays as it is
 		err := w.WriteMessages(context.Background(), record)
 		if err == nil {
 			break
@@ -55,7 +61,8 @@ func Example_producer() {
 	// {"specversion":"1.0","id":"message-5b1c9e0a","source":"/chat","type":"usage.message.v1","time":"2026-10-31T08:15:30.123Z","data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"gpt-5-mini"}}
 }
 
-// A consumer keeps one Decoder and one Event. The event's texts are views: what is to outlive the next record is copied.
+// A consumer keeps one Decoder and one Event. The event's texts are views: what is to outlive the
+// next record is copied.
 func ExampleDecoder_Decode() {
 	records := []schema.Record{
 		{Value: []byte(`{"specversion":"1.0","id":"1","source":"/chat","type":"usage.message.v1","time":"2026-10-31T09:15:30.1239+01:00","data":{"org_id":"acme","user_id":"ada","channel":"chat"}}`)},

@@ -19,7 +19,8 @@ type field struct {
 	kind  kindOf
 }
 
-// fields are all known keys of one record, as the scanner or the full decoder found them; which rules hold is judged afterwards.
+// fields are all known keys of one record, as the scanner or the full decoder found them; which
+// rules hold is judged afterwards.
 type fields struct {
 	value    [keyCount]field
 	seen     uint64 // bit k: value[k] belongs to this record and is not absent
@@ -79,7 +80,8 @@ func (f *fields) get(k key) field {
 	return f.value[k]
 }
 
-// text is the key's text, or "" where it is absent or something else: for what is read of a record that is rejected.
+// text is the key's text, or "" where it is absent or something else: for what is read of a record
+// that is rejected.
 func (f *fields) text(k key) string {
 	if v := f.get(k); v.kind == text && len(v.bytes) <= maxID {
 		return string(v.bytes)

@@ -98,7 +98,8 @@ func texts(v reflect.Value) {
 func binaryHeaders(typ string) []Header {
 	return []Header{
 		{[]byte("ce_specversion"), []byte("1.0")}, {[]byte("ce_id"), []byte("id-1")}, {[]byte("ce_source"), []byte("/test")},
-		{[]byte("ce_type"), []byte(typ)}, {[]byte("ce_time"), []byte("2026-10-31T08:15:30Z")}, {[]byte("content-type"), []byte("application/json")},
+		{[]byte("ce_type"), []byte(typ)}, {[]byte("ce_time"), []byte("2026-10-31T08:15:30Z")},
+		{[]byte("content-type"), []byte("application/json")},
 	}
 }
 
@@ -109,5 +110,6 @@ var seeds = []string{
 	`{"specversion":"1.0","id":"1","source":"s","type":"usage.workflow_run.v1","time":"2026-10-31t10:15:30z","data":{"org_id":"o","workflow_id":"w","run_id":"r","status":"failed","duration_ms":12.0}}`,
 	`{"data":[],"data":{"org_id":1e2},"specversion":"1.0","id":"\ud83d\ude00","source":"\ud800"}`,
 	`{"specversion":"1.0","id":"1","source":"s","type":"usage.token.v1","time":"2026-10-31T10:15:30Z","data":{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2,"user_id":"u","cached_prompt_token":3,"cached_pRompt_tokens":4,"user_idx":5,"byo":6,"id":7,"cached_prompt_tokens":8}}`,
-	`[{"specversion":"1.0"}]`, `"text"`, ` {} `, `{"a":-0.5e-7,"b":01}`, "{\"id\":\"\x7f\u2028\"}", `{"id":"a` + "\x80" + `"}`, `{"data":{"settings":[],"deleted":"","cost_usd":-0}}`,
+	`[{"specversion":"1.0"}]`, `"text"`, ` {} `, `{"a":-0.5e-7,"b":01}`, "{\"id\":\"\x7f\u2028\"}",
+	`{"id":"a` + "\x80" + `"}`, `{"data":{"settings":[],"deleted":"","cost_usd":-0}}`,
 }

@@ -26,7 +26,8 @@ func TestCommandsOfTheGuide(t *testing.T) {
 	defer stop()
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
 	for _, block := range blocks {
-		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block[1], "127.0.0.1:9092", brokers[0]))
+		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c",
+			strings.ReplaceAll(block[1], "127.0.0.1:9092", brokers[0]))
 		command.Dir = "testdata"
 		if strings.Contains(block[1], "go run ./cmd/rollcall") {
 			command.Dir = ".."

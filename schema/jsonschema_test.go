@@ -12,7 +12,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// A sample is one JSON value of a field, and what the decoder and the JSON Schema say to it. They differ only where JSON Schema has no words for the rule.
+// A sample is one JSON value of a field, and what the decoder and the JSON Schema say to it. They
+// differ only where JSON Schema has no words for the rule.
 type sample struct {
 	json    string
 	decoder bool
@@ -33,7 +34,8 @@ func samples(values []string, decoder, schema bool) (all []sample) {
 }
 
 func textsUpTo(limit int) []sample {
-	return slices.Concat(valid(`"x"`, `"ä€😀"`, text256(limit)), invalid(text256(limit+1), `7`, `true`, `[]`, `{}`), beyond(`"`+strings.Repeat("ä", limit/2+1)+`"`))
+	return slices.Concat(valid(`"x"`, `"ä€😀"`, text256(limit)), invalid(text256(limit+1), `7`, `true`, `[]`, `{}`),
+		beyond(`"`+strings.Repeat("ä", limit/2+1)+`"`))
 }
 
 func oneOf(values ...string) (all []sample) {
@@ -46,15 +48,18 @@ func oneOf(values ...string) (all []sample) {
 var (
 	anID   = textsUpTo(maxID)
 	aText  = textsUpTo(maxText)
-	aCount = slices.Concat(valid(`0`, `1`, `4294967295`), invalid(`4294967296`, `-1`, `1.5`, `"5"`, `true`, `{}`), beyond(`1.0`, `1e3`))
-	aBool  = slices.Concat(valid(`true`, `false`), invalid(`1`, `"true"`, `[]`))
-	aCost  = slices.Concat(valid(`0`, `0.1`, `1.5e-9`, `1e9`, `"0"`, `"12.123456789"`, `"1000000000"`,
+	aCount = slices.Concat(valid(`0`, `1`, `4294967295`), invalid(`4294967296`, `-1`, `1.5`, `"5"`, `true`, `{}`),
+		beyond(`1.0`, `1e3`))
+	aBool = slices.Concat(valid(`true`, `false`), invalid(`1`, `"true"`, `[]`))
+	aCost = slices.Concat(valid(`0`, `0.1`, `1.5e-9`, `1e9`, `"0"`, `"12.123456789"`, `"1000000000"`,
 		`"3.5E-7"`, `"1e9"`, `"1E+2"`, `"-0"`, `"0e999999999"`, `"1234567890e-9"`),
 		beyond(`"1.0E-9"`, `"1e10"`, `"-1e0"`),
 		invalid(`-1`, `1000000001`, `"-1"`, `"+1"`, `"1e"`, `"1e+"`, `".5e1"`, `"e5"`, `"1e1.5"`, `".5"`,
 			`"5."`, `"0.1234567890"`, `"1000000000.1"`, `true`, `[]`))
-	aDate    = slices.Concat(valid(`"2024-02-29"`, `"1900-01-01"`, `"2299-12-31"`), invalid(`"1899-12-31"`, `"2300-01-01"`, `"2026-1-01"`, `"2026-01-32"`, `"2026-13-01"`, `20260101`, `true`), beyond(`"2026-02-30"`, `"2023-02-29"`))
-	settings = slices.Concat(valid(`{}`, `{"byok":true,"workflows":false,"user_level_data":null,"pseudonymize":"","x":1}`), invalid(`{"byok":1}`, `{"workflows":"true"}`, `{"user_level_data":[]}`, `{"pseudonymize":0}`, `true`, `"x"`, `[]`))
+	aDate = slices.Concat(valid(`"2024-02-29"`, `"1900-01-01"`, `"2299-12-31"`), invalid(`"1899-12-31"`, `"2300-01-01"`,
+		`"2026-1-01"`, `"2026-01-32"`, `"2026-13-01"`, `20260101`, `true`), beyond(`"2026-02-30"`, `"2023-02-29"`))
+	settings = slices.Concat(valid(`{}`, `{"byok":true,"workflows":false,"user_level_data":null,"pseudonymize":"","x":1}`),
+		invalid(`{"byok":1}`, `{"workflows":"true"}`, `{"user_level_data":[]}`, `{"pseudonymize":0}`, `true`, `"x"`, `[]`))
 )
 
 // A member is a field of data: the values it may have, and whether it has to be there.
@@ -73,12 +78,16 @@ type eventRule struct {
 }
 
 var usageContext = map[string]member{
-	"conversation_id": optional(anID), "assistant_id": optional(anID), "project_id": optional(anID), "workflow_id": optional(anID), "model": optional(aText), "client": optional(aText),
+	"conversation_id": optional(anID), "assistant_id": optional(anID), "project_id": optional(anID),
+	"workflow_id": optional(anID), "model": optional(aText), "client": optional(aText),
 }
 
 var eventRules = map[string]eventRule{
 	message: {
-		with(usageContext, map[string]member{"org_id": required(anID), "user_id": required(anID), "api_key_id": optional(anID), "channel": required(oneOf("chat", "api"))}),
+		with(usageContext, map[string]member{
+			"org_id": required(anID), "user_id": required(anID), "api_key_id": optional(anID),
+			"channel": required(oneOf("chat", "api")),
+		}),
 		map[string]string{"org_id": `"o"`, "user_id": `"u"`, "channel": `"chat"`},
 	},
 	"usage.action.v1": {
@@ -87,23 +96,29 @@ var eventRules = map[string]eventRule{
 	},
 	token: {
 		map[string]member{
-			"org_id": required(anID), "model": required(aText), "prompt_tokens": required(aCount), "completion_tokens": required(aCount), "user_id": required(anID), "api_key_id": optional(anID),
-			"provider": optional(aText), "deployment": optional(aText), "byok": optional(aBool), "cached_prompt_tokens": optional(aCount), "cache_creation_tokens": optional(aCount),
-			"cost_usd": optional(aCost), "assistant_id": optional(anID), "project_id": optional(anID), "workflow_id": optional(anID), "client": optional(aText),
+			"org_id": required(anID), "model": required(aText), "prompt_tokens": required(aCount),
+			"completion_tokens": required(aCount), "user_id": required(anID), "api_key_id": optional(anID),
+			"provider": optional(aText), "deployment": optional(aText), "byok": optional(aBool),
+			"cached_prompt_tokens": optional(aCount), "cache_creation_tokens": optional(aCount),
+			"cost_usd": optional(aCost), "assistant_id": optional(anID), "project_id": optional(anID),
+			"workflow_id": optional(anID), "client": optional(aText),
 		},
 		map[string]string{"org_id": `"o"`, "user_id": `"u"`, "model": `"m"`, "prompt_tokens": `1`, "completion_tokens": `2`},
 	},
 	workflow: {
 		map[string]member{
-			"org_id": required(anID), "workflow_id": required(anID), "run_id": required(anID), "status": required(oneOf("succeeded", "failed", "cancelled")), "duration_ms": required(aCount),
+			"org_id": required(anID), "workflow_id": required(anID), "run_id": required(anID),
+			"status": required(oneOf("succeeded", "failed", "cancelled")), "duration_ms": required(aCount),
 			"error_type": optional(aText), "trigger": optional(aText), "user_id": optional(anID),
 		},
 		map[string]string{"org_id": `"o"`, "workflow_id": `"w"`, "run_id": `"r"`, "status": `"failed"`, "duration_ms": `0`},
 	},
 	entity: {
 		map[string]member{
-			"org_id": required(anID), "kind": required(oneOf("user", "assistant", "workflow", "project", "api_key")), "id": required(anID), "deleted": optional(aBool),
-			"name": optional(textsUpTo(maxName)), "email": optional(aText), "role": optional(oneOf("member", "editor", "admin")), "joined_at": optional(aDate), "department": optional(aText),
+			"org_id": required(anID), "kind": required(oneOf("user", "assistant", "workflow", "project", "api_key")),
+			"id": required(anID), "deleted": optional(aBool),
+			"name": optional(textsUpTo(maxName)), "email": optional(aText), "role": optional(oneOf("member", "editor", "admin")),
+			"joined_at": optional(aDate), "department": optional(aText),
 			"description": optional(textsUpTo(maxName)), "url": optional(textsUpTo(maxURL)), "owner_id": optional(anID),
 		},
 		map[string]string{"org_id": `"o"`, "kind": `"user"`, "id": `"u"`},
@@ -129,7 +144,8 @@ func (e eventRule) json(name, value string) string {
 	return "{" + strings.Join(list, ",") + "}"
 }
 
-// Every field of every event type: decoder, JSON Schema and the table above say the same to each sample of it, to null, to "" and to its absence.
+// Every field of every event type: decoder, JSON Schema and the table above say the same to each
+// sample of it, to null, to "" and to its absence.
 func TestJSONSchemasSayWhatTheDecoderSays(t *testing.T) {
 	for typ, rule := range eventRules {
 		both := newBoth(t, typ)
@@ -151,14 +167,21 @@ func TestJSONSchemasOnWholeEvents(t *testing.T) {
 		samples []sample
 	}{
 		{"message of a channel that needs an id", message, slices.Concat(
-			valid(`{"org_id":"o","user_id":"u","channel":"assistant","assistant_id":"a"}`, `{"org_id":"o","user_id":"u","channel":"project","project_id":"p"}`, `{"org_id":"o","user_id":"u","channel":"workflow","workflow_id":"w"}`),
-			invalid(`{"org_id":"o","user_id":"u","channel":"assistant","project_id":"a"}`, `{"org_id":"o","user_id":"u","channel":"project","project_id":""}`, `{"org_id":"o","user_id":"u","channel":"workflow","workflow_id":null}`))},
+			valid(`{"org_id":"o","user_id":"u","channel":"assistant","assistant_id":"a"}`,
+				`{"org_id":"o","user_id":"u","channel":"project","project_id":"p"}`,
+				`{"org_id":"o","user_id":"u","channel":"workflow","workflow_id":"w"}`),
+			invalid(`{"org_id":"o","user_id":"u","channel":"assistant","project_id":"a"}`,
+				`{"org_id":"o","user_id":"u","channel":"project","project_id":""}`,
+				`{"org_id":"o","user_id":"u","channel":"workflow","workflow_id":null}`))},
 		{"token of whom", token, slices.Concat(
 			valid(`{"org_id":"o","api_key_id":"k","user_id":"","model":"m","prompt_tokens":1,"completion_tokens":2}`),
-			invalid(`{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2}`, `{"org_id":"o","api_key_id":null,"user_id":"","model":"m","prompt_tokens":1,"completion_tokens":2}`, `{"org_id":"o","api_key_id":"k","user_id":7,"model":"m","prompt_tokens":1,"completion_tokens":2}`))},
+			invalid(`{"org_id":"o","model":"m","prompt_tokens":1,"completion_tokens":2}`,
+				`{"org_id":"o","api_key_id":null,"user_id":"","model":"m","prompt_tokens":1,"completion_tokens":2}`,
+				`{"org_id":"o","api_key_id":"k","user_id":7,"model":"m","prompt_tokens":1,"completion_tokens":2}`))},
 		{"workspace", entity, slices.Concat(valid(workspace("")), beyond(`{"org_id":"o","kind":"workspace","id":"p"}`))},
 		{"settings elsewhere", entity, valid(user(`,"settings":7`))},
-		{"deleted", entity, slices.Concat(valid(user(`,"deleted":true,"role":"x","name":7`), workspace(`,"deleted":true,"settings":7`)), invalid(user(`,"deleted":false,"name":7`), user(`,"deleted":"true"`)))},
+		{"deleted", entity, slices.Concat(valid(user(`,"deleted":true,"role":"x","name":7`),
+			workspace(`,"deleted":true,"settings":7`)), invalid(user(`,"deleted":false,"name":7`), user(`,"deleted":"true"`)))},
 	} {
 		both := newBoth(t, c.typ)
 		for _, s := range c.samples {
@@ -173,11 +196,13 @@ func TestJSONSchemasOnWholeEvents(t *testing.T) {
 		both := newBoth(t, typ)
 		for name, values := range map[string][]sample{
 			"specversion": slices.Concat(valid(`"1.0"`), invalid(`"1"`, `1.0`, `null`, ``)),
-			"id":          slices.Concat(valid(`"x"`, text256(128)), invalid(text256(129), `""`, `null`, `7`, ``), beyond(`"`+strings.Repeat("ä", 65)+`"`)),
-			"source":      slices.Concat(valid(`"x"`, text256(256)), invalid(text256(257), `""`, `null`, `7`, ``)),
+			"id": slices.Concat(valid(`"x"`, text256(128)), invalid(text256(129), `""`, `null`, `7`, ``),
+				beyond(`"`+strings.Repeat("ä", 65)+`"`)),
+			"source": slices.Concat(valid(`"x"`, text256(256)), invalid(text256(257), `""`, `null`, `7`, ``)),
 			"time": slices.Concat(valid(`"2026-10-31T08:15:30.123456789+05:30"`, `"2026-10-31t08:15:30z"`,
 				`"2026-10-30T23:59:60.5-01:00"`), beyond(`"2026-02-30T08:15:30Z"`),
-				invalid(`"2026-10-31 08:15:30Z"`, `"2026-10-31T08:15:30"`, `"2026-10-31T08:15:61Z"`, `"2026-10-31T24:15:00Z"`, `"2026-10-31T08:15:30.Z"`, `""`, `null`, `7`, ``)),
+				invalid(`"2026-10-31 08:15:30Z"`, `"2026-10-31T08:15:30"`, `"2026-10-31T08:15:61Z"`, `"2026-10-31T24:15:00Z"`,
+					`"2026-10-31T08:15:30.Z"`, `""`, `null`, `7`, ``)),
 			"type":        invalid(`"usage.other.v1"`, `""`, `7`, ``),
 			"data":        invalid(`null`, `[]`, `"x"`, ``),
 			"data_base64": slices.Concat(valid(`null`, `""`), invalid(`"e30="`, `{}`, `7`)),
@@ -189,7 +214,8 @@ func TestJSONSchemasOnWholeEvents(t *testing.T) {
 	}
 }
 
-// The table knows exactly the members that the JSON Schemas describe, and the decoder knows each, and no other.
+// The table knows exactly the members that the JSON Schemas describe, and the decoder knows each,
+// and no other.
 func TestJSONSchemasKnowTheDecodersKeys(t *testing.T) {
 	known := map[key]bool{}
 	for typ, rule := range eventRules {

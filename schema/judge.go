@@ -20,8 +20,8 @@ const (
 // maxAhead is how far an event's time may lie after the moment it is read.
 const maxAhead = Millis(24 * time.Hour / time.Millisecond)
 
-// A judge reads values out of the fields and keeps the first sentence about a missing one and the first about an invalid one: all missing fields come before
-// any invalid value.
+// A judge reads values out of the fields and keeps the first sentence about a missing one and the
+// first about an invalid one: all missing fields come before any invalid value.
 type judge struct {
 	f                *fields
 	missing, invalid string
@@ -69,12 +69,15 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 	f := &d.fields
 	switch {
 	case f.batch:
-		return 0, d.reject(NotCloudEvent, "the record is a batch, by its value or its content-type; send each event as a record of its own")
+		return 0, d.reject(NotCloudEvent,
+			"the record is a batch, by its value or its content-type; send each event as a record of its own")
 	case f.repeated && !f.has(specversion):
-		return 0, d.reject(NotCloudEvent, "the content-type says that the value is the envelope, and there is no specversion in it; "+
-			"a record with its attributes in ce_* headers has the content-type of its data, application/json")
+		return 0, d.reject(NotCloudEvent,
+			"the content-type says that the value is the envelope, and there is no specversion in it; "+
+				"a record with its attributes in ce_* headers has the content-type of its data, application/json")
 	case !f.envelope:
-		return 0, d.reject(NotCloudEvent, "the value is not an object; send a CloudEvents envelope, or its attributes in ce_* headers")
+		return 0, d.reject(NotCloudEvent,
+			"the value is not an object; send a CloudEvents envelope, or its attributes in ce_* headers")
 	case f.has(dataBase64):
 		return 0, d.reject(NotCloudEvent, "data_base64 is not supported; send data as a JSON object")
 	}
@@ -99,7 +102,8 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 	case "usage.entity.v1":
 		return EntityState, nil
 	default:
-		return 0, d.reject(UnknownType, "type %q is unknown; it is one of usage.message.v1, usage.action.v1, usage.token.v1, usage.workflow_run.v1, usage.entity.v1", short(name))
+		return 0, d.reject(UnknownType,
+			"type %q is unknown; it is one of usage.message.v1, usage.action.v1, usage.token.v1, usage.workflow_run.v1, usage.entity.v1", short(name))
 	}
 }
 
@@ -107,7 +111,10 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 func (d *Decoder) judgeTime(ev *Event, now time.Time) *Rejection {
 	if ev.Type == EntityState {
 		if ev.Day < 0 || ev.Day > lastDay {
-			return &Rejection{Reason: InvalidValue, Detail: fmt.Sprintf("time is in the year %d; an entity's lies between 1970 and 2299", ev.Time.Time().Year())}
+			return &Rejection{
+				Reason: InvalidValue, Detail: fmt.Sprintf("time is in the year %d; an entity's lies between 1970 and 2299",
+					ev.Time.Time().Year()),
+			}
 		}
 		return nil
 	}
@@ -116,10 +123,15 @@ func (d *Decoder) judgeTime(ev *Event, now time.Time) *Rejection {
 		d.today, d.earliest = today, Earliest(today)
 	}
 	if ev.Day < d.earliest {
-		return &Rejection{Reason: TooOld, Detail: fmt.Sprintf("time is on %s, before %s, the earliest exportable date", ev.Day, d.earliest)}
+		return &Rejection{
+			Reason: TooOld, Detail: fmt.Sprintf("time is on %s, before %s, the earliest exportable date", ev.Day, d.earliest),
+		}
 	}
 	if ev.Time > at+maxAhead {
-		return &Rejection{Reason: InFuture, Detail: fmt.Sprintf("time is %s, more than 24 h ahead; check the producer's clock", ev.Time.Time().Format(time.RFC3339))}
+		return &Rejection{
+			Reason: InFuture, Detail: fmt.Sprintf("time is %s, more than 24 h ahead; check the producer's clock",
+				ev.Time.Time().Format(time.RFC3339)),
+		}
 	}
 	return nil
 }
@@ -180,7 +192,8 @@ func (j *judge) require(k key, limit int) []byte {
 	return j.limited(k, limit)
 }
 
-// attribute is a text of the envelope. From a header it may be anything; JSON was checked as a whole.
+// attribute is a text of the envelope. From a header it may be anything; JSON was checked as a
+// whole.
 func (j *judge) attribute(k key, limit int) []byte {
 	v := j.limited(k, limit)
 	if j.f.headers && !utf8.Valid(v) {

@@ -35,7 +35,8 @@ func TestContentModes(t *testing.T) {
 		{"others", headers("trace", "\xff", "ce_", "", "", "", "contenttype", "x"), modeStructured},
 		{"attributes without ce_specversion", ce[1:], modeStructured},
 		{"attributes", ce, modeBinary},
-		{"attributes and a type of data", append(headers("content-type", "application/json; charset=utf-8"), ce...), modeBinary},
+		{"attributes and a type of data", append(headers("content-type", "application/json; charset=utf-8"), ce...),
+			modeBinary},
 		{"a type of data alone", headers("content-type", "application/json"), modeStructured},
 		{"structured", headers("content-type", structuredType), modeStructured},
 		{"structured, as official SDKs send it", with("content-type", structuredType), modeStructured},
@@ -44,11 +45,13 @@ func TestContentModes(t *testing.T) {
 		{"structured, of no format", with("content-type", "application/cloudevents"), modeStructured},
 		{"structured, in capitals", with("Content-Type", "Application/CloudEvents+JSON"), modeStructured},
 		{"structured, behind blanks", with("content-type", " \t"+structuredType), modeStructured},
-		{"structured, with wrong attributes", headers("ce_specversion", "0.3", "ce_id", nil, "content-type", structuredType), modeStructured},
+		{"structured, with wrong attributes", headers("ce_specversion", "0.3", "ce_id", nil, "content-type", structuredType),
+			modeStructured},
 		{"nearly the type", with("content-type", "application/cloudevent"), modeBinary},
 		{"the type within another", with("content-type", "text/plain; x=application/cloudevents+json"), modeBinary},
 		{"nearly the header", with("content_type", structuredType, "xcontent-type", structuredType), modeBinary},
-		{"the last type counts: structured", with("content-type", "application/json", "content-type", structuredType), modeStructured},
+		{"the last type counts: structured", with("content-type", "application/json", "content-type", structuredType),
+			modeStructured},
 		{"the last type counts: data", with("content-type", structuredType, "Content-Type", "application/json"), modeBinary},
 		{"the last type counts: null", with("content-type", structuredType, "content-type", nil), modeBinary},
 		{"a null type", with("content-type", nil), modeBinary},
@@ -99,7 +102,8 @@ func TestDataWithTheContentTypeOfAnEnvelopeIsToldSo(t *testing.T) {
 	var ev Event
 	wrong := append(binaryHeaders(message), headers("content-type", "application/cloudevents+json")...)
 	rej := d.Decode(&Record{Value: []byte(chat("")), Headers: wrong}, benchNow, &ev)
-	if rej == nil || rej.Reason != NotCloudEvent || !strings.Contains(rej.Detail, "content-type says that the value is the envelope") {
+	if rej == nil || rej.Reason != NotCloudEvent ||
+		!strings.Contains(rej.Detail, "content-type says that the value is the envelope") {
 		t.Errorf("%+v", rej)
 	}
 	rej = d.Decode(&Record{Value: []byte(chat(""))}, benchNow, &ev) // the next record is judged by itself

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// A nameTable finds a known name by the eight bytes behind its opening quote, without looking for the closing one first and without comparing it to the others.
-// What it does not know is no known name, so it need not be looked up elsewhere.
+// A nameTable finds a known name by the eight bytes behind its opening quote, without looking for
+// the closing one first and without comparing it to the others. What it does not know is no known
+// name, so it need not be looked up elsewhere.
 type nameTable struct {
 	factor uint64 // brings each head to a place of its own
 	places [1 << nameBits]knownName
@@ -21,14 +22,16 @@ type knownName struct {
 	key  key    // noKey: nothing is in this place
 }
 
-// names has the known names of each place: those that its switch in keys.go knows, and the member that holds an object.
+// names has the known names of each place: those that its switch in keys.go knows, and the member
+// that holds an object.
 var names = [...]*nameTable{
 	inEnvelope: newNameTable(specversion, dataBase64, knownName{tail: "data", key: dataObject}),
 	inData:     newNameTable(orgID, deleted, knownName{tail: "settings", key: settingsObject}),
 	inSettings: newNameTable(userLevelData, pseudonymize),
 }
 
-// newNameTable has the names of the keys from first to last, and more, whose tail is the whole name.
+// newNameTable has the names of the keys from first to last, and more, whose tail is the whole
+// name.
 func newNameTable(first, last key, more ...knownName) *nameTable {
 	for k := first; k <= last; k++ {
 		more = append(more, knownName{tail: keyNames[k][strings.LastIndexByte(keyNames[k], '.')+1:], key: k})

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// The table finds what the switches know and nothing else: each name and what is nearly one, also where the record ends soon after it.
+// The table finds what the switches know and nothing else: each name and what is nearly one, also
+// where the record ends soon after it.
 func TestNameTable(t *testing.T) {
 	lookup := [...]func(name string) key{
 		inEnvelope: func(name string) key { return orObject(name, "data", dataObject, envelopeKey) },
@@ -38,7 +39,10 @@ func TestNameTable(t *testing.T) {
 
 // What does not end, or not soundly, is in doubt.
 func TestNameTableDoubts(t *testing.T) {
-	for _, b := range []string{"", "i", "id", "cached_p", "cached_prompt_tokens", "\x00\"", "\x00\x00\x00\x00\x00\x00\x00\x00\"", `i\u0064"`, `org\"id"`, "user_id\xff\"", "user_id\x1f\""} {
+	for _, b := range []string{
+		"", "i", "id", "cached_p", "cached_prompt_tokens", "\x00\"", "\x00\x00\x00\x00\x00\x00\x00\x00\"", `i\u0064"`,
+		`org\"id"`, "user_id\xff\"", "user_id\x1f\"",
+	} {
 		for in, table := range names {
 			if k, end := table.find([]byte(`{"`+b), 2); k != noKey || end != doubt {
 				t.Errorf("place %d: %q is key %d and ends at %d; want doubt", in, b, k, end)

@@ -22,7 +22,8 @@ func Reasons() []Reason {
 // MaxValueBytes is the largest value of a record, uncompressed.
 const MaxValueBytes = 1 << 20
 
-// A Rejection is the verdict on a record that broke a rule. Org, User and Time are what could be read of it, so that rejects can be found and erased by them.
+// A Rejection is the verdict on a record that broke a rule. Org, User and Time are what could be
+// read of it, so that rejects can be found and erased by them.
 type Rejection struct {
 	Reason    Reason
 	Detail    string // one sentence: which rule, where, what to do

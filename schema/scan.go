@@ -6,11 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// A scanner reads the JSON that producers usually send, without allocating: no escapes in texts, no nested values but data and settings. It accepts a value
-// only if it is sure that the full decoder would find the same fields; at the first doubt it gives up, and the full decoder decides.
+// A scanner reads the JSON that producers usually send, without allocating: no escapes in texts, no
+// nested values but data and settings. It accepts a value only if it is sure that the full decoder
+// would find the same fields; at the first doubt it gives up, and the full decoder decides.
 //
-// Its methods take the position they start at and return the one behind what they read, or doubt: so the position stays in a register, where a field of the
-// scanner would cost a sixth of its speed.
+// Its methods take the position they start at and return the one behind what they read, or doubt:
+// so the position stays in a register, where a field of the scanner would cost a sixth of its
+// speed.
 type scanner struct {
 	b []byte
 	f *fields
@@ -183,14 +185,17 @@ const (
 	high = 0x8080808080808080
 )
 
-// special marks, by its highest bit, each of eight bytes that may not be passed over in a text: a quote, a backslash, a control character, or part of a longer
-// UTF-8 sequence, whose highest bit is set anyway. XOR makes the byte looked for 0 and leaves the others below 128 there; less 1, only the 0 gets the bit.
-// Borrows can only mark bytes after a marked one, and the first mark is what counts.
+// special marks, by its highest bit, each of eight bytes that may not be passed over in a text: a
+// quote, a backslash, a control character, or part of a longer UTF-8 sequence, whose highest bit is
+// set anyway. XOR makes the byte looked for 0 and leaves the others below 128 there; less 1, only
+// the 0 gets the bit. Borrows can only mark bytes after a marked one, and the first mark is what
+// counts.
 func special(w uint64) uint64 {
 	return (((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | (w - ' '*ones) | w) & high
 }
 
-// numberEnd finds the end of digits, with a fraction if there is one; signs and exponents are left to the full decoder.
+// numberEnd finds the end of digits, with a fraction if there is one; signs and exponents are left
+// to the full decoder.
 func numberEnd(b []byte, start int) int {
 	i := digits(b, start)
 	if i == start || b[start] == '0' && i-start > 1 {

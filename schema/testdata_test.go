@@ -9,13 +9,18 @@ import (
 	"testing"
 )
 
-var topicTypes = map[string]Type{"usage.messages": Message, "usage.actions": Action, "usage.tokens": Token, "usage.workflows": WorkflowRun, "usage.entities": EntityState}
+var topicTypes = map[string]Type{
+	"usage.messages": Message, "usage.actions": Action, "usage.tokens": Token, "usage.workflows": WorkflowRun,
+	"usage.entities": EntityState,
+}
 
-// The files that PRODUCERS.md sends are valid events of their topic's type at noon of 31 October 2026, for the decoder and for the JSON Schemas.
+// The files that PRODUCERS.md sends are valid events of their topic's type at noon of 31 October
+// 2026, for the decoder and for the JSON Schemas.
 func TestTestdataIsValid(t *testing.T) {
 	for topic, typ := range topicTypes {
 		value := readFile(t, "structured", topic+".jsonl")
-		lines, rejected, err := ValidateLines(bytes.NewReader(value), topic, benchNow, func(line int, rej *Rejection) { t.Errorf("%s:%d: %+v", topic, line, rej) })
+		lines, rejected, err := ValidateLines(bytes.NewReader(value), topic, benchNow,
+			func(line int, rej *Rejection) { t.Errorf("%s:%d: %+v", topic, line, rej) })
 		if err != nil || lines == 0 || rejected > 0 {
 			t.Errorf("%s: %d of %d lines are rejected, error %v", topic, rejected, lines, err)
 		}
@@ -32,13 +37,16 @@ func TestTestdataIsValid(t *testing.T) {
 	}
 }
 
-// Each topic's first event in structured mode is there in binary mode too: the same identity, the same version.
+// Each topic's first event in structured mode is there in binary mode too: the same identity, the
+// same version.
 func TestTestdataInBothModesIsOneEvent(t *testing.T) {
 	for topic := range topicTypes {
 		first, _, _ := bytes.Cut(readFile(t, "structured", topic+".jsonl"), []byte("\n"))
 		structured, rej1 := decodeBoth(t, &Record{Value: first}, benchNow)
-		binary, rej2 := decodeBoth(t, &Record{Value: readFile(t, "binary", topic+".json"), Headers: kcatHeaders(t, topic)}, benchNow)
-		if rej1 != nil || rej2 != nil || structured.EventID != binary.EventID || structured.Version != binary.Version || structured.Day != binary.Day {
+		binary, rej2 := decodeBoth(t, &Record{Value: readFile(t, "binary", topic+".json"), Headers: kcatHeaders(t, topic)},
+			benchNow)
+		if rej1 != nil || rej2 != nil || structured.EventID != binary.EventID || structured.Version != binary.Version ||
+			structured.Day != binary.Day {
 			t.Errorf("%s: %+v %+v, versions %x and %x", topic, rej1, rej2, structured.Version, binary.Version)
 		}
 	}

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// firstDate and lastDay bound what the tables' Date32 and DateTime64(3) hold: 1900-01-01 … 2299-12-31.
+// firstDate and lastDay bound what the tables' Date32 and DateTime64(3) hold: 1900-01-01 …
+// 2299-12-31.
 var (
 	firstDate = DayOf(time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC))
 	lastDay   = DayOf(time.Date(2299, 12, 31, 0, 0, 0, 0, time.UTC))
@@ -111,7 +112,8 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// civil counts the days from 1970-01-01 to a date of the Gregorian calendar, with the year starting in March so that the leap day is its last.
+// civil counts the days from 1970-01-01 to a date of the Gregorian calendar, with the year starting
+// in March so that the leap day is its last.
 func civil(year, month, day int) Day {
 	if month <= 2 {
 		year--

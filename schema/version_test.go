@@ -32,13 +32,15 @@ func TestAttributesOfADeletedEntityAreNotItsContent(t *testing.T) {
 	}
 }
 
-// No settings leave a workspace's as they were, {} sets the defaults: two states. A default that is written out is one with a default that is not.
+// No settings leave a workspace's as they were, {} sets the defaults: two states. A default that is
+// written out is one with a default that is not.
 func TestSettingsAreContent(t *testing.T) {
 	workspace := func(settings string) uint64 {
 		return entityVersion(t, `{"org_id":"o","kind":"workspace","id":"o"`+settings+`}`)
 	}
 	versions := []uint64{
-		workspace(``), workspace(`,"settings":{}`), workspace(`,"settings":{"byok":true}`), workspace(`,"settings":{"workflows":true}`),
+		workspace(``), workspace(`,"settings":{}`), workspace(`,"settings":{"byok":true}`),
+		workspace(`,"settings":{"workflows":true}`),
 		workspace(`,"settings":{"pseudonymize":true}`), workspace(`,"settings":{"user_level_data":false}`),
 	}
 	slices.Sort(versions)
@@ -60,11 +62,14 @@ func TestSettingsAreContent(t *testing.T) {
 
 func TestTheLastOfRepeatedDataCounts(t *testing.T) {
 	once := decoded(t, &Record{Value: structured(message, chat(""))})
-	twice := decoded(t, &Record{Value: structured(message, chat(`,"model":"m","settings":{"byok":1}`)+`,"data":`+chat(""))})
+	twice := decoded(t, &Record{
+		Value: structured(message, chat(`,"model":"m","settings":{"byok":1}`)+`,"data":`+chat("")),
+	})
 	if once.Version != twice.Version {
 		t.Error("something of the first data stayed")
 	}
-	if _, rej := decodeBoth(t, &Record{Value: structured(message, chat("")+`,"data":null`)}, benchNow); rej == nil || rej.Reason != MissingField {
+	if _, rej := decodeBoth(t, &Record{Value: structured(message, chat("")+`,"data":null`)}, benchNow); rej == nil ||
+		rej.Reason != MissingField {
 		t.Errorf("%+v", rej)
 	}
 }
@@ -72,7 +77,10 @@ func TestTheLastOfRepeatedDataCounts(t *testing.T) {
 func TestTheLastOfRepeatedHeadersCounts(t *testing.T) {
 	rec := &Record{Value: []byte(request("")), Headers: binaryHeaders(token)}
 	want := decoded(t, rec)
-	rec.Headers = slices.Concat([]Header{{[]byte("ce_id"), []byte("other")}, {[]byte("ce_time"), nil}, {[]byte("ce_data_base64"), []byte("e30=")}, {[]byte("CE_ID"), []byte("x")}}, rec.Headers)
+	rec.Headers = slices.Concat([]Header{
+		{[]byte("ce_id"), []byte("other")}, {[]byte("ce_time"), nil}, {[]byte("ce_data_base64"), []byte("e30=")},
+		{[]byte("CE_ID"), []byte("x")},
+	}, rec.Headers)
 	if got := decoded(t, rec); got.EventID != want.EventID || got.Version != want.Version {
 		t.Error("an earlier header, or one that means nothing, counts")
 	}
@@ -84,7 +92,9 @@ func TestTheLastOfRepeatedHeadersCounts(t *testing.T) {
 
 func TestAnAttributeInAHeaderIsUTF8(t *testing.T) {
 	for _, name := range []string{"ce_id", "ce_source"} {
-		rec := &Record{Value: []byte(request("")), Headers: append(binaryHeaders(token), Header{[]byte(name), []byte("\xff")})}
+		rec := &Record{
+			Value: []byte(request("")), Headers: append(binaryHeaders(token), Header{[]byte(name), []byte("\xff")}),
+		}
 		if _, rej := decodeBoth(t, rec, benchNow); rej == nil || rej.Reason != InvalidValue {
 			t.Errorf("%s: %+v", name, rej)
 		}

@@ -43,14 +43,18 @@ type plain struct {
 const plainInsert = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id,
 	conversation_id, api_key_id, model, client, provider, deployment, byok, prompt_tokens, completion_tokens, status, duration_ms)`
 
-// reader is baseline (b): a kafka-go Reader in a group, encoding/json, a row at a time, 10,000 a batch.
+// reader is baseline (b): a kafka-go Reader in a group, encoding/json, a row at a time, 10,000 a
+// batch.
 func (r *ingestRun) reader(ctx context.Context, o tables.Options) error {
 	conn, err := tables.Open(o)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	reader := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{r.broker.addr}, GroupTopics: sample.Topics(), GroupID: "bench-reader", StartOffset: kafka.FirstOffset, MaxBytes: 10 << 20})
+	reader := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: []string{r.broker.addr}, GroupTopics: sample.Topics(), GroupID: "bench-reader",
+		StartOffset: kafka.FirstOffset, MaxBytes: 10 << 20,
+	})
 	defer reader.Close()
 	const size = 10_000
 	for left := r.Events; left > 0; {
@@ -74,8 +78,10 @@ func (r *ingestRun) reader(ctx context.Context, o tables.Options) error {
 			d := &e.Data
 			typ := strings.TrimSuffix(strings.TrimPrefix(e.Type, "usage."), ".v1")
 			id := xxhash.Sum64String(e.Type + e.Source + e.ID)
-			if err := batch.Append(d.Org, e.Time, typ, fmt.Sprintf("%016x", id), xxhash.Sum64(m.Value)&^1, e.Time, e.Source, e.ID, d.User, d.Channel, d.Action, d.Assistant, d.Project, d.Workflow,
-				d.Conversation, d.APIKey, d.Model, d.Client, d.Provider, d.Deployment, d.BYOK, d.Prompt, d.Completion, d.Status, d.Duration); err != nil {
+			if err := batch.Append(d.Org, e.Time, typ, fmt.Sprintf("%016x", id), xxhash.Sum64(m.Value)&^1, e.Time, e.Source,
+				e.ID, d.User, d.Channel, d.Action, d.Assistant, d.Project, d.Workflow,
+				d.Conversation, d.APIKey, d.Model, d.Client, d.Provider, d.Deployment, d.BYOK, d.Prompt, d.Completion, d.Status,
+				d.Duration); err != nil {
 				return err
 			}
 		}
@@ -109,8 +115,9 @@ func decodePlain(m kafka.Message, e *plain) error {
 	return json.Unmarshal(m.Value, &e.Data)
 }
 
-// kafkaEngine is baseline (a): the engine's own Kafka table and a materialized view into the log. It reads structured events; of a binary one it takes the data
-// alone, without its envelope, which flatters it.
+// kafkaEngine is baseline (a): the engine's own Kafka table and a materialized view into the log.
+// It reads structured events; of a binary one it takes the data alone, without its envelope, which
+// flatters it.
 func (r *ingestRun) kafkaEngine(ctx context.Context, o tables.Options) error {
 	conn, err := tables.Open(o)
 	if err != nil {
@@ -128,7 +135,8 @@ func (r *ingestRun) kafkaEngine(ctx context.Context, o tables.Options) error {
 			%s AS user_id, %s AS channel, %s AS action, %s AS assistant_id, %s AS project_id, %s AS workflow_id, %s AS conversation_id, %s AS api_key_id, %s AS model, %s AS client,
 			JSONExtractUInt(value, 'data', 'prompt_tokens') AS prompt_tokens, JSONExtractUInt(value, 'data', 'completion_tokens') AS completion_tokens FROM queue`,
 			data("org_id"), text("'type'"), text("'source'"), text("'id'"), text("'time'"), text("'source'"), text("'id'"),
-			data("user_id"), data("channel"), data("action"), data("assistant_id"), data("project_id"), data("workflow_id"), data("conversation_id"), data("api_key_id"), data("model"), data("client")),
+			data("user_id"), data("channel"), data("action"), data("assistant_id"), data("project_id"), data("workflow_id"),
+			data("conversation_id"), data("api_key_id"), data("model"), data("client")),
 	} {
 		if err := conn.Exec(ctx, statement); err != nil {
 			return err

@@ -24,7 +24,8 @@ type DelayOptions struct {
 	Progress   io.Writer
 }
 
-// A DelayResult says how long after it was handed to the producer an event was in the log, marked, so that exports read it, and committed.
+// A DelayResult says how long after it was handed to the producer an event was in the log, marked,
+// so that exports read it, and committed.
 type DelayResult struct {
 	EventsPerSecond float64 `json:"events_per_second"` // that were really produced
 	P50             float64 `json:"p50_seconds"`
@@ -37,8 +38,14 @@ const tick = 20 * time.Millisecond
 
 // Delay produces at a steady rate while Rollcall ingests, and measures how far the log is behind.
 func Delay(ctx context.Context, o DelayOptions) (result DelayResult, err error) {
-	r := &ingestRun{IngestOptions: IngestOptions{Events: int(float64(o.Rate) * o.For.Seconds()), Workspaces: 50, Partitions: o.Partitions, Dir: o.Dir, Progress: o.Progress}}
-	if r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions", fmt.Sprint(o.Partitions)); err != nil {
+	r := &ingestRun{
+		IngestOptions: IngestOptions{
+			Events: int(float64(o.Rate) * o.For.Seconds()), Workspaces: 50, Partitions: o.Partitions, Dir: o.Dir,
+			Progress: o.Progress,
+		},
+	}
+	if r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions",
+		fmt.Sprint(o.Partitions)); err != nil {
 		return result, err
 	}
 	defer r.broker.stop()
@@ -93,8 +100,11 @@ type delay struct {
 }
 
 // produce sends the messages at the rate, or as fast as the broker takes them if that is slower.
-func (d *delays) produce(ctx context.Context, broker string, messages []kafka.Message, rate int) (perSecond float64, err error) {
-	w := &kafka.Writer{Addr: kafka.TCP(broker), Balancer: &kafka.Hash{}, BatchSize: 5000, BatchBytes: 8 << 20, BatchTimeout: time.Millisecond, RequiredAcks: kafka.RequireAll,
+func (d *delays) produce(
+	ctx context.Context, broker string, messages []kafka.Message, rate int,
+) (perSecond float64, err error) {
+	w := &kafka.Writer{Addr: kafka.TCP(broker), Balancer: &kafka.Hash{}, BatchSize: 5000, BatchBytes: 8 << 20,
+		BatchTimeout: time.Millisecond, RequiredAcks: kafka.RequireAll,
 		Compression: kafka.Lz4, Async: true, Completion: d.sent}
 	started := time.Now()
 	next := time.NewTicker(tick)
@@ -127,7 +137,8 @@ func (d *delays) sent(messages []kafka.Message, err error) {
 	d.pending[at] = append(d.pending[at], piece{last.Offset + 1, len(messages), first.Time})
 }
 
-// watch looks again and again how far the group is, until nothing is pending and nothing more comes.
+// watch looks again and again how far the group is, until nothing is pending and nothing more
+// comes.
 func (d *delays) watch(ctx context.Context, r *ingestRun, over <-chan struct{}) error {
 	for last := false; ; {
 		select {

@@ -13,7 +13,8 @@ import (
 // duplicates is the share of events that are sent twice.
 const duplicates = 0.05
 
-// records gives n records in order of time, of which distinct are different events; the others are copies of earlier ones, a while later.
+// records gives n records in order of time, of which distinct are different events; the others are
+// copies of earlier ones, a while later.
 func records(n, workspaces int, now time.Time) iter.Seq2[sample.Record, bool] {
 	return func(yield func(r sample.Record, isNew bool) bool) {
 		random := rand.New(rand.NewPCG(1, 2))
@@ -43,11 +44,12 @@ func records(n, workspaces int, now time.Time) iter.Seq2[sample.Record, bool] {
 	}
 }
 
-// eventsPerUser is fewer than a user sends in the days of a history. More users make more events; another seed would not: ids do not depend on it, so the events
-// would be the same ones.
+// eventsPerUser is fewer than a user sends in the days of a history. More users make more events;
+// another seed would not: ids do not depend on it, so the events would be the same ones.
 const eventsPerUser = 150
 
-// histories are those of so many workspaces, at least n events together; the k-th has about 1/k of the first one's people.
+// histories are those of so many workspaces, at least n events together; the k-th has about 1/k of
+// the first one's people.
 func histories(n, workspaces int, now time.Time) (all []iter.Seq[sample.Record]) {
 	parts := 0.0
 	for k := range workspaces {
@@ -55,7 +57,9 @@ func histories(n, workspaces int, now time.Time) (all []iter.Seq[sample.Record])
 	}
 	largest := 10 + int(float64(n)/eventsPerUser/parts)
 	for k := range workspaces {
-		all = append(all, sample.Events(sample.Config{Org: fmt.Sprintf("org-%02d", k+1), Users: max(1, largest/(k+1)), Days: 28, Seed: uint64(k + 1), Now: now}))
+		all = append(all, sample.Events(sample.Config{
+			Org: fmt.Sprintf("org-%02d", k+1), Users: max(1, largest/(k+1)), Days: 28, Seed: uint64(k + 1), Now: now,
+		}))
 	}
 	return all
 }

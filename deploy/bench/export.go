@@ -82,7 +82,9 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 			if err != nil {
 				return nil, fmt.Errorf("%s of a %s from the log: %w", t, p.name, err)
 			}
-			results = append(results, ExportResult{Events: r.Events, Type: string(t), Period: p.name, FromLog: log[0].total.Seconds()})
+			results = append(results, ExportResult{
+				Events: r.Events, Type: string(t), Period: p.name, FromLog: log[0].total.Seconds(),
+			})
 		}
 	}
 	if err := r.roll(ctx); err != nil {
@@ -93,20 +95,23 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 			return nil, fmt.Errorf("%s of a %s: %w", results[i].Type, results[i].Period, err)
 		}
 	}
-	fmt.Fprintf(o.Progress, "most memory resident, filling and rolling up included: %d MB in the engine, %d MB here, the service and its client\n", r.engine.peak()>>20, peak(os.Getpid())>>20)
+	fmt.Fprintf(o.Progress,
+		"most memory resident, filling and rolling up included: %d MB in the engine, %d MB here, the service and its client\n", r.engine.peak()>>20, peak(os.Getpid())>>20)
 	return results, nil
 }
 
 // fromRollups measures what remains to be measured when everything is rolled up.
 func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPeriod) error {
 	t := query.Type(x.Type)
-	both, err := r.repeat(func() (answer, error) { return r.service(ctx, t, p) }, func() (answer, error) { return r.bare(ctx, t, p) })
+	both, err := r.repeat(func() (answer, error) { return r.service(ctx, t, p) },
+		func() (answer, error) { return r.bare(ctx, t, p) })
 	if err != nil {
 		return err
 	}
 	service := both[0]
 	bare := both[1]
-	x.Bytes, x.FirstByte, x.Service, x.BareEngine = service.bytes, service.first.Seconds(), service.total.Seconds(), bare.total.Seconds()
+	x.Bytes, x.FirstByte, x.Service, x.BareEngine = service.bytes, service.first.Seconds(), service.total.Seconds(),
+		bare.total.Seconds()
 	x.OverEngine = x.Service / x.BareEngine
 	x.LogOverRoll = x.FromLog / x.Service
 	return nil
@@ -116,8 +121,10 @@ func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPer
 const settings = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, has_settings, user_level_data, byok, workflows)
 	VALUES ({org:String}, '2020-01-01', '0000000000000000', 2, 'workspace', {org:String}, '2020-01-01 00:00:00', 'bench', 'w', 'Bench', 1, 1, 1, 1)`
 
-// usage fills the log in the engine itself, without the way through Kafka, with people's habits as the sample has them: a few do most of it, three of four events
-// are of the person's favourite model, half of the messages are plain chats, and assistants, projects, actions and clients are drawn from Zipf distributions.
+// usage fills the log in the engine itself, without the way through Kafka, with people's habits as
+// the sample has them: a few do most of it, three of four events are of the person's favourite
+// model, half of the messages are plain chats, and assistants, projects, actions and clients are
+// drawn from Zipf distributions.
 const usage = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id, conversation_id, api_key_id,
 	model, client, provider, byok, prompt_tokens, completion_tokens, cached_prompt_tokens, cost_usd, run_id, status, trigger, duration_ms)
 WITH k -> sipHash64(number, k) / 18446744073709551616. AS dice, (n, k) -> toUInt64(pow(n + 1, dice(k))) AS zipf
@@ -135,12 +142,14 @@ SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', nu
 	if(type = 'workflow_run', toString(number), ''), if(type = 'workflow_run', ['succeeded', 'failed'][1 + (number % 9 = 0)], ''), if(type = 'workflow_run', 'schedule', ''), if(type = 'workflow_run', number % 60000, 0)
 FROM numbers({skip:UInt64}, {count:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
 
-// fill puts so many events of a year into the log, so many at a time as the engine takes well within the time for an answer.
+// fill puts so many events of a year into the log, so many at a time as the engine takes well
+// within the time for an answer.
 func fill(ctx context.Context, conn driver.Conn, from schema.Day, now time.Time, events, users int) error {
 	const most = 10_000_000
 	first := from.Time().Unix()
 	for skip := 0; skip < events; skip += most {
-		err := conn.Exec(ctx, usage, clickhouse.Named("org", benchOrg), clickhouse.Named("first", first), clickhouse.Named("span", now.Unix()-first), clickhouse.Named("events", events),
+		err := conn.Exec(ctx, usage, clickhouse.Named("org", benchOrg), clickhouse.Named("first", first),
+			clickhouse.Named("span", now.Unix()-first), clickhouse.Named("events", events),
 			clickhouse.Named("users", users), clickhouse.Named("skip", skip), clickhouse.Named("count", min(most, events-skip)))
 		if err != nil {
 			return fmt.Errorf("fill the log: %w", err)
@@ -156,7 +165,8 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 	for _, p := range []struct {
 		name string
 		query.PeriodRequest
-	}{{"month", query.PeriodRequest{Range: "last_month"}}, {"year", query.PeriodRequest{From: year.String(), To: today.String()}}} {
+	}{{"month", query.PeriodRequest{Range: "last_month"}},
+		{"year", query.PeriodRequest{From: year.String(), To: today.String()}}} {
 		period, err := query.ParsePeriod(p.PeriodRequest, now)
 		if err != nil {
 			return err
@@ -174,13 +184,18 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 	if err := fill(ctx, r.conn, year, now, r.Events, r.Users); err != nil {
 		return err
 	}
-	for _, statement := range []string{settings, "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events"} {
+	for _, statement := range []string{
+		settings,
+		"INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events",
+	} {
 		if err := r.conn.Exec(ctx, statement, clickhouse.Named("org", benchOrg)); err != nil {
 			return fmt.Errorf("fill the log: %w", err)
 		}
 	}
-	fmt.Fprintf(r.Progress, "%d events of %d users in the log after %s\n", r.Events, r.Users, time.Since(started).Round(time.Second))
-	e, err := export.New(export.Config{Secret: make([]byte, 32)}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	fmt.Fprintf(r.Progress, "%d events of %d users in the log after %s\n", r.Events, r.Users,
+		time.Since(started).Round(time.Second))
+	e, err := export.New(export.Config{Secret: make([]byte, 32)}, r.options, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
@@ -191,19 +206,22 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 
 func (r *exportRun) roll(ctx context.Context) error {
 	started := time.Now()
-	worker, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	worker, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, r.options, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
 	slices, err := worker.Once(ctx)
 	took := time.Since(started)
-	fmt.Fprintf(r.Progress, "%d slices and their closed months rolled up in %s: %.2f M log rows/s\n", slices, took.Round(time.Millisecond), float64(r.Events)/took.Seconds()/1e6)
+	fmt.Fprintf(r.Progress, "%d slices and their closed months rolled up in %s: %.2f M log rows/s\n", slices,
+		took.Round(time.Millisecond), float64(r.Events)/took.Seconds()/1e6)
 	return err
 }
 
 // service asks for an export as a client does.
 func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), nil)
+	req, err := http.NewRequestWithContext(ctx, "GET",
+		fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), nil)
 	if err != nil {
 		return answer{}, err
 	}
@@ -217,13 +235,17 @@ func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (a
 	return drain(started, res.Body, res.StatusCode)
 }
 
-// bare runs the same SQL in the engine, without the service and so without the guard of a tag's entities.
+// bare runs the same SQL in the engine, without the service and so without the guard of a tag's
+// entities.
 func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
 	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
 	if err != nil {
 		return answer{}, err
 	}
-	s, err := query.Build(query.Request{Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: p.Period, AsOf: time.Now()}, plan)
+	s, err := query.Build(query.Request{
+		Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: p.Period,
+		AsOf: time.Now(),
+	}, plan)
 	if err != nil {
 		return answer{}, err
 	}

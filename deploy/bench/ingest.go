@@ -56,7 +56,8 @@ type ingestRun struct {
 // Ingest measures Rollcall and, if asked, the baselines, all with the same records.
 func Ingest(ctx context.Context, o IngestOptions) (results []IngestResult, err error) {
 	r := &ingestRun{IngestOptions: o}
-	r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions", fmt.Sprint(o.Partitions))
+	r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions",
+		fmt.Sprint(o.Partitions))
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +109,15 @@ func (r *ingestRun) produce(ctx context.Context) error {
 	if err == nil && produced != r.Events {
 		err = fmt.Errorf("there were only %d events to produce", produced) // the figures are per event
 	}
-	fmt.Fprintf(r.Progress, "%d events, %d MB, %d different ones for the log, produced in %s\n", produced, r.bytes>>20, r.distinct, time.Since(started).Round(time.Second))
+	fmt.Fprintf(r.Progress, "%d events, %d MB, %d different ones for the log, produced in %s\n", produced, r.bytes>>20,
+		r.distinct, time.Since(started).Round(time.Second))
 	return err
 }
 
 // measure runs one way into an engine and a database of its own.
-func (r *ingestRun) measure(ctx context.Context, way string, run func(context.Context, tables.Options) error) (IngestResult, error) {
+func (r *ingestRun) measure(
+	ctx context.Context, way string, run func(context.Context, tables.Options) error,
+) (IngestResult, error) {
 	dir := r.Dir + "/" + way
 	defer os.RemoveAll(dir)
 	engine, err := start(ctx, "engine", "--data-dir", dir, "--clickhouse-addr", "127.0.0.1:0")
@@ -147,9 +151,11 @@ func (r *ingestRun) measure(ctx context.Context, way string, run func(context.Co
 	}
 	n := float64(r.Events)
 	return IngestResult{
-		Way: way, Seconds: took.Seconds(), EventsPerSecond: n / took.Seconds(), MBPerSecond: float64(r.bytes) / 1e6 / took.Seconds(),
+		Way: way, Seconds: took.Seconds(), EventsPerSecond: n / took.Seconds(),
+		MBPerSecond:     float64(r.bytes) / 1e6 / took.Seconds(),
 		ClientCPUMicros: float64(own.Nanoseconds()) / 1e3 / n, EngineCPUMicros: float64(others.Nanoseconds()) / 1e3 / n,
-		AllocationsPerItem: float64(after.Mallocs-before.Mallocs) / n, ClientPeakBytes: peak(os.Getpid()), EnginePeakBytes: engine.peak(), Rows: rows,
+		AllocationsPerItem: float64(after.Mallocs-before.Mallocs) / n, ClientPeakBytes: peak(os.Getpid()),
+		EnginePeakBytes: engine.peak(), Rows: rows,
 	}, err
 }
 
@@ -174,7 +180,8 @@ func (r *ingestRun) fillLog(ctx context.Context, o tables.Options) error {
 	return nil
 }
 
-// merged returns when the engine merges nothing any more: what is left of filling the log is not ingest's cost.
+// merged returns when the engine merges nothing any more: what is left of filling the log is not
+// ingest's cost.
 func merged(ctx context.Context, conn driver.Conn) error {
 	for {
 		var merges uint64
@@ -201,7 +208,8 @@ func countLog(ctx context.Context, o tables.Options) (rows uint64, err error) {
 // rollcallGroup is the consumer group of Rollcall's own way.
 const rollcallGroup = "bench-rollcall"
 
-// rollcall runs the ingest stage until everything is committed: by then it is in the log and marked.
+// rollcall runs the ingest stage until everything is committed: by then it is in the log and
+// marked.
 func (r *ingestRun) rollcall(ctx context.Context, o tables.Options) error {
 	if r.Profile != nil {
 		if err := pprof.StartCPUProfile(r.Profile); err != nil {
@@ -226,7 +234,8 @@ type stage struct {
 }
 
 func (r *ingestRun) start(ctx context.Context, o tables.Options) (*stage, error) {
-	i, err := ingest.New(ingest.Config{Brokers: []string{r.broker.addr}, Topics: sample.Topics(), Group: rollcallGroup}, o, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	i, err := ingest.New(ingest.Config{Brokers: []string{r.broker.addr}, Topics: sample.Topics(), Group: rollcallGroup}, o,
+		slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

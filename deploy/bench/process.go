@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// A process is an embedded part in a process of its own, so that what it costs can be told from what Rollcall costs.
+// A process is an embedded part in a process of its own, so that what it costs can be told from
+// what Rollcall costs.
 type process struct {
 	cmd  *exec.Cmd
 	addr string // what it prints when it is ready

@@ -93,7 +93,8 @@ func (r *ingestRun) committed(ctx context.Context, group string) (map[partition]
 
 func (r *ingestRun) client() *kafka.Client { return &kafka.Client{Addr: kafka.TCP(r.broker.addr)} }
 
-// A pace prints after each tenth of the events how fast it was and how much memory is in use: neither should change.
+// A pace prints after each tenth of the events how fast it was and how much memory is in use:
+// neither should change.
 type pace struct {
 	*ingestRun
 	tenth, done int
@@ -106,7 +107,8 @@ func (p *pace) at(done int) {
 	for done >= p.Events*(p.tenth+1)/10 && p.tenth < 10 {
 		p.tenth++
 		if took := time.Since(p.started); took > time.Second/10 {
-			fmt.Fprintf(p.Progress, "%d0 %%: %.0f events/s, %d MB resident here, %d MB in the engine\n", p.tenth, float64(done-p.done)/took.Seconds(), resident(os.Getpid())>>20, p.engine.resident()>>20)
+			fmt.Fprintf(p.Progress, "%d0 %%: %.0f events/s, %d MB resident here, %d MB in the engine\n", p.tenth,
+				float64(done-p.done)/took.Seconds(), resident(os.Getpid())>>20, p.engine.resident()>>20)
 			p.done, p.started = done, time.Now()
 		}
 	}

@@ -30,7 +30,8 @@ var (
 	profile     = regexp.MustCompile(`(?s)^CREATE SETTINGS PROFILE IF NOT EXISTS \w+ SETTINGS\s+(.+)\s+TO (\w+)$`)
 )
 
-// readRoles takes users.sql apart. A statement that is neither a role, a grant nor a profile is an error: nothing of the file may go unseen.
+// readRoles takes users.sql apart. A statement that is neither a role, a grant nor a profile is an
+// error: nothing of the file may go unseen.
 func readRoles(t *testing.T) (statements []string, roles map[string]*role) {
 	t.Helper()
 	text, err := os.ReadFile("users.sql")
@@ -66,8 +67,10 @@ func readRoles(t *testing.T) (statements []string, roles map[string]*role) {
 	return statements, roles
 }
 
-// A server is a ClickHouse whose only user has one role. The embedded engine keeps no users that SQL makes, so the role's grants and profile become those of its
-// user in a configuration file; what it may do is then judged by ClickHouse itself. Only the grants on system tables are not: a server asks for them, the embedded engine does not.
+// A server is a ClickHouse whose only user has one role. The embedded engine keeps no users that
+// SQL makes, so the role's grants and profile become those of its user in a configuration file;
+// what it may do is then judged by ClickHouse itself. Only the grants on system tables are not: a
+// server asks for them, the embedded engine does not.
 type server struct {
 	*testing.T
 	*enginetest.Server
@@ -92,7 +95,8 @@ func (r *role) file(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.xml")
 	var grants, settings strings.Builder
-	for _, g := range append(slices.Clone(r.grants), "GRANT KILL QUERY ON *.*") { // the embedded engine's way to end a query whose client went
+	for _, g := range append(slices.Clone(r.grants), "GRANT KILL QUERY ON *.*") {
+		// the embedded engine's way to end a query whose client went
 		fmt.Fprintf(&grants, "<query>%s</query>", escaped(g))
 	}
 	for name, value := range r.profile {

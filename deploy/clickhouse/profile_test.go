@@ -20,21 +20,29 @@ import (
 	"rollcall/schema/tables"
 )
 
-// hostile gives each setting that Rollcall pins another value than the pinned one; those that are left out here are Bool and flipped.
+// hostile gives each setting that Rollcall pins another value than the pinned one; those that are
+// left out here are Bool and flipped.
 var hostile = map[string]string{
 	"additional_result_filter": "0", "additional_table_filters": "{'rollcall.events':'0','rollcall.marks':'0'}",
-	"alter_sync": "0", "mutations_sync": "0", "lightweight_deletes_sync": "0", "lightweight_delete_mode": "lightweight_update",
-	"async_insert": "1", "deduplicate_insert": "enable", "deduplicate_insert_select": "force_enable", "insert_shard_id": "1",
+	"alter_sync": "0", "mutations_sync": "0", "lightweight_deletes_sync": "0",
+	"lightweight_delete_mode": "lightweight_update",
+	"async_insert":            "1", "deduplicate_insert": "enable", "deduplicate_insert_select": "force_enable",
+	"insert_shard_id":               "1",
 	"input_format_allow_errors_num": "100", "input_format_allow_errors_ratio": "1",
 	"limit": "1", "offset": "1", "ignore_cold_parts_seconds": "3600",
 	"enable_parallel_replicas": "1", "automatic_parallel_replicas_mode": "1", "distributed_group_by_no_merge": "1",
-	"compatibility": "21.3", "dialect": "prql", "implicit_table_at_top_level": "events", "union_default_mode": "DISTINCT", "join_default_strictness": "ANY",
-	"count_distinct_implementation": "uniqHLL12", "short_circuit_function_evaluation": "disable", "session_timezone": "Asia/Kolkata",
-	"date_time_input_format": "basic", "cast_string_to_date_time_mode": "basic", "date_time_overflow_behavior": "saturate", "date_time_output_format": "unix_timestamp",
-	"http_response_headers": "{'Content-Type':'text/html'}", "bool_true_representation": "1", "bool_false_representation": "0",
+	"compatibility": "21.3", "dialect": "prql", "implicit_table_at_top_level": "events", "union_default_mode": "DISTINCT",
+	"join_default_strictness":       "ANY",
+	"count_distinct_implementation": "uniqHLL12", "short_circuit_function_evaluation": "disable",
+	"session_timezone":       "Asia/Kolkata",
+	"date_time_input_format": "basic", "cast_string_to_date_time_mode": "basic", "date_time_overflow_behavior": "saturate",
+	"date_time_output_format": "unix_timestamp",
+	"http_response_headers":   "{'Content-Type':'text/html'}", "bool_true_representation": "1",
+	"bool_false_representation": "0",
 }
 
-// A profile that sets every one of the pinned settings to another value changes nothing of what the product stores and says.
+// A profile that sets every one of the pinned settings to another value changes nothing of what the
+// product stores and says.
 func TestAProfileChangesNothing(t *testing.T) {
 	broker := kafkatest.Open(t, topic)
 	now := time.Now()
@@ -43,7 +51,10 @@ func TestAProfileChangesNothing(t *testing.T) {
 	try := func() answers {
 		s := serve(t, t.TempDir(), all)
 		defer s.Stop()
-		tr := &trial{broker: broker, group: t.Name() + fmt.Sprint(len(all.profile)), options: s.options, plain: s.conn, now: now, log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+		tr := &trial{
+			broker: broker, group: t.Name() + fmt.Sprint(len(all.profile)), options: s.options, plain: s.conn, now: now,
+			log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		}
 		said, err := tr.run(t.Context())
 		if err != nil {
 			t.Fatalf("with %d settings of a profile: %v", len(all.profile), err)
@@ -58,8 +69,8 @@ func TestAProfileChangesNothing(t *testing.T) {
 	}
 }
 
-// hostileProfile has a value for every pinned setting, and for no other. TestRowLimitsNeverCut has the overflow modes: the engine
-// refuses them beside use_query_cache.
+// hostileProfile has a value for every pinned setting, and for no other. TestRowLimitsNeverCut has
+// the overflow modes: the engine refuses them beside use_query_cache.
 func hostileProfile(t *testing.T) map[string]string {
 	profile := map[string]string{}
 	for name, value := range tables.Settings() {
@@ -84,7 +95,8 @@ func hostileProfile(t *testing.T) map[string]string {
 	return profile
 }
 
-// A profile that does not let a statement say its settings, or not write, is refused in one sentence that tells what to do.
+// A profile that does not let a statement say its settings, or not write, is refused in one
+// sentence that tells what to do.
 func TestAProfileThatForbidsSettingsIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	admin := serve(t, dir, &role{grants: []string{"GRANT ALL ON *.*"}})
@@ -97,15 +109,18 @@ func TestAProfileThatForbidsSettingsIsRefused(t *testing.T) {
 		role       role
 	}{
 		{"it only reads", "neither readonly = 1", role{profile: map[string]string{"readonly": "1"}}},
-		{"it only reads, and may change settings", "take readonly out of it", role{profile: map[string]string{"readonly": "2"}}},
-		{"it has a setting that nobody may change", "limit", role{profile: map[string]string{"limit": "1"}, fixed: []string{"limit"}}},
+		{"it only reads, and may change settings", "take readonly out of it",
+			role{profile: map[string]string{"readonly": "2"}}},
+		{"it has a setting that nobody may change", "limit",
+			role{profile: map[string]string{"limit": "1"}, fixed: []string{"limit"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.role.grants = []string{"GRANT ALL ON *.*"}
 			s := serve(t, dir, &c.role)
 			defer s.Stop()
 			_, _, err := export.OpenKeys(s.conn).Create(t.Context(), "acme", "", 0)
-			if !errors.Is(err, tables.ErrProfile) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 400 {
+			if !errors.Is(err, tables.ErrProfile) || !strings.Contains(err.Error(), c.says) ||
+				strings.Contains(err.Error(), "\n") || len(err.Error()) > 400 {
 				t.Errorf("%v; it must say %q", err, c.says)
 			}
 		})
@@ -115,7 +130,8 @@ func TestAProfileThatForbidsSettingsIsRefused(t *testing.T) {
 // oldest is the server of deploy/compose.yaml.
 var oldest = regexp.MustCompile(`clickhouse/clickhouse-server:(\d+)\.(\d+)`)
 
-// Every server that Rollcall says it runs on, from the one of compose.yaml on, knows the pinned settings: one that it does not know would fail every statement.
+// Every server that Rollcall says it runs on, from the one of compose.yaml on, knows the pinned
+// settings: one that it does not know would fail every statement.
 func TestPinnedSettingsAreKnown(t *testing.T) {
 	compose, err := os.ReadFile("../compose.yaml")
 	if err != nil {
@@ -128,13 +144,16 @@ func TestPinnedSettingsAreKnown(t *testing.T) {
 	}
 	defer conn.Close()
 	var newer []string
-	if err := conn.QueryRow(t.Context(), `SELECT groupUniqArray(change.name) FROM system.settings_changes ARRAY JOIN changes AS change
+	if err := conn.QueryRow(t.Context(),
+		`SELECT groupUniqArray(change.name) FROM system.settings_changes ARRAY JOIN changes AS change
 		WHERE type = 'Session' AND arrayMap(x -> toUInt32(x), splitByChar('.', version)) > [{major:UInt32}, {minor:UInt32}]
-		AND change.reason ILIKE '%new%setting%'`, clickhouse.Named("major", string(version[1])), clickhouse.Named("minor", string(version[2]))).Scan(&newer); err != nil {
+		AND change.reason ILIKE '%new%setting%'`, clickhouse.Named("major", string(version[1])),
+		clickhouse.Named("minor", string(version[2]))).Scan(&newer); err != nil {
 		t.Fatal(err)
 	}
 	var known []string
-	if err := conn.QueryRow(t.Context(), "SELECT groupArray(name) FROM system.settings WHERE NOT is_obsolete").Scan(&known); err != nil {
+	if err := conn.QueryRow(t.Context(),
+		"SELECT groupArray(name) FROM system.settings WHERE NOT is_obsolete").Scan(&known); err != nil {
 		t.Fatal(err)
 	}
 	if len(newer) < 10 || len(known) < 1000 {
@@ -150,7 +169,8 @@ func TestPinnedSettingsAreKnown(t *testing.T) {
 	}
 }
 
-// What is pinned goes with each request, in its first line, which proxies limit: nginx and HAProxy to 8 or 16 KiB by default.
+// What is pinned goes with each request, in its first line, which proxies limit: nginx and HAProxy
+// to 8 or 16 KiB by default.
 func TestPinnedSettingsAreShort(t *testing.T) {
 	values := url.Values{}
 	for name, value := range tables.Settings() {

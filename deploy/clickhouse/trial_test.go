@@ -29,7 +29,8 @@ import (
 // topic has the records of a trial.
 const topic = "usage.trial"
 
-// A trial is the whole product on one database: what it sends to ClickHouse from the first migration to the last export.
+// A trial is the whole product on one database: what it sends to ClickHouse from the first
+// migration to the last export.
 type trial struct {
 	broker  *kafkatest.Broker
 	group   string         // of ingest: each trial reads the topic from its beginning
@@ -55,7 +56,8 @@ func (a answers) differences(b answers) (names []string) {
 	return names
 }
 
-// run goes through the stages in their order. An error is no wrong answer: the product said that it cannot.
+// run goes through the stages in their order. An error is no wrong answer: the product said that it
+// cannot.
 func (tr *trial) run(ctx context.Context) (answers, error) {
 	tr.said = answers{}
 	for _, step := range []struct {
@@ -63,7 +65,8 @@ func (tr *trial) run(ctx context.Context) (answers, error) {
 		do   func(context.Context) error
 	}{
 		{"migrate", tr.migrate}, {"ingest", tr.ingest}, {"export from the log", tr.export},
-		{"roll up", tr.rollUp}, {"export from rollups", tr.export}, {"forget", tr.forget}, {"export after an erasure", tr.export},
+		{"roll up", tr.rollUp}, {"export from rollups", tr.export}, {"forget", tr.forget},
+		{"export after an erasure", tr.export},
 	} {
 		before := tr.said
 		tr.said = answers{}
@@ -94,14 +97,16 @@ func (tr *trial) migrate(ctx context.Context) error {
 		return err
 	}
 	var columns string
-	err = tr.plain.QueryRow(ctx, "SELECT toString(groupArray((table, name, type, default_expression))) FROM (SELECT * FROM system.columns WHERE database = currentDatabase() ORDER BY table, position)").Scan(&columns)
+	err = tr.plain.QueryRow(ctx,
+		"SELECT toString(groupArray((table, name, type, default_expression))) FROM (SELECT * FROM system.columns WHERE database = currentDatabase() ORDER BY table, position)").Scan(&columns)
 	tr.said["columns"] = columns
 	return errors.Join(err, tables.Check(ctx, conn))
 }
 
 func (tr *trial) ingest(ctx context.Context) error {
 	i, err := ingest.New(ingest.Config{
-		Brokers: []string{tr.broker.Addr}, Topics: []string{topic}, Group: tr.group, Secret: secret, BatchAge: 10 * time.Millisecond,
+		Brokers: []string{tr.broker.Addr}, Topics: []string{topic}, Group: tr.group, Secret: secret,
+		BatchAge:  10 * time.Millisecond,
 		FetchWait: 50 * time.Millisecond, ProgressEvery: 100 * time.Millisecond, InsertTimeout: 10 * time.Second,
 	}, tr.options, tr.log, prometheus.NewRegistry())
 	if err != nil {
@@ -142,7 +147,9 @@ func (tr *trial) counted(ctx context.Context) error {
 }
 
 func (tr *trial) rollUp(ctx context.Context) error {
-	r, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond, CleanEvery: time.Nanosecond, VerifyEvery: time.Nanosecond}, tr.options, tr.log, prometheus.NewRegistry())
+	r, err := rollup.New(rollup.Config{
+		SettleTime: time.Nanosecond, CleanEvery: time.Nanosecond, VerifyEvery: time.Nanosecond,
+	}, tr.options, tr.log, prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
@@ -159,7 +166,8 @@ func (tr *trial) rollUp(ctx context.Context) error {
 }
 
 func (tr *trial) verified(ctx context.Context, r *rollup.Rollup) error {
-	n, err := r.Verify(ctx, rollup.Filter{}, func(d rollup.Difference) { tr.said["differs"] += fmt.Sprintf("%+v\n", d) }, nil)
+	n, err := r.Verify(ctx, rollup.Filter{}, func(d rollup.Difference) { tr.said["differs"] += fmt.Sprintf("%+v\n", d) },
+		nil)
 	if err != nil {
 		return err
 	}
@@ -190,7 +198,8 @@ func (tr *trial) forget(ctx context.Context) error {
 
 // export asks for every kind of answer.
 func (tr *trial) export(ctx context.Context) error {
-	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, Now: func() time.Time { return tr.now }}, tr.options, tr.log, prometheus.NewRegistry())
+	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, Now: func() time.Time { return tr.now }},
+		tr.options, tr.log, prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
@@ -225,8 +234,11 @@ func (tr *trial) export(ctx context.Context) error {
 	}
 	tr.said["keys"] = fmt.Sprint(len(listed))
 	today := schema.DayOf(tr.now)
-	plan, err := tables.ReadPlan(ctx, conn, tables.Span{Org: full, From: schema.Earliest(today), To: today, MonthsFrom: schema.Earliest(today), MonthsTo: today}, tr.now)
-	tr.said["plan"] = fmt.Sprintf("%d generations, %d live, version %s, %s, rows %v", len(plan.Generations), len(plan.Live), plan.LiveVersion, plan.Versions, plan.Rows)
+	plan, err := tables.ReadPlan(ctx, conn, tables.Span{
+		Org: full, From: schema.Earliest(today), To: today, MonthsFrom: schema.Earliest(today), MonthsTo: today,
+	}, tr.now)
+	tr.said["plan"] = fmt.Sprintf("%d generations, %d live, version %s, %s, rows %v", len(plan.Generations),
+		len(plan.Live), plan.LiveVersion, plan.Versions, plan.Rows)
 	stop()
 	return errors.Join(err, <-done)
 }
@@ -238,8 +250,10 @@ func (tr *trial) paths() (paths []string) {
 		paths = append(paths, "/v1/exports/"+dataType+span)
 	}
 	return append(paths,
-		"/v1/exports/users"+span+"&group_by=model&format=json", "/v1/exports/models"+span+"&format=parquet", "/v1/exports/models"+span+"&group_by=source&delimiter=semicolon&timezone=Asia/Kolkata",
-		"/v1/exports/assistants?range=last_month&attributes=now&include_inactive=false&format=ndjson", "/v1/exports", "/app/summary"+span, "/app/preview/users"+span)
+		"/v1/exports/users"+span+"&group_by=model&format=json", "/v1/exports/models"+span+"&format=parquet",
+		"/v1/exports/models"+span+"&group_by=source&delimiter=semicolon&timezone=Asia/Kolkata",
+		"/v1/exports/assistants?range=last_month&attributes=now&include_inactive=false&format=ndjson", "/v1/exports",
+		"/app/summary"+span, "/app/preview/users"+span)
 }
 
 // get is the answer's body, and an error unless it is whole.

@@ -26,7 +26,8 @@ import (
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
-// day is when everything here happened. One stage stores it and a later one asks for it, though midnight may have passed.
+// day is when everything here happened. One stage stores it and a later one asks for it, though
+// midnight may have passed.
 var day = time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 
 func errorOf(err error) (*clickhouse.Exception, bool) {
@@ -34,14 +35,16 @@ func errorOf(err error) (*clickhouse.Exception, bool) {
 	return exception, errors.As(err, &exception)
 }
 
-// Every stage does its work with what its role is granted, one after the other on one database; and none can do what is another's.
+// Every stage does its work with what its role is granted, one after the other on one database; and
+// none can do what is another's.
 func TestEveryStageWorksWithItsRole(t *testing.T) {
 	_, roles := readRoles(t)
 	dir := t.TempDir()
 	for _, step := range []struct {
 		role string
 		work func(*server)
-	}{{"rollcall_migrate", migrates}, {"rollcall_ingest", ingests}, {"rollcall_rollup", rollsUp}, {"rollcall_export", exports}} {
+	}{{"rollcall_migrate", migrates}, {"rollcall_ingest", ingests}, {"rollcall_rollup", rollsUp},
+		{"rollcall_export", exports}} {
 		if !t.Run(step.role, func(t *testing.T) {
 			s := serve(t, dir, roles[step.role])
 			step.work(s)
@@ -59,7 +62,8 @@ func migrates(s *server) {
 	if err := tables.Check(s.Context(), s.conn); err != nil {
 		s.Error(err)
 	}
-	s.refuses("DROP TABLE rollcall.events", "DROP DATABASE rollcall", "TRUNCATE TABLE rollcall.keys", "CREATE DATABASE other")
+	s.refuses("DROP TABLE rollcall.events", "DROP DATABASE rollcall", "TRUNCATE TABLE rollcall.keys",
+		"CREATE DATABASE other")
 }
 
 func ingests(s *server) {
@@ -69,14 +73,20 @@ func ingests(s *server) {
 	}
 	kafka := kafkatest.Open(s.T, "usage.messages")
 	for i, value := range []string{
-		`{"specversion":"1.0","id":"1","source":"t","type":"usage.message.v1","time":"` + day + `T12:00:00Z","data":{"org_id":"acme","user_id":"ada","channel":"chat"}}`,
-		`{"specversion":"1.0","id":"3","source":"t","type":"usage.message.v1","time":"` + day + `T12:00:00Z","data":{"org_id":"acme","user_id":"bob","channel":"chat"}}`,
-		`{"specversion":"1.0","id":"2","source":"t","type":"usage.entity.v1","time":"` + day + `T12:00:00Z","data":{"org_id":"acme","kind":"user","id":"ada","name":"Ada"}}`,
+		`{"specversion":"1.0","id":"1","source":"t","type":"usage.message.v1","time":"` + day +
+			`T12:00:00Z","data":{"org_id":"acme","user_id":"ada","channel":"chat"}}`,
+		`{"specversion":"1.0","id":"3","source":"t","type":"usage.message.v1","time":"` + day +
+			`T12:00:00Z","data":{"org_id":"acme","user_id":"bob","channel":"chat"}}`,
+		`{"specversion":"1.0","id":"2","source":"t","type":"usage.entity.v1","time":"` + day +
+			`T12:00:00Z","data":{"org_id":"acme","kind":"user","id":"ada","name":"Ada"}}`,
 		`not an event`,
 	} {
 		kafka.Produce(&kgo.Record{Topic: "usage.messages", Partition: int32(i % 3), Value: []byte(value)})
 	}
-	i, err := ingest.New(ingest.Config{Brokers: []string{kafka.Addr}, Topics: []string{"usage.messages"}, Secret: secret, BatchAge: 20 * time.Millisecond, ProgressEvery: 50 * time.Millisecond},
+	i, err := ingest.New(ingest.Config{
+		Brokers: []string{kafka.Addr}, Topics: []string{"usage.messages"}, Secret: secret, BatchAge: 20 * time.Millisecond,
+		ProgressEvery: 50 * time.Millisecond,
+	},
 		s.options, s.log(), prometheus.NewRegistry())
 	if err != nil {
 		s.Fatal(err)
@@ -90,16 +100,20 @@ func ingests(s *server) {
 			s.Error(err)
 		}
 	}
-	s.refuses("SELECT * FROM keys", "SELECT * FROM export_audit", "SELECT * FROM message_daily", "INSERT INTO slices (org_id) VALUES ('acme')", "DELETE FROM marks WHERE 1", "DROP TABLE events")
+	s.refuses("SELECT * FROM keys", "SELECT * FROM export_audit", "SELECT * FROM message_daily",
+		"INSERT INTO slices (org_id) VALUES ('acme')", "DELETE FROM marks WHERE 1", "DROP TABLE events")
 }
 
 func rollsUp(s *server) {
-	r, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond, CleanEvery: time.Nanosecond, VerifyEvery: time.Nanosecond, Poll: 50 * time.Millisecond}, s.options, s.log(), prometheus.NewRegistry())
+	r, err := rollup.New(rollup.Config{
+		SettleTime: time.Nanosecond, CleanEvery: time.Nanosecond, VerifyEvery: time.Nanosecond, Poll: 50 * time.Millisecond,
+	}, s.options, s.log(), prometheus.NewRegistry())
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.while(r.Run, func() bool { return s.count("SELECT count() FROM slices FINAL WHERE dead = 0") == 1 })
-	if n, err := r.Verify(s.Context(), rollup.Filter{}, func(d rollup.Difference) { s.Errorf("%+v", d) }, nil); err != nil || n != 1 {
+	if n, err := r.Verify(s.Context(), rollup.Filter{}, func(d rollup.Difference) { s.Errorf("%+v", d) },
+		nil); err != nil || n != 1 {
 		s.Errorf("verified %d, %v", n, err)
 	}
 	if _, err := r.Rebuild(s.Context(), rollup.Filter{}, nil); err != nil {
@@ -114,7 +128,8 @@ func rollsUp(s *server) {
 	if n := s.count("SELECT count() FROM events WHERE user_id = 'bob'"); n != 0 {
 		s.Errorf("%d events left of an erased person", n)
 	}
-	s.refuses("DROP TABLE message_daily", "TRUNCATE TABLE events", "INSERT INTO keys (key_id) VALUES ('k')", "SELECT * FROM keys", "SELECT * FROM export_audit", "ALTER TABLE message_daily UPDATE messages = 0 WHERE 1")
+	s.refuses("DROP TABLE message_daily", "TRUNCATE TABLE events", "INSERT INTO keys (key_id) VALUES ('k')",
+		"SELECT * FROM keys", "SELECT * FROM export_audit", "ALTER TABLE message_daily UPDATE messages = 0 WHERE 1")
 }
 
 func exports(s *server) {
@@ -149,10 +164,13 @@ func exports(s *server) {
 	if err := keys.Revoke(s.Context(), id); err != nil {
 		s.Error(err)
 	}
-	for _, table := range []string{"events", "entities", "marks", "slices", "message_daily", "rejects", "erasures", "migrations"} {
+	for _, table := range []string{
+		"events", "entities", "marks", "slices", "message_daily", "rejects", "erasures", "migrations",
+	} {
 		s.refuses("INSERT INTO "+table+" SELECT * FROM "+table, "ALTER TABLE "+table+" DELETE WHERE 1")
 	}
-	s.refuses("ALTER TABLE export_audit DELETE WHERE 1", "ALTER TABLE keys DELETE WHERE 1", "DROP TABLE keys", "CREATE TABLE t (a Int8) ENGINE = Memory")
+	s.refuses("ALTER TABLE export_audit DELETE WHERE 1", "ALTER TABLE keys DELETE WHERE 1", "DROP TABLE keys",
+		"CREATE TABLE t (a Int8) ENGINE = Memory")
 }
 
 // while runs a stage until a condition holds, then stops it.
@@ -210,13 +228,15 @@ func TestUsersFileIsParsed(t *testing.T) {
 	defer conn.Close()
 	for _, s := range statements {
 		var formatted string
-		if err := conn.QueryRow(t.Context(), "SELECT formatQuery({s:String})", clickhouse.Named("s", s)).Scan(&formatted); err != nil {
+		if err := conn.QueryRow(t.Context(), "SELECT formatQuery({s:String})",
+			clickhouse.Named("s", s)).Scan(&formatted); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
 }
 
-// Limits whose overflow would cut results silently are errors here, whatever the user's profile says: each statement asks for it.
+// Limits whose overflow would cut results silently are errors here, whatever the user's profile
+// says: each statement asks for it.
 func TestRowLimitsNeverCut(t *testing.T) {
 	_, roles := readRoles(t)
 	dir := t.TempDir()
@@ -228,22 +248,27 @@ func TestRowLimitsNeverCut(t *testing.T) {
 	var modes []struct {
 		Name string `ch:"name"`
 	}
-	if err := admin.conn.Select(t.Context(), &modes, "SELECT name FROM system.settings WHERE name LIKE '%overflow_mode%'"); err != nil || len(modes) < 10 {
+	if err := admin.conn.Select(t.Context(), &modes,
+		"SELECT name FROM system.settings WHERE name LIKE '%overflow_mode%'"); err != nil || len(modes) < 10 {
 		t.Fatalf("%v, %v", modes, err)
 	}
 	for user := range 20 {
-		if err := admin.conn.Exec(t.Context(), fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
-			VALUES ('acme', '%s', 'message', '%016d', 2, '%s 12:00:00', 's', '%d', 'user%d', 'chat')`, day, user, day, user, user)); err != nil {
+		if err := admin.conn.Exec(t.Context(),
+			fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
+			VALUES ('acme', '%s', 'message', '%016d', 2, '%s 12:00:00', 's', '%d', 'user%d', 'chat')`, day, user, day, user,
+				user)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := admin.conn.Exec(t.Context(), "INSERT INTO marks (org_id, day, writer, seq) SELECT 'acme', '"+day+"', generateUUIDv4(), 1"); err != nil {
+	if err := admin.conn.Exec(t.Context(),
+		"INSERT INTO marks (org_id, day, writer, seq) SELECT 'acme', '"+day+"', generateUUIDv4(), 1"); err != nil {
 		t.Fatal(err)
 	}
 	admin.Stop()
 	for name, limits := range map[string]map[string]string{
-		"none": {}, "of users.sql": roles["rollcall_export"].profile, "result rows": {"max_result_rows": "15"}, "rows to read": {"max_rows_to_read": "15"},
-		"groups": {"max_rows_to_group_by": "15"}, "sorted rows": {"max_rows_to_sort": "15"},
+		"none": {}, "of users.sql": roles["rollcall_export"].profile, "result rows": {"max_result_rows": "15"},
+		"rows to read": {"max_rows_to_read": "15"},
+		"groups":       {"max_rows_to_group_by": "15"}, "sorted rows": {"max_rows_to_sort": "15"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cutting.profile = map[string]string{}
@@ -266,7 +291,8 @@ func TestRowLimitsNeverCut(t *testing.T) {
 	}
 }
 
-// exportUsers gives how many users the export has, and whether it is whole: answered 200 to its end.
+// exportUsers gives how many users the export has, and whether it is whole: answered 200 to its
+// end.
 func (s *server) exportUsers() (users int, whole bool) {
 	s.Helper()
 	e, err := export.New(export.Config{Secret: secret}, s.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

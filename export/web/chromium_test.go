@@ -46,9 +46,11 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 		}
 	}
 	if path == "" {
-		return nil, errors.New("these tests need Chromium, and there is none on the PATH; on Debian: apt-get install chromium")
+		return nil,
+			errors.New("these tests need Chromium, and there is none on the PATH; on Debian: apt-get install chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.Flag("force-color-profile", "srgb"))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(patience), chromedp.Flag("force-color-profile", "srgb"))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
@@ -63,8 +65,8 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	return ctx, nil
 })
 
-// A tab is a page in a window of its own, which shares neither cookies nor cache nor downloads with any other. What its console complains about, and what it asks of
-// other origins, fails the test.
+// A tab is a page in a window of its own, which shares neither cookies nor cache nor downloads with
+// any other. What its console complains about, and what it asks of other origins, fails the test.
 type tab struct {
 	*testing.T
 	ctx       context.Context
@@ -91,7 +93,8 @@ func newTab(t *testing.T, origin, language string, width int64) *tab {
 	return p
 }
 
-// newWindow opens one with a profile of its own, which goes with the test; what is downloaded in it lands in a folder.
+// newWindow opens one with a profile of its own, which goes with the test; what is downloaded in it
+// lands in a folder.
 func newWindow(t *testing.T, downloads string) context.Context {
 	t.Helper()
 	shared, err := chromium()
@@ -125,7 +128,8 @@ func (p *tab) watch(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		url := e.Request.URL
-		if !strings.HasPrefix(url, p.origin+"/") && !strings.HasPrefix(url, "blob:"+p.origin) && !strings.HasPrefix(url, "data:") && url != "about:blank" {
+		if !strings.HasPrefix(url, p.origin+"/") && !strings.HasPrefix(url, "blob:"+p.origin) &&
+			!strings.HasPrefix(url, "data:") && url != "about:blank" {
 			p.Errorf("the page asks another origin: %s", url)
 		}
 	case *runtime.EventExceptionThrown:
@@ -197,7 +201,8 @@ func (p *tab) click(selector string) {
 // set gives a field its value, as picking a date or an option does.
 func (p *tab) set(selector, value string) {
 	p.Helper()
-	p.run(chromedp.Evaluate("{const e = document.querySelector(`"+selector+"`); e.value = `"+value+"`; e.dispatchEvent(new Event('change', {bubbles: true})); 0}", nil))
+	p.run(chromedp.Evaluate("{const e = document.querySelector(`"+selector+"`); e.value = `"+value+
+		"`; e.dispatchEvent(new Event('change', {bubbles: true})); 0}", nil))
 }
 
 // signIn opens the page, proves itself, and waits for the figures.

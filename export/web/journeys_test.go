@@ -31,7 +31,8 @@ const (
 
 var everything = row{"byok": true, "workflows": true}
 
-// signedIn is a service with a workspace that has so many days of usage, and a tab that shows its figures to who has its key.
+// signedIn is a service with a workspace that has so many days of usage, and a tab that shows its
+// figures to who has its key.
 func signedIn(t *testing.T, days int, language string) (s *service, p *tab, key string) {
 	t.Helper()
 	s = newService(t)
@@ -50,7 +51,8 @@ func TestSignInAndFigures(t *testing.T) {
 	p.run(chromedp.Navigate(p.origin+"/"), chromedp.SendKeys("#key", key[:len(key)-1]+"!\r", chromedp.ByQuery))
 	p.until("document.querySelector('#key-error').innerText.includes('not valid')")
 	p.signIn(key)
-	if eval[bool](p, "document.cookie.includes('session') || document.documentElement.outerHTML.includes(`"+key+"`) || Object.values(localStorage).join().includes(`"+key+"`)") {
+	if eval[bool](p, "document.cookie.includes('session') || document.documentElement.outerHTML.includes(`"+key+
+		"`) || Object.values(localStorage).join().includes(`"+key+"`)") {
 		t.Error("the key or the session is within reach of the page")
 	}
 	for _, period := range []string{"this_month", "last_month", "this_week", "last_week"} {
@@ -64,7 +66,8 @@ func TestSignInAndFigures(t *testing.T) {
 	p.run(chromedp.Reload())
 	p.settled() // the session is still there
 	p.click("#sign-out")
-	p.run(chromedp.WaitVisible("#key", chromedp.ByQuery), chromedp.Reload(), chromedp.WaitVisible("#key", chromedp.ByQuery))
+	p.run(chromedp.WaitVisible("#key", chromedp.ByQuery), chromedp.Reload(),
+		chromedp.WaitVisible("#key", chromedp.ByQuery))
 }
 
 // checkFigures holds what is shown against the files of the same period.
@@ -74,16 +77,20 @@ func (p *tab) checkFigures(s *service, key, period string) {
 	models := s.sheet(key, "models?"+period)
 	want := map[string]float64{
 		"messages": users.sum("messages_total"), "active_users": users.rows(), "actions": users.sum("action_messages"),
-		"assistants": s.sheet(key, "assistants?include_inactive=false&"+period).rows(), "projects": s.sheet(key, "projects?include_inactive=false&"+period).rows(),
-		"tokens": models.sum("sum_prompt_tokens") + models.sum("sum_completion_tokens"), "cost_usd": models.sum("total_cost_usd"),
+		"assistants": s.sheet(key, "assistants?include_inactive=false&"+period).rows(),
+		"projects":   s.sheet(key, "projects?include_inactive=false&"+period).rows(),
+		"tokens":     models.sum("sum_prompt_tokens") + models.sum("sum_completion_tokens"),
+		"cost_usd":   models.sum("total_cost_usd"),
 	}
-	shown := eval[map[string]string](p, "Object.fromEntries([...document.querySelectorAll('[data-figure]')].map(e => [e.dataset.figure, e.querySelector('.value').dataset.value]))")
+	shown := eval[map[string]string](p,
+		"Object.fromEntries([...document.querySelectorAll('[data-figure]')].map(e => [e.dataset.figure, e.querySelector('.value').dataset.value]))")
 	for name, sum := range want {
 		if got, err := strconv.ParseFloat(shown[name], 64); err != nil || math.Abs(got-sum) > 1e-6 || sum == 0 {
 			p.Errorf("%s: %s is shown as %q, the files say %v", period, name, shown[name], sum)
 		}
 	}
-	if days := eval[float64](p, "[...document.querySelectorAll('[data-messages]')].reduce((sum, e) => sum + Number(e.dataset.messages), 0)"); days != want["messages"] {
+	if days := eval[float64](p,
+		"[...document.querySelectorAll('[data-messages]')].reduce((sum, e) => sum + Number(e.dataset.messages), 0)"); days != want["messages"] {
 		p.Errorf("%s: the days have %v messages, the files %v", period, days, want["messages"])
 	}
 	if first := eval[string](p, "document.querySelector('[data-top=users] li .name').innerText"); first != users[1][4] {
@@ -126,12 +133,14 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 	p.previewed()
 	p.generates(s, key, "api-keys?format=ndjson&group_by=model&range=this_month")
 	p.until("document.querySelectorAll('#recent tbody tr').length >= 7")
-	if curl := p.text(".curl code"); !strings.Contains(curl, p.origin+"/v1/exports/api-keys?range=this_month&group_by=model&format=ndjson") {
+	if curl := p.text(".curl code"); !strings.Contains(curl,
+		p.origin+"/v1/exports/api-keys?range=this_month&group_by=model&format=ndjson") {
 		t.Errorf("curl line: %s", curl)
 	}
 }
 
-// The page saves a file under the whole name that the service gives it, whatever the workspace is called.
+// The page saves a file under the whole name that the service gives it, whatever the workspace is
+// called.
 func TestFileIsCalledByItsWorkspace(t *testing.T) {
 	s := newService(t)
 	s.workspace(`Müller; "e/u" 100%`, "Müller", 3, everything)
@@ -177,7 +186,8 @@ func TestCustomRangeLimits(t *testing.T) {
 	p.set("#dialog-from", schema.Earliest(today).String())
 	p.set("#dialog-to", today.String())
 	p.previewed()
-	if text := p.text("dialog .custom .error"); text != "" || eval[bool](p, "document.querySelector('#generate').disabled") {
+	if text := p.text("dialog .custom .error"); text != "" ||
+		eval[bool](p, "document.querySelector('#generate').disabled") {
 		t.Errorf("the whole of the exportable time is refused: %q", text)
 	}
 }
@@ -187,7 +197,8 @@ func TestEmptyWorkspace(t *testing.T) {
 	_, key := s.key("void")
 	p := newTab(t, s.server.URL, english, desk)
 	p.signIn(key)
-	if !strings.Contains(p.text(".results"), "No usage in this period") || !strings.Contains(p.text("footer"), "No data has arrived") {
+	if !strings.Contains(p.text(".results"), "No usage in this period") ||
+		!strings.Contains(p.text("footer"), "No data has arrived") {
 		t.Errorf("the page shows %q", p.text("body"))
 	}
 	p.openDialog()
@@ -210,7 +221,8 @@ func TestSessionEnds(t *testing.T) {
 	if err := s.keys.Revoke(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(patience); p.text("#key-error") == ""; { // the service looks at a key again after a second
+	for deadline := time.Now().Add(patience); p.text("#key-error") == ""; {
+		// the service looks at a key again after a second
 		if time.Now().After(deadline) {
 			t.Fatal("the session outlives its key")
 		}
@@ -289,13 +301,15 @@ func TestKeyboard(t *testing.T) {
 	s.workspace("acme", "Acme", 40, everything)
 	_, key := s.key("acme")
 	p := newTab(t, s.server.URL, english, desk)
-	p.run(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#key", chromedp.ByQuery), chromedp.KeyEvent(key), chromedp.KeyEvent(kb.Enter))
+	p.run(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#key", chromedp.ByQuery), chromedp.KeyEvent(key),
+		chromedp.KeyEvent(kb.Enter))
 	p.settled()
 	tabTo := func(selector string) {
 		t.Helper()
 		for range 60 {
 			if eval[bool](p, "document.activeElement.matches(`"+selector+"`)") {
-				if !eval[bool](p, "{const e = document.activeElement, shown = (e.closest('.choice') ?? e); const s = getComputedStyle(shown); s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2}") {
+				if !eval[bool](p,
+					"{const e = document.activeElement, shown = (e.closest('.choice') ?? e); const s = getComputedStyle(shown); s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2}") {
 					t.Errorf("%s does not show that it has the focus", selector)
 				}
 				return
@@ -337,8 +351,9 @@ func TestUnderAPath(t *testing.T) {
 	p.settled()
 }
 
-// With a session, the page can be used within a second of being asked for: 0.6 s on two cores, and 0.9 s for the figures. The best of several loads counts, and twice
-// the time passes, since the machine may be busy with something else.
+// With a session, the page can be used within a second of being asked for: 0.6 s on two cores, and
+// 0.9 s for the figures. The best of several loads counts, and twice the time passes, since the
+// machine may be busy with something else.
 func TestInteractiveWithinASecond(t *testing.T) {
 	_, p, _ := signedIn(t, 75, english)
 	const watch = `window.seen = {}; new MutationObserver(() => {
@@ -360,7 +375,8 @@ func TestInteractiveWithinASecond(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("controls after %.0f ms, figures after %.0f ms, chart after %.0f ms", best["controls"], best["figures"], best["chart"])
+	t.Logf("controls after %.0f ms, figures after %.0f ms, chart after %.0f ms", best["controls"], best["figures"],
+		best["chart"])
 	if best["controls"] > 2000 {
 		t.Errorf("the page can be used only after %.0f ms", best["controls"])
 	}

@@ -40,7 +40,8 @@ type violation struct {
 	Nodes    []struct{ HTML, FailureSummary string }
 }
 
-// accessible fails the test for every rule of WCAG 2.2 A and AA that the page breaks as it is shown.
+// accessible fails the test for every rule of WCAG 2.2 A and AA that the page breaks as it is
+// shown.
 func (p *tab) accessible(view string) {
 	p.Helper()
 	script, err := axe()
@@ -48,8 +49,9 @@ func (p *tab) accessible(view string) {
 		p.Fatalf("axe-core is not there, and `npm ci` in export/web/testdata/axe does not fetch it: %v", err)
 	}
 	var found []violation
-	p.run(chromedp.Evaluate(script+"\n;0", nil), chromedp.Evaluate(`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`, &found,
-		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	p.run(chromedp.Evaluate(script+"\n;0", nil),
+		chromedp.Evaluate(`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`, &found,
+			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	for _, v := range found {
 		for _, n := range v.Nodes {
 			p.Errorf("%s: %s: %s\n%s\n%s", view, v.ID, v.Help, n.HTML, n.FailureSummary)
@@ -60,15 +62,19 @@ func (p *tab) accessible(view string) {
 // fits fails the test if the page is wider than its window.
 func (p *tab) fits(view string) {
 	p.Helper()
-	if wide := eval[int](p, "Math.max(document.documentElement.scrollWidth, document.querySelector('dialog[open]')?.scrollWidth ?? 0) - innerWidth"); wide > 0 {
+	if wide := eval[int](p,
+		"Math.max(document.documentElement.scrollWidth, document.querySelector('dialog[open]')?.scrollWidth ?? 0) - innerWidth"); wide > 0 {
 		p.Errorf("%s: the page is %d px wider than its window: %s", view, wide,
-			eval[string](p, "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll')).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).join('\\n')"))
+			eval[string](p,
+				"[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll')).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).join('\\n')"))
 	}
 }
 
 func (p *tab) scheme(name string) {
 	p.Helper()
-	p.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
+	p.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: name},
+	}))
 }
 
 func TestAccessible(t *testing.T) {
@@ -101,7 +107,8 @@ func TestAccessible(t *testing.T) {
 	}
 }
 
-var screenshots = flag.String("screenshots", "", "the folder where TestScreenshots leaves its pictures; none are kept without it")
+var screenshots = flag.String("screenshots", "",
+	"the folder where TestScreenshots leaves its pictures; none are kept without it")
 
 // shoot leaves a picture of what the window shows, or of the whole page.
 func (p *tab) shoot(name string, whole bool) {
@@ -157,7 +164,8 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// The states between: loading, failed, a download that is cut and one that is whole. They are accessible and fit, too.
+// The states between: loading, failed, a download that is cut and one that is whole. They are
+// accessible and fit, too.
 func TestStatesBetween(t *testing.T) {
 	s := newService(t)
 	s.workspace("acme", "Acme Ltd", 20, everything)

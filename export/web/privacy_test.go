@@ -9,16 +9,20 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A workspace whose settings keep persons back has no list of them on its page, by name, id, pseudonym or rank. The page says which setting it is, and the dialog
-// which columns the file does not have.
+// A workspace whose settings keep persons back has no list of them on its page, by name, id,
+// pseudonym or rank. The page says which setting it is, and the dialog which columns the file does
+// not have.
 func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 	for _, c := range []struct {
 		name, language string
 		settings       row
 		says           []string
 	}{
-		{"off", english, row{"user_level_data": false}, []string{"user_level_data is off", "The file has no name, email: the workspace's setting user_level_data is off."}},
-		{"pseudonyms", german, row{"pseudonymize": true}, []string{"pseudonymize des Workspace ist eingeschaltet", "Die Datei hat nicht: name, email. Die Einstellung pseudonymize"}},
+		{"off", english, row{"user_level_data": false},
+			[]string{"user_level_data is off", "The file has no name, email: the workspace's setting user_level_data is off."}},
+		{"pseudonyms", german, row{"pseudonymize": true}, []string{
+			"pseudonymize des Workspace ist eingeschaltet", "Die Datei hat nicht: name, email. Die Einstellung pseudonymize",
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t)
@@ -26,7 +30,8 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 			_, key := s.key("private")
 			p := newTab(t, s.server.URL, c.language, desk)
 			p.signIn(key)
-			if text := p.text("[data-hidden]"); !strings.Contains(text, c.says[0]) || eval[bool](p, "!!document.querySelector('[data-top=users]')") {
+			if text := p.text("[data-hidden]"); !strings.Contains(text, c.says[0]) ||
+				eval[bool](p, "!!document.querySelector('[data-top=users]')") {
 				t.Errorf("the page lists persons, or does not say why not: %q", text)
 			}
 			if !eval[bool](p, "!!document.querySelector('[data-top=assistants] li')") {
@@ -36,7 +41,8 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 			p.shoot("private-page-"+c.name, false)
 			p.openDialog()
 			p.until("document.querySelector('#left-out')?.innerText.includes(`" + c.says[1] + "`)")
-			if text := p.text(".preview"); !strings.Contains(text, c.says[0]) || eval[bool](p, "!!document.querySelector('.preview tbody td')") {
+			if text := p.text(".preview"); !strings.Contains(text, c.says[0]) ||
+				eval[bool](p, "!!document.querySelector('.preview tbody td')") {
 				t.Errorf("the preview lists persons, or does not say why not: %q", text)
 			}
 			p.shoot("private-dialog-"+c.name, false)
@@ -45,11 +51,13 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 			for _, kind := range []string{"assistants", "projects", "models", "api-keys"} {
 				p.click("input[name=type][value=" + kind + "]")
 				p.previewed()
-				if shown := eval[bool](p, "!document.querySelector('#left-out').hidden"); shown != (kind == "assistants" || kind == "projects") {
+				if shown := eval[bool](p, "!document.querySelector('#left-out').hidden"); shown != (kind == "assistants" ||
+					kind == "projects") {
 					t.Errorf("%s: columns are said to be left out: %t", kind, shown)
 				}
 			}
-			if eval[bool](p, "!!document.querySelector('input[name=type][value=workflows], [data-figure=cost_usd], [data-figure=tokens]')") {
+			if eval[bool](p,
+				"!!document.querySelector('input[name=type][value=workflows], [data-figure=cost_usd], [data-figure=tokens]')") {
 				t.Error("the page shows workflows, tokens or cost to a workspace that has them off")
 			}
 			p.click("input[name=type][value=users]")

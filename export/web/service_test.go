@@ -48,8 +48,8 @@ func (s *service) breaks(prefix string, answer http.HandlerFunc) {
 	s.broken.Store(&breakage{prefix, answer})
 }
 
-// aheadOfMidnight keeps midnight out of these tests: in the last quarter of an hour of a UTC day, the service and the
-// tests are in the next one already.
+// aheadOfMidnight keeps midnight out of these tests: in the last quarter of an hour of a UTC day,
+// the service and the tests are in the next one already.
 var aheadOfMidnight = func() time.Duration {
 	if now := time.Now().UTC(); now.Add(15*time.Minute).Day() != now.Day() {
 		return 15 * time.Minute
@@ -70,7 +70,8 @@ func newService(t *testing.T) *service {
 	t.Cleanup(func() { conn.Close() })
 	s := &service{T: t, conn: conn, keys: export.OpenKeys(conn)}
 	e, err := export.New(export.Config{
-		Secret: []byte("a secret for tests only"), RatePerMinute: 100_000, Now: func() time.Time { return testNow().Add(time.Duration(s.ahead.Load())) },
+		Secret: []byte("a secret for tests only"), RatePerMinute: 100_000,
+		Now: func() time.Time { return testNow().Add(time.Duration(s.ahead.Load())) },
 	}, options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -123,19 +124,31 @@ func (s *service) workspace(org, name string, days int, settings row) {
 	s.Helper()
 	random := rand.New(rand.NewPCG(7, uint64(len(org))))
 	began := testNow().UTC().Truncate(24*time.Hour).AddDate(0, 0, -days)
-	about := row{"kind": "workspace", "entity_id": org, "name": name, "has_settings": true, "user_level_data": true, "byok": false, "workflows": false, "pseudonymize": false}
+	about := row{
+		"kind": "workspace", "entity_id": org, "name": name, "has_settings": true, "user_level_data": true, "byok": false,
+		"workflows": false, "pseudonymize": false,
+	}
 	for k, v := range settings {
 		about[k] = v
 	}
 	entities := []row{s.row(org, began, about)}
 	for i, first := range people {
-		entities = append(entities, s.row(org, began, row{"kind": "user", "entity_id": fmt.Sprintf("u%02d", i), "name": first + " Example", "email": strings.ToLower(first) + "@example.com", "role": "member"}))
+		entities = append(entities, s.row(org, began, row{
+			"kind": "user", "entity_id": fmt.Sprintf("u%02d", i), "name": first + " Example",
+			"email": strings.ToLower(first) + "@example.com", "role": "member",
+		}))
 	}
-	for i, title := range []string{"Contract review", "Meeting notes", "Support replies", "Köln office guide", "SQL tutor", "Release notes"} {
-		entities = append(entities, s.row(org, began, row{"kind": "assistant", "entity_id": fmt.Sprintf("a%d", i), "name": title, "owner_id": "u01"}),
-			s.row(org, began, row{"kind": "project", "entity_id": fmt.Sprintf("p%d", i), "name": "Project " + title, "owner_id": "u02"}))
+	for i, title := range []string{
+		"Contract review", "Meeting notes", "Support replies", "Köln office guide", "SQL tutor", "Release notes",
+	} {
+		entities = append(entities, s.row(org, began,
+			row{"kind": "assistant", "entity_id": fmt.Sprintf("a%d", i), "name": title, "owner_id": "u01"}),
+			s.row(org, began, row{
+				"kind": "project", "entity_id": fmt.Sprintf("p%d", i), "name": "Project " + title, "owner_id": "u02",
+			}))
 	}
-	entities = append(entities, s.row(org, began, row{"kind": "workflow", "entity_id": "w1", "name": "Invoice intake"}), s.row(org, began, row{"kind": "api_key", "entity_id": "k1", "name": "Nightly job"}))
+	entities = append(entities, s.row(org, began, row{"kind": "workflow", "entity_id": "w1", "name": "Invoice intake"}),
+		s.row(org, began, row{"kind": "api_key", "entity_id": "k1", "name": "Nightly job"}))
 	s.insert("entities", entities)
 	if days == 0 {
 		return
@@ -155,14 +168,19 @@ func (s *service) workspace(org, name string, days int, settings row) {
 	}
 	s.insert("events", events)
 	s.insert("marks", marks)
-	s.insert("progress", []row{{"topic": "usage." + org, "partition": 0, "through": time.Now().UTC().Format("2006-01-02 15:04:05.000"), "end_offset": len(events), "gone": 0}})
+	s.insert("progress", []row{
+		{"topic": "usage." + org, "partition": 0, "through": time.Now().UTC().Format("2006-01-02 15:04:05.000"),
+			"end_offset": len(events), "gone": 0},
+	})
 }
 
-// oneOfEach is what every day has, so that no period is without a figure: this week may be one Sunday, and this month
-// its first day.
+// oneOfEach is what every day has, so that no period is without a figure: this week may be one
+// Sunday, and this month its first day.
 func (s *service) oneOfEach(org string, at time.Time) []row {
 	return []row{
-		s.row(org, at, row{"type": "message", "user_id": "u00", "channel": "assistant", "assistant_id": "a0", "model": "gpt-5"}),
+		s.row(org, at, row{
+			"type": "message", "user_id": "u00", "channel": "assistant", "assistant_id": "a0", "model": "gpt-5",
+		}),
 		s.row(org, at, row{"type": "message", "user_id": "u00", "channel": "project", "project_id": "p0", "model": "gpt-5"}),
 		s.row(org, at, row{"type": "action", "user_id": "u00", "action": "canvas", "model": "gpt-5"}),
 		s.row(org, at, row{
@@ -180,20 +198,28 @@ func (s *service) oneOfEach(org string, at time.Time) []row {
 func (s *service) usage(org string, at time.Time, random *rand.Rand) []row {
 	user := fmt.Sprintf("u%02d", random.IntN(1+random.IntN(len(people))))
 	model := []string{"gpt-5", "claude-sonnet", "mistral-large", "llama-4"}[random.IntN(1+random.IntN(4))]
-	message := row{"type": "message", "user_id": user, "channel": "chat", "model": model, "conversation_id": strconv.Itoa(s.rows / 5)}
+	message := row{
+		"type": "message", "user_id": user, "channel": "chat", "model": model, "conversation_id": strconv.Itoa(s.rows / 5),
+	}
 	switch random.IntN(4) {
 	case 1:
 		message["channel"], message["assistant_id"] = "assistant", fmt.Sprintf("a%d", random.IntN(1+random.IntN(6)))
 	case 2:
 		message["channel"], message["project_id"] = "project", fmt.Sprintf("p%d", random.IntN(1+random.IntN(6)))
 	}
-	all := []row{message, {"type": "token", "user_id": user, "api_key_id": "k1", "model": model, "provider": "provider", "byok": true, "prompt_tokens": random.IntN(4000), "completion_tokens": random.IntN(900),
+	all := []row{message, {"type": "token", "user_id": user, "api_key_id": "k1", "model": model, "provider": "provider",
+		"byok": true, "prompt_tokens": random.IntN(4000), "completion_tokens": random.IntN(900),
 		"cost_usd": fmt.Sprintf("0.%06d", random.IntN(40000))}}
 	if random.IntN(3) == 0 {
-		all = append(all, row{"type": "action", "user_id": user, "action": []string{"canvas", "web_search"}[random.IntN(2)], "model": model})
+		all = append(all, row{
+			"type": "action", "user_id": user, "action": []string{"canvas", "web_search"}[random.IntN(2)], "model": model,
+		})
 	}
 	if random.IntN(20) == 0 {
-		all = append(all, row{"type": "workflow_run", "workflow_id": "w1", "run_id": strconv.Itoa(s.rows), "status": "succeeded", "duration_ms": random.IntN(9000), "trigger": "schedule"})
+		all = append(all, row{
+			"type": "workflow_run", "workflow_id": "w1", "run_id": strconv.Itoa(s.rows), "status": "succeeded",
+			"duration_ms": random.IntN(9000), "trigger": "schedule",
+		})
 	}
 	for i, r := range all {
 		all[i] = s.row(org, at, r)

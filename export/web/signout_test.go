@@ -51,8 +51,9 @@ func (p *tab) withCookies() (ask func() int) {
 	}
 }
 
-// A sign-out that did not reach the service, or that the service could not do, says so and leaves the workspace on the page. One that says nothing has ended the
-// session, for a copy of its cookie, too.
+// A sign-out that did not reach the service, or that the service could not do, says so and leaves
+// the workspace on the page. One that says nothing has ended the session, for a copy of its cookie,
+// too.
 func TestSignOutSaysThatItFailed(t *testing.T) {
 	for language, says := range map[string]struct{ failed, offline, unavailable string }{
 		english: {"you are still signed in", "cannot be reached", "The database is away."},
@@ -66,7 +67,8 @@ func TestSignOutSaysThatItFailed(t *testing.T) {
 				for _, text := range []string{says.failed, why} {
 					p.until("document.querySelector('#sign-out-error')?.innerText.includes(`" + text + "`)")
 				}
-				if !eval[bool](p, "!!document.querySelector('[data-figure]') && !document.querySelector('#key') && !document.querySelector('#sign-out').disabled") {
+				if !eval[bool](p,
+					"!!document.querySelector('[data-figure]') && !document.querySelector('#key') && !document.querySelector('#sign-out').disabled") {
 					t.Errorf("the workspace went, or the sign-out cannot be tried again: %s", p.text("body"))
 				}
 				if got := copied(); got != 200 {

@@ -1,5 +1,6 @@
-// Package web holds the analytics page: static files, embedded, that talk to the export service beside them. No file comes from elsewhere, no script is inline,
-// and every address is relative, so the page works offline and under any path.
+// Package web holds the analytics page: static files, embedded, that talk to the export service
+// beside them. No file comes from elsewhere, no script is inline, and every address is relative, so
+// the page works offline and under any path.
 package web
 
 import (
@@ -43,7 +44,8 @@ func Assets() http.Handler {
 	})
 }
 
-// file serves one embedded file; browsers ask again each time, and are answered 304 while it is the same.
+// file serves one embedded file; browsers ask again each time, and are answered 304 while it is the
+// same.
 func file(name string) http.Handler {
 	content, err := embedded.ReadFile("assets/" + name)
 	if err != nil {

@@ -25,15 +25,18 @@ const (
 	defaultRetention  = 7 * 24 * time.Hour
 	retentionPeriod   = time.Minute // how often expired records are removed
 
-	// A value over 1 MiB is rejected by ingest, with a row that says so: the broker must carry it that far.
+	// A value over 1 MiB is rejected by ingest, with a row that says so: the broker must carry it
+	// that far.
 	maxBatchBytes = 16 << 20
 )
 
-// BrokerOptions says where an embedded broker listens and what it keeps. The zero value is a broker in memory on a random port, with the default topics.
+// BrokerOptions says where an embedded broker listens and what it keeps. The zero value is a broker
+// in memory on a random port, with the default topics.
 type BrokerOptions struct {
-	Dir        string        // where records and offsets rest; empty: in memory, gone with Close
-	Addr       string        // loopback host:port; empty or port 0: a random port of 127.0.0.1
-	Nodes      int           // brokers of the cluster, ≥ 1; default 1. The first listens on Addr, the others on random ports
+	Dir  string // where records and offsets rest; empty: in memory, gone with Close
+	Addr string // loopback host:port; empty or port 0: a random port of 127.0.0.1
+	// brokers of the cluster, ≥ 1; default 1. The first listens on Addr, the others on random ports
+	Nodes      int
 	Topics     []string      // created at every start where they are missing; default DefaultTopics
 	Partitions int           // of a topic that is created, ≥ 1; default 4. Existing topics keep theirs
 	Retention  time.Duration // records are removed when they have been there for so long; default 7 days
@@ -43,8 +46,9 @@ type BrokerOptions struct {
 	Listen func(net.Listener) net.Listener
 }
 
-// Broker is a Kafka broker inside this process, for one machine and for tests. It speaks Kafka's protocol to any client that reaches 127.0.0.1.
-// What it acknowledged survives SIGKILL of the process; see the package's documentation.
+// Broker is a Kafka broker inside this process, for one machine and for tests. It speaks Kafka's
+// protocol to any client that reaches 127.0.0.1. What it acknowledged survives SIGKILL of the
+// process; see the package's documentation.
 type Broker struct {
 	cluster *kfake.Cluster
 	dir     string
@@ -56,8 +60,9 @@ type Broker struct {
 	once    sync.Once
 }
 
-// StartBroker loads what Dir holds, listens, and creates missing topics. ctx bounds the start only; Close ends the broker.
-// It fails if another process has Dir or the address, or if Addr is not a loopback address.
+// StartBroker loads what Dir holds, listens, and creates missing topics. ctx bounds the start only;
+// Close ends the broker. It fails if another process has Dir or the address, or if Addr is not a
+// loopback address.
 func StartBroker(ctx context.Context, opts BrokerOptions) (*Broker, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -97,14 +102,17 @@ func (o BrokerOptions) withDefaults() (BrokerOptions, error) {
 	return o, err
 }
 
-// loopbackPort is the port of a loopback address. The broker knows no passwords, so nothing but this machine may reach it.
+// loopbackPort is the port of a loopback address. The broker knows no passwords, so nothing but
+// this machine may reach it.
 func loopbackPort(addr string) (int, error) {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
 		return 0, fmt.Errorf("embedded broker: %q is no address: give 127.0.0.1:PORT", addr)
 	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || ip != netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
-		return 0, fmt.Errorf("embedded broker: it listens on 127.0.0.1 only, since it has no passwords: give 127.0.0.1:%s instead of %q", service, addr)
+	if ip, err := netip.ParseAddr(host); host != "localhost" &&
+		(err != nil || ip != netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+		return 0,
+			fmt.Errorf("embedded broker: it listens on 127.0.0.1 only, since it has no passwords: give 127.0.0.1:%s instead of %q", service, addr)
 	}
 	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {
@@ -188,7 +196,8 @@ func (b *Broker) Addr() string { return b.addrs[0] }
 // Cluster gives fault tests the knobs: moved leaders, failing requests, deleted records.
 func (b *Broker) Cluster() *kfake.Cluster { return b.cluster }
 
-// Close writes the state out and frees Dir. Close consumers first: one that could not leave its group delays the group's next start by its session timeout.
+// Close writes the state out and frees Dir. Close consumers first: one that could not leave its
+// group delays the group's next start by its session timeout.
 func (b *Broker) Close() {
 	b.once.Do(func() {
 		close(b.stop)

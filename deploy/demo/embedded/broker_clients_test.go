@@ -9,7 +9,8 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// TestBrokerHidesAbortedRecords reads a log of commits and aborts in small answers, each full by the request's own limit.
+// TestBrokerHidesAbortedRecords reads a log of commits and aborts in small answers, each full by
+// the request's own limit.
 func TestBrokerHidesAbortedRecords(t *testing.T) {
 	b := startBroker(t, embedded.BrokerOptions{Topics: []string{"t"}, Partitions: 1})
 	producer := client(t, b, kgo.TransactionalID("p"), kgo.DefaultProduceTopic("t"))
@@ -30,7 +31,8 @@ func TestBrokerHidesAbortedRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	consumer := client(t, b, kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxBytes(1000))
+	consumer := client(t, b, kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxBytes(1000))
 	for read := 0; read < 150; {
 		fetches := consumer.PollFetches(t.Context())
 		if err := fetches.Err(); err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Kafka's own limit (socket.request.max.bytes). The cluster allocates whatever size a request claims to have.
+// Kafka's own limit (socket.request.max.bytes). The cluster allocates whatever size a request
+// claims to have.
 const maxRequestBytes = 100 << 20
 
 // listenGuarded listens for one node of the cluster.
@@ -45,8 +46,9 @@ func (l guardedListener) Accept() (net.Conn, error) {
 	return &guardedConn{Conn: conn, log: l.log}, nil
 }
 
-// guardedConn looks at the head of every request and ends the connection at one that the cluster would not survive: an API it does not know is a nil
-// pointer in its reader, and so the end of the whole process. Everything else passes unchanged.
+// guardedConn looks at the head of every request and ends the connection at one that the cluster
+// would not survive: an API it does not know is a nil pointer in its reader, and so the end of the
+// whole process. Everything else passes unchanged.
 type guardedConn struct {
 	net.Conn
 	log    *slog.Logger

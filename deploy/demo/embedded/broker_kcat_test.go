@@ -12,14 +12,16 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// TestBrokerWithKcat holds the broker against librdkafka: a producer, a consumer and a group member that have nothing in common with ours.
+// TestBrokerWithKcat holds the broker against librdkafka: a producer, a consumer and a group member
+// that have nothing in common with ours.
 func TestBrokerWithKcat(t *testing.T) {
 	b := startBroker(t, embedded.BrokerOptions{Topics: []string{"t"}, Partitions: 1})
 	kcat(t, "one\ntwo\nthree\n", "-P", "-b", b.Addr(), "-t", "t", "-z", "gzip")
 	if got := kcat(t, "", "-C", "-b", b.Addr(), "-t", "t", "-o", "beginning", "-e", "-q"); got != "one\ntwo\nthree\n" {
 		t.Errorf("consumed %q", got)
 	}
-	if got := kcat(t, "", "-b", b.Addr(), "-X", "auto.offset.reset=earliest", "-c", "3", "-q", "-G", "kcat", "t"); got != "one\ntwo\nthree\n" {
+	if got := kcat(t, "", "-b", b.Addr(), "-X", "auto.offset.reset=earliest", "-c", "3", "-q", "-G", "kcat",
+		"t"); got != "one\ntwo\nthree\n" {
 		t.Errorf("consumed as a group %q", got)
 	}
 	if got := kcat(t, "", "-L", "-b", b.Addr()); !strings.Contains(got, `topic "t" with 1 partitions`) {
@@ -40,7 +42,8 @@ func kcat(t *testing.T, input string, args ...string) string {
 	return string(out)
 }
 
-// The markers that recovery writes are such as librdkafka knows: it passes over them, and over what they abort.
+// The markers that recovery writes are such as librdkafka knows: it passes over them, and over what
+// they abort.
 func TestKcatAfterAKill(t *testing.T) {
 	k := startKillable(t)
 	k.write("gone")

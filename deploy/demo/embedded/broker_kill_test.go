@@ -16,7 +16,8 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// TestBrokerKilled writes from several producers while the broker's process is killed: every acknowledged record and commit must be there afterwards.
+// TestBrokerKilled writes from several producers while the broker's process is killed: every
+// acknowledged record and commit must be there afterwards.
 func TestBrokerKilled(t *testing.T) {
 	program := processtest.Build(t, "rollcall/deploy/demo/embedded/testdata/broker")
 	dir := t.TempDir()
@@ -50,7 +51,8 @@ func TestBrokerKilled(t *testing.T) {
 	}
 }
 
-// writeUntilKilled commits kill as the group's offset, writes, kills the process in mid-write, and gives what was acknowledged.
+// writeUntilKilled commits kill as the group's offset, writes, kills the process in mid-write, and
+// gives what was acknowledged.
 func writeUntilKilled(t *testing.T, addr, topic string, kill int, process *os.Process) (acknowledged []string) {
 	commit(t, addr, topic, int64(kill))
 	const enough = 100

@@ -9,10 +9,12 @@ import (
 	"syscall"
 )
 
-// dirLock holds a directory for one process. The kernel lets go of it when the process ends, however it ends.
+// dirLock holds a directory for one process. The kernel lets go of it when the process ends,
+// however it ends.
 type dirLock struct{ file *os.File }
 
-// lockDir creates dir if it is missing and locks it. Two brokers on one directory would overwrite each other's records.
+// lockDir creates dir if it is missing and locks it. Two brokers on one directory would overwrite
+// each other's records.
 func lockDir(dir string) (*dirLock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -25,7 +27,8 @@ func lockDir(dir string) (*dirLock, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("directory %s is in use by process %s: stop it, or choose another directory", dir, holder(path))
+			return nil, fmt.Errorf("directory %s is in use by process %s: stop it, or choose another directory", dir,
+				holder(path))
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}

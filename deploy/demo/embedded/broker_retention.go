@@ -20,9 +20,9 @@ import (
 // A retention removes records when they have been in the log for long enough.
 //
 // The cluster's own retention goes by the records' timestamps, which are the producers' word, and
-// removes with a record all that lie before it. One event that says it is from last month would take
-// everything before it in its partition along, read or not. So the broker notes where the logs end,
-// and removes what lay before an end that it noted long enough ago.
+// removes with a record all that lie before it. One event that says it is from last month would
+// take everything before it in its partition along, read or not. So the broker notes where the logs
+// end, and removes what lay before an end that it noted long enough ago.
 type retention struct {
 	cluster *kfake.Cluster
 	addr    string
@@ -31,11 +31,12 @@ type retention struct {
 	notes   []retentionNote
 }
 
-// retentionNotes is how many notes are made in the time that records are kept: they are removed by so
-// much of it too late at most.
+// retentionNotes is how many notes are made in the time that records are kept: they are removed by
+// so much of it too late at most.
 const retentionNotes = 24
 
-// A retentionNote is where logs ended at a time. A topic's id tells it from an older one of its name.
+// A retentionNote is where logs ended at a time. A topic's id tells it from an older one of its
+// name.
 type retentionNote struct {
 	At   time.Time
 	Logs []retentionLog
@@ -48,8 +49,8 @@ type retentionLog struct {
 	End       int64
 }
 
-// newRetention goes on with the notes of earlier starts. Without them, or where a power failure left
-// half of a file, records are only kept longer.
+// newRetention goes on with the notes of earlier starts. Without them, or where a power failure
+// left half of a file, records are only kept longer.
 func newRetention(cluster *kfake.Cluster, addr string, opts BrokerOptions) *retention {
 	r := &retention{cluster: cluster, addr: addr, after: opts.Retention}
 	if opts.Dir == "" {
@@ -61,7 +62,8 @@ func newRetention(cluster *kfake.Cluster, addr string, opts BrokerOptions) *rete
 		err = json.Unmarshal(text, &r.notes)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		opts.Log.Warn("embedded broker: when records arrived is not known; they are kept longer", "file", r.file, "error", err)
+		opts.Log.Warn("embedded broker: when records arrived is not known; they are kept longer", "file", r.file, "error",
+			err)
 		r.notes = nil
 	}
 	return r

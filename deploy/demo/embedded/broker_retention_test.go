@@ -11,7 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Records are removed by when they arrived. What producers say of their time, and a restart, change nothing.
+// Records are removed by when they arrived. What producers say of their time, and a restart, change
+// nothing.
 func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
 	opts := BrokerOptions{Dir: t.TempDir(), Topics: []string{"t"}, Partitions: 1, Retention: 24 * time.Hour}
 	noted := opts
@@ -32,7 +33,8 @@ func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
 		}
 		defer client.Close()
 		for _, at := range times {
-			if err := client.ProduceSync(context.Background(), &kgo.Record{Value: []byte("v"), Timestamp: at}).FirstErr(); err != nil {
+			if err := client.ProduceSync(context.Background(),
+				&kgo.Record{Value: []byte("v"), Timestamp: at}).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -66,8 +68,8 @@ func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
 	b.Close()
 	b, r = begin()
 	produce(b, now)
-	// Of half a file nothing is believed: the record has just arrived. At 4 is the empty batch by which a start keeps the end
-	// of a log without records (broker_recovery_ends.go).
+	// Of half a file nothing is believed: the record has just arrived. At 4 is the empty batch by
+	// which a start keeps the end of a log without records (broker_recovery_ends.go).
 	apply(2000*time.Hour, 4)
 	apply(2025*time.Hour, 6)
 }

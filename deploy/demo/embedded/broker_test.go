@@ -71,7 +71,8 @@ func TestBrokerSurvivesWhatIsNotKafka(t *testing.T) {
 		"no room for a head":      request(3, 0, 0),
 		"four gigabytes":          request(0xffffffff, 3, 0),
 		"another protocol":        []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-		"second request unknown":  append(request(10, 18, 0, 0, 0, 0, 7, 0xff, 0xff), request(10, 12345, 0, make([]byte, 6)...)...),
+		"second request unknown": append(request(10, 18, 0, 0, 0, 0, 7, 0xff, 0xff),
+			request(10, 12345, 0, make([]byte, 6)...)...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", b.Addr())
@@ -126,7 +127,10 @@ func TestBrokerTakesValuesOverOneMiB(t *testing.T) {
 }
 
 func writer(addr, topic string) *kafka.Writer {
-	return &kafka.Writer{Addr: kafka.TCP(addr), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Transport: &kafka.Transport{}}
+	return &kafka.Writer{
+		Addr: kafka.TCP(addr), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond,
+		Transport: &kafka.Transport{},
+	}
 }
 
 func produce(t *testing.T, addr, topic string, values ...string) {
@@ -154,7 +158,9 @@ func consume(t *testing.T, addr, topic string, partition int) (values []string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{addr}, Topic: topic, Partition: partition, MaxWait: 100 * time.Millisecond})
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: []string{addr}, Topic: topic, Partition: partition, MaxWait: 100 * time.Millisecond,
+	})
 	defer r.Close()
 	for r.Offset() < end {
 		m, err := r.ReadMessage(ctx)
@@ -184,7 +190,8 @@ func commit(t *testing.T, addr, topic string, offset int64) {
 func committed(t *testing.T, addr, topic string) int64 {
 	t.Helper()
 	client := kafka.Client{Addr: kafka.TCP(addr), Transport: &kafka.Transport{}}
-	res, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: {0}}})
+	res, err := client.OffsetFetch(t.Context(),
+		&kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: {0}}})
 	if err = errors.Join(err, res.Error); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// chdb is libchdb's C interface, as far as it is used here. Pointers are the library's own; *byte with a length is text that may hold NUL bytes.
+// chdb is libchdb's C interface, as far as it is used here. Pointers are the library's own; *byte
+// with a length is text that may hold NUL bytes.
 type chdb struct {
 	setSignalHandlers func(enabled int32)
 
@@ -44,13 +45,15 @@ var loadOnce struct {
 	lib  *chdb
 }
 
-// loadLibrary loads libchdb from path and keeps it from taking over the process's signals: they are Go's.
+// loadLibrary loads libchdb from path and keeps it from taking over the process's signals: they are
+// Go's.
 func loadLibrary(path string) (lib *chdb, err error) {
 	loadOnce.Lock()
 	defer loadOnce.Unlock()
 	if loadOnce.lib != nil {
 		if loadOnce.path != path {
-			return nil, fmt.Errorf("this process has loaded the engine from %s; it cannot load another from %s", loadOnce.path, path)
+			return nil, fmt.Errorf("this process has loaded the engine from %s; it cannot load another from %s", loadOnce.path,
+				path)
 		}
 		return loadOnce.lib, nil
 	}
@@ -98,8 +101,8 @@ func (l *chdb) functions() map[string]any {
 	}
 }
 
-// open makes a connection. The first of a process starts the engine with the given arguments, later ones must name the same --path; while one is
-// open, others take half a millisecond.
+// open makes a connection. The first of a process starts the engine with the given arguments, later
+// ones must name the same --path; while one is open, others take half a millisecond.
 func (l *chdb) open(args ...string) (*session, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -112,12 +115,14 @@ func (l *chdb) open(args ...string) (*session, error) {
 	pin.Pin(&argv[0])
 	handle := l.connect(int32(len(argv)), unsafe.Pointer(&argv[0]))
 	if handle == nil {
-		return nil, errors.New("the engine refused to start: is its directory writable, and was it written by this version or an older one?")
+		return nil,
+			errors.New("the engine refused to start: is its directory writable, and was it written by this version or an older one?")
 	}
 	return &session{lib: l, handle: handle}, nil
 }
 
-// cParams are query parameters in the form that libchdb takes. Values are in ClickHouse's escaped text form, as the HTTP interface has them.
+// cParams are query parameters in the form that libchdb takes. Values are in ClickHouse's escaped
+// text form, as the HTTP interface has them.
 type cParams struct {
 	pin               runtime.Pinner
 	names, values     []*byte

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// exception is an error of the engine, or one that the handler raises in the engine's manner: ClickHouse's code, and a text that begins with it.
+// exception is an error of the engine, or one that the handler raises in the engine's manner:
+// ClickHouse's code, and a text that begins with it.
 type exception struct {
 	Code int
 	Text string // Code: 60. DB::Exception: …. (UNKNOWN_TABLE)
@@ -29,12 +30,17 @@ const (
 )
 
 var codeNames = map[int]string{
-	codeBadArguments: "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED", codeLogicalError: "LOGICAL_ERROR", codeUnknownType: "UNKNOWN_TYPE",
-	codeSyntaxError: "SYNTAX_ERROR", codeUnknownSetting: "UNKNOWN_SETTING", codeTooLarge: "TOO_MANY_BYTES", codeCancelled: "QUERY_WAS_CANCELLED",
+	codeBadArguments: "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED", codeLogicalError: "LOGICAL_ERROR",
+	codeUnknownType: "UNKNOWN_TYPE",
+	codeSyntaxError: "SYNTAX_ERROR", codeUnknownSetting: "UNKNOWN_SETTING", codeTooLarge: "TOO_MANY_BYTES",
+	codeCancelled: "QUERY_WAS_CANCELLED",
 }
 
 func newException(code int, sentence string) *exception {
-	return &exception{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, strings.TrimSuffix(sentence, "."), codeNames[code])}
+	return &exception{
+		Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, strings.TrimSuffix(sentence, "."),
+			codeNames[code]),
+	}
 }
 
 var codePrefix = regexp.MustCompile(`^Code: (\d+)\. `)
@@ -62,10 +68,13 @@ func (e *exception) status() int {
 
 var exceptionStatus = statuses(map[int][]int{
 	http.StatusBadRequest: {codeBadArguments, codeSyntaxError, codeTooLarge,
-		6 /* CANNOT_PARSE_TEXT */, 26, 27 /* CANNOT_PARSE_QUOTED_STRING, …INPUT_ASSERTION_FAILED */, 38, 41, 43, /* CANNOT_PARSE_DATE, …DATETIME, ILLEGAL_TYPE_OF_ARGUMENT */
-		42 /* NUMBER_OF_ARGUMENTS_DOESNT_MATCH */, 52, 53 /* TYPE_MISMATCH */, 69, 70, 72 /* CANNOT_PARSE_NUMBER */, 117 /* INCORRECT_DATA */, 130, 131,
+		6 /* CANNOT_PARSE_TEXT */, 26, 27 /* CANNOT_PARSE_QUOTED_STRING, …INPUT_ASSERTION_FAILED */, 38, 41,
+		43,                                                                                /* CANNOT_PARSE_DATE, …DATETIME, ILLEGAL_TYPE_OF_ARGUMENT */
+		42 /* NUMBER_OF_ARGUMENTS_DOESNT_MATCH */, 52, 53 /* TYPE_MISMATCH */, 69, 70, 72, /* CANNOT_PARSE_NUMBER */
+		117 /* INCORRECT_DATA */, 130, 131,
 		167, 168 /* TOO_DEEP_AST, TOO_BIG_AST */, 170, 215, 223, 254, 320, 427, 441, 442, 456, 457 /* BAD_QUERY_PARAMETER */},
-	http.StatusNotFound: {16 /* NO_SUCH_COLUMN_IN_TABLE */, 46, 47 /* UNKNOWN_IDENTIFIER */, codeUnknownType, 56, 60 /* UNKNOWN_TABLE */, 63, 73 /* UNKNOWN_FORMAT */, 78,
+	http.StatusNotFound: {16 /* NO_SUCH_COLUMN_IN_TABLE */, 46, 47 /* UNKNOWN_IDENTIFIER */, codeUnknownType, 56,
+		60 /* UNKNOWN_TABLE */, 63, 73 /* UNKNOWN_FORMAT */, 78,
 		81 /* UNKNOWN_DATABASE */, codeUnknownSetting, 336},
 	http.StatusRequestTimeout:     {159, 160 /* TIMEOUT_EXCEEDED, TOO_SLOW */},
 	http.StatusNotImplemented:     {codeNotImplemented},

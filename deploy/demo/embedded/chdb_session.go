@@ -8,7 +8,8 @@ import (
 	"unsafe"
 )
 
-// session is one connection to the engine: its settings, its current database and one statement at a time. Not safe for concurrent use.
+// session is one connection to the engine: its settings, its current database and one statement at
+// a time. Not safe for concurrent use.
 type session struct {
 	lib    *chdb
 	handle *unsafe.Pointer
@@ -21,12 +22,14 @@ type usage struct {
 
 func (s *session) close() { s.lib.close(s.handle) }
 
-// query runs one statement to its end and returns its result in the given format. A failed one is an *exception.
+// query runs one statement to its end and returns its result in the given format. A failed one is
+// an *exception.
 func (s *session) query(sql, format string, params map[string]string) (body []byte, used usage, err error) {
 	p := newParams(params)
 	defer p.release()
 	names, nameLens, values, valueLens := p.pointers()
-	result := s.lib.query(*s.handle, p.text(sql), uintptr(len(sql)), p.text(format), uintptr(len(format)), names, nameLens, values, valueLens, uintptr(len(params)))
+	result := s.lib.query(*s.handle, p.text(sql), uintptr(len(sql)), p.text(format), uintptr(len(format)), names, nameLens,
+		values, valueLens, uintptr(len(params)))
 	return s.lib.take(result)
 }
 
@@ -101,12 +104,14 @@ type insertStream struct {
 	handle unsafe.Pointer
 }
 
-// insert begins an INSERT: sql is the statement up to its data, without FORMAT. The session takes no other statement until the stream is closed.
+// insert begins an INSERT: sql is the statement up to its data, without FORMAT. The session takes
+// no other statement until the stream is closed.
 func (s *session) insert(sql, format string, params map[string]string) (*insertStream, error) {
 	p := newParams(params)
 	defer p.release()
 	names, nameLens, values, valueLens := p.pointers()
-	handle := s.lib.insert(*s.handle, p.text(sql), uintptr(len(sql)), p.text(format), uintptr(len(format)), names, nameLens, values, valueLens, uintptr(len(params)))
+	handle := s.lib.insert(*s.handle, p.text(sql), uintptr(len(sql)), p.text(format), uintptr(len(format)), names,
+		nameLens, values, valueLens, uintptr(len(params)))
 	if text := s.lib.insertFailure(handle); text != "" {
 		s.lib.insertDestroy(handle)
 		return nil, parseException(text)
@@ -134,7 +139,8 @@ func (i *insertStream) readFrom(r io.Reader) error {
 	}
 }
 
-// fill reads until piece is full or r ends. Unlike io.ReadFull it keeps r's own error: a body that broke off is not one that ended.
+// fill reads until piece is full or r ends. Unlike io.ReadFull it keeps r's own error: a body that
+// broke off is not one that ended.
 func fill(piece []byte, r io.Reader) (n int, err error) {
 	for n < len(piece) && err == nil {
 		var m int

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// EngineOptions say where the embedded ClickHouse engine keeps its data and where it answers. Only Dir is required.
+// EngineOptions say where the embedded ClickHouse engine keeps its data and where it answers. Only
+// Dir is required.
 type EngineOptions struct {
 	Dir       string       // its data; made if missing, held by one process at a time
 	Addr      string       // a loopback address; default 127.0.0.1:0, any free port
@@ -22,8 +23,8 @@ type EngineOptions struct {
 	Log       *slog.Logger // default slog.Default()
 }
 
-// Engine is ClickHouse inside this process. It answers ClickHouse's HTTP interface on a loopback address; doc.go says how far.
-// What it acknowledged survives SIGKILL of the process.
+// Engine is ClickHouse inside this process. It answers ClickHouse's HTTP interface on a loopback
+// address; doc.go says how far. What it acknowledged survives SIGKILL of the process.
 type Engine struct {
 	lib    *chdb
 	first  *session // holds the engine open
@@ -41,8 +42,10 @@ type Engine struct {
 // running says whether this process has an engine: the library can hold one directory at a time.
 var running sync.Mutex
 
-// StartEngine loads the library, opens the directory and listens. ctx bounds the start only; Close ends the engine. It fails, with what to do, if the library
-// is not installed, if Addr is not a loopback address or is taken, if another process has Dir, and if this process has an engine already.
+// StartEngine loads the library, opens the directory and listens. ctx bounds the start only; Close
+// ends the engine. It fails, with what to do, if the library is not installed, if Addr is not a
+// loopback address or is taken, if another process has Dir, and if this process has an engine
+// already.
 func StartEngine(ctx context.Context, o EngineOptions) (*Engine, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -129,7 +132,8 @@ func (e *Engine) open(o EngineOptions) (err error) {
 	return err
 }
 
-// serverSettings are those of the engine as a whole. It shares its machine with the rest of Rollcall, so its pools are small.
+// serverSettings are those of the engine as a whole. It shares its machine with the rest of
+// Rollcall, so its pools are small.
 func serverSettings(o EngineOptions) []string {
 	memory := "--max_server_memory_usage_to_ram_ratio=0.5"
 	if o.MaxMemory > 0 {
@@ -148,7 +152,8 @@ func (e *Engine) URL() string { return "http://" + e.addr }
 // closeLimit is how long Close waits for running statements to end.
 const closeLimit = 8 * time.Second
 
-// Close ends the running statements, those that write too, and gives the directory back. Requests get errors from then on.
+// Close ends the running statements, those that write too, and gives the directory back. Requests
+// get errors from then on.
 func (e *Engine) Close() {
 	e.once.Do(func() {
 		e.end()
@@ -159,7 +164,8 @@ func (e *Engine) Close() {
 			return
 		}
 		e.server.Close()
-		// A session closed under its statement would bring the process down, so the engine stays; what it acknowledged is safe.
+		// A session closed under its statement would bring the process down, so the engine stays;
+		// what it acknowledged is safe.
 		e.log.Warn("embedded engine: a statement did not end; its directory stays locked until this process ends")
 	})
 }
@@ -174,11 +180,12 @@ func (e *Engine) release() {
 	running.Unlock()
 }
 
-// killPeriod is how often a query that must end is told so: it may not have been listed the first time.
+// killPeriod is how often a query that must end is told so: it may not have been listed the first
+// time.
 const killPeriod = 50 * time.Millisecond
 
-// killOn ends the query with this id when ctx is done, unless finished is closed first. The caller closes finished, then calls wait: until then a session may
-// be open.
+// killOn ends the query with this id when ctx is done, unless finished is closed first. The caller
+// closes finished, then calls wait: until then a session may be open.
 func (e *Engine) killOn(ctx context.Context, queryID string, finished <-chan struct{}) (wait func()) {
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -202,7 +209,8 @@ func (e *Engine) kill(queryID string, finished <-chan struct{}) {
 	tick := time.NewTicker(killPeriod)
 	defer tick.Stop()
 	for {
-		if _, _, err := s.query("KILL QUERY WHERE Settings['log_comment'] = "+quote(queryID, '\'')+" ASYNC", "Null", nil); err != nil {
+		if _, _, err := s.query("KILL QUERY WHERE Settings['log_comment'] = "+quote(queryID, '\'')+" ASYNC", "Null",
+			nil); err != nil {
 			e.log.Error("embedded engine: cannot cancel a query", "err", err)
 		}
 		select {

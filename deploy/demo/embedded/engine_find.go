@@ -11,7 +11,8 @@ import (
 //go:embed package.json
 var enginePackage []byte
 
-// EngineVersion is the version of libchdb that this binary was built and tested with, as deploy/demo/embedded/package.json pins it.
+// EngineVersion is the version of libchdb that this binary was built and tested with, as
+// deploy/demo/embedded/package.json pins it.
 func EngineVersion() string {
 	var manifest struct {
 		Dependencies map[string]string `json:"dependencies"`
@@ -25,12 +26,14 @@ func EngineVersion() string {
 	panic("deploy/demo/embedded/package.json pins no engine")
 }
 
-// FindEngine is the path of libchdb: what CHDB_LIB_PATH names, else what deploy/demo/embedded/install.sh put into the user's cache.
-// Its error says what to do.
+// FindEngine is the path of libchdb: what CHDB_LIB_PATH names, else what
+// deploy/demo/embedded/install.sh put into the user's cache. Its error says what to do.
 func FindEngine() (string, error) {
 	if path := os.Getenv("CHDB_LIB_PATH"); path != "" {
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			return "", fmt.Errorf("CHDB_LIB_PATH is %s, which is not a file: let it name libchdb.so, or unset it and run `make engine`", path)
+			return "",
+				fmt.Errorf("CHDB_LIB_PATH is %s, which is not a file: let it name libchdb.so, or unset it and run `make engine`",
+					path)
 		}
 		return path, nil
 	}
@@ -38,13 +41,15 @@ func FindEngine() (string, error) {
 	if cache == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("no cache to look for the embedded ClickHouse engine in: %w; set CHDB_LIB_PATH to libchdb.so", err)
+			return "", fmt.Errorf("no cache to look for the embedded ClickHouse engine in: %w; set CHDB_LIB_PATH to libchdb.so",
+				err)
 		}
 		cache = filepath.Join(home, ".cache")
 	}
 	path := filepath.Join(cache, "rollcall", "engine", EngineVersion(), "libchdb.so")
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
-		return "", fmt.Errorf("the embedded ClickHouse engine is not installed (no %s): run `make engine`, or set CHDB_LIB_PATH to libchdb.so", path)
+		return "",
+			fmt.Errorf("the embedded ClickHouse engine is not installed (no %s): run `make engine`, or set CHDB_LIB_PATH to libchdb.so", path)
 	}
 	return path, nil
 }

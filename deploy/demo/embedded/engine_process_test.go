@@ -28,7 +28,8 @@ func TestEngineInsideTheProcess(t *testing.T) {
 	mustPost(t, engine.URL(), "INSERT INTO d.t VALUES (42)")
 
 	t.Run("a second one is refused", func(t *testing.T) {
-		if _, err := embedded.StartEngine(context.Background(), embedded.EngineOptions{Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "runs an engine already") {
+		if _, err := embedded.StartEngine(context.Background(), embedded.EngineOptions{Dir: t.TempDir()}); err == nil ||
+			!strings.Contains(err.Error(), "runs an engine already") {
 			t.Errorf("got %v", err)
 		}
 	})

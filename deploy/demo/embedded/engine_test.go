@@ -66,9 +66,11 @@ func TestStartEngineRefuses(t *testing.T) {
 		options embedded.EngineOptions
 		says    string
 	}{
-		{"an address that others reach", embedded.EngineOptions{Dir: t.TempDir(), Addr: "0.0.0.0:0"}, "not a loopback address"},
+		{"an address that others reach", embedded.EngineOptions{Dir: t.TempDir(), Addr: "0.0.0.0:0"},
+			"not a loopback address"},
 		{"an address without a host", embedded.EngineOptions{Dir: t.TempDir(), Addr: ":0"}, "not a loopback address"},
-		{"an address without a port", embedded.EngineOptions{Dir: t.TempDir(), Addr: "127.0.0.1"}, "write it like 127.0.0.1:8123"},
+		{"an address without a port", embedded.EngineOptions{Dir: t.TempDir(), Addr: "127.0.0.1"},
+			"write it like 127.0.0.1:8123"},
 		{"an address that is taken", embedded.EngineOptions{Dir: t.TempDir(), Addr: taken}, "address already in use"},
 		{"a directory that another process holds", embedded.EngineOptions{Dir: held}, "in use by process"},
 		{"no directory", embedded.EngineOptions{}, "no directory"},
@@ -115,7 +117,8 @@ func TestFindEngine(t *testing.T) {
 	})
 }
 
-// What was acknowledged before SIGKILL is there afterwards; what was not is there whole or not at all.
+// What was acknowledged before SIGKILL is there afterwards; what was not is there whole or not at
+// all.
 func TestAcknowledgedInsertsSurviveKill(t *testing.T) {
 	const (
 		rows    = 1000
@@ -135,7 +138,8 @@ func TestAcknowledgedInsertsSurviveKill(t *testing.T) {
 			writers.Go(func() {
 				for {
 					batch := next.Add(1)
-					if _, err := post(engine.URL, fmt.Sprintf("INSERT INTO d.t SELECT %d, number FROM numbers(%d)", batch, rows)); err != nil {
+					if _, err := post(engine.URL, fmt.Sprintf("INSERT INTO d.t SELECT %d, number FROM numbers(%d)", batch,
+						rows)); err != nil {
 						return // the engine is gone
 					}
 					answers <- batch
@@ -158,22 +162,26 @@ func TestAcknowledgedInsertsSurviveKill(t *testing.T) {
 		t.Fatalf("only %d batches were acknowledged", len(acknowledged))
 	}
 	engine := enginetest.Start(t, enginetest.Options{Dir: dir})
-	if got := mustPost(t, engine.URL, fmt.Sprintf("SELECT batch, count() AS c FROM d.t GROUP BY batch HAVING c != %d", rows)); got != "" {
+	if got := mustPost(t, engine.URL,
+		fmt.Sprintf("SELECT batch, count() AS c FROM d.t GROUP BY batch HAVING c != %d", rows)); got != "" {
 		t.Errorf("batches that are not whole, and their rows:\n%s", got)
 	}
 	list := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(acknowledged), "[]")), ",")
-	if got := mustPost(t, engine.URL, "SELECT arrayJoin(["+list+"]) AS b WHERE b NOT IN (SELECT batch FROM d.t)"); got != "" {
+	if got := mustPost(t, engine.URL,
+		"SELECT arrayJoin(["+list+"]) AS b WHERE b NOT IN (SELECT batch FROM d.t)"); got != "" {
 		t.Errorf("acknowledged batches that are lost:\n%s", got)
 	}
 }
 
 func TestEngineKeepsToItsMemory(t *testing.T) {
 	engine := enginetest.Start(t, enginetest.Options{Dir: t.TempDir(), MaxMemory: 600 << 20})
-	_, err := post(engine.URL, "SELECT groupArray(number) FROM numbers(200000000) SETTINGS max_bytes_ratio_before_external_group_by = 0 FORMAT Null")
+	_, err := post(engine.URL,
+		"SELECT groupArray(number) FROM numbers(200000000) SETTINGS max_bytes_ratio_before_external_group_by = 0 FORMAT Null")
 	if err == nil || !strings.Contains(err.Error(), "Code: 241") {
 		t.Errorf("a query over the limit gives %v", err)
 	}
-	if got := mustPost(t, engine.URL, "SELECT count() FROM (SELECT sipHash64(number) AS h, count() FROM numbers(10000000) GROUP BY h) SETTINGS max_bytes_before_external_group_by = 50000000"); got != "10000000\n" {
+	if got := mustPost(t, engine.URL,
+		"SELECT count() FROM (SELECT sipHash64(number) AS h, count() FROM numbers(10000000) GROUP BY h) SETTINGS max_bytes_before_external_group_by = 50000000"); got != "10000000\n" {
 		t.Errorf("a query that spills gives %q", got)
 	}
 }
@@ -186,7 +194,8 @@ func TestLongAnswersAreNotHeld(t *testing.T) {
 		return bytes
 	}
 	before := memory()
-	response, err := http.Post(engine.URL, "text/plain", strings.NewReader("SELECT number, repeat('x', 100) FROM numbers(1000000000)"))
+	response, err := http.Post(engine.URL, "text/plain",
+		strings.NewReader("SELECT number, repeat('x', 100) FROM numbers(1000000000)"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +231,8 @@ func TestConcurrentRequests(t *testing.T) {
 	workers.Wait()
 }
 
-// Stop ends what runs and keeps what was stored; the next start finds it, also at another time zone.
+// Stop ends what runs and keeps what was stored; the next start finds it, also at another time
+// zone.
 func TestStopAndStartAgain(t *testing.T) {
 	dir := t.TempDir()
 	engine := enginetest.Start(t, enginetest.Options{Dir: dir})
@@ -238,7 +248,8 @@ func TestStopAndStartAgain(t *testing.T) {
 		queries.Go(func() { post(engine.URL, statement) })
 	}
 	eventually(t, "the queries run", func() bool {
-		return mustPost(t, engine.URL, "SELECT count() FROM system.processes WHERE query LIKE '%numbers(%' AND query NOT LIKE '%system%'") == "3\n"
+		return mustPost(t, engine.URL,
+			"SELECT count() FROM system.processes WHERE query LIKE '%numbers(%' AND query NOT LIKE '%system%'") == "3\n"
 	})
 	started := time.Now()
 	engine.Stop()
@@ -248,7 +259,8 @@ func TestStopAndStartAgain(t *testing.T) {
 	queries.Wait()
 	t.Setenv("TZ", "Asia/Tokyo")
 	engine = enginetest.Start(t, enginetest.Options{Dir: dir})
-	if got := mustPost(t, engine.URL, "SELECT at, toUnixTimestamp(at) FROM d.t"); got != "2026-10-31 12:00:00\t1793448000\n" {
+	if got := mustPost(t, engine.URL,
+		"SELECT at, toUnixTimestamp(at) FROM d.t"); got != "2026-10-31 12:00:00\t1793448000\n" {
 		t.Errorf("got %q", got)
 	}
 }

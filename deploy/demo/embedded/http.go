@@ -47,8 +47,9 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromAnotherSite tells whether a page of some site makes a browser on this machine ask. Such pages reach loopback addresses, under a name of their own too,
-// and the engine has no password to stop them.
+// fromAnotherSite tells whether a page of some site makes a browser on this machine ask. Such pages
+// reach loopback addresses, under a name of their own too, and the engine has no password to stop
+// them.
 func fromAnotherSite(r *http.Request) bool {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -100,10 +101,12 @@ func (e *Engine) run(r *http.Request, answer *answer) error {
 	return e.execute(s, q, stmt, answer)
 }
 
-// prepare gives a fresh session the request's database and settings. What the library sets for its own command line goes back to the server's defaults,
-// and the machine's time zone has no say.
+// prepare gives a fresh session the request's database and settings. What the library sets for its
+// own command line goes back to the server's defaults, and the machine's time zone has no say.
 func (s *session) prepare(q *request) error {
-	base := map[string]string{"log_comment": q.id, "implicit_select": "0", "allow_introspection_functions": "0", "session_timezone": "UTC"}
+	base := map[string]string{
+		"log_comment": q.id, "implicit_select": "0", "allow_introspection_functions": "0", "session_timezone": "UTC",
+	}
 	for name, value := range q.settings {
 		if name != "log_comment" { // it is how a query is found to cancel it
 			base[name] = value
@@ -118,15 +121,16 @@ func (s *session) prepare(q *request) error {
 	return s.use(q.database)
 }
 
-// selectRows lets the engine write its rows in their format into a pipe, and passes on what comes out of it: the pipe bounds how far the engine is ahead.
-// A client that goes away ends the query.
+// selectRows lets the engine write its rows in their format into a pipe, and passes on what comes
+// out of it: the pipe bounds how far the engine is ahead. A client that goes away ends the query.
 func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt statement, answer *answer) error {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	format := firstOf(stmt.format, q.format)
-	sql := fmt.Sprintf("%s\nINTO OUTFILE '/dev/fd/%d' TRUNCATE COMPRESSION 'none' %s", stmt.sql[:stmt.outAt], in.Fd(), stmt.sql[stmt.outAt:])
+	sql := fmt.Sprintf("%s\nINTO OUTFILE '/dev/fd/%d' TRUNCATE COMPRESSION 'none' %s", stmt.sql[:stmt.outAt], in.Fd(),
+		stmt.sql[stmt.outAt:])
 	finished := make(chan struct{})
 	var queryErr error
 	var used usage
@@ -144,7 +148,9 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 	if err != nil {
 		kill()
 	}
-	_, _ = io.Copy(io.Discard, out) // a pipe that nobody reads would hold the query up; one closed too early would send this process SIGPIPE
+	// a pipe that nobody reads would hold the query up; one closed too early would send this
+	// process SIGPIPE
+	_, _ = io.Copy(io.Discard, out)
 	<-finished
 	out.Close()
 	switch {
@@ -158,7 +164,8 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 	return err
 }
 
-// insertRows hands the rows over as they come. They are stored when it returns nil; of a body that breaks off, what is not stored yet is dropped.
+// insertRows hands the rows over as they come. They are stored when it returns nil; of a body that
+// breaks off, what is not stored yet is dropped.
 func (e *Engine) insertRows(s *session, q *request, stmt statement, answer *answer) error {
 	stop := context.AfterFunc(e.closing, func() { http.NewResponseController(answer.w).SetReadDeadline(time.Now()) })
 	defer stop()
@@ -178,7 +185,8 @@ func (e *Engine) insertRows(s *session, q *request, stmt statement, answer *answ
 	return err
 }
 
-// execute runs a statement that gives no rows, or few. Like a server, it runs on if the client goes away; only Close ends it.
+// execute runs a statement that gives no rows, or few. Like a server, it runs on if the client goes
+// away; only Close ends it.
 func (e *Engine) execute(s *session, q *request, stmt statement, answer *answer) error {
 	finished := make(chan struct{})
 	defer e.killOn(e.closing, q.id, finished)()

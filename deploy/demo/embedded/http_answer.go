@@ -16,8 +16,8 @@ import (
 // heldBytes is how much of an answer is kept back: until then, a failure still has its own status.
 const heldBytes = 256 << 10
 
-// answer writes one HTTP answer: status and headers as late as possible, rows through the compressions that were asked for, and failures so that the client
-// cannot take them for rows.
+// answer writes one HTTP answer: status and headers as late as possible, rows through the
+// compressions that were asked for, and failures so that the client cannot take them for rows.
 type answer struct {
 	w       http.ResponseWriter
 	out     io.Writer   // where rows go in: the outermost compression, or the answer itself
@@ -89,12 +89,14 @@ func contentType(format string) string {
 	case strings.HasPrefix(f, "json"):
 		return "application/json; charset=UTF-8"
 	case strings.HasPrefix(f, "csv"):
-		return "text/csv; charset=UTF-8; header=" + map[bool]string{true: "present", false: "absent"}[strings.Contains(f, "withnames")]
+		return "text/csv; charset=UTF-8; header=" +
+			map[bool]string{true: "present", false: "absent"}[strings.Contains(f, "withnames")]
 	case strings.HasPrefix(f, "tabseparated"), strings.HasPrefix(f, "tsv"):
 		return "text/tab-separated-values; charset=UTF-8"
 	case f == "xml":
 		return "application/xml; charset=UTF-8"
-	case f == "native", f == "parquet", f == "orc", f == "avro", strings.HasPrefix(f, "arrow"), strings.HasPrefix(f, "rowbinary"), f == "msgpack":
+	case f == "native", f == "parquet", f == "orc", f == "avro", strings.HasPrefix(f, "arrow"),
+		strings.HasPrefix(f, "rowbinary"), f == "msgpack":
 		return "application/octet-stream"
 	}
 	return "text/plain; charset=UTF-8"
@@ -133,7 +135,8 @@ func (a *answer) finish() error {
 	return a.send()
 }
 
-// fail answers with an exception: alone and with its status if nothing is sent yet, else behind the rows, between marks that hold this answer's tag.
+// fail answers with an exception: alone and with its status if nothing is sent yet, else behind the
+// rows, between marks that hold this answer's tag.
 func (a *answer) fail(e *exception) {
 	text := e.Text + "\n"
 	if a.sent {

@@ -76,7 +76,8 @@ func TestClientWritesAndReadsEveryType(t *testing.T) {
 		S: "line\nend, \x00 and 漢字", LC: "low", FS: "abc", U8: 255, U64: 1<<64 - 1, I32: -1, Big: *huge, F: 0.1, B: true,
 		D: time.Date(2026, 10, 31, 0, 0, 0, 0, time.UTC), DT: time.Date(2026, 10, 31, 23, 59, 59, 999e6, time.UTC),
 		M: map[string]uint64{"": 0, "a": 1}, MD: map[string]decimal.Decimal{"x": decimal.RequireFromString("0.000000001")},
-		Dec: decimal.RequireFromString("12345678901234567890.123456789"), N: &text, A: []string{"p", "", "p"}, E: "y", ID: uuid.MustParse("01020304-0506-0708-090a-0b0c0d0e0f10"),
+		Dec: decimal.RequireFromString("12345678901234567890.123456789"), N: &text, A: []string{"p", "", "p"}, E: "y",
+		ID: uuid.MustParse("01020304-0506-0708-090a-0b0c0d0e0f10"),
 	}
 	for name, method := range compressions {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +133,8 @@ func plain(row everyType) map[string]any {
 func TestClientReadsManyBlocks(t *testing.T) {
 	for name, method := range compressions {
 		t.Run(name, func(t *testing.T) {
-			rows, err := connect(t, method).Query(context.Background(), "SELECT number, toString(number) FROM numbers({n:UInt64})", clickhouse.Named("n", 100_000))
+			rows, err := connect(t, method).Query(context.Background(),
+				"SELECT number, toString(number) FROM numbers({n:UInt64})", clickhouse.Named("n", 100_000))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +161,8 @@ func TestClientParameters(t *testing.T) {
 	var list []string
 	var day time.Time
 	err := conn.QueryRow(context.Background(), "SELECT {s:String}, {l:Array(String)}, {d:DateTime64(3, 'UTC')}",
-		clickhouse.Named("s", nasty), clickhouse.Named("l", []string{"a", "b'c"}), clickhouse.DateNamed("d", time.UnixMilli(1_700_000_000_123).UTC(), clickhouse.MilliSeconds)).Scan(&s, &list, &day)
+		clickhouse.Named("s", nasty), clickhouse.Named("l", []string{"a", "b'c"}),
+		clickhouse.DateNamed("d", time.UnixMilli(1_700_000_000_123).UTC(), clickhouse.MilliSeconds)).Scan(&s, &list, &day)
 	if err != nil || s != nasty || !reflect.DeepEqual(list, []string{"a", "b'c"}) || day.UnixMilli() != 1_700_000_000_123 {
 		t.Errorf("got %q, %q, %v, %v", s, list, day, err)
 	}
@@ -191,7 +194,8 @@ func TestClientFormats(t *testing.T) {
 }
 
 func TestClientSeesParquetWhole(t *testing.T) {
-	stream, err := connect(t, clickhouse.CompressionNone).QueryFormat(context.Background(), "Parquet", "SELECT number, map('k', number) AS m FROM numbers(100000) SETTINGS max_block_size = 1000")
+	stream, err := connect(t, clickhouse.CompressionNone).QueryFormat(context.Background(), "Parquet",
+		"SELECT number, map('k', number) AS m FROM numbers(100000) SETTINGS max_block_size = 1000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +205,8 @@ func TestClientSeesParquetWhole(t *testing.T) {
 		t.Fatalf("%d bytes, %v", len(file), err)
 	}
 	name := table(t, "number UInt64, m Map(String, UInt64)")
-	r := send(t, "POST", bytes.NewReader(file), url.Values{"query": {"INSERT INTO " + name + " FORMAT Parquet"}, "async_insert": {"0"}})
+	r := send(t, "POST", bytes.NewReader(file),
+		url.Values{"query": {"INSERT INTO " + name + " FORMAT Parquet"}, "async_insert": {"0"}})
 	if got := mustAsk(t, "SELECT count(), sum(m['k']) FROM "+name, nil); r.status != 200 || got != "100000\t4999950000\n" {
 		t.Errorf("read back: %d %s %q", r.status, r.body, got)
 	}
@@ -223,9 +228,11 @@ func TestClientErrors(t *testing.T) {
 			_, err := conn.Query(ctx, "SELECT nothing")
 			assertCode("query", err, 47)
 			assertCode("insert", conn.InsertFormat(ctx, "CSV", "INSERT INTO scratch.nothing", strings.NewReader("1\n")), 60)
-			assertCode("rows of another type", conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table(t, "n UInt64"), strings.NewReader("x\n")), 117)
+			assertCode("rows of another type",
+				conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table(t, "n UInt64"), strings.NewReader("x\n")), 117)
 
-			stream, err := conn.QueryFormat(ctx, "CSV", "SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
+			stream, err := conn.QueryFormat(ctx, "CSV",
+				"SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -247,7 +254,8 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
-// A query ends soon after its client has gone, whether it was computing or waiting for the client to read.
+// A query ends soon after its client has gone, whether it was computing or waiting for the client
+// to read.
 func TestClientGoesAway(t *testing.T) {
 	conn := connect(t, clickhouse.CompressionNone)
 	for name, query := range map[string]string{
@@ -267,7 +275,8 @@ func TestClientGoesAway(t *testing.T) {
 				}
 			}()
 			running := func() string {
-				return mustAsk(t, "SELECT count() FROM system.processes WHERE query LIKE '%"+mark+"%' AND query NOT LIKE '%system.processes%'", nil)
+				return mustAsk(t, "SELECT count() FROM system.processes WHERE query LIKE '%"+mark+
+					"%' AND query NOT LIKE '%system.processes%'", nil)
 			}
 			eventually(t, "the query runs", func() bool { return running() == "1\n" })
 			cancel()

@@ -37,7 +37,8 @@ var encodings = map[string]encoding{
 	"zstd": {
 		func(r io.Reader) (io.Reader, error) { return newZstdReader(r) },
 		func(w io.Writer) io.WriteCloser {
-			z, _ := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true)) // fails on bad options only
+			// fails on bad options only
+			z, _ := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
 			return z
 		},
 	},
@@ -63,11 +64,13 @@ func decoded(body io.ReadCloser, name string) (io.ReadCloser, error) {
 	}
 	coding, known := encodings[name]
 	if !known {
-		return nil, newException(codeNotImplemented, fmt.Sprintf("Content-Encoding %q is not known: use gzip, deflate, br, zstd or lz4", name))
+		return nil, newException(codeNotImplemented,
+			fmt.Sprintf("Content-Encoding %q is not known: use gzip, deflate, br, zstd or lz4", name))
 	}
 	plain, err := coding.reader(body)
 	if err != nil {
-		return nil, newException(codeBadArguments, fmt.Sprintf("the body is not in the content coding %s that its header names: %v", name, err))
+		return nil, newException(codeBadArguments,
+			fmt.Sprintf("the body is not in the content coding %s that its header names: %v", name, err))
 	}
 	return struct {
 		io.Reader
@@ -98,10 +101,13 @@ type frameWriter struct {
 }
 
 func newFrameWriter(to io.Writer, method string) (*frameWriter, error) {
-	methods := map[string]compress.Method{"LZ4": compress.LZ4, "LZ4HC": compress.LZ4HC, "ZSTD": compress.ZSTD, "NONE": compress.None}
+	methods := map[string]compress.Method{
+		"LZ4": compress.LZ4, "LZ4HC": compress.LZ4HC, "ZSTD": compress.ZSTD, "NONE": compress.None,
+	}
 	m, known := methods[method]
 	if !known {
-		return nil, newException(codeNotImplemented, fmt.Sprintf("network_compression_method %q is not known: use LZ4, LZ4HC, ZSTD or NONE", method))
+		return nil, newException(codeNotImplemented,
+			fmt.Sprintf("network_compression_method %q is not known: use LZ4, LZ4HC, ZSTD or NONE", method))
 	}
 	return &frameWriter{to: to, writer: compress.NewWriter(0, m)}, nil
 }
@@ -136,7 +142,8 @@ func (f *frameWriter) flush() error {
 	return err
 }
 
-// frameReader joins ClickHouse's compressed frames. Unlike the frames' own reader it tells an end between two frames from one inside a frame.
+// frameReader joins ClickHouse's compressed frames. Unlike the frames' own reader it tells an end
+// between two frames from one inside a frame.
 type frameReader struct {
 	source countingReader
 	frames *compress.Reader

@@ -22,18 +22,35 @@ func TestContentCodings(t *testing.T) {
 		decode func(io.Reader) io.Reader
 		encode func(io.Writer) io.WriteCloser
 	}{
-		"gzip":    {unzip(func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }), func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }},
-		"deflate": {unzip(func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }), func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }},
-		"br":      {unzip(func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil }), func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) }},
-		"zstd":    {unzip(func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }), func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z }},
-		"lz4":     {unzip(func(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }), func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) }},
+		"gzip": {
+			unzip(func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }),
+			func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		},
+		"deflate": {
+			unzip(func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }),
+			func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) },
+		},
+		"br": {
+			unzip(func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil }),
+			func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) },
+		},
+		"zstd": {
+			unzip(func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }),
+			func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
+		},
+		"lz4": {
+			unzip(func(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }),
+			func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) },
+		},
 	}
 	for name, coding := range codings {
 		t.Run("answer in "+name, func(t *testing.T) {
-			r := ask(t, "SELECT * FROM numbers(100000)", url.Values{"enable_http_compression": {"1"}}, "Accept-Encoding", "x, "+name+";q=0.5")
+			r := ask(t, "SELECT * FROM numbers(100000)", url.Values{"enable_http_compression": {"1"}}, "Accept-Encoding",
+				"x, "+name+";q=0.5")
 			plain, err := io.ReadAll(coding.decode(strings.NewReader(r.body)))
 			if r.header.Get("Content-Encoding") != name || err != nil || bytes.Count(plain, []byte("\n")) != 100000 {
-				t.Errorf("Content-Encoding %q, %d lines, %v", r.header.Get("Content-Encoding"), bytes.Count(plain, []byte("\n")), err)
+				t.Errorf("Content-Encoding %q, %d lines, %v", r.header.Get("Content-Encoding"), bytes.Count(plain, []byte("\n")),
+					err)
 			}
 		})
 		t.Run("request in "+name, func(t *testing.T) {
@@ -73,11 +90,13 @@ func TestFrames(t *testing.T) {
 			if err := w.Compress([]byte("1\n2\n3\n")); err != nil {
 				t.Fatal(err)
 			}
-			r := send(t, http.MethodPost, bytes.NewReader(w.Data), url.Values{"decompress": {"1"}, "query": {"INSERT INTO " + name + " FORMAT TSV"}})
+			r := send(t, http.MethodPost, bytes.NewReader(w.Data),
+				url.Values{"decompress": {"1"}, "query": {"INSERT INTO " + name + " FORMAT TSV"}})
 			if r.status != http.StatusOK {
 				t.Fatal(r.body)
 			}
-			r = ask(t, "SELECT sum(n) FROM "+name, url.Values{"compress": {"1"}, "network_compression_method": {method.String()}})
+			r = ask(t, "SELECT sum(n) FROM "+name,
+				url.Values{"compress": {"1"}, "network_compression_method": {method.String()}})
 			plain, err := io.ReadAll(compress.NewReader(strings.NewReader(r.body)))
 			if string(plain) != "6\n" || !errors.Is(err, io.EOF) { // the frames' reader wraps the end
 				t.Errorf("got %q, %v", plain, err)

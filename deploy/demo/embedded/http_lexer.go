@@ -27,7 +27,8 @@ func (t token) word() string {
 	return strings.ToUpper(t.text)
 }
 
-// lexer cuts a SQL text into tokens as ClickHouse does, as far as needed to tell words from texts, quoted names and comments.
+// lexer cuts a SQL text into tokens as ClickHouse does, as far as needed to tell words from texts,
+// quoted names and comments.
 type lexer struct {
 	text string
 	at   int
@@ -60,8 +61,8 @@ func (l *lexer) next() token {
 	return token{kind: kind, text: rest[:length], at: start}
 }
 
-// rest reads on after first to the end of the statement. It returns where the statement ends, and the tokens outside all brackets, closing ones
-// among them.
+// rest reads on after first to the end of the statement. It returns where the statement ends, and
+// the tokens outside all brackets, closing ones among them.
 func (l *lexer) rest(first token) (end int, tokens []token, err error) {
 	depth := 0
 	end = l.at
@@ -69,7 +70,8 @@ func (l *lexer) rest(first token) (end int, tokens []token, err error) {
 		switch {
 		case t.is(";") && depth <= 0:
 			if next := l.next(); next.kind != endToken {
-				return 0, nil, newException(codeSyntaxError, "Syntax error (Multi-statements are not allowed): send one statement per request")
+				return 0, nil, newException(codeSyntaxError,
+					"Syntax error (Multi-statements are not allowed): send one statement per request")
 			}
 			return end, tokens, nil
 		case t.is("(") || t.is("[") || t.is("{"):
@@ -109,7 +111,8 @@ func until(text, mark string) int {
 	return len(text)
 }
 
-// quotedLength is the length of a text or name in quotes; the quote itself is written twice or after a backslash.
+// quotedLength is the length of a text or name in quotes; the quote itself is written twice or
+// after a backslash.
 func quotedLength(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {

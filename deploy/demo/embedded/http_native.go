@@ -12,15 +12,18 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
 
-// nativeBuffer is at least what the protocol's reader wants to buffer: then it shares this buffer, and the end of the blocks can be seen by peeking.
+// nativeBuffer is at least what the protocol's reader wants to buffer: then it shares this buffer,
+// and the end of the blocks can be seen by peeking.
 const nativeBuffer = 256 << 10
 
-// recodeNative copies blocks of the Native format and writes them as the given revision of the native protocol has them. The engine writes revision 0
-// only, clients that send client_protocol_version read theirs.
+// recodeNative copies blocks of the Native format and writes them as the given revision of the
+// native protocol has them. The engine writes revision 0 only, clients that send
+// client_protocol_version read theirs.
 func recodeNative(to io.Writer, from io.Reader, revision uint64) (err error) {
 	defer func() { // the columns' code is the client's, made for what a server sends
 		if p := recover(); p != nil {
-			err = newException(codeUnknownType, fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", p))
+			err = newException(codeUnknownType,
+				fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", p))
 		}
 	}()
 	buffered := bufio.NewReaderSize(from, nativeBuffer)
@@ -36,11 +39,13 @@ func recodeNative(to io.Writer, from io.Reader, revision uint64) (err error) {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				return fmt.Errorf("the engine's answer broke off: %w", err)
 			}
-			return newException(codeUnknownType, fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", err))
+			return newException(codeUnknownType,
+				fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", err))
 		}
 		buffer.Reset()
 		if err := block.Encode(&buffer, revision); err != nil {
-			return newException(codeUnknownType, fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", err))
+			return newException(codeUnknownType,
+				fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", err))
 		}
 		if _, err := to.Write(buffer.Buf); err != nil {
 			return err

@@ -12,38 +12,46 @@ import (
 
 // request is what one HTTP request asks for, its body still unread.
 type request struct {
-	id            string // the query's id, as answered and as used to cancel it
-	text          string // the query parameter
-	body          io.ReadCloser
-	database      string
-	format        string // of the answer where the statement names none
-	params        map[string]string
-	settings      map[string]string
-	revision      uint64 // client_protocol_version: blocks of the Native format are written as this revision of the native protocol reads them
+	id       string // the query's id, as answered and as used to cancel it
+	text     string // the query parameter
+	body     io.ReadCloser
+	database string
+	format   string // of the answer where the statement names none
+	params   map[string]string
+	settings map[string]string
+	// client_protocol_version: blocks of the Native format are written as this revision of the
+	// native protocol reads them
+	revision      uint64
 	frames        string // how the answer is cut into ClickHouse's compressed frames: LZ4, ZSTD or empty for not at all
 	waitForEnd    bool
 	compressReply bool // enable_http_compression
 }
 
-// statementHead is how much of a body is looked at to find where an INSERT's rows begin; also the longest statement in a body.
+// statementHead is how much of a body is looked at to find where an INSERT's rows begin; also the
+// longest statement in a body.
 const statementHead = 8 << 20
 
-// notSettings are the parameters that ClickHouse's HTTP interface keeps for itself and that have no further meaning here: the engine has one user.
+// notSettings are the parameters that ClickHouse's HTTP interface keeps for itself and that have no
+// further meaning here: the engine has one user.
 var notSettings = map[string]bool{
-	"query": true, "query_id": true, "database": true, "default_format": true, "compress": true, "decompress": true, "client_protocol_version": true,
-	"user": true, "password": true, "quota_key": true, "stacktrace": true, "buffer_size": true, "wait_end_of_query": true,
-	"session_timeout": true, "session_check": true, "http_write_exception_in_output_format": true,
+	"query": true, "query_id": true, "database": true, "default_format": true, "compress": true, "decompress": true,
+	"client_protocol_version": true,
+	"user":                    true, "password": true, "quota_key": true, "stacktrace": true, "buffer_size": true,
+	"wait_end_of_query": true,
+	"session_timeout":   true, "session_check": true, "http_write_exception_in_output_format": true,
 }
 
 func readRequest(r *http.Request) (*request, error) {
 	values := r.URL.Query()
 	switch {
 	case values.Has("session_id"):
-		return nil, newException(codeNotImplemented, "the embedded engine has no sessions: leave session_id out and send settings with each query")
+		return nil, newException(codeNotImplemented,
+			"the embedded engine has no sessions: leave session_id out and send settings with each query")
 	case values.Has("role"):
 		return nil, newException(codeNotImplemented, "the embedded engine has one user and no roles: leave role out")
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/"):
-		return nil, newException(codeNotImplemented, "the embedded engine takes no external tables: send the query alone, or insert the rows into a table")
+		return nil, newException(codeNotImplemented,
+			"the embedded engine takes no external tables: send the query alone, or insert the rows into a table")
 	}
 	q := &request{
 		id:         firstOf(values.Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), uuid.NewString()),
@@ -68,7 +76,8 @@ func readRequest(r *http.Request) (*request, error) {
 	var err error
 	if version := values.Get("client_protocol_version"); version != "" {
 		if q.revision, err = strconv.ParseUint(version, 10, 32); err != nil {
-			return nil, newException(codeBadArguments, "client_protocol_version is "+strconv.Quote(version)+", which is not a number")
+			return nil, newException(codeBadArguments,
+				"client_protocol_version is "+strconv.Quote(version)+", which is not a number")
 		}
 	}
 	if isOn(values.Get("compress")) {
@@ -90,7 +99,8 @@ func requestBody(r *http.Request, values url.Values) (io.ReadCloser, error) {
 	}{newFrameReader(body), body}, nil
 }
 
-// statement finds the statement in the query parameter and the body. The parameter may hold it whole, its beginning, or an INSERT whose rows are the body.
+// statement finds the statement in the query parameter and the body. The parameter may hold it
+// whole, its beginning, or an INSERT whose rows are the body.
 func (q *request) statement(method string) (statement, error) {
 	text := q.text
 	if text != "" {

@@ -2,14 +2,16 @@ package embedded
 
 import "strings"
 
-// statement is what the handler must know of a SQL text to run it: whether it gives rows, whether its rows follow it, and in which format.
+// statement is what the handler must know of a SQL text to run it: whether it gives rows, whether
+// its rows follow it, and in which format.
 type statement struct {
 	sql    string // the statement without its FORMAT clause's data, and without a final semicolon
 	kind   statementKind
 	format string // as its FORMAT clause says; empty without one
 	// For rowsOut: where INTO OUTFILE may be put, before the FORMAT and SETTINGS clauses at its end.
 	outAt int
-	// For rowsIn: what followed the statement in the same text. It may be empty, or only the beginning.
+	// For rowsIn: what followed the statement in the same text. It may be empty, or only the
+	// beginning.
 	data string
 }
 
@@ -30,7 +32,8 @@ func parseStatement(text string) (statement, error) {
 		return statement{}, newException(codeSyntaxError, "Empty query")
 	case word == "INSERT":
 		return parseInsert(&l)
-	case word == "SELECT" || word == "WITH" || word == "FROM" || word == "SHOW" || word == "DESCRIBE" || word == "DESC" || word == "EXPLAIN" || word == "EXISTS" ||
+	case word == "SELECT" || word == "WITH" || word == "FROM" || word == "SHOW" || word == "DESCRIBE" || word == "DESC" ||
+		word == "EXPLAIN" || word == "EXISTS" ||
 		word == "CHECK" || first.is("("):
 		return parseRows(&l, first)
 	default:
@@ -39,7 +42,8 @@ func parseStatement(text string) (statement, error) {
 	}
 }
 
-// parseRows finds the clauses at the end of a statement that gives rows, outside all brackets: SETTINGS with its assignments, FORMAT with its one name.
+// parseRows finds the clauses at the end of a statement that gives rows, outside all brackets:
+// SETTINGS with its assignments, FORMAT with its one name.
 func parseRows(l *lexer, first token) (statement, error) {
 	end, tokens, err := l.rest(first)
 	if err != nil {
@@ -60,7 +64,8 @@ func parseRows(l *lexer, first token) (statement, error) {
 			}
 		case "OUTFILE":
 			if word(i-1) == "INTO" {
-				return statement{}, newException(codeNotImplemented, "INTO OUTFILE is not for the HTTP interface: read the answer's body")
+				return statement{}, newException(codeNotImplemented,
+					"INTO OUTFILE is not for the HTTP interface: read the answer's body")
 			}
 		case "UNION", "EXCEPT", "INTERSECT": // what came before was the clause of one arm
 			s.outAt = end
@@ -83,7 +88,8 @@ func parseRows(l *lexer, first token) (statement, error) {
 	return s, nil
 }
 
-// continuesExpression tells whether what follows t is an expression or a name, so that FORMAT there is a column.
+// continuesExpression tells whether what follows t is an expression or a name, so that FORMAT there
+// is a column.
 func continuesExpression(t token) bool {
 	switch t.word() {
 	case "SELECT", "AS", "BY", "WHERE", "AND", "OR", "ON":
@@ -112,7 +118,8 @@ func parseInsert(l *lexer) (statement, error) {
 			end, _, err := l.rest(t)
 			return statement{sql: text[:end], outAt: end}, err
 		case word == "INFILE":
-			return statement{}, newException(codeNotImplemented, "FROM INFILE is not for the HTTP interface: send the rows in the body")
+			return statement{}, newException(codeNotImplemented,
+				"FROM INFILE is not for the HTTP interface: send the rows in the body")
 		case word == "VALUES":
 			return statement{sql: text[:t.at], kind: rowsIn, format: "Values", data: text[l.at:]}, nil
 		case word == "FORMAT":
@@ -133,7 +140,8 @@ func isTablePlace(previous token) bool {
 	return false
 }
 
-// afterFormat cuts what stands between the format's name and the data: blanks, a semicolon, and one line end.
+// afterFormat cuts what stands between the format's name and the data: blanks, a semicolon, and one
+// line end.
 func afterFormat(data string) string {
 	data = strings.TrimLeft(data, " \t\f")
 	data = strings.TrimLeft(strings.TrimPrefix(data, ";"), " \t\f")

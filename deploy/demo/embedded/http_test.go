@@ -76,38 +76,62 @@ func TestQueries(t *testing.T) {
 		format     string
 	}{
 		{name: "TabSeparated where nothing is said", text: "SELECT 1, 'a'", want: "1\ta\n", format: "TabSeparated"},
-		{name: "default_format", text: "SELECT 1", parameters: url.Values{"default_format": {"JSONEachRow"}}, want: `{"1":1}` + "\n", format: "JSONEachRow"},
-		{name: "format by header", text: "SELECT 1", header: []string{"X-ClickHouse-Format", "CSV"}, want: "1\n", format: "CSV"},
-		{name: "FORMAT wins over default_format", text: "SELECT 1 FORMAT CSV;", parameters: url.Values{"default_format": {"JSON"}}, want: "1\n", format: "CSV"},
+		{name: "default_format", text: "SELECT 1", parameters: url.Values{"default_format": {"JSONEachRow"}},
+			want: `{"1":1}` + "\n", format: "JSONEachRow"},
+		{name: "format by header", text: "SELECT 1", header: []string{"X-ClickHouse-Format", "CSV"}, want: "1\n",
+			format: "CSV"},
+		{name: "FORMAT wins over default_format", text: "SELECT 1 FORMAT CSV;",
+			parameters: url.Values{"default_format": {"JSON"}}, want: "1\n", format: "CSV"},
 		{name: "query in the url", parameters: url.Values{"query": {"SELECT 2"}}, want: "2\n", format: "TabSeparated"},
-		{name: "query begun in the url", text: " 3 AS x FORMAT TSVWithNames", parameters: url.Values{"query": {"SELECT"}}, want: "x\n3\n", format: "TSVWithNames"},
-		{name: "header of an empty result", text: "SELECT 1 AS x WHERE 0 FORMAT CSVWithNames", want: "\"x\"\n", format: "CSVWithNames"},
-		{name: "header once for many blocks", text: "SELECT number AS x FROM numbers(4) FORMAT CSVWithNames", parameters: url.Values{"max_block_size": {"1"}}, want: "\"x\"\n0\n1\n2\n3\n", format: "CSVWithNames"},
-		{name: "settings", text: "SELECT getSetting('max_threads'), getSetting('join_use_nulls')", parameters: url.Values{"max_threads": {"7"}, "join_use_nulls": {"1"}}, want: "7\ttrue\n", format: "TabSeparated"},
+		{name: "query begun in the url", text: " 3 AS x FORMAT TSVWithNames", parameters: url.Values{"query": {"SELECT"}},
+			want: "x\n3\n", format: "TSVWithNames"},
+		{name: "header of an empty result", text: "SELECT 1 AS x WHERE 0 FORMAT CSVWithNames", want: "\"x\"\n",
+			format: "CSVWithNames"},
+		{name: "header once for many blocks", text: "SELECT number AS x FROM numbers(4) FORMAT CSVWithNames",
+			parameters: url.Values{"max_block_size": {"1"}}, want: "\"x\"\n0\n1\n2\n3\n", format: "CSVWithNames"},
+		{name: "settings", text: "SELECT getSetting('max_threads'), getSetting('join_use_nulls')",
+			parameters: url.Values{"max_threads": {"7"}, "join_use_nulls": {"1"}}, want: "7\ttrue\n", format: "TabSeparated"},
 		{name: "settings do not stay", text: "SELECT getSetting('join_use_nulls')", want: "false\n", format: "TabSeparated"},
-		{name: "session time zone is UTC unless set", text: "SELECT timezone(), toHour(toDateTime(0))", want: "UTC\t0\n", format: "TabSeparated"},
-		{name: "session time zone set", text: "SELECT toHour(toDateTime(0))", parameters: url.Values{"session_timezone": {"Asia/Tokyo"}}, want: "9\n", format: "TabSeparated"},
-		{name: "database", text: "SELECT currentDatabase()", parameters: url.Values{"database": {"system"}}, want: "system\n", format: "TabSeparated"},
-		{name: "parameters", text: "SELECT {a:UInt8} + 1, {b:String}, {c:Array(String)}, {d:Identifier} FROM (SELECT 5 AS five)",
-			parameters: url.Values{"param_a": {"1"}, "param_b": {`it's {a:UInt8} \\ \n`}, "param_c": {"['x','y']"}, "param_d": {"five"}}, want: "2\tit\\'s {a:UInt8} \\\\ \\n\t['x','y']\t5\n", format: "TabSeparated"},
-		{name: "clauses behind brackets", text: "(SELECT 1 AS x) UNION ALL (SELECT 1) SETTINGS max_threads = 1 FORMAT CSV", want: "1\n1\n", format: "CSV"},
-		{name: "settings behind brackets", text: "(SELECT 1 AS x) UNION ALL (SELECT 1) SETTINGS max_threads = 1", want: "1\n1\n", format: "TabSeparated"},
-		{name: "settings of one arm", text: "SELECT 1 AS x SETTINGS max_threads = 1 UNION ALL SELECT 1", want: "1\n1\n", format: "TabSeparated"},
-		{name: "settings before and behind format", text: "SELECT getSetting('max_threads') AS x SETTINGS join_use_nulls = 1 FORMAT CSV SETTINGS max_threads = 3", want: "3\n", format: "CSV"},
-		{name: "totals", text: "SELECT number % 2 AS x, count() FROM numbers(3) GROUP BY x WITH TOTALS ORDER BY x FORMAT TSV", want: "0\t2\n1\t1\n\n0\t3\n", format: "TSV"},
-		{name: "describe", text: "DESCRIBE TABLE system.one FORMAT CSV", want: `"dummy","UInt8","","","","",""` + "\n", format: "CSV"},
+		{name: "session time zone is UTC unless set", text: "SELECT timezone(), toHour(toDateTime(0))", want: "UTC\t0\n",
+			format: "TabSeparated"},
+		{name: "session time zone set", text: "SELECT toHour(toDateTime(0))",
+			parameters: url.Values{"session_timezone": {"Asia/Tokyo"}}, want: "9\n", format: "TabSeparated"},
+		{name: "database", text: "SELECT currentDatabase()", parameters: url.Values{"database": {"system"}}, want: "system\n",
+			format: "TabSeparated"},
+		{name: "parameters",
+			text: "SELECT {a:UInt8} + 1, {b:String}, {c:Array(String)}, {d:Identifier} FROM (SELECT 5 AS five)",
+			parameters: url.Values{
+				"param_a": {"1"}, "param_b": {`it's {a:UInt8} \\ \n`}, "param_c": {"['x','y']"}, "param_d": {"five"},
+			}, want: "2\tit\\'s {a:UInt8} \\\\ \\n\t['x','y']\t5\n", format: "TabSeparated"},
+		{name: "clauses behind brackets", text: "(SELECT 1 AS x) UNION ALL (SELECT 1) SETTINGS max_threads = 1 FORMAT CSV",
+			want: "1\n1\n", format: "CSV"},
+		{name: "settings behind brackets", text: "(SELECT 1 AS x) UNION ALL (SELECT 1) SETTINGS max_threads = 1",
+			want: "1\n1\n", format: "TabSeparated"},
+		{name: "settings of one arm", text: "SELECT 1 AS x SETTINGS max_threads = 1 UNION ALL SELECT 1", want: "1\n1\n",
+			format: "TabSeparated"},
+		{name: "settings before and behind format",
+			text: "SELECT getSetting('max_threads') AS x SETTINGS join_use_nulls = 1 FORMAT CSV SETTINGS max_threads = 3",
+			want: "3\n", format: "CSV"},
+		{name: "totals", text: "SELECT number % 2 AS x, count() FROM numbers(3) GROUP BY x WITH TOTALS ORDER BY x FORMAT TSV",
+			want: "0\t2\n1\t1\n\n0\t3\n", format: "TSV"},
+		{name: "describe", text: "DESCRIBE TABLE system.one FORMAT CSV", want: `"dummy","UInt8","","","","",""` + "\n",
+			format: "CSV"},
 		{name: "exists", text: "EXISTS TABLE system.one", want: "1\n", format: "TabSeparated"},
 		{name: "a comment at the end", text: "SELECT 1 -- FORMAT CSV", want: "1\n", format: "TabSeparated"},
 		{name: "show", text: "SHOW DATABASES LIKE 'system'", want: "system\n", format: "TabSeparated"},
 		{name: "explain", text: "EXPLAIN SYNTAX SELECT 1", want: "SELECT 1\nFROM system.one\n", format: "TabSeparated"},
-		{name: "user and password are taken and not looked at", text: "SELECT currentUser()", parameters: url.Values{"user": {"bob"}, "password": {"x"}}, header: []string{"Authorization", "Basic Ym9iOng="}, want: "default\n", format: "TabSeparated"},
-		{name: "values in the statement, with a blank line", text: "SELECT * FROM VALUES('a UInt8', (1),\n\n(2))", want: "1\n2\n", format: "TabSeparated"},
+		{name: "user and password are taken and not looked at", text: "SELECT currentUser()",
+			parameters: url.Values{"user": {"bob"}, "password": {"x"}}, header: []string{"Authorization", "Basic Ym9iOng="},
+			want: "default\n", format: "TabSeparated"},
+		{name: "values in the statement, with a blank line", text: "SELECT * FROM VALUES('a UInt8', (1),\n\n(2))",
+			want: "1\n2\n", format: "TabSeparated"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := ask(t, test.text, test.parameters, test.header...)
 			if r.status != http.StatusOK || r.body != test.want || r.header.Get("X-ClickHouse-Format") != test.format {
-				t.Errorf("got %d %q as %s, want %q as %s", r.status, r.body, r.header.Get("X-ClickHouse-Format"), test.want, test.format)
+				t.Errorf("got %d %q as %s, want %q as %s", r.status, r.body, r.header.Get("X-ClickHouse-Format"), test.want,
+					test.format)
 			}
 			if r.header.Get("X-ClickHouse-Query-Id") == "" || r.header.Get("X-ClickHouse-Summary") == "" {
 				t.Errorf("headers lack the query's id or summary: %v", r.header)
@@ -127,30 +151,47 @@ func TestRefusals(t *testing.T) {
 		{name: "syntax", text: "SELEC 1", status: 400, code: "62", says: "Syntax error"},
 		{name: "no statement", text: " ", status: 400, code: "62", says: "Empty query"},
 		{name: "table", text: "SELECT * FROM nowhere", status: 404, code: "60", says: "nowhere"},
-		{name: "database", text: "SELECT 1", parameters: url.Values{"database": {"no`where"}}, status: 404, code: "81", says: "where"},
-		{name: "setting", text: "SELECT 1", parameters: url.Values{"max_thread": {"1"}}, status: 404, code: "115", says: "max_thread"},
-		{name: "setting that is no name", text: "SELECT 1", parameters: url.Values{"a = 1, b": {"1"}}, status: 404, code: "115", says: "a = 1, b"},
-		{name: "setting's value", text: "SELECT 1", parameters: url.Values{"max_threads": {"many"}}, status: 400, code: "27", says: "many"},
+		{name: "database", text: "SELECT 1", parameters: url.Values{"database": {"no`where"}}, status: 404, code: "81",
+			says: "where"},
+		{name: "setting", text: "SELECT 1", parameters: url.Values{"max_thread": {"1"}}, status: 404, code: "115",
+			says: "max_thread"},
+		{name: "setting that is no name", text: "SELECT 1", parameters: url.Values{"a = 1, b": {"1"}}, status: 404,
+			code: "115", says: "a = 1, b"},
+		{name: "setting's value", text: "SELECT 1", parameters: url.Values{"max_threads": {"many"}}, status: 400, code: "27",
+			says: "many"},
 		{name: "format", text: "SELECT 1 FORMAT Nonsense", status: 404, code: "73", says: "Nonsense"},
 		{name: "parameter missing", text: "SELECT {a:UInt8}", status: 400, code: "456", says: "a"},
-		{name: "parameter of another type", text: "SELECT {a:UInt8}", parameters: url.Values{"param_a": {"x"}}, status: 400, code: "457", says: "UInt8"},
+		{name: "parameter of another type", text: "SELECT {a:UInt8}", parameters: url.Values{"param_a": {"x"}}, status: 400,
+			code: "457", says: "UInt8"},
 		{name: "two statements", text: "SELECT 1; SELECT 2", status: 400, code: "62", says: "Multi-statements"},
-		{name: "session", text: "SELECT 1", parameters: url.Values{"session_id": {"s"}}, status: 501, code: "48", says: "session_id"},
+		{name: "session", text: "SELECT 1", parameters: url.Values{"session_id": {"s"}}, status: 501, code: "48",
+			says: "session_id"},
 		{name: "role", text: "SELECT 1", parameters: url.Values{"role": {"r"}}, status: 501, code: "48", says: "role"},
-		{name: "external table", text: "x", header: []string{"Content-Type", "multipart/form-data; boundary=x"}, status: 501, code: "48", says: "external tables"},
+		{name: "external table", text: "x", header: []string{"Content-Type", "multipart/form-data; boundary=x"}, status: 501,
+			code: "48", says: "external tables"},
 		{name: "output file", text: "SELECT 1 INTO OUTFILE '/tmp/x'", status: 501, code: "48", says: "OUTFILE"},
-		{name: "content coding", text: "SELECT 1", header: []string{"Content-Encoding", "snappy"}, status: 501, code: "48", says: "snappy"},
-		{name: "frames", text: "SELECT 1", parameters: url.Values{"compress": {"1"}, "network_compression_method": {"DEFLATE_QPL"}}, status: 501, code: "48", says: "DEFLATE_QPL"},
-		{name: "protocol version", text: "SELECT 1", parameters: url.Values{"client_protocol_version": {"new"}}, status: 400, code: "36", says: "client_protocol_version"},
-		{name: "time", text: "SELECT max(sipHash64(number)) FROM numbers(100000000000)", parameters: url.Values{"max_execution_time": {"0.1"}}, status: 408, code: "159", says: "Timeout"},
-		{name: "memory", text: "SELECT uniqExact(number) FROM numbers(10000000)", parameters: url.Values{"max_memory_usage": {"10000000"}}, status: 500, code: "241", says: "memory"},
-		{name: "rows of the wrong shape", text: "1,2\n", parameters: url.Values{"query": {"INSERT INTO FUNCTION null('a UInt8, b UInt8, c UInt8') FORMAT CSV"}}, status: 400, code: "27", says: ""},
-		{name: "failure behind the first block", text: "SELECT throwIf(number = 3), sleepEachRow(0.001) FROM numbers(8)", parameters: url.Values{"max_block_size": {"1"}}, status: 500, code: "395", says: "throwIf"},
+		{name: "content coding", text: "SELECT 1", header: []string{"Content-Encoding", "snappy"}, status: 501, code: "48",
+			says: "snappy"},
+		{name: "frames", text: "SELECT 1",
+			parameters: url.Values{"compress": {"1"}, "network_compression_method": {"DEFLATE_QPL"}}, status: 501, code: "48",
+			says: "DEFLATE_QPL"},
+		{name: "protocol version", text: "SELECT 1", parameters: url.Values{"client_protocol_version": {"new"}}, status: 400,
+			code: "36", says: "client_protocol_version"},
+		{name: "time", text: "SELECT max(sipHash64(number)) FROM numbers(100000000000)",
+			parameters: url.Values{"max_execution_time": {"0.1"}}, status: 408, code: "159", says: "Timeout"},
+		{name: "memory", text: "SELECT uniqExact(number) FROM numbers(10000000)",
+			parameters: url.Values{"max_memory_usage": {"10000000"}}, status: 500, code: "241", says: "memory"},
+		{name: "rows of the wrong shape", text: "1,2\n",
+			parameters: url.Values{"query": {"INSERT INTO FUNCTION null('a UInt8, b UInt8, c UInt8') FORMAT CSV"}}, status: 400,
+			code: "27", says: ""},
+		{name: "failure behind the first block", text: "SELECT throwIf(number = 3), sleepEachRow(0.001) FROM numbers(8)",
+			parameters: url.Values{"max_block_size": {"1"}}, status: 500, code: "395", says: "throwIf"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := ask(t, test.text, test.parameters, test.header...)
-			if r.status != test.status || r.header.Get("X-ClickHouse-Exception-Code") != test.code || !strings.Contains(r.body, test.says) {
+			if r.status != test.status || r.header.Get("X-ClickHouse-Exception-Code") != test.code ||
+				!strings.Contains(r.body, test.says) {
 				t.Errorf("got %d, code %s, %q", r.status, r.header.Get("X-ClickHouse-Exception-Code"), r.body)
 			}
 			if !strings.HasPrefix(r.body, "Code: "+test.code+". DB::Exception: ") {
@@ -165,7 +206,8 @@ func TestGetIsReadOnly(t *testing.T) {
 	if r := send(t, http.MethodGet, nil, url.Values{"query": {"SELECT count() FROM " + name}}); r.body != "0\n" {
 		t.Errorf("a read by GET gives %d %q", r.status, r.body)
 	}
-	if r := send(t, http.MethodGet, nil, url.Values{"query": {"DROP TABLE " + name}}); r.header.Get("X-ClickHouse-Exception-Code") != "164" {
+	if r := send(t, http.MethodGet, nil,
+		url.Values{"query": {"DROP TABLE " + name}}); r.header.Get("X-ClickHouse-Exception-Code") != "164" {
 		t.Errorf("a write by GET gives %d %q", r.status, r.body)
 	}
 	if r := send(t, http.MethodHead, nil, url.Values{"query": {"SELECT 1"}}); r.status != 200 || r.body != "" {
@@ -187,7 +229,8 @@ func TestGetIsReadOnly(t *testing.T) {
 	}
 }
 
-// A page in a browser on this machine must not reach the engine, neither directly nor under a name that leads to a loopback address.
+// A page in a browser on this machine must not reach the engine, neither directly nor under a name
+// that leads to a loopback address.
 func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		host, origin string
@@ -222,7 +265,8 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	}
 }
 
-// A failure after rows were sent stands behind them, between marks with the answer's tag, in whatever compression was asked for.
+// A failure after rows were sent stands behind them, between marks with the answer's tag, in
+// whatever compression was asked for.
 func TestFailureAmongRows(t *testing.T) {
 	const text = "SELECT number, throwIf(number = 200000), sipHash64(number) FROM numbers(400000) FORMAT CSV"
 	encodings := map[string]func(io.Reader) io.Reader{
@@ -243,7 +287,8 @@ func TestFailureAmongRows(t *testing.T) {
 				t.Errorf("rows begin with %q", rows[:min(20, len(rows))])
 			}
 			message, end, _ := strings.Cut(failure, "\n")
-			if !strings.HasPrefix(message, "Code: 395. ") || end != fmt.Sprintf("%d %s\r\n__exception__\r\n", len(message)+1, tag) {
+			if !strings.HasPrefix(message, "Code: 395. ") ||
+				end != fmt.Sprintf("%d %s\r\n__exception__\r\n", len(message)+1, tag) {
 				t.Errorf("the failure is %q, %q", message, end)
 			}
 		})
@@ -256,7 +301,8 @@ func TestFailureAmongRows(t *testing.T) {
 }
 
 func TestWaitForTheEndOfALongAnswer(t *testing.T) {
-	if r := ask(t, "SELECT * FROM numbers(300000)", url.Values{"wait_end_of_query": {"1"}}); strings.Count(r.body, "\n") != 300000 {
+	if r := ask(t, "SELECT * FROM numbers(300000)", url.Values{"wait_end_of_query": {"1"}}); strings.Count(r.body,
+		"\n") != 300000 {
 		t.Errorf("got %d of 300000 lines", strings.Count(r.body, "\n"))
 	}
 }

@@ -11,11 +11,13 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// install.sh against an npm that is not the real one: what it leaves behind when that works, fails, or is missing.
+// install.sh against an npm that is not the real one: what it leaves behind when that works, fails,
+// or is missing.
 func TestInstall(t *testing.T) {
 	if runtime.GOOS+"/"+runtime.GOARCH != "linux/amd64" {
 		t.Setenv("PATH", os.Getenv("PATH")) // elsewhere install.sh refuses; that is all there is to see
-		if output, err := exec.Command("sh", "install.sh").CombinedOutput(); err == nil || !strings.Contains(string(output), "CHDB_LIB_PATH") {
+		if output, err := exec.Command("sh", "install.sh").CombinedOutput(); err == nil ||
+			!strings.Contains(string(output), "CHDB_LIB_PATH") {
 			t.Fatalf("got %v: %s", err, output)
 		}
 		return

@@ -33,7 +33,8 @@ const (
 // Topics lists the topics that records go to.
 func Topics() []string { return []string{messages, actions, tokens, workflows, entities} }
 
-// An origin is one of the product's services: where its events go, what they are, and how that service writes them.
+// An origin is one of the product's services: where its events go, what they are, and how that
+// service writes them.
 type origin struct {
 	topic, eventType, source string
 	binary                   bool
@@ -68,7 +69,8 @@ func (o origin) record(org, id string, at time.Time, data any) Record {
 	}
 	r.Value = encode(data)
 	r.Headers = []Header{
-		{"ce_specversion", []byte("1.0")}, {"ce_id", []byte(id)}, {"ce_source", []byte(o.source)}, {"ce_type", []byte(o.eventType)},
+		{"ce_specversion", []byte("1.0")}, {"ce_id", []byte(id)}, {"ce_source", []byte(o.source)},
+		{"ce_type", []byte(o.eventType)},
 		{"ce_time", []byte(when)}, {"content-type", []byte("application/json")},
 	}
 	return r

@@ -15,9 +15,11 @@ type Settings struct {
 
 // A Config is one imaginary workspace.
 type Config struct {
-	Org   string // org_id; required
-	Name  string // what the workspace is called; default: the Org
-	Users int    // how many people it has; default 50. Each sends about 4 messages on a working day, with their requests and actions about 9 events
+	Org  string // org_id; required
+	Name string // what the workspace is called; default: the Org
+	// how many people it has; default 50. Each sends about 4 messages on a working day, with their
+	// requests and actions about 9 events
+	Users int
 	Days  int    // UTC days of history, the day of Now included; 0: no history
 	Seed  uint64 // another seed, other people and other usage
 
@@ -68,8 +70,8 @@ const (
 	Year  Profile = "year"  // the same 3 workspaces, larger: about 1.5 million events over a year
 )
 
-// Workspaces are the profile's: one with everything on, one of its own keys and pseudonyms off but without user-level data, one plain one.
-// Their live events together come at about 4 per second.
+// Workspaces are the profile's: one with everything on, one of its own keys and pseudonyms off but
+// without user-level data, one plain one. Their live events together come at about 4 per second.
 func (p Profile) Workspaces(now time.Time) ([]Config, error) {
 	days := 60
 	factor := 1

@@ -22,15 +22,21 @@ type entity struct {
 	Settings    *Settings `json:"settings,omitempty"`
 }
 
-// entities tells what everything is called: each state from its moment on, up to Now, in order of time.
+// entities tells what everything is called: each state from its moment on, up to Now, in order of
+// time.
 func (w *workspace) entities() []Record {
-	all := []Record{w.entity(w.start.Add(-1000*day), entity{Kind: "workspace", ID: w.Org, Name: w.Name, Settings: w.Settings})}
+	all := []Record{
+		w.entity(w.start.Add(-1000*day), entity{Kind: "workspace", ID: w.Org, Name: w.Name, Settings: w.Settings}),
+	}
 	for _, p := range w.users {
-		all = append(all, w.entity(p.joined, entity{Kind: "user", ID: p.id, Name: p.name, Email: p.email, Role: p.role, Department: p.department,
-			JoinedAt: p.joined.Format(time.DateOnly)}))
+		all = append(all, w.entity(p.joined,
+			entity{Kind: "user", ID: p.id, Name: p.name, Email: p.email, Role: p.role, Department: p.department,
+				JoinedAt: p.joined.Format(time.DateOnly)}))
 		all = w.ended(all, p.left, "user", p.id)
 	}
-	for kind, things := range map[string][]thing{"assistant": w.assistants, "project": w.projects, "workflow": w.flows, "api_key": w.apiKeys} {
+	for kind, things := range map[string][]thing{
+		"assistant": w.assistants, "project": w.projects, "workflow": w.flows, "api_key": w.apiKeys,
+	} {
 		for _, t := range things {
 			all = append(all, w.described(kind, t.name, t.created, t))
 			if !t.renamed.IsZero() {

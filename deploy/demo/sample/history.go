@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Events are the history of a workspace: its entities first, then the usage of each day in order of time, up to c.Now. The settings must pass Check.
+// Events are the history of a workspace: its entities first, then the usage of each day in order of
+// time, up to c.Now. The settings must pass Check.
 func Events(c Config) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		if c.Days == 0 {
@@ -49,7 +50,8 @@ func (w *workspace) day(midnight time.Time) (all []Record) {
 	return all
 }
 
-// timeOfDay: most work happens around 13:00 UTC, some at any hour; the last second is left for what follows from a turn.
+// timeOfDay: most work happens around 13:00 UTC, some at any hour; the last second is left for what
+// follows from a turn.
 func timeOfDay(r *rand.Rand) time.Duration {
 	const last = day - time.Second
 	if r.IntN(10) == 0 {

@@ -1,19 +1,26 @@
 package sample
 
-// What the imaginary people and things are called. Some names need more than ASCII, quotes or a comma, as real ones do.
+// What the imaginary people and things are called. Some names need more than ASCII, quotes or a
+// comma, as real ones do.
 var (
-	firstNames = []string{"Amélie", "Ben", "Chloé", "David", "Élodie", "Farid", "Greta", "Hannah", "Ivo", "Jana", "Kenji", "Lena", "Mateusz", "Nora", "Óscar", "Priya",
+	firstNames = []string{"Amélie", "Ben", "Chloé", "David", "Élodie", "Farid", "Greta", "Hannah", "Ivo", "Jana", "Kenji",
+		"Lena", "Mateusz", "Nora", "Óscar", "Priya",
 		"Quentin", "Rosa", "Søren", "Tomáš", "Uma", "Viktor", "Wanda", "Xin", "Yusuf", "Zoë", "陽子", "Олена"}
-	lastNames = []string{"Müller", "Nguyen", "O'Brien", "García", "Kowalski", "Schmidt", "van den Berg", "Øberg", "Šimek", "Rossi", "Weiß", "Dubois", "Yılmaz", "Haddad",
+	lastNames = []string{"Müller", "Nguyen", "O'Brien", "García", "Kowalski", "Schmidt", "van den Berg", "Øberg", "Šimek",
+		"Rossi", "Weiß", "Dubois", "Yılmaz", "Haddad",
 		"Lindström", "Petrov", "Tanaka", "Okafor", "Silva", "Jansen", "Fischer", "Moreau", "Novák", "Kim"}
-	topicsOfWork = []string{"Contracts", "Onboarding", "Travel", "Support", "Sales", "Research", "Code review", "Newsletter", "Payroll", "Data protection", "Tenders",
+	topicsOfWork = []string{"Contracts", "Onboarding", "Travel", "Support", "Sales", "Research", "Code review",
+		"Newsletter", "Payroll", "Data protection", "Tenders",
 		"Translation", "Quality", "Legal", "Marketing", "Roadmap", "Budget", "Events", "Security", "Hiring"}
-	kindsOfAssistant = []string{"Assistant", "Coach", "Writer", "Analyst", "Guide", "Reviewer", "\"Second pair of eyes\"", "Helper, all languages"}
-	kindsOfProject   = []string{"2026", "Rollout", "Migration", "Pilot", "Archive", "Task force", "Relaunch"}
-	kindsOfWorkflow  = []string{"Digest", "Triage", "Import", "Report", "Approval", "Follow-up"}
-	departments      = []string{"Engineering", "Sales", "Legal", "Finance", "People", "Marketing", "Operations"}
+	kindsOfAssistant = []string{
+		"Assistant", "Coach", "Writer", "Analyst", "Guide", "Reviewer", "\"Second pair of eyes\"", "Helper, all languages",
+	}
+	kindsOfProject  = []string{"2026", "Rollout", "Migration", "Pilot", "Archive", "Task force", "Relaunch"}
+	kindsOfWorkflow = []string{"Digest", "Triage", "Import", "Report", "Approval", "Follow-up"}
+	departments     = []string{"Engineering", "Sales", "Legal", "Finance", "People", "Marketing", "Operations"}
 
-	actionNames = []string{"web_search", "canvas", "data_analysis", "image_generation", "Jira_Search for issues", "SharePoint_Find files", "Calendar_List events",
+	actionNames = []string{"web_search", "canvas", "data_analysis", "image_generation", "Jira_Search for issues",
+		"SharePoint_Find files", "Calendar_List events",
 		"Slack_Send message", "Salesforce_Look up account", "code_interpreter"}
 	clients    = []string{"web", "web", "web", "desktop", "mobile", "slack", "teams"}
 	triggers   = []string{"schedule", "schedule", "manual", "webhook", "api"}

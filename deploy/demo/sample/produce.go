@@ -9,14 +9,17 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// chunk is how many records go to the brokers in one call: large enough for a batch per topic and partition, small enough for a few megabytes of memory.
+// chunk is how many records go to the brokers in one call: large enough for a batch per topic and
+// partition, small enough for a few megabytes of memory.
 const chunk = 5000
 
-// Produce writes the events to Kafka, lz4-compressed and acknowledged by all in-sync replicas. It returns how many were
-// acknowledged, and tells progress so, if there is one, whenever more were. It skips none: the first error ends it.
-// transport holds TLS and credentials; nil: plaintext. The topics must exist.
+// Produce writes the events to Kafka, lz4-compressed and acknowledged by all in-sync replicas. It
+// returns how many were acknowledged, and tells progress so, if there is one, whenever more were.
+// It skips none: the first error ends it. transport holds TLS and credentials; nil: plaintext. The
+// topics must exist.
 func Produce(
-	ctx context.Context, brokers []string, transport *kafka.Transport, events iter.Seq[Record], progress func(produced int),
+	ctx context.Context, brokers []string, transport *kafka.Transport, events iter.Seq[Record],
+	progress func(produced int),
 ) (produced int, err error) {
 	w := newWriter(brokers, transport)
 	defer w.Close()
@@ -60,7 +63,8 @@ func newWriter(brokers []string, transport *kafka.Transport) *kafka.Writer {
 	return w
 }
 
-// Message leaves the record's own timestamp to the writer: brokers delete by it, and a history would be gone at once.
+// Message leaves the record's own timestamp to the writer: brokers delete by it, and a history
+// would be gone at once.
 func (r Record) Message() kafka.Message {
 	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}
 	for _, h := range r.Headers {

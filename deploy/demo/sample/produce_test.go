@@ -21,11 +21,13 @@ func TestProduceWritesEveryEventOnceAndKeepsItWhole(t *testing.T) {
 	}
 	begun := time.Now()
 	var acknowledged []int
-	produced, err := Produce(t.Context(), []string{broker.Addr}, nil, Events(c), func(n int) { acknowledged = append(acknowledged, n) })
+	produced, err := Produce(t.Context(), []string{broker.Addr}, nil, Events(c),
+		func(n int) { acknowledged = append(acknowledged, n) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(acknowledged); n < 2 || acknowledged[0] != chunk || acknowledged[n-1] != produced || !slices.IsSorted(acknowledged) {
+	if n := len(acknowledged); n < 2 || acknowledged[0] != chunk || acknowledged[n-1] != produced ||
+		!slices.IsSorted(acknowledged) {
 		t.Errorf("of %d events these were told as produced: %v", produced, acknowledged)
 	}
 	t.Logf("%d events in %v", produced, time.Since(begun))
@@ -43,7 +45,8 @@ func TestProduceWritesEveryEventOnceAndKeepsItWhole(t *testing.T) {
 	for _, h := range m.Headers {
 		headers[h.Key] = string(h.Value)
 	}
-	if string(m.Key) != "acme" || headers["ce_type"] != "usage.token.v1" || !json.Valid(m.Value) || m.Time.Before(begun.Add(-time.Minute)) {
+	if string(m.Key) != "acme" || headers["ce_type"] != "usage.token.v1" || !json.Valid(m.Value) ||
+		m.Time.Before(begun.Add(-time.Minute)) {
 		t.Errorf("a record as it arrived: key %s, %v, %s, %v", m.Key, headers, m.Value, m.Time)
 	}
 }
@@ -53,7 +56,8 @@ func TestProduceSaysThatATopicIsMissing(t *testing.T) {
 	broker.DeleteTopic(messages)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if _, err := Produce(ctx, []string{broker.Addr}, nil, Events(Config{Org: "acme", Users: 3, Days: 1, Now: now}), nil); err == nil {
+	if _, err := Produce(ctx, []string{broker.Addr}, nil, Events(Config{Org: "acme", Users: 3, Days: 1, Now: now}),
+		nil); err == nil {
 		t.Error("no error")
 	}
 }

@@ -61,8 +61,9 @@ type workflowRun struct {
 	User     string `json:"user_id,omitempty"`
 }
 
-// turn is what follows from one thing somebody did: a message with its model request and perhaps an action, a workflow's run, or a call by API key.
-// id is unique in the workspace; what it makes depends on id, at and r alone.
+// turn is what follows from one thing somebody did: a message with its model request and perhaps an
+// action, a workflow's run, or a call by API key. id is unique in the workspace; what it makes
+// depends on id, at and r alone.
 func (w *workspace) turn(r *rand.Rand, id string, at time.Time) []Record {
 	switch p := r.IntN(100); {
 	case p < 88:
@@ -76,7 +77,10 @@ func (w *workspace) turn(r *rand.Rand, id string, at time.Time) []Record {
 
 func (w *workspace) message(r *rand.Rand, id string, at time.Time) []Record {
 	p := w.users[w.byUser(r)]
-	m := message{Org: w.Org, User: p.id, Client: pick(r, clients), Conversation: fmt.Sprintf("c-%s-%s-%d", p.id, at.Format("0102"), r.IntN(3))}
+	m := message{
+		Org: w.Org, User: p.id, Client: pick(r, clients),
+		Conversation: fmt.Sprintf("c-%s-%s-%d", p.id, at.Format("0102"), r.IntN(3)),
+	}
 	w.channel(r, &m)
 	used := p.favourite
 	if r.IntN(4) == 0 {
@@ -124,7 +128,10 @@ func (w *workspace) channel(r *rand.Rand, m *message) {
 }
 
 func (w *workspace) request(r *rand.Rand, used model) token {
-	t := token{Org: w.Org, Model: used.name, Provider: used.provider, Deployment: used.deployment, BYOK: w.Settings.BYOK && r.IntN(3) > 0}
+	t := token{
+		Org: w.Org, Model: used.name, Provider: used.provider, Deployment: used.deployment,
+		BYOK: w.Settings.BYOK && r.IntN(3) > 0,
+	}
 	t.Prompt = 50 + uint32(r.ExpFloat64()*900)
 	t.Completion = 5 + uint32(r.ExpFloat64()*350)
 	if r.IntN(3) == 0 {

@@ -49,7 +49,8 @@ func newWorkspace(c Config) *workspace {
 	return w
 }
 
-// random is the stream of random numbers for one purpose: the same for the same workspace and seed, whatever else was drawn.
+// random is the stream of random numbers for one purpose: the same for the same workspace and seed,
+// whatever else was drawn.
 func (w *workspace) random(purpose string) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%d\x00%s", w.Org, w.Users, purpose)

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// Every alert of the rules file fires under its fault, none before the first, and none that no fault here stands for.
+// Every alert of the rules file fires under its fault, none before the first, and none that no
+// fault here stands for.
 func TestEveryAlertFires(t *testing.T) {
 	rules, alerts := hastened(t)
 	w := newWorld(t)
@@ -76,11 +77,12 @@ type fault struct {
 }
 
 var faults = []fault{
-	{"a rollup that cannot write", []string{"RollcallDirtySlicesOld", "RollcallClickHouseErrors"}, nil, func(w *world, m *monitor, _ string) {
-		w.sql("ALTER TABLE workflow_daily ADD CONSTRAINT nothing CHECK runs = 0")
-		w.produce(event("acme", 1, true))
-		w.fires(m, "RollcallClickHouseErrors", 60*time.Second)
-	}},
+	{"a rollup that cannot write", []string{"RollcallDirtySlicesOld", "RollcallClickHouseErrors"}, nil,
+		func(w *world, m *monitor, _ string) {
+			w.sql("ALTER TABLE workflow_daily ADD CONSTRAINT nothing CHECK runs = 0")
+			w.produce(event("acme", 1, true))
+			w.fires(m, "RollcallClickHouseErrors", 60*time.Second)
+		}},
 	{"a key that ends within the hour", []string{"RollcallKeysExpiring"}, nil, func(w *world, _ *monitor, _ string) {
 		w.run("keys", "create", "--org", "forgetful", "--expires", "1h")
 	}},
@@ -93,16 +95,20 @@ var faults = []fault{
 		w.fires(m, "RollcallVerifyDifferences", 30*time.Second)
 	}},
 	{"a disk that fills up", []string{"RollcallDiskNearFull"}, nil, fillDisk},
-	{"an engine that answers late", []string{"RollcallExportsSlow"}, []string{"RollcallIngestStandsStill", "RollcallInsertRetries"}, slowEngine},
+	{"an engine that answers late", []string{"RollcallExportsSlow"},
+		[]string{"RollcallIngestStandsStill", "RollcallInsertRetries"}, slowEngine},
 	{"an engine that dies under downloads", []string{"RollcallExportAborts"}, nil, killUnderDownloads},
-	{"no engine", []string{"RollcallIngestStandsStill", "RollcallInsertRetries", "RollcallLagGrows", "RollcallExportErrors"}, nil, withoutEngine},
-	{"an outage longer than Kafka keeps", []string{"RollcallDown", "RollcallOffsetGap"}, nil, func(w *world, m *monitor, _ string) {
-		w.kill("ingest")
-		w.fires(m, "RollcallDown", 15*time.Second)
-		w.loseRecords(0)
-		w.startEngine()
-		w.startIngest()
-	}},
+	{"no engine", []string{
+		"RollcallIngestStandsStill", "RollcallInsertRetries", "RollcallLagGrows", "RollcallExportErrors",
+	}, nil, withoutEngine},
+	{"an outage longer than Kafka keeps", []string{"RollcallDown", "RollcallOffsetGap"}, nil,
+		func(w *world, m *monitor, _ string) {
+			w.kill("ingest")
+			w.fires(m, "RollcallDown", 15*time.Second)
+			w.loseRecords(0)
+			w.startEngine()
+			w.startIngest()
+		}},
 	{"a record batch that cannot be read", []string{"RollcallCorruptBatch"}, nil, func(w *world, m *monitor, _ string) {
 		w.produceBroken(1)
 		w.fires(m, "RollcallCorruptBatch", 30*time.Second)
@@ -116,7 +122,8 @@ func (w *world) fires(m *monitor, alert string, within time.Duration) {
 	w.eventually(alert+" fires", within, func() bool { return m.look() == nil && m.hasFired(alert) })
 }
 
-// deleteRollups deletes rows while no rollup runs: the next one cleans first, and then not for ten minutes.
+// deleteRollups deletes rows while no rollup runs: the next one cleans first, and then not for ten
+// minutes.
 func deleteRollups(w *world, m *monitor, _ string) {
 	const orgs = 20
 	for i := range orgs {
@@ -147,7 +154,8 @@ func fillDisk(w *world, _ *monitor, _ string) {
 	}
 }
 
-// slowEngine stops the engine for six seconds of every seven: an export's first row takes longer than five.
+// slowEngine stops the engine for six seconds of every seven: an export's first row takes longer
+// than five.
 func slowEngine(w *world, m *monitor, key string) {
 	engine := w.processes["engine"].Process
 	for deadline := time.Now().Add(60 * time.Second); !m.hasFired("RollcallExportsSlow"); m.look() {
@@ -193,7 +201,8 @@ func withoutEngine(w *world, m *monitor, key string) {
 	defer stop()
 	w.eventually("what an outage raises", 90*time.Second, func() bool {
 		w.get(key)
-		return m.look() == nil && m.hasFired("RollcallIngestStandsStill") && m.hasFired("RollcallInsertRetries") && m.hasFired("RollcallLagGrows") &&
+		return m.look() == nil && m.hasFired("RollcallIngestStandsStill") && m.hasFired("RollcallInsertRetries") &&
+			m.hasFired("RollcallLagGrows") &&
 			m.hasFired("RollcallExportErrors")
 	})
 }

@@ -40,7 +40,8 @@ func (w *world) startPrometheus(rules []byte, targets ...string) *monitor {
 		}
 	}
 	m := &monitor{t: w.t, addr: processtest.FreeAddr(w.t), fired: map[string]time.Time{}}
-	w.start("prometheus", "prometheus", "--config.file="+filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
+	w.start("prometheus", "prometheus", "--config.file="+filepath.Join(dir, "prometheus.yaml"),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+m.addr, "--log.level=warn")
 	w.eventually("Prometheus answers", 30*time.Second, func() bool { return m.look() == nil })
 	return m
@@ -76,7 +77,8 @@ func (m *monitor) look() error {
 	return nil
 }
 
-// metricsAreDocumented holds every metric that was scraped from the binary against the page of metrics.
+// metricsAreDocumented holds every metric that was scraped from the binary against the page of
+// metrics.
 func (m *monitor) metricsAreDocumented() {
 	m.t.Helper()
 	page, err := os.ReadFile("../../METRICS.md")
@@ -91,7 +93,8 @@ func (m *monitor) metricsAreDocumented() {
 			continue
 		}
 		seen++
-		if base := histogramSuffix.ReplaceAllString(name, ""); !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), "`"+base+"`") {
+		if base := histogramSuffix.ReplaceAllString(name, ""); !strings.Contains(string(page), "`"+name+"`") &&
+			!strings.Contains(string(page), "`"+base+"`") {
 			m.t.Errorf("the binary has %s, of which deploy/METRICS.md says nothing", name)
 		}
 	}
@@ -100,7 +103,8 @@ func (m *monitor) metricsAreDocumented() {
 	}
 }
 
-// panelsShowSomething asks what each panel of the dashboard asks; after this test every one of them has something to show.
+// panelsShowSomething asks what each panel of the dashboard asks; after this test every one of them
+// has something to show.
 func (m *monitor) panelsShowSomething() {
 	m.t.Helper()
 	text, err := os.ReadFile("../../grafana/rollcall.json")

@@ -18,8 +18,9 @@ var (
 	secondsOfTimes = regexp.MustCompile(` \* 60\b`)
 )
 
-// hastened are the rules of the file with one change: a minute lasts a second, in windows (`[15m:1m]`), offsets, `for`, and thresholds of seconds (`5 * 60`).
-// Everything else, expressions, counts and rates, is what a real Prometheus is given.
+// hastened are the rules of the file with one change: a minute lasts a second, in windows
+// (`[15m:1m]`), offsets, `for`, and thresholds of seconds (`5 * 60`). Everything else, expressions,
+// counts and rates, is what a real Prometheus is given.
 func hastened(t *testing.T) (file []byte, names []string) {
 	t.Helper()
 	text, err := os.ReadFile(rulesFile)

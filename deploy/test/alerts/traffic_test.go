@@ -17,16 +17,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// yesterday is when everything here happened: a slice of today is rolled up every five minutes only, which is for ever here.
+// yesterday is when everything here happened: a slice of today is rolled up every five minutes
+// only, which is for ever here.
 var yesterday = time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) + "T12:00:00Z"
 
 // An event is a message event, or with a workflow a run of it.
 func event(org string, id int, workflow bool) []byte {
 	if workflow {
-		return fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"alerts","type":"usage.workflow_run.v1","time":"%s","data":{"org_id":"%s","workflow_id":"w","run_id":"%d","status":"failed","duration_ms":1}}`,
+		return fmt.Appendf(nil,
+			`{"specversion":"1.0","id":"%d","source":"alerts","type":"usage.workflow_run.v1","time":"%s","data":{"org_id":"%s","workflow_id":"w","run_id":"%d","status":"failed","duration_ms":1}}`,
 			id, yesterday, org, id)
 	}
-	return fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"alerts","type":"usage.message.v1","time":"%s","data":{"org_id":"%s","user_id":"u%d","channel":"chat"}}`, id, yesterday, org, id%100)
+	return fmt.Appendf(nil,
+		`{"specversion":"1.0","id":"%d","source":"alerts","type":"usage.message.v1","time":"%s","data":{"org_id":"%s","user_id":"u%d","channel":"chat"}}`, id, yesterday, org, id%100)
 }
 
 // produce sends values to the partitions in turn.
@@ -50,7 +53,9 @@ func (w *world) flood() (stop func()) {
 		for id := 0; ctx.Err() == nil; {
 			var records []*kgo.Record
 			for range 4000 {
-				records = append(records, &kgo.Record{Topic: topic, Partition: int32(id % partitions), Value: event("flooded", id, false)})
+				records = append(records, &kgo.Record{
+					Topic: topic, Partition: int32(id % partitions), Value: event("flooded", id, false),
+				})
 				id++
 			}
 			w.producer.ProduceSync(ctx, records...) // what is not sent does not matter
@@ -78,11 +83,15 @@ func (w *world) loseRecords(partition int32) {
 	}
 }
 
-// produceBroken sends a record batch whose checksum is right, and whose first record claims to be longer than all of them.
+// produceBroken sends a record batch whose checksum is right, and whose first record claims to be
+// longer than all of them.
 func (w *world) produceBroken(partition int32) {
 	w.t.Helper()
 	record := []byte{0x7e, 0, 0, 0, 1, 0, 0}
-	batch := kmsg.RecordBatch{Magic: 2, PartitionLeaderEpoch: -1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, NumRecords: 1, Records: record}
+	batch := kmsg.RecordBatch{
+		Magic: 2, PartitionLeaderEpoch: -1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, NumRecords: 1,
+		Records: record,
+	}
 	encoded := batch.AppendTo(nil)
 	binary.BigEndian.PutUint32(encoded[8:], uint32(len(encoded)-12))
 	binary.BigEndian.PutUint32(encoded[17:], crc32.Checksum(encoded[21:], crc32.MakeTable(crc32.Castagnoli)))
@@ -93,7 +102,8 @@ func (w *world) produceBroken(partition int32) {
 	asked.Topic = topic
 	asked.Partitions = []kmsg.ProduceRequestTopicPartition{{Partition: partition, Records: encoded}}
 	request.Topics = append(request.Topics, asked)
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka), kgo.MaxVersions(kversion.V3_0_0())) // newer ones name topics by their ids
+	// newer ones name topics by their ids
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka), kgo.MaxVersions(kversion.V3_0_0()))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -108,7 +118,8 @@ func (w *world) produceBroken(partition int32) {
 func (w *world) usage(org string, users int) {
 	w.t.Helper()
 	w.sql(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
-SELECT '` + org + `', yesterday(), 'message', leftPad(toString(number), 16, '0'), 2, toDateTime64(yesterday(), 3, 'UTC'), 's', toString(number), concat('user-', toString(number)), 'chat' FROM numbers(` + fmt.Sprint(users) + `)`)
+SELECT '` + org +
+		`', yesterday(), 'message', leftPad(toString(number), 16, '0'), 2, toDateTime64(yesterday(), 3, 'UTC'), 's', toString(number), concat('user-', toString(number)), 'chat' FROM numbers(` + fmt.Sprint(users) + `)`)
 	w.sql("INSERT INTO marks (org_id, day, writer, seq) SELECT '" + org + "', yesterday(), generateUUIDv4(), 1")
 }
 
@@ -132,7 +143,8 @@ func (w *world) get(key string) int {
 // A download is an export of which only the beginning has been read.
 type download struct{ body io.ReadCloser }
 
-// begin starts a download through a connection that holds little, so that the engine has not sent the rest yet.
+// begin starts a download through a connection that holds little, so that the engine has not sent
+// the rest yet.
 func (w *world) begin(key string) (*download, error) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)

@@ -49,9 +49,11 @@ func newWorld(t *testing.T) *world {
 	}
 	w.binary = processtest.Build(t, "rollcall/cmd/rollcall")
 	w.mountDisk()
-	w.rollcall("broker", "embedded", "broker", "--data-dir", filepath.Join(w.dir, "kafka"), "--kafka-addr", w.kafka, "--partitions", fmt.Sprint(partitions))
+	w.rollcall("broker", "embedded", "broker", "--data-dir", filepath.Join(w.dir, "kafka"), "--kafka-addr", w.kafka,
+		"--partitions", fmt.Sprint(partitions))
 	w.startEngine()
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.MaxBufferedRecords(50_000))
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(50_000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,8 @@ func newWorld(t *testing.T) *world {
 	w.run("migrate")
 	w.startIngest()
 	w.startRollup()
-	w.rollcall("export", "export", "--http-addr", w.http, "--max-concurrent-per-org", "64", "--rate-per-minute", "100000", "--admin-addr", w.export)
+	w.rollcall("export", "export", "--http-addr", w.http, "--max-concurrent-per-org", "64", "--rate-per-minute", "100000",
+		"--admin-addr", w.export)
 	for _, admin := range []string{w.ingest, w.rollup, w.export} {
 		w.eventually("a stage is ready", 60*time.Second, func() bool { return status("http://"+admin+"/readyz") == 200 })
 	}
@@ -136,7 +139,8 @@ func (w *world) sql(statement string) { w.t.Helper(); w.answer(statement) }
 // answer gives a statement's rows, as TSV.
 func (w *world) answer(statement string) string {
 	w.t.Helper()
-	response, err := http.Post("http://"+w.engine+"/?database=rollcall&mutations_sync=2", "text/plain", strings.NewReader(statement))
+	response, err := http.Post("http://"+w.engine+"/?database=rollcall&mutations_sync=2", "text/plain",
+		strings.NewReader(statement))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -164,7 +168,8 @@ func (w *world) mountDisk() {
 	if err := os.Mkdir(w.disk, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	if out, err := asRoot("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d,mode=0777", diskSize), "tmpfs", w.disk); err != nil {
+	if out, err := asRoot("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d,mode=0777", diskSize), "tmpfs",
+		w.disk); err != nil {
 		w.t.Fatalf("this test needs the right to mount a small disk (as root, or with sudo): %v\n%s", err, out)
 	}
 	w.t.Cleanup(func() { asRoot("umount", "-l", w.disk) })

@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// A Certificate is its own authority, for servers on 127.0.0.1 and localhost and for clients, valid for a day.
+// A Certificate is its own authority, for servers on 127.0.0.1 and localhost and for clients, valid
+// for a day.
 type Certificate struct {
 	CertFile, KeyFile string // PEM, as flags name them
 	PEM               string // key and certificate in one text, as some servers take them
@@ -48,7 +49,10 @@ func New(dir string) (*Certificate, error) {
 	}
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
-	c := &Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), PEM: string(keyPEM) + string(certPEM), Pool: x509.NewCertPool()}
+	c := &Certificate{
+		CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"),
+		PEM: string(keyPEM) + string(certPEM), Pool: x509.NewCertPool(),
+	}
 	c.Pool.AppendCertsFromPEM(certPEM)
 	if c.pair, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
 		return nil, err
@@ -61,7 +65,9 @@ func New(dir string) (*Certificate, error) {
 
 // Server demands a client certificate.
 func (c *Certificate) Server() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{c.pair}, ClientCAs: c.Pool, ClientAuth: tls.RequireAndVerifyClientCert}
+	return &tls.Config{
+		Certificates: []tls.Certificate{c.pair}, ClientCAs: c.Pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}
 }
 
 // Client trusts the certificate, and shows it.

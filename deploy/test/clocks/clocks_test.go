@@ -19,7 +19,8 @@ func TestAllHaveTheSameClock(t *testing.T) {
 	defer conn.Close()
 	before := time.Now().UTC().Truncate(time.Second)
 	var engine, day, other time.Time
-	if err := conn.QueryRow(t.Context(), "SELECT now64(3, 'UTC'), toDateTime(today(), 'UTC')").Scan(&engine, &day); err != nil {
+	if err := conn.QueryRow(t.Context(), "SELECT now64(3, 'UTC'), toDateTime(today(), 'UTC')").Scan(&engine,
+		&day); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("date", "-u", "+%FT%TZ").Output()
@@ -30,8 +31,10 @@ func TestAllHaveTheSameClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := time.Now().UTC()
-	if engine.Before(before) || other.Before(before) || engine.After(after) || other.After(after) || day.After(after) || day.Before(before.Add(-24*time.Hour)) {
-		t.Errorf("between %s and %s, the engine said %s (of %s) and another program %s", before, after, engine, day.Format(time.DateOnly), other)
+	if engine.Before(before) || other.Before(before) || engine.After(after) || other.After(after) || day.After(after) ||
+		day.Before(before.Add(-24*time.Hour)) {
+		t.Errorf("between %s and %s, the engine said %s (of %s) and another program %s", before, after, engine,
+			day.Format(time.DateOnly), other)
 	}
 }
 
@@ -45,7 +48,8 @@ func TestClocksAreWhatTheyAreCalled(t *testing.T) {
 			}
 			is := map[string]bool{
 				"sunday": at.Weekday() == time.Sunday, "monday": at.Weekday() == time.Monday, "first-of-month": at.Day() == 1,
-				"last-of-month": at.AddDate(0, 0, 1).Day() == 1, "leap-day": at.Format("01-02") == "02-29", "new-years-eve": at.Format("01-02") == "12-31",
+				"last-of-month": at.AddDate(0, 0, 1).Day() == 1, "leap-day": at.Format("01-02") == "02-29",
+				"new-years-eve":   at.Format("01-02") == "12-31",
 				"before-midnight": at.Format("15:04") == "23:55", "midnight": at.Format("15:04:05") == "23:59:55",
 			}[name]
 			if !is || !at.After(now) {

@@ -15,7 +15,8 @@ import (
 
 // packages are those whose tests know what day it is. Those of export/web need the tag browser.
 var packages = []string{
-	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./ingest/rows", "./rollup", "./export/query", "./export", "./export/web",
+	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./ingest/rows", "./rollup", "./export/query",
+	"./export", "./export/web",
 	"./deploy/demo/sample", "./deploy/clickhouse", "./deploy/test/upgrade", "./deploy/test/suite", "./cmd/rollcall",
 }
 
@@ -45,7 +46,8 @@ func run(names []string, short bool, tested []string) error {
 	failed := 0
 	for _, pkg := range tested { // one after the other: each has the machine, and a midnight, to itself
 		binary := filepath.Join(dir, strings.NewReplacer("/", "_", ".", "").Replace(pkg)+".test")
-		if out, err := exec.Command("go", "test", "-c", "-vet=off", "-tags", "browser", "-o", binary, pkg).CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "test", "-c", "-vet=off", "-tags", "browser", "-o", binary,
+			pkg).CombinedOutput(); err != nil {
 			return fmt.Errorf("build the tests of %s: %w\n%s", pkg, err, out)
 		}
 		for _, name := range names {
@@ -67,14 +69,16 @@ func run(names []string, short bool, tested []string) error {
 // compile makes the library that moves the clock, and shows that it does.
 func compile(dir string) (library string, err error) {
 	library = filepath.Join(dir, "clock.so")
-	compiler := exec.Command("cc", "-O2", "-Wall", "-shared", "-fPIC", "-fno-stack-protector", "-o", library, "deploy/test/clocks/testdata/clock.c", "-ldl")
+	compiler := exec.Command("cc", "-O2", "-Wall", "-shared", "-fPIC", "-fno-stack-protector", "-o", library,
+		"deploy/test/clocks/testdata/clock.c", "-ldl")
 	if out, err := compiler.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("compile deploy/test/clocks/testdata/clock.c (run this where go.mod is): %w\n%s", err, out)
 	}
 	moved := exec.Command("date", "-u", "+%F")
 	moved.Env = environment(library, 400*24*time.Hour)
 	out, err := moved.CombinedOutput()
-	if want := time.Now().UTC().AddDate(0, 0, 400).Format(time.DateOnly); err != nil || strings.TrimSpace(string(out)) != want {
+	if want := time.Now().UTC().AddDate(0, 0, 400).Format(time.DateOnly); err != nil ||
+		strings.TrimSpace(string(out)) != want {
 		return "", fmt.Errorf("the clock cannot be moved to %s: %s %w", want, out, err)
 	}
 	return library, nil
@@ -110,7 +114,8 @@ func test(library, binary, pkg, name string, short bool) (ok bool, err error) {
 		verdict = "FAIL"
 		fmt.Printf("%s\n%v\n", out.String(), err)
 	}
-	fmt.Printf("%s %-20s %s %s %s\n", verdict, pkg, at.Format("Mon 2006-01-02 15:04:05"), name, time.Since(started).Round(100*time.Millisecond))
+	fmt.Printf("%s %-20s %s %s %s\n", verdict, pkg, at.Format("Mon 2006-01-02 15:04:05"), name,
+		time.Since(started).Round(100*time.Millisecond))
 	return err == nil, nil
 }
 

@@ -61,8 +61,10 @@ func partitionsAdded(w *world) {
 var brokerFaults = []fault{
 	{"lost acknowledgements", failing(kerr.RequestTimedOut, kmsg.Produce, kmsg.OffsetCommit, kmsg.Produce)},
 	{"not the leader", failing(kerr.NotLeaderForPartition, kmsg.Fetch, kmsg.ListOffsets, kmsg.Produce, kmsg.Fetch)},
-	{"failing coordinator", failing(kerr.CoordinatorNotAvailable, kmsg.OffsetCommit, kmsg.FindCoordinator, kmsg.Heartbeat)},
-	{"not the coordinator", failing(kerr.NotCoordinator, kmsg.OffsetCommit, kmsg.Heartbeat, kmsg.JoinGroup, kmsg.SyncGroup)},
+	{"failing coordinator", failing(kerr.CoordinatorNotAvailable, kmsg.OffsetCommit, kmsg.FindCoordinator,
+		kmsg.Heartbeat)},
+	{"not the coordinator", failing(kerr.NotCoordinator, kmsg.OffsetCommit, kmsg.Heartbeat, kmsg.JoinGroup,
+		kmsg.SyncGroup)},
 	{"leaders moved", several(command{Do: "move leaders"})},
 	{"coordinators moved", several(command{Do: "move coordinators"})},
 	{"connections dropped", several(command{Do: "drop connections"})},
@@ -73,7 +75,8 @@ var brokerFaults = []fault{
 	{"broker killed", func(w *world) { w.pause(500); w.killBroker() }},
 }
 
-// quietFaults strike while nothing is produced: exports must not change, though records are taken away, since the same events are elsewhere.
+// quietFaults strike while nothing is produced: exports must not change, though records are taken
+// away, since the same events are elsewhere.
 var quietFaults = []fault{
 	{"records deleted ahead of the consumer", deletedAhead},
 	{"topic created anew", topicRecreated},

@@ -17,10 +17,12 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// harnessRack is where the harness's own readers say they are, so that the broker tells them from ingest; see its program.
+// harnessRack is where the harness's own readers say they are, so that the broker tells them from
+// ingest; see its program.
 const harnessRack = "harness"
 
-// A broker is the embedded broker in a process of its own, on the same directory and address at every start.
+// A broker is the embedded broker in a process of its own, on the same directory and address at
+// every start.
 type broker struct {
 	t       testing.TB
 	program string

@@ -43,7 +43,8 @@ func rollupKilled(table string, after bool) func(*world) {
 	}
 }
 
-// staleRecompute holds a worker's manifest back until others have recomputed the slices from a newer log.
+// staleRecompute holds a worker's manifest back until others have recomputed the slices from a
+// newer log.
 func staleRecompute(w *world) {
 	m := w.rollups[0]
 	held := make(chan struct{})
@@ -63,7 +64,8 @@ func slowerThanTimeouts(w *world) {
 	<-time.After(2 * insertTimeout)
 }
 
-// race has workers race on the same slices, and die, while exports are read and everything is rebuilt again and again.
+// race has workers race on the same slices, and die, while exports are read and everything is
+// rebuilt again and again.
 func race(w *world) { w.compareWhile(40) }
 
 // engineFaults are those of the engine.

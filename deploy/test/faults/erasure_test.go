@@ -19,24 +19,32 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// forgotten erases a person while their events come, is killed half way, does it again, and has a topic replayed, and all that was theirs.
+// forgotten erases a person while their events come, is killed half way, does it again, and has a
+// topic replayed, and all that was theirs.
 func forgotten(w *world) {
 	person := w.anyone()
 	w.refused(person)
-	args := []string{"forget", "--org", person.Org, "--user", person.User, "--secret", secret, "--clickhouse-url", w.engine.URL + "/" + database}
-	killed := &process{name: "forget", log: filepath.Join(w.dir, "forget.log"), command: append([]string{w.program}, args...)}
+	args := []string{
+		"forget", "--org", person.Org, "--user", person.User, "--secret", secret, "--clickhouse-url",
+		w.engine.URL + "/" + database,
+	}
+	killed := &process{
+		name: "forget", log: filepath.Join(w.dir, "forget.log"), command: append([]string{w.program}, args...),
+	}
 	killed.start(w.t)
 	w.pause(1000)
 	killed.kill()
 	w.kills["forget"]++
 	w.run(args...)
-	w.query("SELECT toUnixTimestamp64Milli(erased_at) AS Before FROM erasures FINAL ORDER BY updated_at DESC LIMIT 1", func(line []byte) { must(w.t, json.Unmarshal(line, &person)) })
+	w.query("SELECT toUnixTimestamp64Milli(erased_at) AS Before FROM erasures FINAL ORDER BY updated_at DESC LIMIT 1",
+		func(line []byte) { must(w.t, json.Unmarshal(line, &person)) })
 	w.erasures = append(w.erasures, person)
 	replay(w)
 	w.comesAgain(person)
 }
 
-// comesAgain sends all events of an erased person again, and wants each of them dropped and counted.
+// comesAgain sends all events of an erased person again, and wants each of them dropped and
+// counted.
 func (w *world) comesAgain(person oracle.Erasure) {
 	w.t.Helper()
 	var theirs []stored
@@ -53,7 +61,8 @@ func (w *world) comesAgain(person oracle.Erasure) {
 	w.heal() // a counter begins anew with its process
 	counted := w.countedErased()
 	must(w.t, w.producer.resend(w.t.Context(), theirs, w.topics[0]))
-	eventually(w.t, fmt.Sprintf("%d events of %+v, who was erased, are counted as erased; %v were before", len(theirs), person, counted), func() bool {
+	eventually(w.t, fmt.Sprintf("%d events of %+v, who was erased, are counted as erased; %v were before", len(theirs),
+		person, counted), func() bool {
 		return w.countedErased() >= counted+float64(len(theirs))
 	})
 }
@@ -73,7 +82,8 @@ func (w *world) countedErased() (sum float64) {
 	return sum
 }
 
-// refused sends records that are no events, of the person and of somebody whose id begins with theirs, and waits until they rest in rejects: the latter must stay.
+// refused sends records that are no events, of the person and of somebody whose id begins with
+// theirs, and waits until they rest in rejects: the latter must stay.
 func (w *world) refused(person oracle.Erasure) {
 	w.t.Helper()
 	const record = `{"specversion":"1.0","id":"refused-%d","source":"/faults","type":%q,"time":%q,"data":{"org_id":%q,"user_id":%q,"channel":"CHAT"}}`
@@ -81,15 +91,20 @@ func (w *world) refused(person oracle.Erasure) {
 	producing(func(p *producer, ctx context.Context) error {
 		var records []traffic.Record
 		for _, user := range []string{person.User, person.User + "0"} {
-			for _, kind := range []string{"usage.message.v1", "usage.message.v9"} { // of the second, neither org nor user is known
-				records = append(records, traffic.Record{Topic: p.topics[0], Value: fmt.Appendf(nil, record, number, kind, p.now.UTC().Format(time.RFC3339), person.Org, user)})
+			for _, kind := range []string{"usage.message.v1", "usage.message.v9"} {
+				// of the second, neither org nor user is known
+				records = append(records, traffic.Record{
+					Topic: p.topics[0], Value: fmt.Appendf(nil, record, number, kind, p.now.UTC().Format(time.RFC3339), person.Org,
+						user),
+				})
 			}
 		}
 		return p.plain(ctx, records)
 	})(w)
 	w.heal()
 	eventually(w.t, "four records are rejected", func() (all bool) {
-		w.query(fmt.Sprintf(`SELECT count() >= 4 AS Enough FROM rejects FINAL WHERE position(value, '"id":"refused-%d"') > 0`, number), func(line []byte) {
+		w.query(fmt.Sprintf(`SELECT count() >= 4 AS Enough FROM rejects FINAL WHERE position(value, '"id":"refused-%d"') > 0`,
+			number), func(line []byte) {
 			all = bytes.Contains(line, []byte("1"))
 		})
 		return all
@@ -111,7 +126,8 @@ func (w *world) anyone() (person oracle.Erasure) {
 	return all[w.rand.IntN(len(all))]
 }
 
-// checkTraces looks for what should be gone of those who were erased. The oracle has looked at the log as exports see it; this is the disk.
+// checkTraces looks for what should be gone of those who were erased. The oracle has looked at the
+// log as exports see it; this is the disk.
 func (w *world) checkTraces() {
 	w.t.Helper()
 	for _, e := range w.erasures {
@@ -133,8 +149,9 @@ func (w *world) checkTraces() {
 	}
 }
 
-// namesErased says whether a record names somebody who was erased, so that its reject may be gone: by a whole text of its value, its key, or a word of a header,
-// and in a record of their workspace or of one that cannot be read.
+// namesErased says whether a record names somebody who was erased, so that its reject may be gone:
+// by a whole text of its value, its key, or a word of a header, and in a record of their workspace
+// or of one that cannot be read.
 func (w *world) namesErased(s stored) bool {
 	read, _ := oracle.Read(s.record(), time.Now())
 	return slices.ContainsFunc(w.erasures, func(e oracle.Erasure) bool {

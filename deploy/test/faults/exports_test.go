@@ -19,7 +19,10 @@ var dataTypes = []string{"users", "assistants", "workflows", "projects", "models
 
 // question is a random export that every workspace may ask for; half of them are of the whole year.
 func (w *world) question() oracle.Query {
-	q := oracle.Query{Org: traffic.Orgs()[w.rand.IntN(4)], Type: dataTypes[w.rand.IntN(6)], Secret: []byte(secret), ActiveOnly: w.rand.IntN(3) == 0, AttributesNow: w.rand.IntN(3) == 0}
+	q := oracle.Query{
+		Org: traffic.Orgs()[w.rand.IntN(4)], Type: dataTypes[w.rand.IntN(6)], Secret: []byte(secret),
+		ActiveOnly: w.rand.IntN(3) == 0, AttributesNow: w.rand.IntN(3) == 0,
+	}
 	if w.rand.IntN(3) == 0 && slices.Contains([]string{"users", "assistants", "api-keys"}, q.Type) {
 		q.GroupBy = "model"
 	}
@@ -34,7 +37,8 @@ func (w *world) question() oracle.Query {
 	return q
 }
 
-// compare asks for so many exports and holds them against the oracle. While others break things, an answer may fail, visibly; one that is given must be right.
+// compare asks for so many exports and holds them against the oracle. While others break things, an
+// answer may fail, visibly; one that is given must be right.
 func (w *world) compare(exports int, breaking bool) {
 	w.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -86,7 +90,8 @@ func (w *world) answer(q oracle.Query) (status int, body []byte, err error) {
 	if q.AttributesNow {
 		v.Set("attributes", "now")
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "http://"+w.export.command[3]+"/v1/exports/"+q.Type+"?"+v.Encode(), nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet,
+		"http://"+w.export.command[3]+"/v1/exports/"+q.Type+"?"+v.Encode(), nil)
 	must(w.t, err)
 	req.Header.Set("Authorization", "Bearer "+w.key(q.Org))
 	res, err := http.DefaultClient.Do(req)
@@ -106,8 +111,10 @@ func (w *world) key(org string) string {
 	return w.keys[org]
 }
 
-// compareWhile asks for exports while rollup workers race on the slices, they and the export service are killed in the middle, and everything is rebuilt: the log stands still, so
-// every answer must be the same. The service lives until it has answered something, however slow the machine is.
+// compareWhile asks for exports while rollup workers race on the slices, they and the export
+// service are killed in the middle, and everything is rebuilt: the log stands still, so every
+// answer must be the same. The service lives until it has answered something, however slow the
+// machine is.
 func (w *world) compareWhile(exports int) {
 	w.t.Helper()
 	over := make(chan struct{})
@@ -146,7 +153,10 @@ func (w *world) rebuild(over <-chan struct{}) {
 			return
 		default:
 		}
-		p := &process{name: "rebuild", log: fmt.Sprint(w.dir, "/rebuild.log"), command: []string{w.program, "rebuild", "--clickhouse-url", w.engine.URL + "/" + database}}
+		p := &process{
+			name: "rebuild", log: fmt.Sprint(w.dir, "/rebuild.log"),
+			command: []string{w.program, "rebuild", "--clickhouse-url", w.engine.URL + "/" + database},
+		}
 		p.start(w.t)
 		select {
 		case <-p.ended:

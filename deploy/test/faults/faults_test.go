@@ -11,7 +11,8 @@ import (
 )
 
 var (
-	seed   = flag.Uint64("seed", 0, "the seed of TestAlone (0: 1), and the only one of TestMixed (0: one after the other from 1)")
+	seed = flag.Uint64("seed", 0,
+		"the seed of TestAlone (0: 1), and the only one of TestMixed (0: one after the other from 1)")
 	budget = flag.Duration("for", 5*time.Minute, "how long TestMixed goes on with further seeds")
 	only   = flag.String("fault", "", "have those faults strike alone whose name matches this regular expression")
 )
@@ -22,17 +23,22 @@ var groups = []struct {
 	events int // produced meanwhile
 	faults []fault
 }{
-	{"ingest", 150, ingestFaults}, {"group", 150, groupFaults}, {"broker", 150, brokerFaults}, {"producer", 150, producerFaults}, {"engine", 150, engineFaults},
+	{"ingest", 150, ingestFaults}, {"group", 150, groupFaults}, {"broker", 150, brokerFaults},
+	{"producer", 150, producerFaults}, {"engine", 150, engineFaults},
 	{"rollup", 150, rollupFaults}, {"quiet", 0, quietFaults},
 }
 
-// everyKind has one to three faults of each group but the quiet one, whose faults need topics that nobody writes to; among them those that a first version of such a product gets wrong.
+// everyKind has one to three faults of each group but the quiet one, whose faults need topics that
+// nobody writes to; among them those that a first version of such a product gets wrong.
 var everyKind = []string{
-	"ingest killed after the log", "ingest killed after the marks", "a zombie goes on after the log", "not the leader", "partitions added", "broker killed", "conflicting copies",
-	"engine's answers lost after the work", "engine killed in mid-insert", "rollup killed before the manifest", "a person forgotten, killed half way",
+	"ingest killed after the log", "ingest killed after the marks", "a zombie goes on after the log", "not the leader",
+	"partitions added", "broker killed", "conflicting copies",
+	"engine's answers lost after the work", "engine killed in mid-insert", "rollup killed before the manifest",
+	"a person forgotten, killed half way",
 }
 
-// TestShort has a fault of each kind strike alone, all in one world: what there is time for at every change.
+// TestShort has a fault of each kind strike alone, all in one world: what there is time for at
+// every change.
 func TestShort(t *testing.T) {
 	var chosen []fault
 	for _, g := range groups {

@@ -25,8 +25,9 @@ func comeAndGo(w *world) {
 // asleep is longer than a session lasts: the group gives a sleeper's partitions to others.
 const asleep = 12 * time.Second
 
-// zombie stops an ingest in the middle of a batch until others have taken over, and lets it go on and write then: the next insert arrives at once, or when the
-// others have long stored and committed the same records.
+// zombie stops an ingest in the middle of a batch until others have taken over, and lets it go on
+// and write then: the next insert arrives at once, or when the others have long stored and
+// committed the same records.
 func zombie(table string, late bool) func(*world) {
 	return func(w *world) {
 		m := w.ingests[1]

@@ -4,7 +4,8 @@ package faults
 
 import "time"
 
-// A fault befalls the world while events are produced. When it returns, it is over, or heal ends it.
+// A fault befalls the world while events are produced. When it returns, it is over, or heal ends
+// it.
 type fault struct {
 	name   string
 	strike func(*world)
@@ -13,7 +14,8 @@ type fault struct {
 // someone is one of the ingests.
 func (w *world) someone() *member { return w.ingests[w.rand.IntN(len(w.ingests))] }
 
-// await gives a trap time to spring. If it does not, because what it waits for did not come by, the report says so.
+// await gives a trap time to spring. If it does not, because what it waits for did not come by, the
+// report says so.
 func (w *world) await(done <-chan struct{}) bool {
 	select {
 	case <-done:
@@ -24,7 +26,8 @@ func (w *world) await(done <-chan struct{}) bool {
 	}
 }
 
-// killAt kills an ingest at its next insert into a table: before the engine sees it, or after the engine has it.
+// killAt kills an ingest at its next insert into a table: before the engine sees it, or after the
+// engine has it.
 func killAt(table string, after bool) func(*world) {
 	return func(w *world) {
 		w.await(w.someone().diesAt(table, after))
@@ -32,7 +35,8 @@ func killAt(table string, after bool) func(*world) {
 	}
 }
 
-// diesAt has a process killed at its next insert into a table, before the engine sees it or after the engine has it; the channel is closed then.
+// diesAt has a process killed at its next insert into a table, before the engine sees it or after
+// the engine has it; the channel is closed then.
 func (m *member) diesAt(table string, after bool) (done chan struct{}) {
 	done = make(chan struct{})
 	m.proxy.trap(table, func(c *call) {

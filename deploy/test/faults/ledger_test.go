@@ -68,7 +68,8 @@ func (w *world) held(topics ...string) (records []stored) {
 			delete(starts, topic)
 		}
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.broker.addr), kgo.ConsumePartitions(starts), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.broker.addr), kgo.ConsumePartitions(starts),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond), kgo.Rack(harnessRack))
 	must(w.t, err)
 	defer client.Close()
@@ -80,7 +81,8 @@ func (w *world) held(topics ...string) (records []stored) {
 				if !r.Attrs.IsControl() {
 					records = append(records, stored{place{r.Topic, r.Partition, r.Offset}, r.Key, r.Value, r.Headers})
 				}
-				if end, waiting := left[r.Topic][r.Partition]; waiting && r.Offset >= end-1 { // it may be of a transaction that was aborted since
+				if end, waiting := left[r.Topic][r.Partition]; waiting && r.Offset >= end-1 {
+					// it may be of a transaction that was aborted since
 					delete(left[r.Topic], r.Partition)
 				}
 			}
@@ -124,7 +126,8 @@ func (w *world) behind() string {
 		stable := w.broker.Stable(topic)
 		for p, end := range w.broker.Ends(topic) {
 			if max(first[p], committed[p]) < end {
-				fmt.Fprintf(&behind, "%s/%d holds %d to %d, stable below %d, committed is %d; ", topic, p, first[p], end, stable[p], committed[p])
+				fmt.Fprintf(&behind, "%s/%d holds %d to %d, stable below %d, committed is %d; ", topic, p, first[p], end, stable[p],
+					committed[p])
 			}
 		}
 	}
@@ -136,7 +139,8 @@ func (w *world) check() {
 	w.t.Helper()
 	held := w.held(w.topics...)
 	if missing := w.producer.missing(held); len(missing) > 0 {
-		w.t.Fatalf("the broker lost %d acknowledged records, %d the first of them: no fault of Rollcall's", len(missing), missing[0])
+		w.t.Fatalf("the broker lost %d acknowledged records, %d the first of them: no fault of Rollcall's", len(missing),
+			missing[0])
 	}
 	o := oracle.New()
 	rejected := map[place]string{}
@@ -155,7 +159,8 @@ func (w *world) check() {
 	w.records = len(held)
 }
 
-// checkLog settles the oracle's conflicts by the log, and fails if the log is not exactly the oracle's events.
+// checkLog settles the oracle's conflicts by the log, and fails if the log is not exactly the
+// oracle's events.
 func (w *world) checkLog(o *oracle.Oracle) {
 	w.t.Helper()
 	log := w.log()
@@ -184,7 +189,8 @@ func (w *world) checkLog(o *oracle.Oracle) {
 		example = fmt.Sprintf("%+v was never sent", id)
 	}
 	if lost+odd+foreign > 0 {
-		w.fail("the log lacks %d events, has %d with other content and %d that were not produced; such as: %s", lost, odd, foreign, example)
+		w.fail("the log lacks %d events, has %d with other content and %d that were not produced; such as: %s", lost, odd,
+			foreign, example)
 	}
 }
 

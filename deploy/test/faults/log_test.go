@@ -16,7 +16,10 @@ import (
 // query asks the engine itself, and hands each row over as JSON.
 func (w *world) query(sql string, row func([]byte)) {
 	w.t.Helper()
-	address := w.engine.URL + "/?" + url.Values{"database": {database}, "default_format": {"JSONEachRow"}, "output_format_json_quote_64bit_integers": {"0"}}.Encode()
+	address := w.engine.URL + "/?" +
+		url.Values{
+			"database": {database}, "default_format": {"JSONEachRow"}, "output_format_json_quote_64bit_integers": {"0"},
+		}.Encode()
 	res, err := engineClient.Post(address, "text/plain", strings.NewReader(sql))
 	must(w.t, err)
 	defer res.Body.Close()
@@ -69,23 +72,25 @@ func (w *world) log() map[oracle.Identity]oracle.Event {
 	return found
 }
 
-// rejects gives the reasons of all rejected records, by place; a topic that was created anew can have several in one.
+// rejects gives the reasons of all rejected records, by place; a topic that was created anew can
+// have several in one.
 func (w *world) rejects() map[place]map[string]bool {
 	w.t.Helper()
 	found := map[place]map[string]bool{}
-	w.query("SELECT topic AS Topic, partition AS Partition, offset AS Offset, reason AS Reason FROM rejects FINAL", func(line []byte) {
-		var row struct {
-			Topic     string
-			Partition int32
-			Offset    int64
-			Reason    string
-		}
-		must(w.t, json.Unmarshal(line, &row))
-		at := place{row.Topic, row.Partition, row.Offset}
-		if found[at] == nil {
-			found[at] = map[string]bool{}
-		}
-		found[at][row.Reason] = true
-	})
+	w.query("SELECT topic AS Topic, partition AS Partition, offset AS Offset, reason AS Reason FROM rejects FINAL",
+		func(line []byte) {
+			var row struct {
+				Topic     string
+				Partition int32
+				Offset    int64
+				Reason    string
+			}
+			must(w.t, json.Unmarshal(line, &row))
+			at := place{row.Topic, row.Partition, row.Offset}
+			if found[at] == nil {
+				found[at] = map[string]bool{}
+			}
+			found[at][row.Reason] = true
+		})
 	return found
 }

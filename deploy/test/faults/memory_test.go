@@ -51,17 +51,24 @@ func bombs() []bomb {
 		{"values of 1 MB, plain", kgo.NoCompression(), 15, rejected(million), false},
 		{"many tiny records", kgo.ZstdCompression(), 200_000, rejected([]byte("0")), false},
 		{"one huge value", kgo.ZstdCompression(), 1, rejected(huge), false},
-		{"headers of 3 MB on rejects", kgo.ZstdCompression(), 60, func(int) *kgo.Record { return header([]byte("0"), huge[:3*mib]) }, false},
-		{"headers of 20 MB on rejects", kgo.ZstdCompression(), 8, func(int) *kgo.Record { return header([]byte("0"), huge[:20*mib]) }, false},
-		{"very many headers", kgo.ZstdCompression(), 50, func(int) *kgo.Record { return &kgo.Record{Value: []byte("0"), Headers: names} }, false},
-		{"keys of 3 MB", kgo.ZstdCompression(), 60, func(int) *kgo.Record { return &kgo.Record{Key: huge[:3*mib], Value: []byte("0")} }, false},
-		{"events of 1 MB", kgo.ZstdCompression(), 150, func(n int) *kgo.Record { return &kgo.Record{Value: bombEvent(n, million[:900_000])} }, true},
-		{"events with headers of 20 MB", kgo.ZstdCompression(), 8, func(n int) *kgo.Record { return header(bombEvent(1000+n, nil), huge[:20*mib]) }, true},
+		{"headers of 3 MB on rejects", kgo.ZstdCompression(), 60,
+			func(int) *kgo.Record { return header([]byte("0"), huge[:3*mib]) }, false},
+		{"headers of 20 MB on rejects", kgo.ZstdCompression(), 8,
+			func(int) *kgo.Record { return header([]byte("0"), huge[:20*mib]) }, false},
+		{"very many headers", kgo.ZstdCompression(), 50,
+			func(int) *kgo.Record { return &kgo.Record{Value: []byte("0"), Headers: names} }, false},
+		{"keys of 3 MB", kgo.ZstdCompression(), 60,
+			func(int) *kgo.Record { return &kgo.Record{Key: huge[:3*mib], Value: []byte("0")} }, false},
+		{"events of 1 MB", kgo.ZstdCompression(), 150,
+			func(n int) *kgo.Record { return &kgo.Record{Value: bombEvent(n, million[:900_000])} }, true},
+		{"events with headers of 20 MB", kgo.ZstdCompression(), 8,
+			func(n int) *kgo.Record { return header(bombEvent(1000+n, nil), huge[:20*mib]) }, true},
 	}
 }
 
 func bombEvent(id int, filler []byte) []byte {
-	return fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"bombs","type":"usage.message.v1","time":%q,"data":{"org_id":"acme","user_id":"u","channel":"chat"},"x":"%s"}`,
+	return fmt.Appendf(nil,
+		`{"specversion":"1.0","id":"%d","source":"bombs","type":"usage.message.v1","time":%q,"data":{"org_id":"acme","user_id":"u","channel":"chat"},"x":"%s"}`,
 		id, time.Now().UTC().Format(time.RFC3339), filler)
 }
 
@@ -69,8 +76,10 @@ func bombEvent(id int, filler []byte) []byte {
 func (b *bomb) drop(t *testing.T, broker, topic string, partition int32) (packed, inflated int) {
 	t.Helper()
 	written := make(batchesWritten, b.records)
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(b.codec), kgo.ManualFlushing(),
-		kgo.MaxBufferedRecords(b.records), kgo.ProducerBatchMaxBytes(mib<<10), kgo.BrokerMaxWriteBytes(mib<<10), kgo.WithHooks(written))
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(b.codec), kgo.ManualFlushing(),
+		kgo.MaxBufferedRecords(b.records), kgo.ProducerBatchMaxBytes(mib<<10), kgo.BrokerMaxWriteBytes(mib<<10),
+		kgo.WithHooks(written))
 	must(t, err)
 	defer client.Close()
 	failed := make(chan error, b.records)
@@ -112,17 +121,18 @@ func granted(t *testing.T) int {
 	return n << 30
 }
 
-// Whatever a record batch holds, ingest is never resident with more memory than its manifest grants:
-// the kernel's own peak is held against the limit. It may map half as much again, which a Go program
-// does with memory that it has given back, and dies at once if it wants more. Every record becomes a
-// reject or an event.
+// Whatever a record batch holds, ingest is never resident with more memory than its manifest
+// grants: the kernel's own peak is held against the limit. It may map half as much again, which a
+// Go program does with memory that it has given back, and dies at once if it wants more. Every
+// record becomes a reject or an event.
 func TestShortBombs(t *testing.T) {
 	all := bombs()
 	dir := t.TempDir()
 	limit := granted(t)
 	const topic = "bombs"
 	program := processtest.Build(t, "rollcall/cmd/rollcall")
-	b := startBroker(t, processtest.Build(t, "rollcall/deploy/test/faults/broker"), filepath.Join(dir, "kafka"), []string{topic})
+	b := startBroker(t, processtest.Build(t, "rollcall/deploy/test/faults/broker"), filepath.Join(dir, "kafka"),
+		[]string{topic})
 	engine := enginetest.Start(t, enginetest.Options{Dir: filepath.Join(dir, "engine"), Addr: processtest.FreeAddr(t)})
 	w := &world{t: t, program: program, broker: b, engine: engine, topics: []string{topic}}
 	w.run("migrate", "--clickhouse-url", engine.URL+"/"+database)
@@ -139,7 +149,8 @@ func TestShortBombs(t *testing.T) {
 	}
 
 	p := &process{name: "ingest", admin: processtest.FreeAddr(t), log: filepath.Join(dir, "ingest.log")}
-	p.command = []string{"sh", "-c", `ulimit -d "$0"; exec "$@"`, fmt.Sprint(limit * 3 / 2 >> 10), program, "ingest", "--kafka-brokers", b.addr, "--kafka-topics", topic,
+	p.command = []string{"sh", "-c", `ulimit -d "$0"; exec "$@"`, fmt.Sprint(limit * 3 / 2 >> 10), program, "ingest",
+		"--kafka-brokers", b.addr, "--kafka-topics", topic,
 		"--secret", secret, "--clickhouse-url", engine.URL + "/" + database, "--admin-addr", p.admin}
 	t.Cleanup(func() { p.signal(syscall.SIGKILL) })
 	p.start(t)
@@ -157,7 +168,8 @@ func TestShortBombs(t *testing.T) {
 		}
 	}
 	peak := p.peak(t)
-	t.Logf("all is committed after %.1f s; at most %d MiB of %d were resident", time.Since(started).Seconds(), peak>>20, limit>>20)
+	t.Logf("all is committed after %.1f s; at most %d MiB of %d were resident", time.Since(started).Seconds(), peak>>20,
+		limit>>20)
 	if peak > limit {
 		t.Errorf("%d bytes were resident, and %d are granted", peak, limit)
 	}

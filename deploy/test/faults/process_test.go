@@ -32,7 +32,8 @@ type process struct {
 	again   time.Time // of the last start after a kill, until it is ready
 }
 
-// start runs the command, from any goroutine. Its process ends with this one, even if this one is killed.
+// start runs the command, from any goroutine. Its process ends with this one, even if this one is
+// killed.
 func (p *process) start(t testing.TB) {
 	t.Helper()
 	if err := p.launch(); err != nil {
@@ -68,7 +69,8 @@ func (p *process) launch() error {
 	return nil
 }
 
-// launcher runs starts on one thread that never ends: the system kills the children of a thread with the thread.
+// launcher runs starts on one thread that never ends: the system kills the children of a thread
+// with the thread.
 var launcher = sync.OnceValue(func() func(func() error) error {
 	calls := make(chan func() error)
 	results := make(chan error)

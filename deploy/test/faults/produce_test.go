@@ -18,7 +18,8 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// numberHeader carries a record's number, so that what the broker acknowledged can be looked for in what it holds.
+// numberHeader carries a record's number, so that what the broker acknowledged can be looked for in
+// what it holds.
 const numberHeader = "n"
 
 // A producer writes random events in every way that Kafka offers.
@@ -40,15 +41,18 @@ type producer struct {
 }
 
 func newProducer(broker string, topics []string, now time.Time, seed uint64, partitions int) *producer {
-	p := &producer{broker: broker, topics: topics, now: now, rand: rand.New(rand.NewPCG(seed, 2)), acknowledged: map[int]bool{}, partitions: map[string]int{}}
+	p := &producer{
+		broker: broker, topics: topics, now: now, rand: rand.New(rand.NewPCG(seed, 2)), acknowledged: map[int]bool{},
+		partitions: map[string]int{},
+	}
 	for _, topic := range topics {
 		p.partitions[topic] = partitions
 	}
 	return p
 }
 
-// produce sends about so many events, most once, some again later, in pieces that go each their own way. It returns when all that is to be counted is
-// acknowledged.
+// produce sends about so many events, most once, some again later, in pieces that go each their own
+// way. It returns when all that is to be counted is acknowledged.
 func (p *producer) produce(ctx context.Context, seed uint64, events int) error {
 	p.turn.Lock()
 	defer p.turn.Unlock()
@@ -83,7 +87,8 @@ func (p *producer) piece(ctx context.Context, records []traffic.Record) error {
 	return p.plain(ctx, records)
 }
 
-// plain is a producer that knows no idempotence: what is not acknowledged is sent again, and so may be there twice.
+// plain is a producer that knows no idempotence: what is not acknowledged is sent again, and so may
+// be there twice.
 func (p *producer) plain(ctx context.Context, records []traffic.Record, opts ...kgo.Opt) error {
 	client, err := p.client(append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))...)
 	if err != nil {
@@ -100,7 +105,8 @@ func (p *producer) plain(ctx context.Context, records []traffic.Record, opts ...
 	return nil
 }
 
-// transaction sends records in one. If it fails, nobody knows whether they count; then they are sent plainly as well, if they should.
+// transaction sends records in one. If it fails, nobody knows whether they count; then they are
+// sent plainly as well, if they should.
 func (p *producer) transaction(ctx context.Context, records []traffic.Record, commit bool) error {
 	client, err := p.client(kgo.TransactionalID("faults"), kgo.TransactionTimeout(10*time.Second))
 	if err != nil {
@@ -132,7 +138,8 @@ func (p *producer) transaction(ctx context.Context, records []traffic.Record, co
 	return nil
 }
 
-// endOpen ends a transaction that may have been left open: a producer of the same name that starts anew does.
+// endOpen ends a transaction that may have been left open: a producer of the same name that starts
+// anew does.
 func (p *producer) endOpen(ctx context.Context) error {
 	client, err := p.client(kgo.TransactionalID("faults"))
 	if err != nil {
@@ -157,11 +164,15 @@ func (p *producer) acknowledge(numbers []int) {
 	p.sent += len(numbers)
 }
 
-var codecs = []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
+var codecs = []kgo.CompressionCodec{
+	kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression(),
+}
 
 func (p *producer) client(opts ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(p.broker), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[p.rand.IntN(len(codecs))]),
-		kgo.ProducerBatchMaxBytes(8 << 20), kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryTimeout(patience), kgo.ProduceRequestTimeout(2 * time.Second)}, opts...)...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(p.broker), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(codecs[p.rand.IntN(len(codecs))]),
+		kgo.ProducerBatchMaxBytes(8 << 20), kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryTimeout(patience),
+		kgo.ProduceRequestTimeout(2 * time.Second)}, opts...)...)
 }
 
 // messages gives each record a partition, a number and a time of its own, which may be years off.
@@ -170,7 +181,9 @@ func (p *producer) messages(records []traffic.Record) (messages []*kgo.Record, n
 	defer p.mu.Unlock()
 	for _, r := range records {
 		p.number++
-		m := &kgo.Record{Topic: r.Topic, Partition: int32(p.rand.IntN(p.partitions[r.Topic])), Key: r.Key, Value: r.Value, Timestamp: p.now}
+		m := &kgo.Record{
+			Topic: r.Topic, Partition: int32(p.rand.IntN(p.partitions[r.Topic])), Key: r.Key, Value: r.Value, Timestamp: p.now,
+		}
 		switch p.rand.IntN(5) {
 		case 0:
 			m.Timestamp = p.now.AddDate(-30, 0, 0)
@@ -204,7 +217,9 @@ func (p *producer) resend(ctx context.Context, found []stored, to string) error 
 	defer client.Close()
 	var messages []*kgo.Record
 	for _, s := range found {
-		messages = append(messages, &kgo.Record{Topic: to, Partition: int32(p.rand.IntN(p.partitions[to])), Key: s.Key, Value: s.Value, Headers: s.Headers})
+		messages = append(messages, &kgo.Record{
+			Topic: to, Partition: int32(p.rand.IntN(p.partitions[to])), Key: s.Key, Value: s.Value, Headers: s.Headers,
+		})
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -18,7 +18,9 @@ const largest = 1 << 20 // bytes of a value that is no reject yet
 // odd are records that are no usual events.
 func (p *producer) odd() (records []traffic.Record) {
 	add := func(value []byte) {
-		records = append(records, traffic.Record{Topic: p.topics[p.rand.IntN(len(p.topics))], Key: []byte("odd"), Value: value})
+		records = append(records, traffic.Record{
+			Topic: p.topics[p.rand.IntN(len(p.topics))], Key: []byte("odd"), Value: value,
+		})
 	}
 	add(nil) // a tombstone
 	add([]byte{})
@@ -52,7 +54,10 @@ func producing(do func(*producer, context.Context) error) func(*world) {
 // message is an event of a user's.
 func (p *producer) message(id, user, model string, at time.Time) traffic.Record {
 	const event = `{"specversion":"1.0","id":%q,"source":"/faults","type":"usage.message.v1","time":%q,"data":{"org_id":"full","user_id":%q,"channel":"chat","model":%q}}`
-	return traffic.Record{Topic: p.topics[p.rand.IntN(len(p.topics))], Value: fmt.Appendf(nil, event, id, at.UTC().Format(time.RFC3339Nano), user, model)}
+	return traffic.Record{
+		Topic: p.topics[p.rand.IntN(len(p.topics))],
+		Value: fmt.Appendf(nil, event, id, at.UTC().Format(time.RFC3339Nano), user, model),
+	}
 }
 
 // duplicates sends the same events again and again, each time to other partitions.
@@ -94,17 +99,21 @@ func (p *producer) aborts(ctx context.Context) error {
 func (p *producer) everyCodec(ctx context.Context) error {
 	for _, codec := range codecs {
 		records := traffic.Make(traffic.Config{Seed: p.rand.Uint64(), Now: p.now, Events: 40, Topics: p.topics})
-		if err := p.plain(ctx, records, kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(50*time.Millisecond)); err != nil {
+		if err := p.plain(ctx, records, kgo.ProducerBatchCompression(codec),
+			kgo.ProducerLinger(50*time.Millisecond)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// wrongClocks sends events from just within and from beyond the times that are accepted; the records' own times are off too, see messages.
+// wrongClocks sends events from just within and from beyond the times that are accepted; the
+// records' own times are off too, see messages.
 func (p *producer) wrongClocks(ctx context.Context) error {
 	var records []traffic.Record
-	for n, off := range []time.Duration{-400 * 24 * time.Hour, -360 * 24 * time.Hour, -time.Hour, 23 * time.Hour, 26 * time.Hour, 1000 * 24 * time.Hour} {
+	for n, off := range []time.Duration{
+		-400 * 24 * time.Hour, -360 * 24 * time.Hour, -time.Hour, 23 * time.Hour, 26 * time.Hour, 1000 * 24 * time.Hour,
+	} {
 		for range 5 {
 			records = append(records, p.message(fmt.Sprint("clock-", n, "-", p.rand.IntN(1_000_000)), "u1", "", p.now.Add(off)))
 		}
@@ -116,7 +125,9 @@ func (p *producer) oddSizes(ctx context.Context) error {
 	records := p.odd()
 	for _, size := range sizes {
 		for range 3 {
-			records = append(records, traffic.Record{Topic: p.topics[p.rand.IntN(len(p.topics))], Key: []byte("odd"), Value: p.sized(size)})
+			records = append(records, traffic.Record{
+				Topic: p.topics[p.rand.IntN(len(p.topics))], Key: []byte("odd"), Value: p.sized(size),
+			})
 		}
 	}
 	return p.plain(ctx, records)
@@ -130,7 +141,8 @@ func replay(w *world) {
 	}
 }
 
-// producerFaults are those of the programs that write to the topics. Some of each befall all that is produced (see produce); here each comes in a burst.
+// producerFaults are those of the programs that write to the topics. Some of each befall all that
+// is produced (see produce); here each comes in a burst.
 var producerFaults = []fault{
 	{"duplicates at other offsets and in other partitions", producing((*producer).duplicates)},
 	{"conflicting copies", producing((*producer).conflicts)},

@@ -152,7 +152,9 @@ func (p *proxy) forward(r *http.Request, body []byte) *http.Response {
 	return res
 }
 
-var engineClient = &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: 10 * time.Second}}
+var engineClient = &http.Client{
+	Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: 10 * time.Second},
+}
 
 // What an engine may answer for a while.
 const (

@@ -66,10 +66,14 @@ type member struct {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir(), keys: map[string]string{}, kills: map[string]int{}, recovery: map[string]time.Duration{}}
+	w := &world{
+		t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir(), keys: map[string]string{},
+		kills: map[string]int{}, recovery: map[string]time.Duration{},
+	}
 	w.topics = []string{"faults.one", "faults.two"}
 	w.program = processtest.Build(t, "rollcall/cmd/rollcall")
-	w.broker = startBroker(t, processtest.Build(t, "rollcall/deploy/test/faults/broker"), filepath.Join(w.dir, "kafka"), w.topics)
+	w.broker = startBroker(t, processtest.Build(t, "rollcall/deploy/test/faults/broker"), filepath.Join(w.dir, "kafka"),
+		w.topics)
 	w.options = enginetest.Options{Dir: filepath.Join(w.dir, "engine"), Addr: processtest.FreeAddr(t)}
 	w.engine = enginetest.Start(t, w.options)
 	w.run("migrate", "--clickhouse-url", w.engine.URL+"/"+database)
@@ -80,22 +84,27 @@ func newWorld(t testing.TB, seed uint64) *world {
 	for i := range 2 {
 		w.rollups = append(w.rollups, w.member(fmt.Sprint("rollup-", i), "rollup", "--settle-time", "100ms"))
 	}
-	w.export = w.member("export", "export", "--http-addr", processtest.FreeAddr(t), "--secret", secret, "--rate-per-minute", "1000000", "--max-concurrent-per-org", "64")
+	w.export = w.member("export", "export", "--http-addr", processtest.FreeAddr(t), "--secret", secret,
+		"--rate-per-minute", "1000000", "--max-concurrent-per-org", "64")
 	w.producer = newProducer(w.broker.addr, w.topics, time.Now(), seed, partitions)
 	w.heal()
 	return w
 }
 
 func (w *world) ingest(i int) *member {
-	return w.member(fmt.Sprint("ingest-", i), "ingest", "--kafka-brokers", w.broker.addr, "--kafka-topics", strings.Join(w.topics, ","), "--secret", secret,
+	return w.member(fmt.Sprint("ingest-", i), "ingest", "--kafka-brokers", w.broker.addr, "--kafka-topics",
+		strings.Join(w.topics, ","), "--secret", secret,
 		"--batch-rows", fmt.Sprint(50+w.rand.IntN(1500)), "--batch-age", "50ms", "--insert-timeout", insertTimeout.String())
 }
 
 // member makes a process that is not started yet.
 func (w *world) member(name string, args ...string) *member {
 	p := newProxy(w.t, w.engine.URL, w.seed)
-	m := &member{proxy: p, process: &process{name: name, admin: processtest.FreeAddr(w.t), log: filepath.Join(w.dir, name+".log")}}
-	m.command = append([]string{w.program}, append(args, "--clickhouse-url", p.server.URL+"/"+database, "--admin-addr", m.admin)...)
+	m := &member{
+		proxy: p, process: &process{name: name, admin: processtest.FreeAddr(w.t), log: filepath.Join(w.dir, name+".log")},
+	}
+	m.command = append([]string{w.program},
+		append(args, "--clickhouse-url", p.server.URL+"/"+database, "--admin-addr", m.admin)...)
 	return m
 }
 
@@ -152,7 +161,8 @@ func (w *world) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// strike has the faults happen one after the other while events are produced, so many at least; none, if events is 0. It returns when all of them are acknowledged.
+// strike has the faults happen one after the other while events are produced, so many at least;
+// none, if events is 0. It returns when all of them are acknowledged.
 func (w *world) strike(events int, faults ...fault) {
 	w.t.Helper()
 	over := make(chan struct{})
@@ -168,7 +178,8 @@ func (w *world) strike(events int, faults ...fault) {
 	must(w.t, <-produced)
 }
 
-// recovers ends the faults, waits until all is committed, and holds what is stored against what was produced.
+// recovers ends the faults, waits until all is committed, and holds what is stored against what was
+// produced.
 func (w *world) recovers() {
 	w.t.Helper()
 	started := time.Now()
@@ -176,7 +187,8 @@ func (w *world) recovers() {
 	w.settled()
 	settled := time.Now()
 	w.check()
-	w.t.Logf("%6.1f s  until all was committed, %.1f s for the check of %d records", settled.Sub(started).Seconds(), time.Since(settled).Seconds(), w.records)
+	w.t.Logf("%6.1f s  until all was committed, %.1f s for the check of %d records", settled.Sub(started).Seconds(),
+		time.Since(settled).Seconds(), w.records)
 }
 
 const chunk = 60 // events

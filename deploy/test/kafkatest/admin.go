@@ -12,7 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// CreateTopic creates a topic and returns when it takes records. Settings are pairs of Kafka's names and values, such as retention.ms and 1000.
+// CreateTopic creates a topic and returns when it takes records. Settings are pairs of Kafka's
+// names and values, such as retention.ms and 1000.
 func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 	b.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
@@ -35,7 +36,8 @@ func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 	b.awaitPartitions(topic, partitions)
 }
 
-// DeleteTopic deletes a topic with its records and its committed offsets, and returns when it is gone. Deleting a missing one does nothing.
+// DeleteTopic deletes a topic with its records and its committed offsets, and returns when it is
+// gone. Deleting a missing one does nothing.
 func (b *Broker) DeleteTopic(topic string) {
 	b.t.Helper()
 	req := kmsg.NewPtrDeleteTopicsRequest()
@@ -110,7 +112,8 @@ func (b *Broker) DeleteRecords(topic string, partition int32, below int64) {
 	})
 }
 
-// Expire has retention by time remove everything that a topic holds, returns when it is gone, and then lets the topic keep what comes.
+// Expire has retention by time remove everything that a topic holds, returns when it is gone, and
+// then lets the topic keep what comes.
 func (b *Broker) Expire(topic string) {
 	b.t.Helper()
 	ends := b.Ends(topic)
@@ -142,10 +145,12 @@ func (b *Broker) configure(topic, name, value string) {
 	})
 }
 
-// Ends gives the offset after the last record of each partition of a topic, aborted records and markers included.
+// Ends gives the offset after the last record of each partition of a topic, aborted records and
+// markers included.
 func (b *Broker) Ends(topic string) []int64 { return b.offsets(topic, -1, readUncommitted) }
 
-// Stable gives the offset below which no transaction of each partition is open: readers of committed records get no further.
+// Stable gives the offset below which no transaction of each partition is open: readers of
+// committed records get no further.
 func (b *Broker) Stable(topic string) []int64 { return b.offsets(topic, -1, readCommitted) }
 
 // Starts gives the offset of the first record that each partition of a topic still has.

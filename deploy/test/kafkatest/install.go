@@ -24,7 +24,8 @@ var pom []byte
 //go:embed jars.sha256
 var checksums []byte
 
-// libraries is the directory of Kafka's jars, each of which has its checksum. Missing ones are fetched once, by Maven.
+// libraries is the directory of Kafka's jars, each of which has its checksum. Missing ones are
+// fetched once, by Maven.
 func libraries(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -48,7 +49,8 @@ func libraries(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
-// lock waits for the other test binaries that look for the libraries now: Maven's own directory is not made for two at once.
+// lock waits for the other test binaries that look for the libraries now: Maven's own directory is
+// not made for two at once.
 func lock(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -78,7 +80,8 @@ func fetch(ctx context.Context, dir string) error {
 	if err := os.WriteFile(project, pom, 0o644); err != nil {
 		return err
 	}
-	mvn := exec.CommandContext(ctx, "mvn", "-B", "-q", "-C", "-f", project, "dependency:copy-dependencies", "-DoutputDirectory="+jars)
+	mvn := exec.CommandContext(ctx, "mvn", "-B", "-q", "-C", "-f", project, "dependency:copy-dependencies",
+		"-DoutputDirectory="+jars)
 	if out, err := mvn.CombinedOutput(); err != nil {
 		return fmt.Errorf("maven could not fetch Kafka: %w\n%s", err, out)
 	}

@@ -33,8 +33,9 @@ type backend interface {
 	applyRetention()
 }
 
-// Open gives the test a broker with empty topics of these names (the default ones if none is named) until the test ends. Only one test at a time holds
-// the real broker; others wait, so a test that holds it must not open it again in a subtest.
+// Open gives the test a broker with empty topics of these names (the default ones if none is named)
+// until the test ends. Only one test at a time holds the real broker; others wait, so a test that
+// holds it must not open it again in a subtest.
 func Open(t testing.TB, topics ...string) *Broker {
 	t.Helper()
 	if len(topics) == 0 {
@@ -61,7 +62,8 @@ func Open(t testing.TB, topics ...string) *Broker {
 	return b
 }
 
-// Connect gives a test the same hold on a broker that somebody else runs; Restart and Kill are theirs.
+// Connect gives a test the same hold on a broker that somebody else runs; Restart and Kill are
+// theirs.
 func Connect(t testing.TB, addr string) *Broker {
 	b := &Broker{t: t, Addr: addr}
 	b.client = b.newClient()
@@ -71,10 +73,12 @@ func Connect(t testing.TB, addr string) *Broker {
 // Restart stops the broker in good order and starts it again.
 func (b *Broker) Restart() { b.Down(syscall.SIGTERM)() }
 
-// Kill ends the broker's process without a warning and starts it again. The embedded broker shares the test's process and is restarted in good order.
+// Kill ends the broker's process without a warning and starts it again. The embedded broker shares
+// the test's process and is restarted in good order.
 func (b *Broker) Kill() { b.Down(syscall.SIGKILL)() }
 
-// Down ends the broker's process by a signal, as Restart and Kill do, and leaves it ended until up is called, which returns when it answers again.
+// Down ends the broker's process by a signal, as Restart and Kill do, and leaves it ended until up
+// is called, which returns when it answers again.
 func (b *Broker) Down(how syscall.Signal) (up func()) {
 	b.t.Helper()
 	if err := b.backend.stop(how); err != nil {

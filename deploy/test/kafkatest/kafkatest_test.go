@@ -26,7 +26,8 @@ func read(t *testing.T, b *kafkatest.Broker, topic string, partition int32) (val
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	start := map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr), kgo.ConsumePartitions(start), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr), kgo.ConsumePartitions(start),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,10 +127,13 @@ func TestTopicsAreEmptyInTheNextTest(t *testing.T) {
 	}
 }
 
-// TestConsumerGroup holds the client that ingest uses against the broker: it joins, commits, and finds the commit again.
+// TestConsumerGroup holds the client that ingest uses against the broker: it joins, commits, and
+// finds the commit again.
 func TestConsumerGroup(t *testing.T) {
 	b := kafkatest.Open(t, "t")
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: "g", Brokers: []string{b.Addr}, Topics: []string{"t"}, SessionTimeout: 6 * time.Second})
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: "g", Brokers: []string{b.Addr}, Topics: []string{"t"}, SessionTimeout: 6 * time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

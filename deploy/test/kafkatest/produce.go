@@ -13,7 +13,8 @@ const requestTimeout = 30 * time.Second
 
 func (b *Broker) newClient(opts ...kgo.Opt) *kgo.Client {
 	b.t.Helper()
-	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(b.Addr), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(50*time.Millisecond),
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(b.Addr), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.ProducerBatchMaxBytes(16<<20))...)
 	if err != nil {
 		b.t.Fatalf("client of the test's broker: %v", err)
@@ -22,7 +23,8 @@ func (b *Broker) newClient(opts ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// Produce writes records to the topics and partitions they name, and returns when all are acknowledged. Their offsets are then set.
+// Produce writes records to the topics and partitions they name, and returns when all are
+// acknowledged. Their offsets are then set.
 func (b *Broker) Produce(records ...*kgo.Record) {
 	b.t.Helper()
 	b.produce(b.client, records)

@@ -24,7 +24,9 @@ const (
 )
 
 // javaFlags keep a node of a few topics small and quick to start.
-var javaFlags = []string{"-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.apache.logging.log4j.level=WARN"}
+var javaFlags = []string{
+	"-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.apache.logging.log4j.level=WARN",
+}
 
 // server is a Kafka node: its directory and ports stay, its process comes and goes.
 type server struct {
@@ -39,7 +41,8 @@ type server struct {
 
 func newServer(ctx context.Context) (*server, error) {
 	if _, err := exec.LookPath("java"); err != nil {
-		return nil, errors.New("a real Kafka needs Java 17 or newer: install it (Debian: apt-get install openjdk-17-jre-headless) or run the tests without ROLLCALL_TEST_KAFKA=real")
+		return nil,
+			errors.New("a real Kafka needs Java 17 or newer: install it (Debian: apt-get install openjdk-17-jre-headless) or run the tests without ROLLCALL_TEST_KAFKA=real")
 	}
 	jars, err := libraries(ctx)
 	if err != nil {
@@ -68,7 +71,8 @@ func (s *server) settings() string { return filepath.Join(s.dir, "server.propert
 func (s *server) log() string      { return filepath.Join(s.dir, "server.log") }
 
 func (s *server) java(class string, args ...string) []string {
-	return append(append([]string{"java", s.heap}, javaFlags...), append([]string{"-cp", filepath.Join(s.jars, "*"), class}, args...)...)
+	return append(append([]string{"java", s.heap}, javaFlags...),
+		append([]string{"-cp", filepath.Join(s.jars, "*"), class}, args...)...)
 }
 
 // format writes the settings and prepares the directory, as every new KRaft node needs.
@@ -83,8 +87,8 @@ func (s *server) format(ctx context.Context) error {
 	return nil
 }
 
-// settings: one node that is broker and controller. Internal topics have one partition and one replica; retention and transactions that took too long are looked
-// at every half second.
+// settings: one node that is broker and controller. Internal topics have one partition and one
+// replica; retention and transactions that took too long are looked at every half second.
 const settings = `process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://127.0.0.1:%[1]s,CONTROLLER://127.0.0.1:%[2]s
@@ -107,7 +111,8 @@ log.retention.check.interval.ms=500
 log.segment.delete.delay.ms=500
 `
 
-// freePorts asks the system for ports nobody has. Another process can still take one before Kafka does; the start then fails and says so.
+// freePorts asks the system for ports nobody has. Another process can still take one before Kafka
+// does; the start then fails and says so.
 func freePorts(n int) (ports []string, err error) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -172,8 +177,8 @@ func (s *server) lastLines() string {
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
-// process is a Java process that does not outlive this one, even if this one is killed: a shell beside it reads from a pipe that ends with us,
-// then kills it and removes the directory.
+// process is a Java process that does not outlive this one, even if this one is killed: a shell
+// beside it reads from a pipe that ends with us, then kills it and removes the directory.
 type process struct {
 	pid   int
 	guard io.Closer

@@ -22,7 +22,8 @@ func build(t *testing.T) binary {
 	return binary(path)
 }
 
-// understands holds the settings against what the binary knows: it refuses a variable that no command has, and a command's own are in its help.
+// understands holds the settings against what the binary knows: it refuses a variable that no
+// command has, and a command's own are in its help.
 func (b binary) understands(t *testing.T, command string, settings map[string]string) {
 	t.Helper()
 	cmd := exec.Command(string(b), command, "--help")

@@ -14,7 +14,8 @@ import (
 // loadCompose reads the file as it is read where the environment has these variables, name=value.
 func loadCompose(t *testing.T, environment ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{"../../compose.yaml"}, cli.WithResolvedPaths(true), cli.WithEnv(environment))
+	options, err := cli.NewProjectOptions([]string{"../../compose.yaml"}, cli.WithResolvedPaths(true),
+		cli.WithEnv(environment))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,25 +26,30 @@ func loadCompose(t *testing.T, environment ...string) *types.Project {
 	return project
 }
 
-// Compose reads the file, and all there is comes up: brokers, engine, tables, the three stages, Prometheus, Grafana.
+// Compose reads the file, and all there is comes up: brokers, engine, tables, the three stages,
+// Prometheus, Grafana.
 func TestComposeIsRead(t *testing.T) {
 	var names []string
 	for name := range loadCompose(t).Services {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if want := []string{"clickhouse", "export", "grafana", "ingest", "kafka", "migrate", "prometheus", "rollup", "topics"}; !slices.Equal(names, want) {
+	if want := []string{
+		"clickhouse", "export", "grafana", "ingest", "kafka", "migrate", "prometheus", "rollup", "topics",
+	}; !slices.Equal(names, want) {
 		t.Errorf("services %v, want %v", names, want)
 	}
 }
 
-// Each service has a limit of memory and, if it stays, of processors and a health check; what is mounted is there; images are of a version.
+// Each service has a limit of memory and, if it stays, of processors and a health check; what is
+// mounted is there; images are of a version.
 func TestComposeServicesAreBounded(t *testing.T) {
 	for name, s := range loadCompose(t).Services {
 		if s.MemLimit == 0 {
 			t.Errorf("%s has no limit of memory", name)
 		}
-		if once := name == "migrate" || name == "topics"; !once && (s.HealthCheck == nil || len(s.HealthCheck.Test) == 0 || s.CPUS == 0) {
+		if once := name == "migrate" || name == "topics"; !once &&
+			(s.HealthCheck == nil || len(s.HealthCheck.Test) == 0 || s.CPUS == 0) {
 			t.Errorf("%s has no health check, or no limit of processors", name)
 		}
 		if _, version, _ := strings.Cut(s.Image, ":"); s.Build == nil && (version == "" || version == "latest") {
@@ -62,18 +68,21 @@ func TestComposeServicesAreBounded(t *testing.T) {
 	}
 }
 
-// The binary's containers have a read-only file system and no rights, take secrets as files only, and no setting that the binary does not know.
+// The binary's containers have a read-only file system and no rights, take secrets as files only,
+// and no setting that the binary does not know.
 func TestComposeStagesAreLocked(t *testing.T) {
 	project := loadCompose(t)
 	binary := build(t)
 	for _, name := range []string{"migrate", "ingest", "rollup", "export"} {
 		s := project.Services[name]
-		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged || s.User != "" {
+		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") ||
+			s.Privileged || s.User != "" {
 			t.Errorf("%s is not locked", name)
 		}
 		settings := given(s)
 		for key, value := range settings {
-			if file, is := strings.CutPrefix(value, "/run/secrets/"); is && !slices.ContainsFunc(s.Secrets, func(r types.ServiceSecretConfig) bool { return r.Source == file }) {
+			if file, is := strings.CutPrefix(value, "/run/secrets/"); is &&
+				!slices.ContainsFunc(s.Secrets, func(r types.ServiceSecretConfig) bool { return r.Source == file }) {
 				t.Errorf("%s: %s names a secret that is not mounted", name, key)
 			}
 		}
@@ -89,7 +98,8 @@ func TestComposeStagesAreLocked(t *testing.T) {
 	}
 }
 
-// What Prometheus scrapes are the stages, by their names and their admin port, and Grafana finds Prometheus and the dashboard.
+// What Prometheus scrapes are the stages, by their names and their admin port, and Grafana finds
+// Prometheus and the dashboard.
 func TestComposeWatchesTheStages(t *testing.T) {
 	project := loadCompose(t)
 	config, err := os.ReadFile("../../prometheus/prometheus.yaml")
@@ -97,12 +107,14 @@ func TestComposeWatchesTheStages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, stage := range []string{"ingest", "rollup", "export"} {
-		if addr := project.Services[stage].Environment["ROLLCALL_ADMIN_ADDR"]; addr == nil || !strings.Contains(string(config), stage+*addr) {
+		if addr := project.Services[stage].Environment["ROLLCALL_ADMIN_ADDR"]; addr == nil ||
+			!strings.Contains(string(config), stage+*addr) {
 			t.Errorf("Prometheus does not scrape %s", stage)
 		}
 	}
 	source, err := os.ReadFile("../../grafana/provisioning/datasources/prometheus.yaml")
-	if err != nil || !strings.Contains(string(source), "http://prometheus:9090") || !strings.Contains(string(source), "uid: prometheus") {
+	if err != nil || !strings.Contains(string(source), "http://prometheus:9090") ||
+		!strings.Contains(string(source), "uid: prometheus") {
 		t.Errorf("Grafana does not know Prometheus: %v", err)
 	}
 	dashboard, err := os.ReadFile("../../grafana/rollcall.json")
@@ -111,12 +123,15 @@ func TestComposeWatchesTheStages(t *testing.T) {
 	}
 }
 
-// Tracing and a cluster are asked for from outside; unasked, a stage has no such variable, not even an empty one.
+// Tracing and a cluster are asked for from outside; unasked, a stage has no such variable, not even
+// an empty one.
 func TestComposeTakesOptionalSettings(t *testing.T) {
 	binary := build(t)
 	optional := map[string]string{
-		"ROLLCALL_OTLP_ENDPOINT": "http://collector:4318", "OTEL_EXPORTER_OTLP_HEADERS": "a=b", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1",
-		"ROLLCALL_CLUSTER": "prod", "ROLLCALL_CLUSTER_REPLICAS": "3", "ROLLCALL_CLICKHOUSE_URL": "https://rollcall@balancer:8443/rollcall",
+		"ROLLCALL_OTLP_ENDPOINT": "http://collector:4318", "OTEL_EXPORTER_OTLP_HEADERS": "a=b",
+		"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1",
+		"ROLLCALL_CLUSTER": "prod", "ROLLCALL_CLUSTER_REPLICAS": "3",
+		"ROLLCALL_CLICKHOUSE_URL": "https://rollcall@balancer:8443/rollcall",
 	}
 	var environment []string
 	for name, value := range optional {

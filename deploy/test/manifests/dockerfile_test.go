@@ -14,7 +14,8 @@ import (
 // What distroless/base has of glibc, as far as it matters here.
 var glibc = []string{"libc.so.6", "libdl.so.2", "libpthread.so.0"}
 
-// The binary that the Dockerfile builds starts on the image that it names: a program that is linked to glibc needs a base that has it. The image runs as nobody.
+// The binary that the Dockerfile builds starts on the image that it names: a program that is linked
+// to glibc needs a base that has it. The image runs as nobody.
 func TestDockerfileFitsItsBinary(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
@@ -53,7 +54,8 @@ func TestDockerfileFitsItsBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wants := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(module)); stages[0][1] != "golang:"+wants[1] {
+	if wants := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(module)); stages[0][1] != "golang:"+
+		wants[1] {
 		t.Errorf("it builds with %s, go.mod wants %s", stages[0][1], wants[1])
 	}
 }

@@ -27,7 +27,8 @@ type objects struct {
 	configs     []corev1.ConfigMap
 }
 
-// buildKustomization is `kubectl kustomize deploy/kubernetes`, decoded strictly: a field that Kubernetes does not know, or a kind that this test does not, is an error.
+// buildKustomization is `kubectl kustomize deploy/kubernetes`, decoded strictly: a field that
+// Kubernetes does not know, or a kind that this test does not, is an error.
 func buildKustomization(t *testing.T) (all objects) {
 	t.Helper()
 	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../kubernetes")
@@ -73,12 +74,15 @@ func grown[T any](list *[]T) *T {
 
 func TestKustomizationIsBuilt(t *testing.T) {
 	all := buildKustomization(t)
-	if len(all.deployments) != 3 || len(all.jobs) != 1 || len(all.services) != 1 || len(all.scalers) != 1 || len(all.configs) != 1 {
-		t.Errorf("%d deployments, %d jobs, %d services, %d autoscalers, %d configurations", len(all.deployments), len(all.jobs), len(all.services), len(all.scalers), len(all.configs))
+	if len(all.deployments) != 3 || len(all.jobs) != 1 || len(all.services) != 1 || len(all.scalers) != 1 ||
+		len(all.configs) != 1 {
+		t.Errorf("%d deployments, %d jobs, %d services, %d autoscalers, %d configurations", len(all.deployments),
+			len(all.jobs), len(all.services), len(all.scalers), len(all.configs))
 	}
 }
 
-// Every pod runs as nobody, on a read-only file system, within limits, with the settings of a ConfigMap that the binary understands and the secrets of a Secret.
+// Every pod runs as nobody, on a read-only file system, within limits, with the settings of a
+// ConfigMap that the binary understands and the secrets of a Secret.
 func TestPodsAreLocked(t *testing.T) {
 	all := buildKustomization(t)
 	binary := build(t)
@@ -86,14 +90,17 @@ func TestPodsAreLocked(t *testing.T) {
 		if c := pod.SecurityContext; c == nil || c.RunAsNonRoot == nil || !*c.RunAsNonRoot || c.SeccompProfile == nil {
 			t.Errorf("%s: the pod may run as root", name)
 		}
-		if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.EnableServiceLinks == nil || *pod.EnableServiceLinks {
+		if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.EnableServiceLinks == nil ||
+			*pod.EnableServiceLinks {
 			t.Errorf("%s: the pod is given a token, or variables that the binary would refuse", name)
 		}
 		c := pod.Containers[0]
-		if s := c.SecurityContext; s == nil || !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || !slices.Contains(s.Capabilities.Drop, "ALL") {
+		if s := c.SecurityContext; s == nil || !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation ||
+			!slices.Contains(s.Capabilities.Drop, "ALL") {
 			t.Errorf("%s: the container is not locked", name)
 		}
-		if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
+		if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() ||
+			c.Resources.Limits.Memory().IsZero() {
 			t.Errorf("%s: requests or limits are missing", name)
 		}
 		if len(c.EnvFrom) != 1 || c.EnvFrom[0].ConfigMapRef == nil || c.EnvFrom[0].ConfigMapRef.Name != all.configs[0].Name {
@@ -105,7 +112,8 @@ func TestPodsAreLocked(t *testing.T) {
 			t.Fatalf("%s mounts no secret", name)
 		}
 		for key, value := range all.configs[0].Data {
-			if secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET"); secret && (!strings.HasSuffix(key, "_FILE") || !strings.HasPrefix(value, c.VolumeMounts[0].MountPath+"/")) {
+			if secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET"); secret &&
+				(!strings.HasSuffix(key, "_FILE") || !strings.HasPrefix(value, c.VolumeMounts[0].MountPath+"/")) {
 				t.Errorf("%s: %s is not a reference to the mounted secret", name, key)
 			}
 		}
@@ -120,11 +128,13 @@ func TestOfferedSettingsAreKnown(t *testing.T) {
 	}
 	offered := map[string]string{"ROLLCALL_CLICKHOUSE_URL": "http://rollcall@clickhouse:8123/rollcall"}
 	for line := range strings.Lines(string(text)) {
-		if name, value, is := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "#")), "="); is && strings.HasPrefix(line, "#") {
+		if name, value, is := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "#")), "="); is &&
+			strings.HasPrefix(line, "#") {
 			offered[name] = value
 		}
 	}
-	if offered["ROLLCALL_OTLP_ENDPOINT"] == "" || offered["ROLLCALL_CLUSTER"] == "" || offered["ROLLCALL_CLUSTER_REPLICAS"] == "" {
+	if offered["ROLLCALL_OTLP_ENDPOINT"] == "" || offered["ROLLCALL_CLUSTER"] == "" ||
+		offered["ROLLCALL_CLUSTER_REPLICAS"] == "" {
 		t.Errorf("neither tracing nor a cluster is offered: %v", offered)
 	}
 	binary := build(t)
@@ -144,17 +154,20 @@ func (all objects) pods() map[string]corev1.PodSpec {
 	return pods
 }
 
-// Every stage is asked whether it lives and is ready, has time to stop, more than one replica, and a budget; selectors meet what they select.
+// Every stage is asked whether it lives and is ready, has time to stop, more than one replica, and
+// a budget; selectors meet what they select.
 func TestStagesStayUp(t *testing.T) {
 	all := buildKustomization(t)
 	for _, d := range all.deployments {
 		labels := d.Spec.Template.Labels
 		c := d.Spec.Template.Spec.Containers[0]
-		if !selects(d.Spec.Selector.MatchLabels, labels) || *d.Spec.Replicas < 2 || *d.Spec.Template.Spec.TerminationGracePeriodSeconds < 16 {
+		if !selects(d.Spec.Selector.MatchLabels, labels) || *d.Spec.Replicas < 2 ||
+			*d.Spec.Template.Spec.TerminationGracePeriodSeconds < 16 {
 			t.Errorf("%s: selector, replicas or the time to stop (15 s and a little)", d.Name)
 		}
 		for what, probe := range map[string]*corev1.Probe{"/readyz": c.ReadinessProbe, "/healthz": c.LivenessProbe} {
-			if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != what || !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == probe.HTTPGet.Port.String() }) {
+			if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != what ||
+				!slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == probe.HTTPGet.Port.String() }) {
 				t.Errorf("%s: no probe of %s at one of its ports", d.Name, what)
 			}
 		}
@@ -165,7 +178,8 @@ func TestStagesStayUp(t *testing.T) {
 		}
 	}
 	for _, s := range all.services {
-		if !slices.ContainsFunc(all.deployments, func(d appsv1.Deployment) bool { return selects(s.Spec.Selector, d.Spec.Template.Labels) }) {
+		if !slices.ContainsFunc(all.deployments,
+			func(d appsv1.Deployment) bool { return selects(s.Spec.Selector, d.Spec.Template.Labels) }) {
 			t.Errorf("the service %s selects nothing", s.Name)
 		}
 	}
@@ -179,10 +193,13 @@ func TestIngestScalesOnLag(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := all.scalers[0]
-	if h.Spec.ScaleTargetRef.Kind != "Deployment" || !slices.ContainsFunc(all.deployments, func(d appsv1.Deployment) bool { return d.Name == h.Spec.ScaleTargetRef.Name && d.Name == "ingest" }) {
+	if h.Spec.ScaleTargetRef.Kind != "Deployment" ||
+		!slices.ContainsFunc(all.deployments,
+			func(d appsv1.Deployment) bool { return d.Name == h.Spec.ScaleTargetRef.Name && d.Name == "ingest" }) {
 		t.Errorf("it scales %+v", h.Spec.ScaleTargetRef)
 	}
-	if len(h.Spec.Metrics) != 1 || h.Spec.Metrics[0].External == nil || !metricExists(page, h.Spec.Metrics[0].External.Metric.Name) {
+	if len(h.Spec.Metrics) != 1 || h.Spec.Metrics[0].External == nil ||
+		!metricExists(page, h.Spec.Metrics[0].External.Metric.Name) {
 		t.Errorf("it scales on %+v", h.Spec.Metrics)
 	}
 }

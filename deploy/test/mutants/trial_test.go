@@ -60,7 +60,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// Every test is in one group: the first has what the others have not. Tests that are left out are in none.
+// Every test is in one group: the first has what the others have not. Tests that are left out are
+// in none.
 func TestGroups(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "times")
 	printed := "--- PASS: TestA (0.49s)\n    --- PASS: TestB/part (9.00s)\n--- PASS: TestB (9.01s)\n" +

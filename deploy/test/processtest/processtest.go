@@ -1,4 +1,5 @@
-// Package processtest gives tests what they need to run a command in a process of its own: its binary, and addresses for it to listen on.
+// Package processtest gives tests what they need to run a command in a process of its own: its
+// binary, and addresses for it to listen on.
 package processtest
 
 import (
@@ -8,7 +9,8 @@ import (
 	"testing"
 )
 
-// Build compiles a package of this repository, such as rollcall/cmd/rollcall, into a directory that goes with the test. The binary has the package's name.
+// Build compiles a package of this repository, such as rollcall/cmd/rollcall, into a directory that
+// goes with the test. The binary has the package's name.
 func Build(t testing.TB, pkg string) (binary string) {
 	t.Helper()
 	binary = filepath.Join(t.TempDir(), filepath.Base(pkg))
@@ -18,7 +20,8 @@ func Build(t testing.TB, pkg string) (binary string) {
 	return binary
 }
 
-// FreeAddr is an address on 127.0.0.1 that nobody listens on. Another process can still take it first: the command then fails, and says so.
+// FreeAddr is an address on 127.0.0.1 that nobody listens on. Another process can still take it
+// first: the command then fails, and says so.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -116,14 +116,19 @@ func (a ask) body() []byte {
 
 // groupings of each type: those that every workspace may ask for.
 var groupings = map[string][]string{
-	"users": {"", "model"}, "assistants": {"", "model"}, "workflows": {""}, "projects": {""}, "models": {"", "source"}, "api-keys": {"", "model"},
+	"users": {"", "model"}, "assistants": {"", "model"}, "workflows": {""}, "projects": {""}, "models": {"", "source"},
+	"api-keys": {"", "model"},
 }
 
 var dataTypes = []string{"users", "assistants", "workflows", "projects", "models", "api-keys"}
 
-var zones = []string{"", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe", "Africa/Cairo"}
+var zones = []string{
+	"", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns",
+	"Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe", "Africa/Cairo",
+}
 
-// periods draws what somebody may ask for: named ranges, dates and, for the drop-in surface, moments.
+// periods draws what somebody may ask for: named ranges, dates and, for the drop-in surface,
+// moments.
 func (a *ask) period(r *rand.Rand, now time.Time) {
 	a.Zone = zones[r.IntN(len(zones))]
 	zone, _ := time.LoadLocation(a.Zone) // the list's names exist

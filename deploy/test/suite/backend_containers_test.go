@@ -26,7 +26,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The servers that the suite runs against with the build tag containers: the images of deploy/compose.yaml.
+// The servers that the suite runs against with the build tag containers: the images of
+// deploy/compose.yaml.
 const (
 	kafkaImage      = "apache/kafka:4.1.0"
 	clickhouseImage = "clickhouse/clickhouse-server:26.5"
@@ -34,7 +35,8 @@ const (
 
 var overTLS = flag.Bool("tls", false, "speak TLS to both servers, instead of plain HTTP and Kafka")
 
-// servers are started by the first test that needs them; testcontainers' reaper removes them when the test binary has ended, however it ended.
+// servers are started by the first test that needs them; testcontainers' reaper removes them when
+// the test binary has ended, however it ended.
 var servers struct {
 	sync.Once
 	broker string
@@ -42,7 +44,8 @@ var servers struct {
 	err    error
 }
 
-// backend gives a test a Kafka broker with empty topics and a ClickHouse server with an empty, migrated database, both in containers.
+// backend gives a test a Kafka broker with empty topics and a ClickHouse server with an empty,
+// migrated database, both in containers.
 func backend(t *testing.T, topics ...string) (broker string, ch tables.Options) {
 	t.Helper()
 	servers.Do(func() { servers.err = startServers(context.Background()) })
@@ -84,10 +87,14 @@ func startClickHouse(ctx context.Context, secured *certtest.Certificate) error {
 	if secured != nil {
 		scheme = "https"
 		port = "8443/tcp"
-		files = append(files, fileOf("/etc/clickhouse-server/tls.pem", secured.PEM), fileOf("/etc/clickhouse-server/config.d/tls.xml", clickhouseTLS))
+		files = append(files, fileOf("/etc/clickhouse-server/tls.pem", secured.PEM),
+			fileOf("/etc/clickhouse-server/config.d/tls.xml", clickhouseTLS))
 	}
-	server, err := testcontainers.Run(ctx, clickhouseImage, testcontainers.WithExposedPorts("8123/tcp", "8443/tcp"), testcontainers.WithFiles(files...),
-		testcontainers.WithEnv(map[string]string{"CLICKHOUSE_USER": "suite", "CLICKHOUSE_PASSWORD": "suite", "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "1"}),
+	server, err := testcontainers.Run(ctx, clickhouseImage, testcontainers.WithExposedPorts("8123/tcp", "8443/tcp"),
+		testcontainers.WithFiles(files...),
+		testcontainers.WithEnv(map[string]string{
+			"CLICKHOUSE_USER": "suite", "CLICKHOUSE_PASSWORD": "suite", "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "1",
+		}),
 		testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForHTTP("/ping").WithPort("8123/tcp")))
 	if err != nil {
 		return err
@@ -108,13 +115,15 @@ const clickhouseTLS = `<clickhouse><https_port>8443</https_port><openSSL><server
 <certificateFile>/etc/clickhouse-server/tls.pem</certificateFile><privateKeyFile>/etc/clickhouse-server/tls.pem</privateKeyFile><verificationMode>none</verificationMode>
 </server></openSSL></clickhouse>`
 
-// fileOf is readable by whatever user the server runs as; the key is of a certificate that lives as long as the test.
+// fileOf is readable by whatever user the server runs as; the key is of a certificate that lives as
+// long as the test.
 func fileOf(path, text string) testcontainers.ContainerFile {
 	return testcontainers.ContainerFile{Reader: strings.NewReader(text), ContainerFilePath: path, FileMode: 0o644}
 }
 
-// startKafka starts one KRaft node. A broker tells its clients where it is, so the port must be known before it starts: a free one of this machine.
-// The clients' listener is not called SSL: the image's scripts would then ask for a Java key store, which a PEM file is not.
+// startKafka starts one KRaft node. A broker tells its clients where it is, so the port must be
+// known before it starts: a free one of this machine. The clients' listener is not called SSL: the
+// image's scripts would then ask for a Java key store, which a PEM file is not.
 func startKafka(ctx context.Context, secured *certtest.Certificate) error {
 	port, err := freePort()
 	if err != nil {
@@ -123,27 +132,36 @@ func startKafka(ctx context.Context, secured *certtest.Certificate) error {
 	servers.broker = "127.0.0.1:" + port
 	inside := network.MustParsePort("9092/tcp")
 	settings := map[string]string{
-		"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller", "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
-		"KAFKA_LISTENERS": "CLIENTS://:9092,CONTROLLER://:9093", "KAFKA_ADVERTISED_LISTENERS": "CLIENTS://" + servers.broker, "KAFKA_INTER_BROKER_LISTENER_NAME": "CLIENTS",
-		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT", "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-		"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1", "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
-		"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0", "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false", "KAFKA_MESSAGE_MAX_BYTES": "16777216",
+		"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
+		"KAFKA_CONTROLLER_QUORUM_VOTERS":         "1@localhost:9093",
+		"KAFKA_LISTENERS":                        "CLIENTS://:9092,CONTROLLER://:9093",
+		"KAFKA_ADVERTISED_LISTENERS":             "CLIENTS://" + servers.broker,
+		"KAFKA_INTER_BROKER_LISTENER_NAME":       "CLIENTS",
+		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":   "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"KAFKA_CONTROLLER_LISTENER_NAMES":        "CONTROLLER",
+		"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+		"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":    "1",
+		"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0", "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+		"KAFKA_MESSAGE_MAX_BYTES": "16777216",
 	}
 	var files []testcontainers.ContainerFile
 	if secured != nil {
 		files = append(files, fileOf("/tmp/tls.pem", secured.PEM))
 		for name, value := range map[string]string{
-			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:SSL,CONTROLLER:PLAINTEXT", "KAFKA_SSL_KEYSTORE_TYPE": "PEM", "KAFKA_SSL_KEYSTORE_LOCATION": "/tmp/tls.pem",
-			"KAFKA_SSL_TRUSTSTORE_TYPE": "PEM", "KAFKA_SSL_TRUSTSTORE_LOCATION": "/tmp/tls.pem",
+			"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:SSL,CONTROLLER:PLAINTEXT", "KAFKA_SSL_KEYSTORE_TYPE": "PEM",
+			"KAFKA_SSL_KEYSTORE_LOCATION": "/tmp/tls.pem",
+			"KAFKA_SSL_TRUSTSTORE_TYPE":   "PEM", "KAFKA_SSL_TRUSTSTORE_LOCATION": "/tmp/tls.pem",
 		} {
 			settings[name] = value
 		}
 	}
-	_, err = testcontainers.Run(ctx, kafkaImage, testcontainers.WithExposedPorts("9092/tcp"), testcontainers.WithFiles(files...),
+	_, err = testcontainers.Run(ctx, kafkaImage, testcontainers.WithExposedPorts("9092/tcp"),
+		testcontainers.WithFiles(files...),
 		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
 			c.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: port}}}
 		}),
-		testcontainers.WithEnv(settings), testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForLog("Kafka Server started")))
+		testcontainers.WithEnv(settings),
+		testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForLog("Kafka Server started")))
 	return err
 }
 
@@ -156,7 +174,8 @@ func freePort() (string, error) {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
-// createTopics deletes what an earlier test left, and creates the topics with four partitions. A broker deletes in the background: it is asked until it is done.
+// createTopics deletes what an earlier test left, and creates the topics with four partitions. A
+// broker deletes in the background: it is asked until it is done.
 func createTopics(t *testing.T, topics []string) {
 	t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(servers.broker), Transport: transport(), Timeout: 10 * time.Second}

@@ -10,8 +10,10 @@ import (
 	"rollcall/schema/tables"
 )
 
-// backend gives a test a broker with empty topics and an engine with an empty, migrated database. The broker is the embedded one or, by ROLLCALL_TEST_KAFKA=real,
-// Apache Kafka; the engine is the embedded one. With the build tag containers, both are servers in containers (backend_containers_test.go).
+// backend gives a test a broker with empty topics and an engine with an empty, migrated database.
+// The broker is the embedded one or, by ROLLCALL_TEST_KAFKA=real, Apache Kafka; the engine is the
+// embedded one. With the build tag containers, both are servers in containers
+// (backend_containers_test.go).
 func backend(t *testing.T, topics ...string) (broker string, ch tables.Options) {
 	return kafkatest.Open(t, topics...).Addr, enginetest.Database(t)
 }

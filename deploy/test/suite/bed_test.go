@@ -48,7 +48,10 @@ func newBed(t *testing.T) *bed {
 }
 
 func newBedOn(t *testing.T, broker string, ch, shard tables.Options) *bed {
-	b := &bed{t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{}, files: map[string][]byte{}}
+	b := &bed{
+		t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{},
+		files: map[string][]byte{},
+	}
 	b.broker = broker
 	b.ch = ch
 	b.shard = shard
@@ -69,7 +72,8 @@ func (b *bed) must(err error) {
 
 // serve starts the export service; limits are out of the way.
 func (b *bed) serve() {
-	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, MaxConcurrentPerOrg: 64}, b.ch, quiet(b.t), prometheus.NewRegistry())
+	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, MaxConcurrentPerOrg: 64}, b.ch,
+		quiet(b.t), prometheus.NewRegistry())
 	b.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -98,7 +102,8 @@ func (b *bed) send(records []traffic.Record) {
 	}
 }
 
-// ingest runs one ingest until everything that was produced is committed, stops it, and settles the oracle's conflicts by what the log says.
+// ingest runs one ingest until everything that was produced is committed, stops it, and settles the
+// oracle's conflicts by what the log says.
 func (b *bed) ingest(change func(*ingest.Config)) {
 	b.t.Helper()
 	cfg := ingest.Config{Brokers: []string{b.broker}, Topics: topics, Secret: secret, TLS: security.tls}

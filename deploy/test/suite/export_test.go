@@ -23,10 +23,12 @@ import (
 
 var (
 	events   = flag.Int("events", 2000, "how many random events")
-	requests = flag.Int("requests", 1, "random requests per workspace, data type and grouping in each state of the rollups")
+	requests = flag.Int("requests", 1,
+		"random requests per workspace, data type and grouping in each state of the rollups")
 )
 
-// The whole promise: whatever arrives in whatever order, every export is what the oracle computes, wherever its days are read from.
+// The whole promise: whatever arrives in whatever order, every export is what the oracle computes,
+// wherever its days are read from.
 func TestEveryExportIsTheOracles(t *testing.T) {
 	b := newBed(t)
 	b.send(traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events, Topics: topics}))
@@ -74,14 +76,17 @@ func (b *bed) with(t *testing.T) *bed {
 	return &sub
 }
 
-// rolledUp holds the share of slices with a manifest near to what the test means to look at. Those whose rollups' time ends within the hour are rolled up no
-// more: after 23:00 UTC these are a day's.
+// rolledUp holds the share of slices with a manifest near to what the test means to look at. Those
+// whose rollups' time ends within the hour are rolled up no more: after 23:00 UTC these are a
+// day's.
 func (b *bed) rolledUp(share float64) {
 	b.t.Helper()
 	var all, done uint64
-	b.must(b.conn.QueryRow(b.t.Context(), `SELECT uniqExact(org_id, day), uniqExactIf((org_id, day), (org_id, day) IN (SELECT org_id, day FROM slices FINAL WHERE dead = 0)) FROM marks
+	b.must(b.conn.QueryRow(b.t.Context(),
+		`SELECT uniqExact(org_id, day), uniqExactIf((org_id, day), (org_id, day) IN (SELECT org_id, day FROM slices FINAL WHERE dead = 0)) FROM marks
 WHERE toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > now() + INTERVAL 1 HOUR`).Scan(&all, &done))
-	if got := float64(done) / float64(all); all < 100 || got < share-0.3 || got > share+0.3 || share == 1 && done != all || share == 0 && done != 0 {
+	if got := float64(done) / float64(all); all < 100 || got < share-0.3 || got > share+0.3 || share == 1 && done != all ||
+		share == 0 && done != 0 {
 		b.t.Fatalf("%d of %d slices are rolled up, this part of the test is about %g of them", done, all, share)
 	}
 }
@@ -105,8 +110,9 @@ func (b *bed) byMonths() {
 	}
 }
 
-// workspaces are those whose exports are held against the oracle's: with -short, which CI gives the run with the race detector, only the one that has every setting.
-// The log is compared whole in any case.
+// workspaces are those whose exports are held against the oracle's: with -short, which CI gives the
+// run with the race detector, only the one that has every setting. The log is compared whole in any
+// case.
 func workspaces() []string {
 	if testing.Short() {
 		return []string{traffic.Full}
@@ -165,8 +171,9 @@ func random(r *rand.Rand, now time.Time) ask {
 	return a
 }
 
-// check asks and holds the answer against the oracle's; the error says where they differ. Days begin at quarters of an hour, whatever the zone: if one began
-// meanwhile, the two may have been of different days, and it asks again.
+// check asks and holds the answer against the oracle's; the error says where they differ. Days
+// begin at quarters of an hour, whatever the zone: if one began meanwhile, the two may have been of
+// different days, and it asks again.
 func (b *bed) check(a ask) error {
 	b.t.Helper()
 	for {

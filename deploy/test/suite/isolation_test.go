@@ -10,7 +10,8 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// A workspace's key reaches its own data and nothing else, whatever is asked for. The stranger knows every id of the others: it can name them, and gets nothing.
+// A workspace's key reaches its own data and nothing else, whatever is asked for. The stranger
+// knows every id of the others: it can name them, and gets nothing.
 func TestAKeyReachesNothingOfOthers(t *testing.T) {
 	b := newBed(t)
 	b.send(traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: 400, Topics: topics}))
@@ -32,7 +33,8 @@ func TestAKeyReachesNothingOfOthers(t *testing.T) {
 			t.Errorf("%s: %d rows, %v", dataType, len(rows), err)
 		}
 		for _, name := range []string{"org", "org_id", "workspace", "Org_ID"} {
-			if status, body := b.call(stranger, http.MethodGet, path+"&"+name+"="+url.QueryEscape(traffic.Full), nil); status != http.StatusBadRequest {
+			if status, body := b.call(stranger, http.MethodGet, path+"&"+name+"="+url.QueryEscape(traffic.Full),
+				nil); status != http.StatusBadRequest {
 				t.Errorf("%s with %s: status %d: %.200s", dataType, name, status, body)
 			}
 		}
@@ -40,11 +42,13 @@ func TestAKeyReachesNothingOfOthers(t *testing.T) {
 		a.Format = "json"
 		a.Zone = "UTC"
 		a.ToZone = "UTC"
-		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json", a.body()); status != http.StatusNotFound {
+		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json",
+			a.body()); status != http.StatusNotFound {
 			t.Errorf("%s by the drop-in surface: status %d: %.200s", dataType, status, body)
 		}
 		withOrg := strings.Replace(string(a.body()), "{", `{"org_id":"full",`, 1)
-		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json", []byte(withOrg)); status == http.StatusOK {
+		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json",
+			[]byte(withOrg)); status == http.StatusOK {
 			t.Errorf("%s by the drop-in surface with org_id: %.200s", dataType, body)
 		}
 	}

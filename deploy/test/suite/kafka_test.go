@@ -16,8 +16,11 @@ func (b *bed) produce(records []traffic.Record) {
 	b.t.Helper()
 	partition := rand.New(rand.NewPCG(*seed, uint64(len(records))))
 	w := &kafka.Writer{
-		Addr: kafka.TCP(b.broker), Transport: transport(), BatchTimeout: time.Millisecond, BatchBytes: 8 << 20, RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
-		Balancer: kafka.BalancerFunc(func(_ kafka.Message, partitions ...int) int { return partitions[partition.IntN(len(partitions))] }),
+		Addr: kafka.TCP(b.broker), Transport: transport(), BatchTimeout: time.Millisecond, BatchBytes: 8 << 20,
+		RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
+		Balancer: kafka.BalancerFunc(func(_ kafka.Message, partitions ...int) int {
+			return partitions[partition.IntN(len(partitions))]
+		}),
 	}
 	defer w.Close()
 	for chunk := range slices.Chunk(records, 500) {

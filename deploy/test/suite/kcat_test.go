@@ -18,8 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of testdata/kcat instead of comparing with them")
 
-// Real input: a client that is not ours writes the events of testdata/kcat, in both content modes, and the files come out as committed. The same events again change no
-// byte. YYYY-MM in the test data stands for the last month, so that they never get too old.
+// Real input: a client that is not ours writes the events of testdata/kcat, in both content modes,
+// and the files come out as committed. The same events again change no byte. YYYY-MM in the test
+// data stands for the last month, so that they never get too old.
 func TestEventsWrittenByKcatGiveTheGoldenFiles(t *testing.T) {
 	b := newBed(t)
 	month := time.Date(b.now.UTC().Year(), b.now.UTC().Month()-1, 1, 0, 0, 0, 0, time.UTC).Format("2006-01")
@@ -35,13 +36,15 @@ func TestEventsWrittenByKcatGiveTheGoldenFiles(t *testing.T) {
 	}
 }
 
-// kcat sends every file: structured events line by line, binary ones with the headers beside them. Then it waits until they are ingested.
+// kcat sends every file: structured events line by line, binary ones with the headers beside them.
+// Then it waits until they are ingested.
 func (b *bed) kcat(month string) {
 	b.t.Helper()
 	structured, err := filepath.Glob("testdata/kcat/structured/*.jsonl")
 	b.must(err)
 	for _, file := range structured {
-		b.run("kcat", append([]string{"-P", "-b", b.broker, "-t", topics[0], "-z", "lz4", "-l", b.dated(file, month)}, security.kcat...)...)
+		b.run("kcat", append([]string{"-P", "-b", b.broker, "-t", topics[0], "-z", "lz4", "-l", b.dated(file, month)},
+			security.kcat...)...)
 		for line := range bytes.Lines(b.text(file, month)) {
 			b.oracle.Add(oracle.Record{Value: line}, b.now)
 		}

@@ -8,8 +8,9 @@ import (
 	"rollcall/deploy/test/suite/oracle"
 )
 
-// compareLog reads the event log and the entities as a set, settles the oracle's conflicts by it, and fails if they are not exactly the oracle's events: every row one
-// of the copies that were sent, whole, and no event more or less.
+// compareLog reads the event log and the entities as a set, settles the oracle's conflicts by it,
+// and fails if they are not exactly the oracle's events: every row one of the copies that were
+// sent, whole, and no event more or less.
 func (b *bed) compareLog() {
 	b.t.Helper()
 	log := b.log()
@@ -38,14 +39,16 @@ func (b *bed) compareLog() {
 func (b *bed) log() map[oracle.Identity]oracle.Event {
 	b.t.Helper()
 	found := map[oracle.Identity]oracle.Event{}
-	b.read(found, `SELECT org_id AS Org, toString(day) AS Day, concat('usage.', toString(type), '.v1') AS Type, source AS Source, id AS ID, toUnixTimestamp64Milli(time) AS Time,
+	b.read(found,
+		`SELECT org_id AS Org, toString(day) AS Day, concat('usage.', toString(type), '.v1') AS Type, source AS Source, id AS ID, toUnixTimestamp64Milli(time) AS Time,
 		user_id AS User, channel AS Channel, action AS Action, assistant_id AS Assistant, project_id AS Project, workflow_id AS Workflow, conversation_id AS Conversation,
 		api_key_id AS APIKey, model AS Model, client AS Client, provider AS Provider, deployment AS Deployment, byok AS BYOK,
 		toInt64(prompt_tokens) AS Prompt, toInt64(completion_tokens) AS Completion, toInt64(cached_prompt_tokens) AS CachedPrompt,
 		toInt64(cache_creation_tokens) AS CacheCreation, toInt64(cost_usd * toDecimal128(1000000000, 0)) AS Cost,
 		run_id AS Run, status AS Status, error_type AS ErrorType, trigger AS Trigger, toInt64(duration_ms) AS Duration
 		FROM events FINAL WHERE bitAnd(version, 1) = 0`)
-	b.read(found, `SELECT org_id AS Org, toString(day) AS Day, 'usage.entity.v1' AS Type, source AS Source, id AS ID, toUnixTimestamp64Milli(time) AS Time,
+	b.read(found,
+		`SELECT org_id AS Org, toString(day) AS Day, 'usage.entity.v1' AS Type, source AS Source, id AS ID, toUnixTimestamp64Milli(time) AS Time,
 		toString(kind) AS Kind, entity_id AS Entity, deleted AS Deleted, name AS Name, email AS Email, role AS Role, ifNull(toString(joined_at), '') AS Joined,
 		department AS Department, description AS Description, url AS URL, owner_id AS Owner, has_settings AS HasSettings,
 		toBool(has_settings AND user_level_data) AS UserLevelData, toBool(has_settings AND byok) AS BYOKSetting, toBool(has_settings AND workflows) AS Workflows,
@@ -73,7 +76,9 @@ func (b *bed) read(into map[oracle.Identity]oracle.Event, query string) {
 		var r row
 		b.must(rows.Scan(r.fields(rows.Columns())...))
 		e := r.Event
-		e.Settings = oracle.Settings{UserLevelData: r.UserLevelData, BYOK: r.BYOKSetting, Workflows: r.Workflows, Pseudonymize: r.Pseudonymize}
+		e.Settings = oracle.Settings{
+			UserLevelData: r.UserLevelData, BYOK: r.BYOKSetting, Workflows: r.Workflows, Pseudonymize: r.Pseudonymize,
+		}
 		id := oracle.Identity{Org: e.Org, Day: r.Day, Type: e.Type, Source: e.Source, ID: e.ID}
 		if _, twice := into[id]; twice {
 			b.t.Errorf("%+v is in the log twice", id)
@@ -88,13 +93,19 @@ func (r *row) fields(columns []string) (pointers []any) {
 	e := &r.Event
 	byName := map[string]any{
 		"Org": &e.Org, "Day": &r.Day, "Type": &e.Type, "Source": &e.Source, "ID": &e.ID, "Time": &e.Time,
-		"User": &e.User, "Channel": &e.Channel, "Action": &e.Action, "Assistant": &e.Assistant, "Project": &e.Project, "Workflow": &e.Workflow,
-		"Conversation": &e.Conversation, "APIKey": &e.APIKey, "Model": &e.Model, "Client": &e.Client, "Provider": &e.Provider, "Deployment": &e.Deployment, "BYOK": &e.BYOK,
-		"Prompt": &e.Prompt, "Completion": &e.Completion, "CachedPrompt": &e.CachedPrompt, "CacheCreation": &e.CacheCreation, "Cost": &e.Cost,
-		"Run": &e.Run, "Status": &e.Status, "ErrorType": &e.ErrorType, "Trigger": &e.Trigger, "Duration": &e.Duration,
-		"Kind": &e.Kind, "Entity": &e.Entity, "Deleted": &e.Deleted, "Name": &e.Name, "Email": &e.Email, "Role": &e.Role, "Joined": &e.Joined,
-		"Department": &e.Department, "Description": &e.Description, "URL": &e.URL, "Owner": &e.Owner, "HasSettings": &e.HasSettings,
-		"UserLevelData": &r.UserLevelData, "BYOKSetting": &r.BYOKSetting, "Workflows": &r.Workflows, "Pseudonymize": &r.Pseudonymize,
+		"User": &e.User, "Channel": &e.Channel, "Action": &e.Action, "Assistant": &e.Assistant, "Project": &e.Project,
+		"Workflow":     &e.Workflow,
+		"Conversation": &e.Conversation, "APIKey": &e.APIKey, "Model": &e.Model, "Client": &e.Client, "Provider": &e.Provider,
+		"Deployment": &e.Deployment, "BYOK": &e.BYOK,
+		"Prompt": &e.Prompt, "Completion": &e.Completion, "CachedPrompt": &e.CachedPrompt, "CacheCreation": &e.CacheCreation,
+		"Cost": &e.Cost,
+		"Run":  &e.Run, "Status": &e.Status, "ErrorType": &e.ErrorType, "Trigger": &e.Trigger, "Duration": &e.Duration,
+		"Kind": &e.Kind, "Entity": &e.Entity, "Deleted": &e.Deleted, "Name": &e.Name, "Email": &e.Email, "Role": &e.Role,
+		"Joined":     &e.Joined,
+		"Department": &e.Department, "Description": &e.Description, "URL": &e.URL, "Owner": &e.Owner,
+		"HasSettings":   &e.HasSettings,
+		"UserLevelData": &r.UserLevelData, "BYOKSetting": &r.BYOKSetting, "Workflows": &r.Workflows,
+		"Pseudonymize": &r.Pseudonymize,
 	}
 	for _, name := range columns {
 		pointers = append(pointers, byName[strings.TrimSpace(name)])

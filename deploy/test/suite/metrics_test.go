@@ -24,7 +24,8 @@ func (b *bed) count(query string) (n uint64) {
 	return n
 }
 
-// counter is the sum of the last ingest's counter over the series that have this value in any of their labels.
+// counter is the sum of the last ingest's counter over the series that have this value in any of
+// their labels.
 func (b *bed) counter(name, label string) (total float64) {
 	b.t.Helper()
 	families, err := b.metrics.Gather()

@@ -14,7 +14,8 @@ import (
 	"rollcall/ingest"
 )
 
-// Of conflicting copies the same one wins whatever the order of arrival, batches and partitions; and so every file is the same, byte for byte.
+// Of conflicting copies the same one wins whatever the order of arrival, batches and partitions;
+// and so every file is the same, byte for byte.
 func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 	now := time.Now()
 	records := traffic.Make(traffic.Config{Seed: *seed, Now: now, Events: *events / 4, Topics: topics})
@@ -51,7 +52,8 @@ func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 	})
 }
 
-// The same records again, to other partitions, change no byte of any file: neither where slices are read from the log nor where they are rolled up.
+// The same records again, to other partitions, change no byte of any file: neither where slices are
+// read from the log nor where they are rolled up.
 func TestAReplayChangesNothing(t *testing.T) {
 	b := newBed(t)
 	records := traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events / 4, Topics: topics})
@@ -61,7 +63,8 @@ func TestAReplayChangesNothing(t *testing.T) {
 	_, err := b.roll().Once(t.Context())
 	b.must(err)
 	b.sameFiles(before)
-	rand.New(rand.NewPCG(*seed, 2)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+	rand.New(rand.NewPCG(*seed, 2)).Shuffle(len(records),
+		func(i, j int) { records[i], records[j] = records[j], records[i] })
 	b.send(records)
 	b.ingest(nil)
 	b.sameFiles(before)
@@ -72,12 +75,14 @@ func TestAReplayChangesNothing(t *testing.T) {
 	b.send(traffic.Make(traffic.Config{Seed: *seed + 1, Now: b.now, Events: 20, Topics: topics}))
 	b.ingest(nil)
 	after := b.allFiles() // compared with the earlier ones by their tags
-	if changed := len(slices.DeleteFunc(slices.Collect(maps.Keys(after)), func(name string) bool { return bytes.Equal(after[name], before[name]) })); changed == 0 {
+	if changed := len(slices.DeleteFunc(slices.Collect(maps.Keys(after)),
+		func(name string) bool { return bytes.Equal(after[name], before[name]) })); changed == 0 {
 		t.Error("20 new events changed no file: the tags were not put to the test")
 	}
 }
 
-// allFiles are one file of each data type and workspace, and of each grouping of one of them, over most of the year.
+// allFiles are one file of each data type and workspace, and of each grouping of one of them, over
+// most of the year.
 func (b *bed) allFiles() map[string][]byte {
 	b.t.Helper()
 	all := map[string][]byte{}
@@ -90,7 +95,12 @@ func (b *bed) allFiles() map[string][]byte {
 				groups = groups[:1]
 			}
 			for _, group := range groups {
-				a := ask{Query: oracle.Query{Org: org, Type: dataType, GroupBy: group, From: b.now.AddDate(0, -11, 0).Format("2006-01-02"), To: b.now.AddDate(0, 0, 2).Format("2006-01-02")}}
+				a := ask{
+					Query: oracle.Query{
+						Org: org, Type: dataType, GroupBy: group, From: b.now.AddDate(0, -11, 0).Format("2006-01-02"),
+						To: b.now.AddDate(0, 0, 2).Format("2006-01-02"),
+					},
+				}
 				status, body := b.answer(a)
 				if err := statusError(status, body, http.StatusOK); err != nil {
 					b.t.Fatalf("%s: %v", a, err)

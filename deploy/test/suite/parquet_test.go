@@ -14,7 +14,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// fromParquet reads a Parquet file back as one JSON object per line, for the oracle: dates as YYYY-MM-DD, decimals as numbers, maps as objects in their own order.
+// fromParquet reads a Parquet file back as one JSON object per line, for the oracle: dates as
+// YYYY-MM-DD, decimals as numbers, maps as objects in their own order.
 func fromParquet(file []byte) ([]byte, error) {
 	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
 	if err != nil {

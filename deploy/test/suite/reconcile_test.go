@@ -55,7 +55,8 @@ func (b *bed) reconcile(r *rand.Rand) {
 			b.equal(a, "the assistants of a user", users.cell("assistants_to_messages", i), users.cell("messages_assistants", i))
 			b.equal(a, "the projects of a user", users.cell("projects_to_messages", i), users.cell("messages_projects", i))
 			b.equal(a, "the actions of a user", users.cell("action_to_messages", i), users.cell("action_messages", i))
-			b.equal(a, "the tokens of a user", users.cell("model_to_tokens", i), new(big.Rat).Add(users.cell("sum_prompt_tokens", i), users.cell("sum_completion_tokens", i)))
+			b.equal(a, "the tokens of a user", users.cell("model_to_tokens", i),
+				new(big.Rat).Add(users.cell("sum_prompt_tokens", i), users.cell("sum_completion_tokens", i)))
 			b.equal(a, "the costs of a user", users.cell("model_to_cost_usd", i), users.cell("total_cost_usd", i))
 		}
 		grouped := a
@@ -96,7 +97,8 @@ func (b *bed) sheet(a ask, dataType string) sheet {
 	return s
 }
 
-// withoutUser is how many token events of the period name no user, by the oracle: no export shows it.
+// withoutUser is how many token events of the period name no user, by the oracle: no export shows
+// it.
 func (b *bed) withoutUser(a ask) *big.Rat {
 	b.t.Helper()
 	a.Now = b.now

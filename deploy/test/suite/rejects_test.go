@@ -24,7 +24,8 @@ const goodMessage = `{"org_id":"full","user_id":"u","channel":"chat"}`
 // envelope is a record in structured mode; id is set by the caller's text.
 func envelope(id, kind, when, data string) traffic.Record {
 	return traffic.Record{Topic: topics[0], Key: []byte("full"),
-		Value: fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"/rules","type":%q,"time":%q,"data":%s}`, id, kind, when, data)}
+		Value: fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"/rules","type":%q,"time":%q,"data":%s}`, id, kind,
+			when, data)}
 }
 
 func padded(r traffic.Record, size int) traffic.Record {
@@ -46,15 +47,17 @@ func brokenRules(now time.Time) []brokenRule {
 		return r
 	}
 	binary := func(id string, headers ...traffic.Header) traffic.Record {
-		return traffic.Record{Topic: topics[0], Value: []byte(goodMessage), Headers: append([]traffic.Header{{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: []byte(id)},
-			{Key: "ce_source", Value: []byte("/rules")}, {Key: "ce_type", Value: []byte("usage.message.v1")}}, headers...)}
+		return traffic.Record{Topic: topics[0], Value: []byte(goodMessage),
+			Headers: append([]traffic.Header{{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: []byte(id)},
+				{Key: "ce_source", Value: []byte("/rules")}, {Key: "ce_type", Value: []byte("usage.message.v1")}}, headers...)}
 	}
 	typed := func(r traffic.Record, contentType string) traffic.Record { // as official SDKs send it: the attributes twice
 		r.Headers = append(binary("headers").Headers, traffic.Header{Key: "content-type", Value: []byte(contentType)})
 		return r
 	}
 	token := func(id, count string) traffic.Record {
-		return envelope(id, "usage.token.v1", at, `{"org_id":"full","user_id":"u","model":"m","prompt_tokens":1,"completion_tokens":`+count+`}`)
+		return envelope(id, "usage.token.v1", at,
+			`{"org_id":"full","user_id":"u","model":"m","prompt_tokens":1,"completion_tokens":`+count+`}`)
 	}
 	earliest := now.UTC().AddDate(-1, 0, 0).Truncate(24 * time.Hour)
 	if earliest.Day() != now.UTC().Day() { // 29 February a year later
@@ -67,32 +70,42 @@ func brokenRules(now time.Time) []brokenRule {
 		{"invalid UTF-8", "malformed_json", value(good("r4"), `"u"`, "\"\xff\""), value(good("n4"), `"u"`, `"ÿ\ud83d"`)},
 		{"another specversion", "not_cloudevent", value(good("r5"), `"1.0"`, `"1"`), good("n5")},
 		{"no source", "not_cloudevent", value(good("r6"), `"source":"/rules",`, ""), good("n6")},
-		{"data_base64", "not_cloudevent", value(good("r7"), `"data":`, `"data_base64":"e30=","data":`), value(good("n7"), `"data":`, `"data_base64":null,"data":`)},
+		{"data_base64", "not_cloudevent", value(good("r7"), `"data":`, `"data_base64":"e30=","data":`),
+			value(good("n7"), `"data":`, `"data_base64":null,"data":`)},
 		{"a type of the future", "unknown_type", envelope("r8", "usage.message.v2", at, goodMessage), good("n8")},
-		{"a message to no assistant", "missing_field", message("r9", `{"org_id":"full","user_id":"u","channel":"assistant","assistant_id":null}`),
+		{"a message to no assistant", "missing_field",
+			message("r9", `{"org_id":"full","user_id":"u","channel":"assistant","assistant_id":null}`),
 			message("n9", `{"org_id":"full","user_id":"u","channel":"assistant","assistant_id":"a"}`)},
-		{"binary without time", "missing_field", binary("r10"), binary("n10", traffic.Header{Key: "ce_time", Value: []byte(at)})},
-		{"a channel in capitals", "invalid_value", message("r11", `{"org_id":"full","user_id":"u","channel":"Chat"}`), good("n11")},
+		{"binary without time", "missing_field", binary("r10"),
+			binary("n10", traffic.Header{Key: "ce_time", Value: []byte(at)})},
+		{"a channel in capitals", "invalid_value", message("r11", `{"org_id":"full","user_id":"u","channel":"Chat"}`),
+			good("n11")},
 		{"a count of 2^32", "invalid_value", token("r12", "4294967296"), token("n12", "4294967295")},
 		{"a count with an exponent", "invalid_value", token("r13", "1e3"), token("n13", "1000")},
-		{"a user id of 257 bytes", "invalid_value", value(good("r14"), `"u"`, `"`+strings.Repeat("u", 257)+`"`), value(good("n14"), `"u"`, `"`+strings.Repeat("u", 256)+`"`)},
+		{"a user id of 257 bytes", "invalid_value", value(good("r14"), `"u"`, `"`+strings.Repeat("u", 257)+`"`),
+			value(good("n14"), `"u"`, `"`+strings.Repeat("u", 256)+`"`)},
 		{"second 61", "invalid_value", value(good("r15"), at, minute+":61Z"), value(good("n15"), at, minute+":60Z")},
-		{"the millisecond before the earliest date", "too_old", timed("r16", earliest.Add(-time.Millisecond)), timed("n16", earliest)},
+		{"the millisecond before the earliest date", "too_old", timed("r16", earliest.Add(-time.Millisecond)),
+			timed("n16", earliest)},
 		{"a batch by its content type", "not_cloudevent", typed(good("r18"), "application/cloudevents-batch+json"),
 			typed(good("n18"), "application/cloudevents+json")},
-		{"a cost text of 10 digits when written out", "invalid_value", token("r19", `1,"cost_usd":"1.5E-9"`), token("n19", `1,"cost_usd":"15E-9"`)},
-		{"more than 24 hours ahead", "in_future", timed("r17", now.Add(24*time.Hour+time.Minute)), timed("n17", now.Add(24*time.Hour-time.Minute))},
+		{"a cost text of 10 digits when written out", "invalid_value", token("r19", `1,"cost_usd":"1.5E-9"`),
+			token("n19", `1,"cost_usd":"15E-9"`)},
+		{"more than 24 hours ahead", "in_future", timed("r17", now.Add(24*time.Hour+time.Minute)),
+			timed("n17", now.Add(24*time.Hour-time.Minute))},
 	}
 }
 
-// Each reason: the record is kept whole, counted, and blocks nothing; what is only just valid is stored.
+// Each reason: the record is kept whole, counted, and blocks nothing; what is only just valid is
+// stored.
 func TestARejectedRecordIsKeptWholeAndBlocksNothing(t *testing.T) {
 	b := newBed(t)
 	b.now = awayFromMidnight(b)
 	rules := brokenRules(b.now)
 	want := map[string]float64{}
-	w := &kafka.Writer{Addr: kafka.TCP(b.broker), Transport: transport(), BatchBytes: 8 << 20, BatchTimeout: time.Millisecond,
-		Balancer: kafka.BalancerFunc(func(kafka.Message, ...int) int { return 2 })}
+	w := &kafka.Writer{Addr: kafka.TCP(b.broker), Transport: transport(), BatchBytes: 8 << 20,
+		BatchTimeout: time.Millisecond,
+		Balancer:     kafka.BalancerFunc(func(kafka.Message, ...int) int { return 2 })}
 	defer w.Close()
 	for _, rule := range rules {
 		want[rule.reason]++
@@ -126,8 +139,10 @@ func (b *bed) keptWhole(offset int64, rule brokenRule) {
 	var reason, detail, key, value, sum string
 	var size uint64
 	var headers [][]any
-	err := b.conn.QueryRow(b.t.Context(), `SELECT reason, detail, key, value, hex(value_sha256), value_size, headers FROM rejects FINAL
-		WHERE topic = {topic:String} AND partition = 2 AND offset = {offset:Int64}`, named("topic", rule.broken.Topic), named("offset", offset)).
+	err := b.conn.QueryRow(b.t.Context(),
+		`SELECT reason, detail, key, value, hex(value_sha256), value_size, headers FROM rejects FINAL
+		WHERE topic = {topic:String} AND partition = 2 AND offset = {offset:Int64}`, named("topic", rule.broken.Topic),
+		named("offset", offset)).
 		Scan(&reason, &detail, &key, &value, &sum, &size, &headers)
 	if err != nil {
 		b.t.Errorf("%s: %v", rule.name, err)
@@ -138,8 +153,10 @@ func (b *bed) keptWhole(offset int64, rule brokenRule) {
 	if rule.reason != "too_large" {
 		kept = string(sent)
 	}
-	if reason != rule.reason || detail == "" || key != string(rule.broken.Key) || value != kept || size != uint64(len(sent)) || sum != fmt.Sprintf("%X", sha256.Sum256(sent)) {
-		b.t.Errorf("%s: kept as %s (%s), key %q, %d of %d bytes, sha256 %s", rule.name, reason, detail, key, len(value), size, sum)
+	if reason != rule.reason || detail == "" || key != string(rule.broken.Key) || value != kept ||
+		size != uint64(len(sent)) || sum != fmt.Sprintf("%X", sha256.Sum256(sent)) {
+		b.t.Errorf("%s: kept as %s (%s), key %q, %d of %d bytes, sha256 %s", rule.name, reason, detail, key, len(value), size,
+			sum)
 	}
 	if len(headers) != len(rule.broken.Headers) {
 		b.t.Errorf("%s: %d headers of %d", rule.name, len(headers), len(rule.broken.Headers))
@@ -152,7 +169,8 @@ func (b *bed) keptWhole(offset int64, rule brokenRule) {
 	}
 }
 
-// awayFromMidnight waits, near the end of a UTC day, for the next: dates are judged when a record is read, and when an export is asked for.
+// awayFromMidnight waits, near the end of a UTC day, for the next: dates are judged when a record
+// is read, and when an export is asked for.
 func awayFromMidnight(b *bed) time.Time {
 	b.eventually(func() error {
 		if now := time.Now().UTC(); now.Add(75*time.Second).Day() != now.Day() {

@@ -6,7 +6,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// security is how the broker is spoken to, where that is not in plain text: the backend in containers sets it before the first test's first record.
+// security is how the broker is spoken to, where that is not in plain text: the backend in
+// containers sets it before the first test's first record.
 var security struct {
 	tls  *tls.Config
 	kcat []string // the same, as kcat's arguments

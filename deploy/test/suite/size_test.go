@@ -24,12 +24,14 @@ import (
 	"rollcall/schema/tables"
 )
 
-// BenchmarkSize shows that the service streams: how much memory its process, `rollcall export`, has resident at most, does not depend on how large the answer is.
+// BenchmarkSize shows that the service streams: how much memory its process, `rollcall export`, has
+// resident at most, does not depend on how large the answer is.
 //
 //	go test ./deploy/test/suite -run '^$' -bench Size -benchtime 1x
 //
-// It fills the log with 200,000 users over 12 months, 4.8 million messages, and one user with 50,000 map keys; rolls all of it up; and asks for the users of each
-// workspace in each format. It fails if a large answer takes 32 MiB more than one of 1,000 users.
+// It fills the log with 200,000 users over 12 months, 4.8 million messages, and one user with
+// 50,000 map keys; rolls all of it up; and asks for the users of each workspace in each format. It
+// fails if a large answer takes 32 MiB more than one of 1,000 users.
 func BenchmarkSize(b *testing.B) {
 	s := newSizes(b)
 	s.fill("small", 1_000, 24, "''")
@@ -47,7 +49,8 @@ func BenchmarkSize(b *testing.B) {
 					if org == "small" {
 						small = max(small, resident)
 					} else if resident > small+32<<20 {
-						b.Errorf("%d MiB resident for an answer of %d MB, %d MiB for a small one", resident>>20, answer/1_000_000, small>>20)
+						b.Errorf("%d MiB resident for an answer of %d MB, %d MiB for a small one", resident>>20, answer/1_000_000,
+							small>>20)
 					}
 				}
 			})
@@ -81,7 +84,8 @@ func newSizes(b *testing.B) *sizes {
 
 func (s *sizes) serve() {
 	s.address = processtest.FreeAddr(s.B)
-	service := exec.Command(processtest.Build(s.B, "rollcall/cmd/rollcall"), "export", "--clickhouse-url", s.ch.URL, "--http-addr", s.address, "--admin-addr", processtest.FreeAddr(s.B), "--log-level", "error")
+	service := exec.Command(processtest.Build(s.B, "rollcall/cmd/rollcall"), "export", "--clickhouse-url", s.ch.URL,
+		"--http-addr", s.address, "--admin-addr", processtest.FreeAddr(s.B), "--log-level", "error")
 	service.Stderr = os.Stderr
 	if err := service.Start(); err != nil {
 		s.Fatal(err)
@@ -101,7 +105,8 @@ func (s *sizes) serve() {
 	}
 }
 
-// fill stores so many messages of each user, evenly over the twelve months, in the engine itself: the way through Kafka is not what is measured.
+// fill stores so many messages of each user, evenly over the twelve months, in the engine itself:
+// the way through Kafka is not what is measured.
 func (s *sizes) fill(org string, users, each int, assistant string) {
 	const events = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, assistant_id, conversation_id, model)
 SELECT {org:String}, toDate(time), 'message', reinterpretAsFixedString(sipHash128({org:String}, number)), bitAnd(sipHash64(number), 18446744073709551614),
@@ -113,7 +118,8 @@ SELECT {org:String}, '2020-01-01', reinterpretAsFixedString(sipHash128('entity',
 	concat('entity-', toString(number)), concat('Name of ', toString(number)), concat(toString(number), '@size.test') FROM numbers({users:UInt64})`
 	const marks = "INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-0000-0000-000000000001'), 1 FROM events WHERE org_id = {org:String}"
 	for _, statement := range []string{fmt.Sprintf(events, assistant), entities, marks} {
-		err := s.conn.Exec(s.Context(), statement, clickhouse.Named("org", org), clickhouse.Named("users", users), clickhouse.Named("events", users*each),
+		err := s.conn.Exec(s.Context(), statement, clickhouse.Named("org", org), clickhouse.Named("users", users),
+			clickhouse.Named("events", users*each),
 			clickhouse.Named("from", s.from.Time().Unix()), clickhouse.Named("span", int64(s.to+1-s.from)*86400))
 		if err != nil {
 			s.Fatalf("fill the log of %s: %v", org, err)
@@ -122,7 +128,8 @@ SELECT {org:String}, '2020-01-01', reinterpretAsFixedString(sipHash128('entity',
 }
 
 func (s *sizes) roll() {
-	worker, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, s.ch, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	worker, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, s.ch, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -131,7 +138,8 @@ func (s *sizes) roll() {
 	}
 }
 
-// ask reads the whole export, and gives its size and the most memory that the service had resident meanwhile.
+// ask reads the whole export, and gives its size and the most memory that the service had resident
+// meanwhile.
 func (s *sizes) ask(b *testing.B, org, format string) (answer, resident int64) {
 	_, key, err := export.OpenKeys(s.conn).Create(b.Context(), org, "size", 0)
 	if err != nil {
@@ -141,7 +149,8 @@ func (s *sizes) ask(b *testing.B, org, format string) (answer, resident int64) {
 	if err := os.WriteFile(proc+"clear_refs", []byte("5"), 0); err != nil { // the peak starts anew: proc(5)
 		b.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, fmt.Sprintf("http://%s/v1/exports/users?from=%s&to=%s&format=%s", s.address, s.from, s.to, format), nil)
+	request, err := http.NewRequestWithContext(b.Context(), http.MethodGet,
+		fmt.Sprintf("http://%s/v1/exports/users?from=%s&to=%s&format=%s", s.address, s.from, s.to, format), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

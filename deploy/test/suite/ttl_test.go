@@ -9,7 +9,8 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// SPEC.md §2.1: a date that can be exported has its rows, however thoroughly the engine cleaned up; the day before it cannot be exported, and what is older goes.
+// SPEC.md §2.1: a date that can be exported has its rows, however thoroughly the engine cleaned up;
+// the day before it cannot be exported, and what is older goes.
 func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 	b := newBed(t)
 	b.now = awayFromMidnight(b)
@@ -24,9 +25,11 @@ func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 		first = first.AddDate(0, 0, -1)
 	}
 	gone := map[string]string{
-		"message_daily": first.AddDate(0, 0, -2).Format(time.DateOnly), "action_daily": first.AddDate(0, 0, -2).Format(time.DateOnly),
-		"token_daily": first.AddDate(0, 0, -2).Format(time.DateOnly), "workflow_daily": first.AddDate(0, 0, -2).Format(time.DateOnly),
-		"events": first.AddDate(0, 0, -33).Format(time.DateOnly), // a month, however long, and two days
+		"message_daily":  first.AddDate(0, 0, -2).Format(time.DateOnly),
+		"action_daily":   first.AddDate(0, 0, -2).Format(time.DateOnly),
+		"token_daily":    first.AddDate(0, 0, -2).Format(time.DateOnly),
+		"workflow_daily": first.AddDate(0, 0, -2).Format(time.DateOnly),
+		"events":         first.AddDate(0, 0, -33).Format(time.DateOnly), // a month, however long, and two days
 	}
 	for table, day := range gone {
 		b.must(b.conn.Exec(t.Context(), "INSERT INTO "+table+" (org_id, day) VALUES ('old', {day:Date})", named("day", day)))
@@ -37,17 +40,22 @@ func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 	}
 	for _, org := range workspaces() {
 		for _, dataType := range dataTypes {
-			a := ask{Query: oracle.Query{Org: org, Type: dataType, From: first.Format(time.DateOnly), To: first.Format(time.DateOnly)}}
+			a := ask{
+				Query: oracle.Query{Org: org, Type: dataType, From: first.Format(time.DateOnly), To: first.Format(time.DateOnly)},
+			}
 			if err := b.check(a); err != nil {
 				t.Errorf("%s: %v", a, err)
 			}
 			a.From = first.AddDate(0, 0, -1).Format(time.DateOnly)
-			if status, body := b.answer(a); status != http.StatusBadRequest && !(dataType == "workflows" && status == http.StatusForbidden) {
+			if status, body := b.answer(a); status != http.StatusBadRequest &&
+				!(dataType == "workflows" && status == http.StatusForbidden) {
 				t.Errorf("%s: status %d: %.200s", a, status, body)
 			}
 		}
 	}
-	if used, err := b.oracle.Usage(oracle.Query{Org: traffic.Full, From: first.Format(time.DateOnly), To: first.Format(time.DateOnly)}); err != nil || len(used) == 0 {
+	if used, err := b.oracle.Usage(oracle.Query{
+		Org: traffic.Full, From: first.Format(time.DateOnly), To: first.Format(time.DateOnly),
+	}); err != nil || len(used) == 0 {
 		t.Errorf("the earliest day had %d events: this test says nothing (%v)", len(used), err)
 	}
 }

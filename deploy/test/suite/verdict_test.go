@@ -16,7 +16,8 @@ import (
 
 var records = flag.Int("records", 20_000, "how many random records the decoder is held to the oracle with")
 
-// Two readings of SPEC.md §1, the decoder's and the oracle's, must agree on every record: the verdict, the reason, and every field of the event.
+// Two readings of SPEC.md §1, the decoder's and the oracle's, must agree on every record: the
+// verdict, the reason, and every field of the event.
 func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 	now := time.Now()
 	r := rand.New(rand.NewPCG(*seed, 3))
@@ -31,7 +32,8 @@ func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 		got, gotReason := decoded(decoder, record, now)
 		verdicts[wantReason]++
 		if gotReason != wantReason || wantReason == "" && got != want {
-			t.Errorf("seed %d: %s\n%v\nwant %q %+v\ngot  %q %+v", *seed, record.Value, record.Headers, wantReason, want, gotReason, got)
+			t.Errorf("seed %d: %s\n%v\nwant %q %+v\ngot  %q %+v", *seed, record.Value, record.Headers, wantReason, want,
+				gotReason, got)
 			if wrong++; wrong == 10 {
 				t.Fatal("10 records were read differently; the others were not looked at")
 			}
@@ -82,17 +84,23 @@ func asked(r traffic.Record) oracle.Record {
 var value = regexp.MustCompile(`(": ?)("(\\.|[^"\\])*"|[-0-9.eE+]+|true|false|null|\{\})`)
 
 var contentTypes = []string{
-	"", "application/json", "application/cloudevents+json", " Application/CloudEvents", "application/cloudevents-batch+json",
+	"", "application/json", "application/cloudevents+json", " Application/CloudEvents",
+	"application/cloudevents-batch+json",
 }
 
 var odd = []string{
 	`"3.5E-7"`, `"1E+2"`, `"-0"`, `"0e999999999"`, `"1.0E-9"`, `"1e-999999999999999999999"`, `1e0000000002`, `"+1"`,
 	`"2026-06-30T23:59:60.5+02:00"`, `"2026-06-30T23:59:61Z"`, `"\ud83d\ud83d\ude42"`, `"1.0\udc00"`, "\"\ufeff\"",
-	`null`, `""`, `" "`, `0`, `-0`, `-1`, `1.0`, `1e3`, `4294967295`, `4294967296`, `"5"`, `true`, `"true"`, `[]`, `{}`, `[1,{"a":null}]`, `"chat"`, `"assistant"`, `"deleted"`,
-	`1e9`, `1.0000000000000000001e9`, `1E-400`, `99999999999999999999999999`, `0.0000000005`, `"1.2345678901"`, `"-1"`, `"1e3"`, `"999999999.999999999"`, `0.1234567895`, `-0.0000000004`,
-	`"2026-02-29"`, `"2024-02-29"`, `"2026-06-30T23:59:60Z"`, `"2026-06-30t12:00:00z"`, `"2026-06-30T12:00:00.123456789+05:30"`, `"2026-06-30T12:00:00-00:00"`, `"2026-06-30T12:00:00+24:00"`,
-	`"2026-06-30 12:00:00Z"`, `"2026-06-30T12:00:00"`, `"2026-06-30T12:00:00."`, `"2026-06-30T12:00:00,5Z"`, `"1969-12-31T23:59:59.999Z"`, `"2299-12-31T23:59:59Z"`, `"2026-06-30T24:00:00Z"`,
-	`"\ud83d\ude42"`, `"\ud83d"`, `"\ude42"`, `"\u0000"`, `"a\u0000b"`, `"\\ud83d"`, "\"\xff\"", "\"tab\tin text\"", `"usage.message.v1"`, `"usage.entity.v1"`, `"1.0"`, `"1"`, `{"byok":1}`, `{"byok":null,"x":{}}`}
+	`null`, `""`, `" "`, `0`, `-0`, `-1`, `1.0`, `1e3`, `4294967295`, `4294967296`, `"5"`, `true`, `"true"`, `[]`, `{}`,
+	`[1,{"a":null}]`, `"chat"`, `"assistant"`, `"deleted"`,
+	`1e9`, `1.0000000000000000001e9`, `1E-400`, `99999999999999999999999999`, `0.0000000005`, `"1.2345678901"`, `"-1"`,
+	`"1e3"`, `"999999999.999999999"`, `0.1234567895`, `-0.0000000004`,
+	`"2026-02-29"`, `"2024-02-29"`, `"2026-06-30T23:59:60Z"`, `"2026-06-30t12:00:00z"`,
+	`"2026-06-30T12:00:00.123456789+05:30"`, `"2026-06-30T12:00:00-00:00"`, `"2026-06-30T12:00:00+24:00"`,
+	`"2026-06-30 12:00:00Z"`, `"2026-06-30T12:00:00"`, `"2026-06-30T12:00:00."`, `"2026-06-30T12:00:00,5Z"`,
+	`"1969-12-31T23:59:59.999Z"`, `"2299-12-31T23:59:59Z"`, `"2026-06-30T24:00:00Z"`,
+	`"\ud83d\ude42"`, `"\ud83d"`, `"\ude42"`, `"\u0000"`, `"a\u0000b"`, `"\\ud83d"`, "\"\xff\"", "\"tab\tin text\"",
+	`"usage.message.v1"`, `"usage.entity.v1"`, `"1.0"`, `"1"`, `{"byok":1}`, `{"byok":null,"x":{}}`}
 
 // damaged changes a value, a byte or the end of a record.
 func damaged(r *rand.Rand, record traffic.Record) traffic.Record {
@@ -132,14 +140,19 @@ func decoded(d *schema.Decoder, r traffic.Record, now time.Time) (oracle.Event, 
 		return oracle.Event{}, string(rejection.Reason)
 	}
 	out := oracle.Event{
-		Type: map[schema.Type]string{schema.Message: "usage.message.v1", schema.Action: "usage.action.v1", schema.Token: "usage.token.v1",
+		Type: map[schema.Type]string{schema.Message: "usage.message.v1", schema.Action: "usage.action.v1",
+			schema.Token:       "usage.token.v1",
 			schema.WorkflowRun: "usage.workflow_run.v1", schema.EntityState: "usage.entity.v1"}[e.Type],
 		Source: string(e.Source), ID: string(e.ID), Org: string(e.Org), Time: int64(e.Time),
-		User: string(e.User), Channel: string(e.Channel), Action: string(e.Action), Assistant: string(e.Assistant), Project: string(e.Project), Workflow: string(e.Workflow),
-		Conversation: string(e.Conversation), APIKey: string(e.APIKey), Model: string(e.Model), Client: string(e.Client), Provider: string(e.Provider),
-		Deployment: string(e.Deployment), BYOK: e.BYOK, Prompt: int64(e.PromptTokens), Completion: int64(e.CompletionTokens), CachedPrompt: int64(e.CachedPromptTokens),
+		User: string(e.User), Channel: string(e.Channel), Action: string(e.Action), Assistant: string(e.Assistant),
+		Project: string(e.Project), Workflow: string(e.Workflow),
+		Conversation: string(e.Conversation), APIKey: string(e.APIKey), Model: string(e.Model), Client: string(e.Client),
+		Provider:   string(e.Provider),
+		Deployment: string(e.Deployment), BYOK: e.BYOK, Prompt: int64(e.PromptTokens), Completion: int64(e.CompletionTokens),
+		CachedPrompt:  int64(e.CachedPromptTokens),
 		CacheCreation: int64(e.CacheCreationTokens), Cost: int64(e.CostNanoUSD),
-		Run: string(e.Run), Status: string(e.Status), ErrorType: string(e.ErrorType), Trigger: string(e.Trigger), Duration: int64(e.DurationMS),
+		Run: string(e.Run), Status: string(e.Status), ErrorType: string(e.ErrorType), Trigger: string(e.Trigger),
+		Duration: int64(e.DurationMS),
 	}
 	if e.Type == schema.EntityState {
 		describe(&out, e.Entity)

@@ -12,11 +12,13 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The statements of deploy/OPERATIONS.md bring a database to another machine: the same exports, the same keys, rollups that are what the log says.
+// The statements of deploy/OPERATIONS.md bring a database to another machine: the same exports, the
+// same keys, rollups that are what the log says.
 func TestBackupAndRestore(t *testing.T) {
 	backups := t.TempDir()
 	config := filepath.Join(t.TempDir(), "config.xml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "<clickhouse><backups><allowed_path>%s</allowed_path></backups></clickhouse>", backups), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil,
+		"<clickhouse><backups><allowed_path>%s</allowed_path></backups></clickhouse>", backups), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	manual, err := os.ReadFile("../../OPERATIONS.md")
@@ -42,7 +44,9 @@ func TestBackupAndRestore(t *testing.T) {
 	db.write(data(t), "")
 	want := db.exports()
 	db.exec(statement("BACKUP DATABASE rollcall TO File('/backups/2026-11-24/')"))
-	db.exec("INSERT INTO events (org_id, day, type, event_id, version, time) SELECT 'acme', '" + day + "', 'message', '0123456789abcdef', 2, now()") // after the backup
+	// after the backup
+	db.exec("INSERT INTO events (org_id, day, type, event_id, version, time) SELECT 'acme', '" + day +
+		"', 'message', '0123456789abcdef', 2, now()")
 	server.Stop()
 
 	server = enginetest.Start(t, enginetest.Options{Dir: t.TempDir(), Config: config})
@@ -59,7 +63,8 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("%d slices rolled up, %v", n, err)
 	}
 	db.compare("rolled up anew", want)
-	if n, err := db.worker().Verify(t.Context(), rollup.Filter{}, func(d rollup.Difference) { t.Errorf("%+v", d) }, nil); err != nil {
+	if n, err := db.worker().Verify(t.Context(), rollup.Filter{}, func(d rollup.Difference) { t.Errorf("%+v", d) },
+		nil); err != nil {
 		t.Errorf("%d slices compared, %v", n, err)
 	}
 }

@@ -20,7 +20,8 @@ var (
 	day       = time.Now().UTC().AddDate(0, 0, -2).Format(time.DateOnly)
 	month     = time.Now().UTC().AddDate(0, 0, -40).Format(time.DateOnly)
 	keySecret = strings.Repeat("s", 43)
-	fill      = strings.NewReplacer("DAY", day, "MONTH", month, "WRITER", uuid.NewString(), "GENERATION", uuid.Must(uuid.NewV7()).String(), "SECRET", keySecret)
+	fill      = strings.NewReplacer("DAY", day, "MONTH", month, "WRITER", uuid.NewString(), "GENERATION",
+		uuid.Must(uuid.NewV7()).String(), "SECRET", keySecret)
 )
 
 // A database is a test's own.
@@ -50,13 +51,15 @@ type release struct {
 
 func (db *database) migrations() (all []release) {
 	db.Helper()
-	if err := db.conn.Select(db.Context(), &all, "SELECT name, checksum FROM migrations FINAL ORDER BY name"); err != nil || len(all) < 7 {
+	if err := db.conn.Select(db.Context(), &all,
+		"SELECT name, checksum FROM migrations FINAL ORDER BY name"); err != nil || len(all) < 7 {
 		db.Fatalf("%v, %v", all, err)
 	}
 	return all
 }
 
-// newDatabaseOf has just the first n migrations: the ledger says that the others were applied, until the first ones are.
+// newDatabaseOf has just the first n migrations: the ledger says that the others were applied,
+// until the first ones are.
 func newDatabaseOf(t *testing.T, releases []release, n int) *database {
 	t.Helper()
 	db := newDatabase(t)
@@ -66,7 +69,8 @@ func newDatabaseOf(t *testing.T, releases []release, n int) *database {
 	admin.exec("CREATE DATABASE " + name)
 	db.exec("CREATE TABLE migrations (name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')) ENGINE = ReplacingMergeTree ORDER BY name")
 	for _, r := range releases[n:] {
-		db.exec("INSERT INTO migrations (name, checksum) VALUES ({name:String}, {sum:String})", clickhouse.Named("name", r.Name), clickhouse.Named("sum", r.Checksum))
+		db.exec("INSERT INTO migrations (name, checksum) VALUES ({name:String}, {sum:String})",
+			clickhouse.Named("name", r.Name), clickhouse.Named("sum", r.Checksum))
 	}
 	if applied, err := tables.Migrate(t.Context(), db.options); err != nil || len(applied) != n {
 		t.Fatalf("%v, %v", applied, err)

@@ -17,8 +17,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// From every earlier schema, with data in it and an old binary at work, migrate gives the exports of a database that was new from the start; with the old
-// rollups, and again with the new ones after the old binary was back for a while.
+// From every earlier schema, with data in it and an old binary at work, migrate gives the exports
+// of a database that was new from the start; with the old rollups, and again with the new ones
+// after the old binary was back for a while.
 func TestEveryEarlierSchemaBecomesThisOne(t *testing.T) {
 	reference := newDatabase(t)
 	reference.write(data(t), "")
@@ -51,7 +52,8 @@ func TestEveryEarlierSchemaBecomesThisOne(t *testing.T) {
 			if _, err := db.worker().Once(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if _, err := db.worker().Verify(t.Context(), rollup.Filter{}, func(d rollup.Difference) { t.Errorf("%+v", d) }, nil); err != nil {
+			if _, err := db.worker().Verify(t.Context(), rollup.Filter{}, func(d rollup.Difference) { t.Errorf("%+v", d) },
+				nil); err != nil {
 				t.Error(err)
 			}
 			db.compare("rolled up by the new logic, with an old binary beside", want)
@@ -67,7 +69,8 @@ func (db *database) compare(when, want string) {
 	}
 }
 
-// oldBinary says what an old binary says, over and over, as far as there are tables for it, until stop is called.
+// oldBinary says what an old binary says, over and over, as far as there are tables for it, until
+// stop is called.
 func (db *database) oldBinary() (stop func()) {
 	db.Helper()
 	known := db.known(old(db.T))
@@ -91,7 +94,8 @@ func (db *database) oldBinary() (stop func()) {
 func (db *database) exports() string {
 	db.Helper()
 	log := slog.New(slog.NewTextHandler(db.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	e, err := export.New(export.Config{Secret: []byte("0123456789abcdef0123456789abcdef")}, db.options, log, prometheus.NewRegistry())
+	e, err := export.New(export.Config{Secret: []byte("0123456789abcdef0123456789abcdef")}, db.options, log,
+		prometheus.NewRegistry())
 	if err != nil {
 		db.Fatal(err)
 	}

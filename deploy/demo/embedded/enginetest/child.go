@@ -23,14 +23,16 @@ type orders struct {
 	Remove  bool // Dir goes with the process
 }
 
-// The test binary becomes the engine here, before anything of the tests runs: testing has no other place for it that needs nothing from each package.
+// The test binary becomes the engine here, before anything of the tests runs: testing has no other
+// place for it that needs nothing from each package.
 func init() {
 	if text := os.Getenv(childVariable); text != "" {
 		os.Exit(child(text))
 	}
 }
 
-// child runs an engine until its standard input ends, which it does when the parent does. It prints the address once it answers.
+// child runs an engine until its standard input ends, which it does when the parent does. It prints
+// the address once it answers.
 func child(text string) int {
 	var o orders
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
@@ -59,5 +61,6 @@ func child(text string) int {
 	return 0
 }
 
-// startLimit is how long an engine may take to answer; a cold disk cache takes seconds for the library.
+// startLimit is how long an engine may take to answer; a cold disk cache takes seconds for the
+// library.
 const startLimit = time.Minute

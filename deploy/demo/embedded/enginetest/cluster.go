@@ -21,8 +21,9 @@ import (
 // ClusterName is the cluster that Cluster's engine knows.
 const ClusterName = "prod"
 
-// clusterConfig has two shards, both of which are this engine: nobody listens on the port, by which the engine knows itself. So what a statement reads of
-// two shards instead of one it reads twice, and a test that counts sees it.
+// clusterConfig has two shards, both of which are this engine: nobody listens on the port, by which
+// the engine knows itself. So what a statement reads of two shards instead of one it reads twice,
+// and a test that counts sees it.
 const clusterConfig = `<clickhouse>
 <tcp_port>19000</tcp_port>
 <remote_servers><prod>
@@ -31,8 +32,9 @@ const clusterConfig = `<clickhouse>
 </prod></remote_servers>
 </clickhouse>`
 
-// Cluster gives a database that was migrated as a cluster's, on an engine of the test's own: Distributed tables over two shards. The engine has no keeper, so
-// what passes to it loses ON CLUSTER, and tables their replication; all else is as it would be.
+// Cluster gives a database that was migrated as a cluster's, on an engine of the test's own:
+// Distributed tables over two shards. The engine has no keeper, so what passes to it loses ON
+// CLUSTER, and tables their replication; all else is as it would be.
 func Cluster(t testing.TB) tables.Options {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,7 +44,9 @@ func Cluster(t testing.TB) tables.Options {
 	}
 	proxy := httptest.NewServer(withoutKeeper(Start(t, Options{Dir: dir, Config: config}).URL))
 	t.Cleanup(proxy.Close)
-	o := tables.Options{URL: strings.Replace(proxy.URL, "http://", "http://default@", 1) + "/rollcall", Cluster: ClusterName, Replicas: 1}
+	o := tables.Options{
+		URL: strings.Replace(proxy.URL, "http://", "http://default@", 1) + "/rollcall", Cluster: ClusterName, Replicas: 1,
+	}
 	if _, err := tables.Migrate(context.Background(), o); err != nil {
 		t.Fatalf("migrate a test cluster: %v", err)
 	}

@@ -13,7 +13,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Database makes a database with Rollcall's tables on the shared engine. It is dropped at the test's end.
+// Database makes a database with Rollcall's tables on the shared engine. It is dropped at the
+// test's end.
 func Database(t testing.TB) tables.Options {
 	t.Helper()
 	s := Shared(t)
@@ -33,7 +34,8 @@ func (s *Server) options(database string) tables.Options {
 	return tables.Options{URL: strings.Replace(s.URL, "http://", "http://default@", 1) + "/" + database}
 }
 
-// Insert stores rows, each of which encoding/json makes an object of columns; columns that a row does not have get their defaults.
+// Insert stores rows, each of which encoding/json makes an object of columns; columns that a row
+// does not have get their defaults.
 func Insert[Row any](t testing.TB, conn driver.Conn, table string, rows ...Row) {
 	t.Helper()
 	var body bytes.Buffer

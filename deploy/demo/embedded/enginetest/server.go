@@ -40,7 +40,8 @@ var shared struct {
 	err    error
 }
 
-// Shared is the engine of this test binary; the first call starts it. Its directory is a temporary one.
+// Shared is the engine of this test binary; the first call starts it. Its directory is a temporary
+// one.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Do(func() {
@@ -60,7 +61,8 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
-// Start starts an engine on a directory of the test's own. It is stopped at the test's end, unless Stop or Kill came before.
+// Start starts an engine on a directory of the test's own. It is stopped at the test's end, unless
+// Stop or Kill came before.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s, err := start(orders{Options: o})
@@ -81,7 +83,10 @@ func start(o orders) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{template: template{dir: o.Options.Dir}, process: exec.Command(binary), errors: &bytes.Buffer{}, ended: make(chan struct{})}
+	s := &Server{
+		template: template{dir: o.Options.Dir}, process: exec.Command(binary), errors: &bytes.Buffer{},
+		ended: make(chan struct{}),
+	}
 	s.process.Env = append(os.Environ(), childVariable+"="+string(text))
 	s.process.Stderr = io.MultiWriter(os.Stderr, s.errors)
 	output, err := s.process.StdoutPipe()

@@ -12,7 +12,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A template is a database that was migrated once, and backed up. A test's own is restored from it: one statement instead of the forty that migrations take.
+// A template is a database that was migrated once, and backed up. A test's own is restored from it:
+// one statement instead of the forty that migrations take.
 type template struct {
 	once sync.Once
 	err  error
@@ -23,7 +24,8 @@ type template struct {
 // withTemplate allows an engine to keep backups in its directory.
 func withTemplate(o Options) (Options, error) {
 	o.Config = filepath.Join(o.Dir, "config.xml")
-	return o, os.WriteFile(o.Config, fmt.Appendf(nil, "<clickhouse><backups><allowed_path>%s</allowed_path></backups></clickhouse>", o.Dir), 0o600)
+	return o, os.WriteFile(o.Config,
+		fmt.Appendf(nil, "<clickhouse><backups><allowed_path>%s</allowed_path></backups></clickhouse>", o.Dir), 0o600)
 }
 
 func (s *Server) copyTemplate(name string) error {

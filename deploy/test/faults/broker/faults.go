@@ -45,7 +45,8 @@ func (f *faults) do(c command) error {
 	return nil
 }
 
-// fail answers the next requests of a kind with an error. REQUEST_TIMED_OUT is an acknowledgement that is lost: the broker does what it was asked.
+// fail answers the next requests of a kind with an error. REQUEST_TIMED_OUT is an acknowledgement
+// that is lost: the broker does what it was asked.
 func (f *faults) fail(c command) error {
 	var e *kerr.Error
 	if !errors.As(kerr.ErrorForCode(c.Error), &e) {
@@ -58,7 +59,8 @@ func (f *faults) fail(c command) error {
 // holdTime is how long a commit is held: long enough for a SIGKILL to arrive.
 const holdTime = 300 * time.Millisecond
 
-// holdCommit says when the next commit arrives, and holds it for a moment before it is taken, or refused by the end of its connection.
+// holdCommit says when the next commit arrives, and holds it for a moment before it is taken, or
+// refused by the end of its connection.
 func (f *faults) holdCommit(applied bool) {
 	f.cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
 		f.cluster.DropControl()

@@ -1,5 +1,6 @@
-// Command broker is the embedded broker in a process of its own, with faults on demand. Its argument is an order in JSON; it prints its address. Then it
-// takes one command in JSON per line and answers each with a line; it ends with its input.
+// Command broker is the embedded broker in a process of its own, with faults on demand. Its
+// argument is an order in JSON; it prints its address. Then it takes one command in JSON per line
+// and answers each with a line; it ends with its input.
 package main
 
 import (
@@ -38,7 +39,9 @@ func main() {
 	}
 	network := &network{}
 	const retention = 100 * 365 * 24 * time.Hour // records say that they are decades old
-	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: o.Dir, Addr: o.Addr, Nodes: 3, Topics: o.Topics, Partitions: 3, Retention: retention, Listen: network.listen})
+	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{
+		Dir: o.Dir, Addr: o.Addr, Nodes: 3, Topics: o.Topics, Partitions: 3, Retention: retention, Listen: network.listen,
+	})
 	if err != nil {
 		fail(err)
 	}

@@ -52,7 +52,8 @@ func (n *network) drop() {
 	}
 }
 
-// hang makes the connections half-open: nothing arrives and nothing ends, for a time. Then they end, and new ones work.
+// hang makes the connections half-open: nothing arrives and nothing ends, for a time. Then they
+// end, and new ones work.
 func (n *network) hang(d time.Duration) {
 	over := make(chan struct{})
 	n.mu.Lock()
@@ -84,8 +85,9 @@ type conn struct {
 	network *network
 }
 
-// unnoticed is how long the broker does not see that a client is gone. kfake never times a member out whose connection it saw end while the member joined, so
-// that its partitions would be nobody's for ever; Apache Kafka does. It is longer than a session and a rebalance together.
+// unnoticed is how long the broker does not see that a client is gone. kfake never times a member
+// out whose connection it saw end while the member joined, so that its partitions would be nobody's
+// for ever; Apache Kafka does. It is longer than a session and a rebalance together.
 const unnoticed = 30 * time.Second
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -118,7 +120,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const batchHead = 61
 
-// spoil flips a bit in the records of one of the record batches in an answer, if it has any: what a checksum is there to find.
+// spoil flips a bit in the records of one of the record batches in an answer, if it has any: what a
+// checksum is there to find.
 func spoil(answer []byte) bool {
 	for i := 0; i+batchHead < len(answer); i++ {
 		size := int64(binary.BigEndian.Uint32(answer[i+8:])) + 12

@@ -10,8 +10,10 @@ import (
 // harnessRack is the rack that the harness's own readers say they are in.
 const harnessRack = "harness"
 
-// redelivered counts the offsets that are read again: whenever a partition is asked for from before where it was last asked for. What was handed out last before
-// a reader died is not seen, so it is the least there were. A topic's start is not counted: the topic may be a new one of the same name.
+// redelivered counts the offsets that are read again: whenever a partition is asked for from before
+// where it was last asked for. What was handed out last before a reader died is not seen, so it is
+// the least there were. A topic's start is not counted: the topic may be a new one of the same
+// name.
 type redelivered struct{ offsets atomic.Int64 }
 
 func (r *redelivered) watch(cluster *kfake.Cluster) {

@@ -35,12 +35,14 @@ func truth(b bool) Cell  { return Cell{Kind: Bool, Text: strconv.FormatBool(b)} 
 
 func number(n *big.Int) Cell { return Cell{Kind: Number, Text: n.String()} }
 
-// ratio of two counts with so many digits, rounded half away from zero; 0 where nothing was counted.
+// ratio of two counts with so many digits, rounded half away from zero; 0 where nothing was
+// counted.
 func ratio(of, to *big.Int, digits int) Cell {
 	if to.Sign() == 0 {
 		of, to = new(big.Int), big.NewInt(1)
 	}
-	return Cell{Kind: Number, Text: new(big.Rat).SetFrac(of, to).FloatString(digits)} // FloatString rounds half away from zero
+	// FloatString rounds half away from zero
+	return Cell{Kind: Number, Text: new(big.Rat).SetFrac(of, to).FloatString(digits)}
 }
 
 // cost writes 10⁻⁹ USD in plain notation without trailing zeros.
@@ -70,8 +72,8 @@ func (c Cell) CSV() string {
 	return c.Text
 }
 
-// startsFormula tells whether a spreadsheet could run the text: its first character that is not a control character, or
-// a TAB, CR or LF before that, is one that formulas start with.
+// startsFormula tells whether a spreadsheet could run the text: its first character that is not a
+// control character, or a TAB, CR or LF before that, is one that formulas start with.
 func startsFormula(text string) bool {
 	for _, r := range text {
 		if strings.ContainsRune("=+-@\t\r\n", r) {
@@ -84,7 +86,8 @@ func startsFormula(text string) bool {
 	return false
 }
 
-// json is a map, compact, its keys sorted by bytes, with the escapes that JSON demands and no others.
+// json is a map, compact, its keys sorted by bytes, with the escapes that JSON demands and no
+// others.
 func (c Cell) json() string {
 	var b strings.Builder
 	for i, k := range slices.Sorted(maps.Keys(c.Map)) {

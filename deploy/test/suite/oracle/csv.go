@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// ReadCSV reads RFC 4180 as it is written: records end with CRLF, quotes are doubled, nothing else is special. encoding/csv is not used: it takes a bare LF for an end of
-// record and changes the line ends inside of cells.
+// ReadCSV reads RFC 4180 as it is written: records end with CRLF, quotes are doubled, nothing else
+// is special. encoding/csv is not used: it takes a bare LF for an end of record and changes the
+// line ends inside of cells.
 func ReadCSV(file []byte, delimiter byte) (records [][]string, err error) {
 	var record []string
 	for len(file) > 0 {
@@ -75,7 +76,8 @@ func (t Table) DiffCSV(file []byte, delimiter byte) error {
 		}
 		for j := range min(len(record), len(t.Columns)) {
 			if i < len(t.Rows) && !t.Rows[i][j].matchesCSV(record[j]) {
-				return fmt.Errorf("row %d, %s: want %q, got %q\nwant %q\ngot  %q", i+1, t.Columns[j], t.Rows[i][j].CSV(), record[j], t.csvRow(i), record)
+				return fmt.Errorf("row %d, %s: want %q, got %q\nwant %q\ngot  %q", i+1, t.Columns[j], t.Rows[i][j].CSV(), record[j],
+					t.csvRow(i), record)
 			}
 		}
 	}

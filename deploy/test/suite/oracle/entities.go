@@ -14,7 +14,8 @@ func histories(events []Event, kind string) map[string]history {
 	return all
 }
 
-// at are the attributes valid at a moment: the last description not after it, whether the entity is deleted by then or not; before the first, the earliest known.
+// at are the attributes valid at a moment: the last description not after it, whether the entity is
+// deleted by then or not; before the first, the earliest known.
 func (h history) at(ms int64) (valid Event) {
 	described := false
 	for _, e := range h {
@@ -46,7 +47,8 @@ func (h history) throughoutDeleted(p period) bool {
 	return deleted
 }
 
-// knownUser: joined, or else first heard of, not after the period's end, and not deleted throughout the period.
+// knownUser: joined, or else first heard of, not after the period's end, and not deleted throughout
+// the period.
 func (h history) knownUser(p period, joined string) bool {
 	if joined != "" {
 		return joined <= p.to && !h.throughoutDeleted(p)
@@ -54,7 +56,8 @@ func (h history) knownUser(p period, joined string) bool {
 	return h[0].Time < p.end && !h.throughoutDeleted(p)
 }
 
-// known, for entities other than users: first described before the period's end and not deleted throughout it.
+// known, for entities other than users: first described before the period's end and not deleted
+// throughout it.
 func (h history) known(p period) bool {
 	for _, e := range h {
 		if !e.Deleted {

@@ -1,6 +1,7 @@
 package oracle
 
-// An Erasure is the end of what is known of a person: their events from before it are no longer counted, and what they owned has no owner.
+// An Erasure is the end of what is known of a person: their events from before it are no longer
+// counted, and what they owned has no owner.
 type Erasure struct {
 	Org, User string
 	Before    int64 // milliseconds since 1970
@@ -23,8 +24,9 @@ func (o *Oracle) erase(e *Event) bool {
 	return false
 }
 
-// ahead says whether an event lies after an erasure of its person, and gives the event without an owner who was erased. Such an
-// event is erased if it had arrived before, and theirs again if it came after. Only the product knows which, so either may be.
+// ahead says whether an event lies after an erasure of its person, and gives the event without an
+// owner who was erased. Such an event is erased if it had arrived before, and theirs again if it
+// came after. Only the product knows which, so either may be.
 func (o *Oracle) ahead(e Event) (mayBeGone bool, ownerless []Event) {
 	for _, x := range o.erasures {
 		switch {

@@ -1,6 +1,7 @@
 package oracle
 
-// An Event is a valid event, normalised: equal events are copies of one another. Absent texts are empty, absent numbers 0.
+// An Event is a valid event, normalised: equal events are copies of one another. Absent texts are
+// empty, absent numbers 0.
 type Event struct {
 	Type, Source, ID, Org string
 	Time                  int64 // milliseconds since 1970
@@ -89,7 +90,8 @@ func (d *data) shared(e *Event) {
 
 func (d *data) attributes(e *Event) {
 	e.Name, e.Description = d.text("name", 4096), d.text("description", 4096)
-	e.Email, e.Role, e.Department = d.text("email", 256), d.text("role", 256, "member", "editor", "admin"), d.text("department", 256)
+	e.Email, e.Role, e.Department = d.text("email", 256), d.text("role", 256, "member", "editor",
+		"admin"), d.text("department", 256)
 	e.URL, e.Owner = d.text("url", 2048), d.text("owner_id", 256)
 	e.Joined = d.date("joined_at")
 	if e.Kind != "workspace" || d.value("settings") == "" {
@@ -97,6 +99,8 @@ func (d *data) attributes(e *Event) {
 	}
 	s := data{fields: object(d.fields["settings"])}
 	e.HasSettings = true
-	e.Settings = Settings{s.bool("user_level_data", true), s.bool("byok", false), s.bool("workflows", false), s.bool("pseudonymize", false)}
+	e.Settings = Settings{
+		s.bool("user_level_data", true), s.bool("byok", false), s.bool("workflows", false), s.bool("pseudonymize", false),
+	}
 	d.invalid = d.invalid || s.invalid || s.fields == nil
 }

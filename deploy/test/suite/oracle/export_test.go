@@ -18,8 +18,10 @@ func TestInstantTakesAnyZoneToTheMillisecond(t *testing.T) {
 		"one that exists twice, the first":       {"2026-10-25T02:30", "Europe/Berlin", false, "2026-10-25T00:30:00Z"},
 		"one that exists twice, the second":      {"2026-10-25T02:30", "Europe/Berlin", true, "2026-10-25T01:30:00Z"},
 		"a midnight that does not exist":         {"2026-04-24", "Africa/Cairo", false, "2026-04-23T22:00:00Z"},
-		"milliseconds":                           {"2026-10-01T10:00:00.007Z", "America/New_York", false, "2026-10-01T14:00:00.007Z"},
-		"the far east":                           {"2026-10-01", "Pacific/Kiritimati", false, "2026-09-30T10:00:00Z"},
+		"milliseconds": {
+			"2026-10-01T10:00:00.007Z", "America/New_York", false, "2026-10-01T14:00:00.007Z",
+		},
+		"the far east": {"2026-10-01", "Pacific/Kiritimati", false, "2026-09-30T10:00:00Z"},
 	} {
 		got, err := instant(c.text, "T00:00:00.000", c.zone, c.second)
 		want, _ := time.Parse(time.RFC3339, c.want)
@@ -40,7 +42,8 @@ func TestNamedRangesAreWholeCalendarPeriods(t *testing.T) {
 		{Query{Range: "last_week"}, "2026-10-04", "2026-10-10"},
 		{Query{Range: "this_week", WeekMonday: true}, "2026-10-12", "2026-10-18"},
 		{Query{Range: "last_week", WeekMonday: true}, "2026-10-05", "2026-10-11"},
-		{Query{Range: "this_week", Zone: "Pacific/Kiritimati", Now: time.Date(2026, 10, 17, 12, 0, 0, 0, time.UTC)}, "2026-10-18", "2026-10-24"},
+		{Query{Range: "this_week", Zone: "Pacific/Kiritimati", Now: time.Date(2026, 10, 17, 12, 0, 0, 0, time.UTC)},
+			"2026-10-18", "2026-10-24"},
 	} {
 		if c.q.Now.IsZero() {
 			c.q.Now = now
@@ -106,7 +109,8 @@ func TestAssistantsWorkedOutByHand(t *testing.T) {
 }
 
 func TestPseudonymsAndWithheldColumns(t *testing.T) {
-	got := csvOf(t, filled(t, `{"pseudonymize":true}`), Query{Type: "users", From: "2026-10-04", To: "2026-10-04", ActiveOnly: true, Secret: []byte("secret")})
+	got := csvOf(t, filled(t, `{"pseudonymize":true}`),
+		Query{Type: "users", From: "2026-10-04", To: "2026-10-04", ActiveOnly: true, Secret: []byte("secret")})
 	row := strings.Split(strings.Split(got, "\n")[1], ";")
 	if len(row) != 22 || len(row[3]) != 32 || strings.Contains(got, "u2") {
 		t.Errorf("%q", row)
@@ -114,7 +118,8 @@ func TestPseudonymsAndWithheldColumns(t *testing.T) {
 }
 
 func TestGroupsRankAmongThemselves(t *testing.T) {
-	got := csvOf(t, filled(t, `{}`), Query{Type: "users", From: "2026-10-01", To: "2026-10-03", GroupBy: "model", ActiveOnly: true})
+	got := csvOf(t, filled(t, `{}`),
+		Query{Type: "users", From: "2026-10-01", To: "2026-10-03", GroupBy: "model", ActiveOnly: true})
 	var short []string
 	for _, line := range strings.Split(strings.TrimSpace(got), "\n") {
 		f := strings.Split(line, ";")
@@ -129,7 +134,8 @@ func TestGroupsRankAmongThemselves(t *testing.T) {
 func TestAConflictMustBeSettledByOneOfItsCopies(t *testing.T) {
 	o := New()
 	for _, model := range []string{"a", "b", "a"} {
-		o.Add(structured("1", messageType, "2026-10-01T00:00:00Z", `{"org_id":"o","user_id":"u","channel":"chat","model":"`+model+`"}`), now)
+		o.Add(structured("1", messageType, "2026-10-01T00:00:00Z",
+			`{"org_id":"o","user_id":"u","channel":"chat","model":"`+model+`"}`), now)
 	}
 	ids := o.Conflicts()
 	if len(ids) != 1 || o.Len() != 1 || o.Repeated != 1 {
@@ -141,14 +147,18 @@ func TestAConflictMustBeSettledByOneOfItsCopies(t *testing.T) {
 	if err := o.Settle(ids[0], func(e Event) bool { return e.Model == "b" }); err != nil {
 		t.Error(err)
 	}
-	table, err := o.Export(Query{Org: "o", Type: "users", GroupBy: "model", From: "2026-10-01", To: "2026-10-01", Now: now})
+	table, err := o.Export(Query{
+		Org: "o", Type: "users", GroupBy: "model", From: "2026-10-01", To: "2026-10-01", Now: now,
+	})
 	if err != nil || len(table.Rows) != 1 || table.Rows[0][4].Text != "b" {
 		t.Errorf("%v %v", table.Rows, err)
 	}
 }
 
 func TestAnErasedPersonIsNotCounted(t *testing.T) {
-	o := filled(t, `{"user_level_data":true}`, Erasure{Org: "o", User: "u1", Before: time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC).UnixMilli()}, Erasure{Org: "another", User: "u2", Before: now.UnixMilli()})
+	o := filled(t, `{"user_level_data":true}`, Erasure{
+		Org: "o", User: "u1", Before: time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC).UnixMilli(),
+	}, Erasure{Org: "another", User: "u2", Before: now.UnixMilli()})
 	got := csvOf(t, o, Query{Type: "assistants", From: "2026-10-01", To: "2026-10-03"})
 	want := `period_start;period_end;org_id;assistant_id;assistant_name;messages;unique_users;active_users;conversations;messages_per_user;assistant_description;assistant_url;assistant_owner_id;assistant_owner_email
 2026-10-01;2026-10-03;o;a1;Helper;2;2;3;1;0.67;;;;
@@ -167,7 +177,8 @@ func TestAnErasedCopyMayHold(t *testing.T) {
 	o := New()
 	o.Erase(Erasure{Org: "o", User: "gone", Before: now.UnixMilli()})
 	for _, user := range []string{"gone", "stays"} {
-		o.Add(structured("1", messageType, "2026-10-01T00:00:00Z", `{"org_id":"o","user_id":"`+user+`","channel":"chat"}`), now)
+		o.Add(structured("1", messageType, "2026-10-01T00:00:00Z", `{"org_id":"o","user_id":"`+user+`","channel":"chat"}`),
+			now)
 	}
 	ids := o.Conflicts()
 	if len(ids) != 1 {

@@ -185,7 +185,8 @@ func (d *data) time(raw json.RawMessage) int64 {
 // date as YYYY-MM-DD.
 func (d *data) date(name string) string {
 	s := d.text(name, 10)
-	if at, err := time.Parse(time.DateOnly, s); s != "" && (err != nil || at.Format(time.DateOnly) != s || at.Year() < firstYear || at.Year() > lastYear) {
+	if at, err := time.Parse(time.DateOnly, s); s != "" &&
+		(err != nil || at.Format(time.DateOnly) != s || at.Year() < firstYear || at.Year() > lastYear) {
 		d.invalid = true
 	}
 	return s

@@ -14,7 +14,8 @@ type Identity struct {
 	Org, Day, Type, Source, ID string // Day: UTC, YYYY-MM-DD
 }
 
-// An Oracle holds what was produced: per identity the copies that differ in content, in order of production.
+// An Oracle holds what was produced: per identity the copies that differ in content, in order of
+// production.
 type Oracle struct {
 	copies   map[Identity][]Event
 	winner   map[Identity]Event
@@ -26,7 +27,9 @@ type Oracle struct {
 }
 
 func New() *Oracle {
-	return &Oracle{copies: map[Identity][]Event{}, winner: map[Identity]Event{}, erased: map[Identity]bool{}, Rejected: map[string]int{}}
+	return &Oracle{
+		copies: map[Identity][]Event{}, winner: map[Identity]Event{}, erased: map[Identity]bool{}, Rejected: map[string]int{},
+	}
 }
 
 // Add takes one produced record, as read at now, and returns the reason if it is rejected.
@@ -54,7 +57,8 @@ func (o *Oracle) Add(r Record, now time.Time) (reason string) {
 // Len is how many events there are: identities, not records.
 func (o *Oracle) Len() int { return len(o.copies) }
 
-// Conflicts lists the identities with copies that differ in content, or of which some are an erased person's, in a fixed order.
+// Conflicts lists the identities with copies that differ in content, or of which some are an erased
+// person's, in a fixed order.
 func (o *Oracle) Conflicts() (all []Identity) {
 	for id, copies := range o.copies {
 		if len(copies) > 1 || o.erased[id] {
@@ -62,7 +66,8 @@ func (o *Oracle) Conflicts() (all []Identity) {
 		}
 	}
 	slices.SortFunc(all, func(a, b Identity) int {
-		return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.Day, b.Day), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.Day, b.Day), cmp.Compare(a.Type, b.Type),
+			cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
 	})
 	return all
 }
@@ -70,8 +75,10 @@ func (o *Oracle) Conflicts() (all []Identity) {
 // Copies are the differing copies of one identity, in order of production.
 func (o *Oracle) Copies(id Identity) []Event { return o.copies[id] }
 
-// Settle tells which copy of a conflict the product kept: the first for which kept holds. It is an error if none or more than one of them is that copy: what was kept
-// must be a copy, whole. If it kept none, it must be that an erased person's copy held. Every conflict must be settled before an export is computed.
+// Settle tells which copy of a conflict the product kept: the first for which kept holds. It is an
+// error if none or more than one of them is that copy: what was kept must be a copy, whole. If it
+// kept none, it must be that an erased person's copy held. Every conflict must be settled before an
+// export is computed.
 func (o *Oracle) Settle(id Identity, kept func(Event) bool) error {
 	var found []Event
 	for _, e := range o.copies[id] {

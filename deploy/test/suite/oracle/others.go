@@ -71,8 +71,12 @@ func (x *export) workflows() Table {
 		column{"avg_duration_ms", func(r row) Cell { return ratio(sum(runs(r), durationOf), size(runs(r)), 2) }},
 		column{"max_duration_ms", func(r row) Cell { return number(greatest(runs(r), durationOf)) }},
 		column{"p95_duration_ms", func(r row) Cell { return p95(runs(r)) }},
-		column{"error_to_runs", func(r row) Cell { return counts(per(runs(r), func(e Event) string { return e.ErrorType })) }},
-		column{"trigger_to_runs", func(r row) Cell { return counts(per(runs(r), func(e Event) string { return e.Trigger })) }})
+		column{"error_to_runs", func(r row) Cell {
+			return counts(per(runs(r), func(e Event) string { return e.ErrorType }))
+		}},
+		column{"trigger_to_runs", func(r row) Cell {
+			return counts(per(runs(r), func(e Event) string { return e.Trigger }))
+		}})
 	return x.table(x.rows("workflow", workflowOf), "runs", x.withTokens(columns))
 }
 

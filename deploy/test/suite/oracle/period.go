@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A Query is what somebody asks for. The period is one of Range, From and To as dates in Zone, or From and To as wall-clock times in Zone and ToZone.
+// A Query is what somebody asks for. The period is one of Range, From and To as dates in Zone, or
+// From and To as wall-clock times in Zone and ToZone.
 type Query struct {
 	Org, Type string // users, assistants, workflows, projects, models, api-keys
 	GroupBy   string // model, source, deployment; empty: none
@@ -79,8 +80,9 @@ func (q Query) named() (from, to string, err error) {
 	return first.Format(time.DateOnly), last.Format(time.DateOnly), nil
 }
 
-// instant is a wall-clock time of a zone, in milliseconds since 1970; a date alone takes the time of day given for it. A time that does not exist takes the offset
-// before the change, of one that exists twice it is the second if asked for, else the first.
+// instant is a wall-clock time of a zone, in milliseconds since 1970; a date alone takes the time
+// of day given for it. A time that does not exist takes the offset before the change, of one that
+// exists twice it is the second if asked for, else the first.
 func instant(text, timeOfDay, zoneName string, second bool) (int64, error) {
 	zone, err := time.LoadLocation(zoneName)
 	if err != nil {
@@ -113,7 +115,8 @@ func instant(text, timeOfDay, zoneName string, second bool) (int64, error) {
 	return min(found[0], found[len(found)-1]), nil
 }
 
-// offsetsAround are the zone's offsets, in milliseconds, from before to after the times that could be meant by a wall-clock time.
+// offsetsAround are the zone's offsets, in milliseconds, from before to after the times that could
+// be meant by a wall-clock time.
 func offsetsAround(wall int64, zone *time.Location) (offsets []int64) {
 	const hour = 3_600_000
 	for at := wall - 15*hour; at <= wall+15*hour; at += hour / 4 {

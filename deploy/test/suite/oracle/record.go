@@ -20,7 +20,8 @@ type Header struct {
 	Value []byte
 }
 
-// Read judges one record at the moment now: the event it is, or the first reason, in the specification's order, why it is none.
+// Read judges one record at the moment now: the event it is, or the first reason, in the
+// specification's order, why it is none.
 func Read(r Record, now time.Time) (e Event, reason string) {
 	if len(r.Value) > 1_048_576 {
 		return e, "too_large"
@@ -78,7 +79,8 @@ func day(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC().Truncate(24 * time.Hour)
 }
 
-// earliest is the earliest exportable date: today minus 12 months, the same day of the month, clamped to its last.
+// earliest is the earliest exportable date: today minus 12 months, the same day of the month,
+// clamped to its last.
 func earliest(now time.Time) time.Time {
 	y, m, d := now.UTC().Date()
 	for {
@@ -95,7 +97,8 @@ type envelope struct {
 	Time, Data                    json.RawMessage
 }
 
-// envelopeOf reads the CloudEvents attributes in the record's content mode; nil if it is not in either.
+// envelopeOf reads the CloudEvents attributes in the record's content mode; nil if it is not in
+// either.
 func envelopeOf(r Record) *envelope {
 	headers := map[string]string{}
 	binary := false

@@ -17,7 +17,8 @@ type Table struct {
 	Rows    [][]Cell
 }
 
-// A row of an export is an entity (or a model of token events), its events, and what is known of it.
+// A row of an export is an entity (or a model of token events), its events, and what is known of
+// it.
 type row struct {
 	id     string
 	key    modelKey // of the models export
@@ -134,7 +135,8 @@ func (x *export) rows(kind string, idOf func(Event) string) []row {
 	return all
 }
 
-// attributesOf an entity: those at the period's end, or now if it is not over or if that is asked for.
+// attributesOf an entity: those at the period's end, or now if it is not over or if that is asked
+// for.
 func (x *export) attributesOf(h history) Event {
 	now := x.Now.UnixMilli()
 	if x.AttributesNow {
@@ -156,7 +158,8 @@ func (x *export) shown(id string) string {
 	return hex.EncodeToString(mac(mac(x.Secret, x.Org), id))[:32]
 }
 
-// table computes the cells and sorts: by the first count (the column orderBy, descending), then the shown id, then the group.
+// table computes the cells and sorts: by the first count (the column orderBy, descending), then the
+// shown id, then the group.
 func (x *export) table(rows []row, orderBy string, columns []column) Table {
 	columns = append([]column{
 		{"period_start", func(row) Cell { return date(x.from) }},
@@ -195,7 +198,8 @@ func (x *export) table(rows []row, orderBy string, columns []column) Table {
 	}
 	slices.SortFunc(all, func(a, b keyed) int {
 		return cmp.Or(direction*compareNumbers(a.cells[order], b.cells[order]), cmp.Compare(x.sortID(a.row), x.sortID(b.row)),
-			cmp.Compare(a.key.name, b.key.name), cmp.Compare(a.key.provider, b.key.provider), compareBools(a.key.byok, b.key.byok), cmp.Compare(a.group, b.group))
+			cmp.Compare(a.key.name, b.key.name), cmp.Compare(a.key.provider, b.key.provider),
+			compareBools(a.key.byok, b.key.byok), cmp.Compare(a.group, b.group))
 	})
 	for _, k := range all {
 		t.Rows = append(t.Rows, k.cells)

@@ -25,13 +25,20 @@ func (m *maker) inMode(e event) Record {
 	when := m.written(e.at)
 	if m.IntN(3) == 0 {
 		r.Value = []byte(data)
-		r.Headers = []Header{{"ce_specversion", []byte("1.0")}, {"ce_id", []byte(e.id)}, {"ce_source", []byte(e.source)}, {"ce_type", []byte(e.kind)}, {"ce_time", []byte(when)}}
+		r.Headers = []Header{
+			{"ce_specversion", []byte("1.0")}, {"ce_id", []byte(e.id)}, {"ce_source", []byte(e.source)},
+			{"ce_type", []byte(e.kind)}, {"ce_time", []byte(when)},
+		}
 		if m.IntN(2) == 0 {
-			r.Headers = append(r.Headers, Header{"content-type", []byte("application/json; charset=utf-8")}, Header{"trace", []byte{0xff, 0}})
+			r.Headers = append(r.Headers, Header{"content-type", []byte("application/json; charset=utf-8")},
+				Header{"trace", []byte{0xff, 0}})
 		}
 		return r
 	}
-	envelope := []field{{"specversion", `"1.0"`}, {"id", quoted(e.id)}, {"source", quoted(e.source)}, {"type", quoted(e.kind)}, {"time", quoted(when)}, {"data", data}}
+	envelope := []field{
+		{"specversion", `"1.0"`}, {"id", quoted(e.id)}, {"source", quoted(e.source)}, {"type", quoted(e.kind)},
+		{"time", quoted(when)}, {"data", data},
+	}
 	if e.mixed {
 		envelope = m.mix(envelope)
 	}
@@ -39,7 +46,8 @@ func (m *maker) inMode(e event) Record {
 	if m.IntN(3) == 0 { // as official SDKs send it: the attributes in headers too
 		r.Headers = []Header{
 			{"ce_specversion", []byte("1.0")}, {"ce_id", []byte(e.id)}, {"ce_type", []byte("usage.other.v1")}, {"ce_time", nil},
-			{"content-type", []byte(pick(m, []string{"application/cloudevents+json", "Application/CloudEvents; charset=UTF-8"}))},
+			{"content-type", []byte(pick(m,
+				[]string{"application/cloudevents+json", "Application/CloudEvents; charset=UTF-8"}))},
 		}
 	}
 	return r
@@ -68,7 +76,8 @@ func (m *maker) mix(fields []field) []field {
 	return slices.Insert(fields, 0, again)
 }
 
-// shuffled is the same content, to be written differently: other order and escapes, absent fields spelt out.
+// shuffled is the same content, to be written differently: other order and escapes, absent fields
+// spelt out.
 func (m *maker) shuffled(e event) event {
 	e.mixed = true
 	e.fields = slices.Clone(e.fields)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// settings are the workspaces' first events: some are changed later, one is to change in the future and must not have yet.
+// settings are the workspaces' first events: some are changed later, one is to change in the future
+// and must not have yet.
 func (m *maker) settings() (records []Record) {
 	say := func(id, org string, at time.Time, settings string) {
 		e := event{id: id, source: "/admin", kind: "usage.entity.v1", at: at.UnixMilli()}
@@ -24,7 +25,8 @@ func (m *maker) settings() (records []Record) {
 	say("w2", Private, start.Add(time.Hour), `{"user_level_data":false,"pseudonymize":null,"of the future":1}`)
 	say("w3", Private, start.Add(2*time.Hour), "")
 	say("w1", Pseudonym, start, `{"pseudonymize":false}`)
-	say("w2", Pseudonym, start, `{"pseudonymize":true,"workflows":true,"byok":true}`) // at the same time: the greater id holds
+	// at the same time: the greater id holds
+	say("w2", Pseudonym, start, `{"pseudonymize":true,"workflows":true,"byok":true}`)
 	say("w3", Pseudonym, m.Now.Add(20*time.Hour), `{}`)
 	return records
 }
@@ -34,8 +36,10 @@ func (m *maker) entity(e *event) {
 	e.kind, e.at = "usage.entity.v1", m.entityTime()
 	kind := pick(m, []string{"user", "user", "user", "assistant", "project", "workflow", "api_key"})
 	e.add("kind", kind)
-	e.add("id", pick(m, map[string][]string{"user": append(users[:len(users):len(users)], "silent1", "silent2", "=silent", "silent3"),
-		"assistant": append(assistants, "asst-unused"), "project": append(projects, "proj-unused"), "workflow": append(flows, "flow-unused"), "api_key": append(apiKeys, "key-unused")}[kind]))
+	e.add("id", pick(m,
+		map[string][]string{"user": append(users[:len(users):len(users)], "silent1", "silent2", "=silent", "silent3"),
+			"assistant": append(assistants, "asst-unused"), "project": append(projects, "proj-unused"),
+			"workflow": append(flows, "flow-unused"), "api_key": append(apiKeys, "key-unused")}[kind]))
 	if m.IntN(4) == 0 {
 		e.raw("deleted", "true")
 		if m.IntN(2) == 0 {

@@ -4,8 +4,10 @@ import "fmt"
 
 // awkward texts: for spreadsheets, CSV, JSON, the engine's own escapes, and sorting by bytes.
 var awkward = []string{
-	"=1+1", "+49", "-1", "@cmd", "\tindented", "\rreturned", "'quoted", `a "b" c`, `back\slash`, `\N`, "NULL", "null", "comma, semicolon;", "line\r\nend", "lf\nonly",
-	"/slash/", "Zoë", "zoe", "陽子", "Олена", "🙂 smile", "line\u2028separator", "bell\x07", "del\x7f", " space", "{}", "<b>&amp;", "é", "e\u0301", "%s", "${x}", "\ufeffbom",
+	"=1+1", "+49", "-1", "@cmd", "\tindented", "\rreturned", "'quoted", `a "b" c`, `back\slash`, `\N`, "NULL", "null",
+	"comma, semicolon;", "line\r\nend", "lf\nonly",
+	"/slash/", "Zoë", "zoe", "陽子", "Олена", "🙂 smile", "line\u2028separator", "bell\x07", "del\x7f", " space", "{}",
+	"<b>&amp;", "é", "e\u0301", "%s", "${x}", "\ufeffbom",
 	"\x00=1+1", "\x01\x1f@cmd", "\nline first", "\x00plain",
 }
 

@@ -17,7 +17,8 @@ func earliest(now time.Time) time.Time {
 	return time.Date(y-1, m, min(d, last), 0, 0, 0, 0, time.UTC)
 }
 
-// usageTime is where it matters: the first day and the last hours, both sides of midnights and of months' ends, the nights when clocks change, and anywhere else.
+// usageTime is where it matters: the first day and the last hours, both sides of midnights and of
+// months' ends, the nights when clocks change, and anywhere else.
 func (m *maker) usageTime() int64 {
 	first := m.first.UnixMilli()
 	now := m.Now.UnixMilli()
@@ -36,7 +37,8 @@ func (m *maker) usageTime() int64 {
 		month = time.Date(month.Year(), month.Month(), 1, 0, 0, 0, 0, time.UTC)
 		return min(now, max(first, month.UnixMilli()+m.Int64N(4*hourMS)-2*hourMS))
 	case 6:
-		change := time.Date(m.Now.Year(), pick(m, []time.Month{time.March, time.October, time.November}), 31, 0, 0, 0, 0, time.UTC)
+		change := time.Date(m.Now.Year(), pick(m, []time.Month{time.March, time.October, time.November}), 31, 0, 0, 0, 0,
+			time.UTC)
 		at := change.AddDate(0, 0, -int(change.Weekday())).UnixMilli() + m.Int64N(12*hourMS) - 4*hourMS
 		if at >= first && at <= now {
 			return at
@@ -45,7 +47,8 @@ func (m *maker) usageTime() int64 {
 	return any
 }
 
-// entityTime is long ago, within the year, or in the future; not within hours after now, so that it does not pass while a test runs.
+// entityTime is long ago, within the year, or in the future; not within hours after now, so that it
+// does not pass while a test runs.
 func (m *maker) entityTime() int64 {
 	first := m.first.UnixMilli()
 	now := m.Now.UnixMilli()

@@ -63,7 +63,8 @@ func Make(c Config) []Record {
 	return records
 }
 
-// event is a random one. Sometimes its id was used before: by another source, workspace, type or on another day it is another event.
+// event is a random one. Sometimes its id was used before: by another source, workspace, type or on
+// another day it is another event.
 func (m *maker) event(id string) event {
 	if m.IntN(10) == 0 {
 		id = fmt.Sprintf("e%d", m.IntN(20))
@@ -85,7 +86,8 @@ func (m *maker) event(id string) event {
 	return e
 }
 
-// copies of an event that was sent: the same bytes again, the same content written differently, or, rarely, another content under the same identity.
+// copies of an event that was sent: the same bytes again, the same content written differently, or,
+// rarely, another content under the same identity.
 func (m *maker) copies(e event) (records []Record) {
 	if m.IntN(8) == 0 {
 		records = append(records, m.encode(e))

@@ -26,11 +26,14 @@ func TestTrafficHasEverythingItPromises(t *testing.T) {
 			accepted++
 		}
 	}
-	t.Logf("%d records, %d accepted, %d events, %d repeated, %d conflicts, rejected: %v", len(records), accepted, o.Len(), o.Repeated, len(o.Conflicts()), o.Rejected)
+	t.Logf("%d records, %d accepted, %d events, %d repeated, %d conflicts, rejected: %v", len(records), accepted, o.Len(),
+		o.Repeated, len(o.Conflicts()), o.Rejected)
 	if o.Len() < 4500 || o.Repeated < 500 || len(o.Conflicts()) < 200 {
 		t.Error("too few events, repetitions or conflicts")
 	}
-	for _, reason := range []string{"malformed_json", "not_cloudevent", "unknown_type", "missing_field", "invalid_value", "too_old", "in_future"} {
+	for _, reason := range []string{
+		"malformed_json", "not_cloudevent", "unknown_type", "missing_field", "invalid_value", "too_old", "in_future",
+	} {
 		if o.Rejected[reason] == 0 {
 			t.Errorf("nothing is rejected as %s", reason)
 		}
