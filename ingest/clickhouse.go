@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"rollcall/ingest/backoff"
 	"rollcall/ingest/rows"
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -49,7 +50,7 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 		}
 		e.metrics.retries.WithLabelValues(string(at)).Inc()
 		e.log.Warn("ClickHouse failed; trying again", "step", at, "class", class, "name", name, "failures", failures, "error", err)
-		_ = sleep(ctx, delay(failures, 50*time.Millisecond, 5*time.Second))
+		_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 5*time.Second))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"rollcall/ingest/backoff"
 )
 
 // commitTries is how often a commit is tried before the generation is given up; its rows are stored, so nothing is lost by that.
@@ -36,7 +38,7 @@ func (s *session) commit(ctx context.Context, b *batch) (err error) {
 		}
 		s.metrics.retries.WithLabelValues(string(stepCommit)).Inc()
 		s.log.Warn("commit failed; trying again", "batch", b.number, "error", err)
-		if err := sleep(ctx, delay(failures, 50*time.Millisecond, time.Second)); err != nil {
+		if err := backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, time.Second)); err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}
 	}

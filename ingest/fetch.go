@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"rollcall/ingest/backoff"
 )
 
 // A fetcher asks one broker for all partitions that it leads, again and again, as long as it leads any. Two answers are under way: one is decoded while the
@@ -41,7 +43,7 @@ func (f *fetcher) run(ctx context.Context) {
 			return
 		}
 		if len(wants) == 0 { // all of them wait after a failure
-			_ = sleep(ctx, 20*time.Millisecond)
+			_ = backoff.Sleep(ctx, 20*time.Millisecond)
 			continue
 		}
 		var a *answer
@@ -57,7 +59,7 @@ func (f *fetcher) run(ctx context.Context) {
 			}
 			failures++
 			f.report.retried("fetch failed; trying again", "broker", f.broker, "failures", failures, "error", err)
-			_ = sleep(ctx, delay(failures, 50*time.Millisecond, 2*time.Second))
+			_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
 		failures = 0

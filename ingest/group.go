@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/segmentio/kafka-go"
+
+	"rollcall/ingest/backoff"
 )
 
 // join is a member of the group for the topics of a layout, generation after generation, until ctx ends or the topics change (errTopics). One topic that does not
@@ -35,7 +37,7 @@ func (i *Ingest) join(ctx context.Context, known *layout) error {
 			i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
 			i.log.Warn("not in the group; joining again", "group", i.cfg.Group, "error", err)
 			failures++
-			_ = sleep(ctx, delay(failures, 50*time.Millisecond, 2*time.Second))
+			_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
 		failures, member = 0, generation.MemberID
@@ -157,7 +159,7 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 		}
 		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
 		i.log.Warn("where to go on is not known; asking again", "error", err)
-		_ = sleep(ctx, delay(failures, 100*time.Millisecond, 2*time.Second))
+		_ = backoff.Sleep(ctx, backoff.Delay(failures, 100*time.Millisecond, 2*time.Second))
 	}
 }
 

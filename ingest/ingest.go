@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"rollcall/ingest/backoff"
 	"rollcall/schema/tables"
 )
 
@@ -82,7 +83,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 		if err != nil && !errors.Is(err, errTopics) && ctx.Err() == nil {
 			return fmt.Errorf("ingest: %w", err)
 		}
-		_ = sleep(ctx, layoutEvery/4) // a broker that has just started may contradict itself
+		_ = backoff.Sleep(ctx, layoutEvery/4) // a broker that has just started may contradict itself
 	}
 	return nil
 }
@@ -138,6 +139,6 @@ func (i *Ingest) waitForTopics(ctx context.Context) (*layout, error) {
 		}
 		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
 		i.log.Warn("waiting for Kafka", "brokers", i.cfg.Brokers, "topics", i.cfg.Topics, "error", err)
-		_ = sleep(ctx, delay(failures, 200*time.Millisecond, 5*time.Second))
+		_ = backoff.Sleep(ctx, backoff.Delay(failures, 200*time.Millisecond, 5*time.Second))
 	}
 }

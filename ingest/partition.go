@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"rollcall/ingest/backoff"
 )
 
 // A partition is one that this member was assigned, for one generation.
@@ -156,7 +158,7 @@ func (a *assignment) hold(p *partition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.failures++
-	p.pause = time.Now().Add(delay(p.failures, 50*time.Millisecond, 2*time.Second))
+	p.pause = time.Now().Add(backoff.Delay(p.failures, 50*time.Millisecond, 2*time.Second))
 }
 
 // waits says whether a partition is not to be asked for yet. It belongs to assignment.mu, too.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/ingest/backoff"
 )
 
 // ErrNotRetired is why a topic was not retired: the sentence says what to do first.
@@ -234,7 +236,7 @@ func (d *topicDesk) watch(
 	ctx context.Context, name string, before map[slot]progressRow, stays func(before, now progressRow) bool,
 ) error {
 	for range 2 {
-		if err := sleep(ctx, d.cfg.ProgressEvery+d.cfg.FetchWait); err != nil {
+		if err := backoff.Sleep(ctx, d.cfg.ProgressEvery+d.cfg.FetchWait); err != nil {
 			return err
 		}
 		now, err := d.rows(ctx, name)
