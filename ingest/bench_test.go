@@ -47,7 +47,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
 			records := answerOf(usage(events, now), c)
 			s := benchSession(b)
-			p := &partition{}
+			p := newPartition(slot{"t", 0}, 0, -1)
 			set := cutWhole(b, 0, records)
 			d := s.newDecoder(context.Background())
 			d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p
@@ -104,7 +104,6 @@ func benchSession(t testing.TB) *session {
 	report := Report{log, m}
 	return &session{
 		cfg: cfg, log: log, metrics: m, report: report, clock: clock, progress: newProgress(m), erasures: newErasures(nil),
-		assignment: newAssignment(nil, newLayout(time.Time{}), nil, report),
 	}
 }
 
@@ -114,7 +113,7 @@ func BenchmarkStages(b *testing.B) {
 	now := time.Now()
 	records := answerOf(usage(events, now), codecNone)
 	s := benchSession(b)
-	p := &partition{}
+	p := newPartition(slot{"t", 0}, 0, -1)
 	set := cutWhole(b, 0, records)
 	d := s.newDecoder(context.Background())
 	d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p

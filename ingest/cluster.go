@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/sasl"
 )
 
 // A slot names a partition of a topic.
@@ -40,11 +42,21 @@ type cluster struct {
 	newest    newest
 }
 
-func newCluster(c Config, clock func() time.Time) *cluster {
+// A clusterConfig says how a cluster is reached.
+type clusterConfig struct {
+	Brokers []string // host:port of some; the others are learned from them
+	Topics  []string // that are asked about
+	TLS     *tls.Config
+	SASL    sasl.Mechanism
+	Clock   func() time.Time // what layouts are dated by
+}
+
+func newCluster(c clusterConfig) *cluster {
 	return &cluster{
-		topics: c.Topics, addr: c.Brokers, clock: clock, newest: newest{topics: map[string]*topicLayout{}},
+		topics: c.Topics, addr: c.Brokers, clock: c.Clock, newest: newest{topics: map[string]*topicLayout{}},
 		transport: &kafka.Transport{
-			ClientID: "rollcall", TLS: c.TLS, SASL: c.SASL, MetadataTTL: metadataTime, MetadataTopics: c.Topics, DialTimeout: answerTime,
+			ClientID: "rollcall", TLS: c.TLS, SASL: c.SASL, MetadataTTL: metadataTime, MetadataTopics: c.Topics,
+			DialTimeout: answerTime,
 		},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
@@ -42,6 +44,11 @@ type Config struct {
 	Secret []byte // keys the hashes of erased persons; without it, ingest stops where there are erasures
 
 	Traces trace.TracerProvider // where the spans of batches go; nil: none are made
+}
+
+// clusterConfig is how the brokers are reached; clock dates what they say.
+func (c Config) clusterConfig(clock func() time.Time) clusterConfig {
+	return clusterConfig{Brokers: c.Brokers, Topics: c.Topics, TLS: c.TLS, SASL: c.SASL, Clock: clock}
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -126,4 +133,25 @@ func SASL(name, user, password string) (sasl.Mechanism, error) {
 		return scram.Mechanism(scram.SHA512, user, password)
 	}
 	return nil, fmt.Errorf("the SASL mechanism %q is unknown; use plain, scram-sha-256 or scram-sha-512", name)
+}
+
+const noBatchNamed = "%q names no record batch to pass over; write topic/partition/offset, as the log does"
+
+// parsePassOver reads Config.PassOver.
+func parsePassOver(all []string) (map[slot][]int64, error) {
+	passOver := map[slot][]int64{}
+	for _, text := range all {
+		parts := strings.Split(text, "/")
+		if len(parts) != 3 || parts[0] == "" {
+			return nil, fmt.Errorf(noBatchNamed, text)
+		}
+		partition, err1 := strconv.ParseInt(parts[1], 10, 32)
+		offset, err2 := strconv.ParseInt(parts[2], 10, 64)
+		if err1 != nil || err2 != nil || partition < 0 || offset < 0 {
+			return nil, fmt.Errorf(noBatchNamed, text)
+		}
+		s := slot{parts[0], int32(partition)}
+		passOver[s] = append(passOver[s], offset)
+	}
+	return passOver, nil
 }

@@ -9,18 +9,25 @@ import (
 	"rollcall/schema"
 )
 
+// What a decoder tells of positions to those who fetch.
+type positions interface {
+	Rewind(p *partition, to position)                       // what follows is fetched again
+	Unread(p *partition, at position, end int64, err error) // likewise, after a pause: it could not be read
+	IsRead(p *partition)                                    // all that was taken of an answer
+}
+
 // A decoder turns the brokers' answers into batches.
 type decoder struct {
-	cfg        Config
-	clock      *engineClock
-	progress   *progress
-	erasures   *erasures
-	assignment *assignment
-	answers    <-chan *answer
-	full       chan<- *batch
-	free       <-chan *batch
-	taken      *atomic.Int64   // when the last answer was taken, Unix seconds
-	storing    context.Context // while batches are taken over
+	cfg       Config
+	clock     *engineClock
+	progress  *progress
+	erasures  *erasures
+	positions positions
+	answers   <-chan *answer
+	full      chan<- *batch
+	free      <-chan *batch
+	taken     *atomic.Int64   // when the last answer was taken, Unix seconds
+	storing   context.Context // while batches are taken over
 
 	reader *reader
 	schema *schema.Decoder
@@ -33,7 +40,7 @@ type decoder struct {
 
 func (s *session) newDecoder(storing context.Context) *decoder {
 	d := &decoder{
-		cfg: s.cfg, clock: s.clock, progress: s.progress, erasures: s.erasures, assignment: s.assignment,
+		cfg: s.cfg, clock: s.clock, progress: s.progress, erasures: s.erasures, positions: s.assignment,
 		answers: s.answers, full: s.full, free: s.free, taken: &s.taken, storing: storing,
 		reader: newReader(s.cfg.InflateBytes), schema: schema.NewDecoder(),
 	}
@@ -61,7 +68,7 @@ func (d *decoder) run(fetching context.Context) {
 			return
 		case a := <-d.answers:
 			d.take(a)
-			a.home <- a
+			a.release()
 			if d.batch.moved() {
 				age.Reset(time.Until(d.batch.since.Add(d.cfg.BatchAge)))
 			}
@@ -96,7 +103,7 @@ func (d *decoder) take(a *answer) {
 			_ = d.reached(p.set.from)
 		}
 		if !p.of.decoded.is(p.set.from, p.jumps) { // what comes before it could not be read, and is fetched again
-			d.assignment.rewind(p.of, p.of.decoded)
+			d.positions.Rewind(p.of, p.of.decoded)
 			continue
 		}
 		d.progress.ends(p.of.slot, a.sent, p.end, p.under)
@@ -109,7 +116,7 @@ func (d *decoder) take(a *answer) {
 		case err != nil && d.storing.Err() == nil:
 			d.unread(p, err)
 		case len(p.set.batches) > 0:
-			d.assignment.isRead(p.of)
+			d.positions.IsRead(p.of)
 		}
 	}
 }
@@ -120,12 +127,7 @@ func (d *decoder) unread(p *part, err error) {
 	if p.of.decoded.offset > p.set.from {
 		_ = d.reached(p.of.decoded.offset)
 	}
-	d.assignment.rewind(p.of, p.of.decoded)
-	if d.assignment.passesOver(p.of, p.of.decoded.offset, p.end, err) {
-		return
-	}
-	d.assignment.hold(p.of)
-	d.assignment.notRead(p.of, p.of.decoded.offset, err)
+	d.positions.Unread(p.of, p.of.decoded, p.end, err)
 }
 
 // reached notes that all records of the partition below an offset are in the batch, and hands it over if it is full.

@@ -23,13 +23,12 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 		t.Fatalf("the checksum does not cover for it: %d", s.next)
 	}
 
-	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 7}, next: 9}
-	d, _ := newTestDecoder(t, p)
+	p := newPartition(slot{"t", 0}, 7, -1)
+	d, told := newTestDecoder(t)
 	for turn, from := range []int64{7, 8, 8} {
-		p.next = 9 // the fetcher went past it
 		d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, from, broken), end: 9}}})
-		if p.next != 8 || p.decoded.offset != 8 || !p.pause.After(now) {
-			t.Fatalf("turn %d: it goes on at %d, after %s", turn, p.next, p.pause.Sub(now))
+		if told.next != 8 || p.decoded.offset != 8 || told.unread != turn+1 {
+			t.Fatalf("turn %d: it goes on at %d, told %d times", turn, told.next, told.unread)
 		}
 		if d.batch.len() != 1 || d.batch.ends[p].offset != 8 {
 			t.Fatalf("turn %d: %d rows up to %d, not 1 up to 8", turn, d.batch.len(), d.batch.ends[p].offset)
@@ -46,17 +45,33 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 }
 
-// A decoder on a session that stores nothing, and what it hands over.
-func newTestDecoder(t testing.TB, p *partition) (d *decoder, full <-chan *batch) {
+// A heard is what a decoder told of positions, and what it handed over.
+type heard struct {
+	next   int64 // where a partition last was to be fetched again
+	unread int   // so many times it could not be read
+	full   chan *batch
+}
+
+func (h *heard) Rewind(_ *partition, to position) { h.next = to.offset }
+
+func (h *heard) Unread(_ *partition, at position, _ int64, _ error) {
+	h.next = at.offset
+	h.unread++
+}
+
+func (h *heard) IsRead(*partition) {}
+
+// newTestDecoder is a decoder on a session that stores nothing.
+func newTestDecoder(t testing.TB) (*decoder, *heard) {
 	s := benchSession(t)
 	s.full, s.free = make(chan *batch, 16), make(chan *batch, 16)
 	for range cap(s.free) {
 		s.free <- newBatch()
 	}
-	s.assignment = newAssignment([]*partition{p}, newLayout(time.Time{}), nil, s.report)
-	d = s.newDecoder(context.Background())
-	d.reader, d.batch = newReader(1<<20), newBatch()
-	return d, s.full
+	h := &heard{full: s.full}
+	d := s.newDecoder(context.Background())
+	d.reader, d.batch, d.positions = newReader(1<<20), newBatch(), h
+	return d, h
 }
 
 // A record batch fills many batches. Each says how far it brings the partition, and whoever goes on from there gets the rest, once.
@@ -70,13 +85,13 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 		records := testBatch{base: 100, codec: c, records: ten, holes: 5}.bytes()
 		for _, inflate := range []int{1 << 20, 100} { // held, and as a stream
 			for _, from := range []int64{100, 103, 109} {
-				p := &partition{slot: slot{"t", 0}, decoded: position{offset: from}}
-				d, full := newTestDecoder(t, p)
+				p := newPartition(slot{"t", 0}, from, -1)
+				d, told := newTestDecoder(t)
 				d.reader, d.cfg.BatchRows = newReader(inflate), 3
 				d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, from, records), end: 115}}})
 				var rows int64
-				for len(full) > 0 {
-					b := <-full
+				for len(told.full) > 0 {
+					b := <-told.full
 					if b.len() != 3 {
 						t.Fatalf("codec %d: %d rows were handed over, not 3", c, b.len())
 					}
@@ -106,8 +121,8 @@ func TestWhatFillsABatch(t *testing.T) {
 		"empty headers":   {schema.Record{Headers: make([]schema.Header, maxHeaders)}, true},
 		"next to nothing": {schema.Record{Value: []byte("x")}, false},
 	} {
-		p := &partition{slot: slot{"t", 0}}
-		d, handedOver := newTestDecoder(t, p)
+		p := newPartition(slot{"t", 0}, 0, -1)
+		d, told := newTestDecoder(t)
 		d.of, d.cfg.BatchBytes = p, 1<<20
 		for n := range int64(2) {
 			c.rec.Offset = n
@@ -115,7 +130,7 @@ func TestWhatFillsABatch(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if full := len(handedOver) == 1; full != c.full {
+		if full := len(told.full) == 1; full != c.full {
 			t.Errorf("%s: two of them, and the batch is full: %v", name, full)
 		}
 	}
@@ -124,8 +139,8 @@ func TestWhatFillsABatch(t *testing.T) {
 // A part that does not follow on what was decoded is dropped, and what is missing is fetched again; one after a jump is taken.
 func TestPartsOutOfStep(t *testing.T) {
 	now := time.Now()
-	p := &partition{slot: slot{"t", 0}, decoded: position{offset: 5}}
-	d, _ := newTestDecoder(t, p)
+	p := newPartition(slot{"t", 0}, 5, -1)
+	d, told := newTestDecoder(t)
 	one := func(base int64) recordSet {
 		return cutWhole(t, base, testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes())
 	}
@@ -141,49 +156,30 @@ func TestPartsOutOfStep(t *testing.T) {
 		{"after a gap", part{of: p, jumps: 1, set: one(0)}, 1, 2},
 		{"of the time before the gap", part{of: p, set: one(1)}, 1, 2},
 	} {
-		if c.part.jumps > 0 {
-			p.jumps = c.part.jumps
-		}
 		d.take(&answer{sent: now, parts: []part{c.part}})
 		if p.decoded.offset != c.decoded || d.batch.len() != c.rows {
 			t.Errorf("%s: decoded up to %d with %d rows, not %d with %d", c.name, p.decoded.offset, d.batch.len(), c.decoded, c.rows)
 		}
 	}
-	if p.next != 1 {
-		t.Errorf("fetching goes on at %d, not behind what was decoded", p.next)
+	if told.next != 1 {
+		t.Errorf("fetching goes on at %d, not behind what was decoded", told.next)
 	}
 }
 
 // A position has the leader epoch of the last record batch below it, also when an answer without
-// records follows: a new leader is asked about that epoch, and it is committed with the offset.
-func TestPositionsKeepTheEpoch(t *testing.T) {
+// records follows: it is committed with the offset.
+func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 	now := time.Now()
 	for _, want := range []int32{0, 4} {
-		p := &partition{slot: slot{"t", 0}, decoded: position{offset: 5, epoch: -1}, next: 5, epoch: -1}
-		d, _ := newTestDecoder(t, p)
-		wire := testBatch{base: 5, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes()
-		binary.BigEndian.PutUint32(wire[12:], uint32(want)) // the checksum does not cover it
-		one := cutWhole(t, 5, wire)
-		if one.next != 6 || one.epoch != want {
-			t.Fatalf("a record batch of epoch %d is of epoch %d, up to %d", want, one.epoch, one.next)
-		}
-		for _, fetched := range []part{{of: p, set: one, end: 6}, {of: p, set: cutWhole(t, 6, nil), end: 6}} {
-			if !d.assignment.advance(&fetched) {
-				t.Fatalf("the part from %d is not in step", fetched.set.from)
+		p := newPartition(slot{"t", 0}, 5, -1)
+		d, _ := newTestDecoder(t)
+		records := testBatch{base: 5, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes()
+		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
+		for _, set := range []recordSet{cutWhole(t, 5, records), cutWhole(t, 6, nil)} {
+			d.take(&answer{sent: now, parts: []part{{of: p, set: set, end: 6}}})
+			if p.decoded.epoch != want || d.batch.ends[p].epoch != want {
+				t.Errorf("decoded in epoch %d, to be committed in %d, not %d", p.decoded.epoch, d.batch.ends[p].epoch, want)
 			}
-			d.take(&answer{sent: now, parts: []part{fetched}})
-			if p.epoch != want || p.decoded.epoch != want || d.batch.ends[p].epoch != want {
-				t.Errorf("fetched in epoch %d, decoded in %d, to be committed in %d, not %d",
-					p.epoch, p.decoded.epoch, d.batch.ends[p].epoch, want)
-			}
-		}
-		p.next, p.epoch = 9, want+1
-		d.assignment.rewind(p, p.decoded)
-		if p.next != 6 || p.epoch != want {
-			t.Errorf("fetching goes back to %d in epoch %d, not to 6 in %d", p.next, p.epoch, want)
-		}
-		if !d.assignment.jump(p, 6, 2) || p.epoch != -1 {
-			t.Errorf("after a jump the epoch is %d, not unknown", p.epoch)
 		}
 	}
 }

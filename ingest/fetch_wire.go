@@ -100,9 +100,12 @@ type answer struct {
 	sent    time.Time // just before the request left, by the fetcher's clock
 	body    []byte
 	parts   []part
-	batches []recordBatch  // of all parts
-	home    chan<- *answer // where to bring it when nothing of it is needed any more
+	batches []recordBatch // of all parts
+	home    chan<- *answer
 }
+
+// release gives the answer back to its fetcher, when nothing of it is needed any more.
+func (a *answer) release() { a.home <- a }
 
 func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch }
 

@@ -124,16 +124,16 @@ func (i *Ingest) resume(
 	var partitions []*partition
 	for topic, ids := range assigned {
 		for _, id := range ids {
-			p := &partition{slot: slot{topic, id}, epoch: -1, leader: -1, under: -1}
-			at, has := offsets[p.slot]
-			remade := has && isAnother(at.topicID, known.ids[topic])
-			if has && !remade {
-				p.next, p.epoch = at.offset, at.epoch
-			} else if err := i.start(ctx, p, at.offset, remade, known); err != nil {
-				return nil, err
+			s := slot{topic, id}
+			at, has := offsets[s]
+			if remade := has && isAnother(at.topicID, known.ids[topic]); !has || remade {
+				first, err := i.start(ctx, s, at.offset, remade, known)
+				if err != nil {
+					return nil, err
+				}
+				at.offset, at.epoch = first, -1
 			}
-			p.decoded = position{offset: p.next, epoch: p.epoch}
-			partitions = append(partitions, p)
+			partitions = append(partitions, newPartition(s, at.offset, at.epoch))
 		}
 	}
 	return partitions, nil
@@ -163,29 +163,30 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 	}
 }
 
-// start has a partition begin at the start of its log: none of it was committed, or what was is of
-// a topic of that name that is gone. What was stored of it before tells what is missing since then
-// (offsets expire, and go with a deleted topic): that is a gap.
-func (i *Ingest) start(ctx context.Context, p *partition, before int64, remade bool, known *layout) error {
-	var first, end int64
-	err := i.askTopics(ctx, func() (err error) {
-		first, end, err = i.cluster.bounds(ctx, p.slot)
+// start gives the start of a partition's log, where it begins: none of it was committed, or what was
+// is of a topic of that name that is gone. What was stored of it before tells what is missing since
+// then (offsets expire, and go with a deleted topic): that is a gap.
+func (i *Ingest) start(
+	ctx context.Context, s slot, before int64, remade bool, known *layout,
+) (first int64, err error) {
+	var end int64
+	err = i.askTopics(ctx, func() (err error) {
+		first, end, err = i.cluster.bounds(ctx, s)
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	p.next = first
 	if !remade {
-		before, remade = i.progress.storedBefore(p.slot, known.ids[p.topic])
+		before, remade = i.progress.storedBefore(s, known.ids[s.topic])
 	}
 	switch {
 	case remade || before > end:
-		i.report().Gap(p.slot, Gap{before, first, 1, gapRemade})
+		i.report().Gap(s, Gap{before, first, 1, gapRemade})
 	case before >= 0 && before < first:
-		i.report().Gap(p.slot, Gap{before, first, first - before, gapDeleted})
+		i.report().Gap(s, Gap{before, first, first - before, gapDeleted})
 	}
-	return nil
+	return first, nil
 }
 
 // changed says whether the group should be joined anew: since this member joined, a topic or a

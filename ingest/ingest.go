@@ -55,7 +55,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"),
 	}
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, passOver: passOver, cluster: newCluster(cfg, clock.now), engine: engine,
+		cfg: cfg, log: log, metrics: m, passOver: passOver, cluster: newCluster(cfg.clusterConfig(clock.now)), engine: engine,
 		clock: clock, progress: progress, erasures: erasures,
 		storer:    newStorer(engine, erasures, cfg.ErasuresEvery),
 		publisher: &publisher{conn: conn, progress: progress, clock: clock, topics: cfg.Topics, metrics: m, log: log},

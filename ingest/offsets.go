@@ -10,7 +10,6 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/offsetcommit"
 	"github.com/segmentio/kafka-go/protocol/offsetfetch"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A groupOffset is how far the group is in a partition: all below the offset is stored. With it
@@ -117,28 +116,4 @@ func topicIn(metadata string) uuid.UUID {
 		return uuid.UUID{}
 	}
 	return id
-}
-
-// members are those of a group.
-func (c *cluster) members(ctx context.Context, group string) ([]kmsg.DescribeGroupsResponseGroupMember, error) {
-	find := kmsg.NewPtrFindCoordinatorRequest()
-	find.CoordinatorKey = group
-	res, err := c.send(ctx, anyBroker, find, 0, 2)
-	if err != nil {
-		return nil, err
-	}
-	coordinator := res.(*kmsg.FindCoordinatorResponse)
-	if err := kafkaError(coordinator.ErrorCode); err != nil {
-		return nil, err
-	}
-	describe := kmsg.NewPtrDescribeGroupsRequest()
-	describe.Groups = []string{group}
-	if res, err = c.send(ctx, coordinator.NodeID, describe, 0, 4); err != nil {
-		return nil, err
-	}
-	described := res.(*kmsg.DescribeGroupsResponse).Groups[0]
-	if err := kafkaError(described.ErrorCode); err != nil && !errors.Is(err, kafka.GroupIdNotFound) {
-		return nil, err
-	}
-	return described.Members, nil
 }

@@ -28,6 +28,14 @@ type partition struct {
 	lost     bool      // its topic is gone: what is left of it is not committed
 }
 
+// newPartition is one that is read from an offset on, whose last record before it is of an epoch
+// (−1: not known).
+func newPartition(s slot, offset int64, epoch int32) *partition {
+	return &partition{
+		slot: s, decoded: position{offset: offset, epoch: epoch}, next: offset, epoch: epoch, leader: -1, under: -1,
+	}
+}
+
 // A position is an offset, and the number of jumps before it: after a topic was made anew, an offset of the old one means nothing. With it goes the leader
 // epoch of the last record below it (−1: not known).
 type position struct {
@@ -124,8 +132,8 @@ func (a *assignment) advance(p *part) bool {
 	return true
 }
 
-// rewind has a partition fetched again from a position, unless it jumped since.
-func (a *assignment) rewind(p *partition, to position) {
+// Rewind has a partition fetched again from a position, unless it jumped since.
+func (a *assignment) Rewind(p *partition, to position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p.jumps == to.jumps {
@@ -184,6 +192,9 @@ func (a *assignment) stands(p *partition, at position) bool {
 	defer a.mu.Unlock()
 	return !p.lost && p.jumps == at.jumps
 }
+
+// all lists the partitions.
+func (a *assignment) all() []*partition { return a.partitions }
 
 // seenEnd is the highest end of a partition's log that was seen.
 func (a *assignment) seenEnd(p *partition) int64 {

@@ -161,7 +161,7 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	used.reader, used.batch, used.now = newReader(4<<10), newBatch(), now // some are streams
 	for seed := range uint64(300) {
 		set, counted := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
-		p := &partition{slot: slot{"t", 0}}
+		p := newPartition(slot{"t", 0}, 0, -1)
 		used.of = p
 		if err := used.reader.read(&set, used.see, used.reached); err != nil {
 			t.Fatal(err)
@@ -229,7 +229,7 @@ func TestBatchesShareNothing(t *testing.T) {
 		s := benchSession(t)
 		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
-		d.reader, d.batch, d.now, d.of = newReader(1<<20), b, now, &partition{slot: slot{"t", 0}}
+		d.reader, d.batch, d.now, d.of = newReader(1<<20), b, now, newPartition(slot{"t", 0}, 0, -1)
 		if err := d.reader.read(&set, d.see, d.reached); err != nil {
 			t.Fatal(err)
 		}

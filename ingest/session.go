@@ -163,7 +163,7 @@ func (s *session) lookAhead(ctx context.Context) {
 	if time.Since(time.Unix(s.taken.Load(), 0)) < lookAheadEvery || time.Since(s.looked) < lookAheadEvery {
 		return
 	}
-	for _, p := range s.assignment.partitions {
+	for _, p := range s.assignment.all() {
 		if _, end, err := s.cluster.bounds(ctx, p.slot); err == nil {
 			s.progress.sees(p.slot, end)
 		}

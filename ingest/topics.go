@@ -42,7 +42,7 @@ func openTopics(cfg Config, conn driver.Conn, topics []string) (*topicDesk, erro
 	if err != nil {
 		return nil, err
 	}
-	return &topicDesk{cfg, conn, newCluster(cfg, time.Now)}, nil
+	return &topicDesk{cfg, conn, newCluster(cfg.clusterConfig(time.Now))}, nil
 }
 
 // ListTopics tells of every topic that ingest has ever read or waited for, and of those of cfg.
@@ -104,32 +104,15 @@ func (d *topicDesk) look(ctx context.Context, name string, rows map[slot]progres
 // readers are the hosts of the group's members that subscribe to a topic. While the members
 // rebalance nobody can say what they subscribe to.
 func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, err error) {
-	members, err := d.cluster.members(ctx, d.cfg.Group)
-	if err != nil {
+	hosts, err = d.cluster.readers(ctx, d.cfg.Group, name)
+	switch {
+	case errors.Is(err, errRebalancing):
+		return nil, fmt.Errorf("%w: the members of the group %s are rebalancing; try again in a minute",
+			ErrNotRetired, d.cfg.Group)
+	case err != nil:
 		return nil, fmt.Errorf("ask for the members of the group %s: %w", d.cfg.Group, err)
 	}
-	for _, m := range members {
-		topics, ok := subscription(m.ProtocolMetadata)
-		if !ok {
-			return nil, fmt.Errorf("%w: the members of the group %s are rebalancing; try again in a minute",
-				ErrNotRetired, d.cfg.Group)
-		}
-		if slices.Contains(topics, name) {
-			hosts = append(hosts, strings.TrimPrefix(m.ClientHost, "/"))
-		}
-	}
 	return hosts, nil
-}
-
-// subscription reads the topics of a member, as every client writes them; what follows differs
-// between clients.
-func subscription(metadata []byte) (topics []string, ok bool) {
-	w := &wire{b: metadata}
-	w.int16() // the version
-	for n := w.int32(); n > 0 && !w.cut; n-- {
-		topics = append(topics, string(w.bytes(int(w.int16()))))
-	}
-	return topics, !w.cut
 }
 
 // unread counts what the partitions hold beyond what is committed.
