@@ -4,34 +4,20 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go/compress"
 
 	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
-// usage is n message events as a busy day brings them: 40 orgs, thousands of users, a few models; about 350 bytes each.
-func usage(n int, now time.Time) []testRecord {
-	random := rand.New(rand.NewPCG(1, 2))
-	records := make([]testRecord, n)
-	for i := range records {
-		org := fmt.Sprintf("org-%02d", random.IntN(40))
-		records[i] = testRecord{org, fmt.Sprintf(`{"specversion":"1.0","id":"0192f3c4-%04x-7abc-8def-%012x","source":"//chat.example/eu-%d","type":"usage.message.v1","time":%q,`+
-			`"data":{"org_id":%q,"user_id":"user-%05d","channel":"assistant","assistant_id":"asst-%04d","conversation_id":"conv-%08x","model":"model-%d","client":"web"}}`,
-			i&0xffff, i, random.IntN(3), now.Add(-time.Duration(random.IntN(3600_000))*time.Millisecond).UTC().Format(time.RFC3339Nano), org, random.IntN(20000),
-			random.IntN(2000), random.Uint32(), random.IntN(12))}
-	}
-	return records
-}
-
 // answerOf is a broker's answer with these records, in record batches of 500.
-func answerOf(records []testRecord, c codec) []byte {
+func answerOf(records []testRecord, c compress.Compression) []byte {
 	var out []byte
 	for base := 0; base < len(records); base += 500 {
 		out = append(out, testBatch{base: int64(base), codec: c, records: records[base:min(base+500, len(records))]}.bytes()...)
@@ -43,12 +29,12 @@ func answerOf(records []testRecord, c codec) []byte {
 func BenchmarkDecodeEncode(b *testing.B) {
 	const events = 20_000
 	now := time.Now()
-	for _, c := range []codec{codecNone, codecLZ4, codecZstd} {
+	for _, c := range []compress.Compression{compress.None, compress.Lz4, compress.Zstd} {
 		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
 			records := answerOf(usage(events, now), c)
 			s := benchSession(b)
 			p := newPartition(slot{"t", 0}, 0, -1)
-			set := cutWhole(b, 0, records)
+			set := fetchedSet(b, 0, records)
 			d := s.newDecoder(context.Background())
 			d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p
 			b.ReportAllocs()
@@ -111,10 +97,10 @@ func benchSession(t testing.TB) *session {
 func BenchmarkStages(b *testing.B) {
 	const events = 20_000
 	now := time.Now()
-	records := answerOf(usage(events, now), codecNone)
+	records := answerOf(usage(events, now), compress.None)
 	s := benchSession(b)
 	p := newPartition(slot{"t", 0}, 0, -1)
-	set := cutWhole(b, 0, records)
+	set := fetchedSet(b, 0, records)
 	d := s.newDecoder(context.Background())
 	d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p
 	nothing := func(int64) error { return nil }

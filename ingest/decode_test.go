@@ -4,9 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go/compress"
 
 	"rollcall/schema"
 )
@@ -17,16 +18,15 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	now := time.Now()
 	broken := testBatch{base: 7, records: []testRecord{{"k", message("a", "ann", now)}, {"k", message("b", "ann", now)}}}.bytes()
 	broken = broken[:len(broken)-3]
-	binary.BigEndian.PutUint32(broken[8:], uint32(len(broken)-12))
-	binary.BigEndian.PutUint32(broken[17:], crc32.Checksum(broken[21:], castagnoli))
-	if s := cutWhole(t, 7, broken); s.next != 9 {
+	sealBatch(broken)
+	if s := fetchedSet(t, 7, broken); s.next != 9 {
 		t.Fatalf("the checksum does not cover for it: %d", s.next)
 	}
 
 	p := newPartition(slot{"t", 0}, 7, -1)
 	d, told := newTestDecoder(t)
 	for turn, from := range []int64{7, 8, 8} {
-		d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, from, broken), end: 9}}})
+		d.take(&answer{sent: now, parts: []part{{of: p, set: fetchedSet(t, from, broken), end: 9}}})
 		if told.next != 8 || p.decoded.offset != 8 || told.unread != turn+1 {
 			t.Fatalf("turn %d: it goes on at %d, told %d times", turn, told.next, told.unread)
 		}
@@ -39,10 +39,20 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 
 	d.batch.reset()
-	d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, 8, broken), end: 9}}})
+	d.take(&answer{sent: now, parts: []part{{of: p, set: fetchedSet(t, 8, broken), end: 9}}})
 	if d.batch.moved() {
 		t.Error("a batch that brings nothing is stored and committed")
 	}
+}
+
+// fetchedSet is what was fetched of partition 0 of the topic t.
+func fetchedSet(t testing.TB, from int64, wire []byte, aborted ...abortedTransaction) recordSet {
+	t.Helper()
+	s := recordSet{topic: "t", from: from, aborted: aborted}
+	if _, err := s.cut(wire, nil); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // A heard is what a decoder told of positions, and what it handed over.
@@ -81,14 +91,14 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 	for i := range 10 {
 		ten = append(ten, testRecord{"k", message(fmt.Sprint(i), "ann", now)})
 	}
-	for c := codecNone; c <= codecZstd; c++ {
+	for c := compress.None; c <= compress.Zstd; c++ {
 		records := testBatch{base: 100, codec: c, records: ten, holes: 5}.bytes()
 		for _, inflate := range []int{1 << 20, 100} { // held, and as a stream
 			for _, from := range []int64{100, 103, 109} {
 				p := newPartition(slot{"t", 0}, from, -1)
 				d, told := newTestDecoder(t)
 				d.reader, d.cfg.BatchRows = newReader(inflate), 3
-				d.take(&answer{sent: now, parts: []part{{of: p, set: cutWhole(t, from, records), end: 115}}})
+				d.take(&answer{sent: now, parts: []part{{of: p, set: fetchedSet(t, from, records), end: 115}}})
 				var rows int64
 				for len(told.full) > 0 {
 					b := <-told.full
@@ -142,7 +152,7 @@ func TestPartsOutOfStep(t *testing.T) {
 	p := newPartition(slot{"t", 0}, 5, -1)
 	d, told := newTestDecoder(t)
 	one := func(base int64) recordSet {
-		return cutWhole(t, base, testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes())
+		return fetchedSet(t, base, testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes())
 	}
 	for _, c := range []struct {
 		name    string
@@ -175,11 +185,23 @@ func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 		d, _ := newTestDecoder(t)
 		records := testBatch{base: 5, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
-		for _, set := range []recordSet{cutWhole(t, 5, records), cutWhole(t, 6, nil)} {
+		for _, set := range []recordSet{fetchedSet(t, 5, records), fetchedSet(t, 6, nil)} {
 			d.take(&answer{sent: now, parts: []part{{of: p, set: set, end: 6}}})
 			if p.decoded.epoch != want || d.batch.ends[p].epoch != want {
 				t.Errorf("decoded in epoch %d, to be committed in %d, not %d", p.decoded.epoch, d.batch.ends[p].epoch, want)
 			}
 		}
+	}
+}
+
+// A record that was too large to be held is erased with the person it names, like any other reject.
+func TestALargeRecordNamesWhomItSpeaksOf(t *testing.T) {
+	d := &decoder{schema: schema.NewDecoder()}
+	rej := d.verdict(&schema.Record{
+		Value: []byte(`{"data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"xxxxxxxx`),
+		Cut:   &schema.Cut{Size: 100 << 20},
+	})
+	if rej.Reason != schema.TooLarge || rej.Org != "acme" || rej.User != "ada" {
+		t.Errorf("%+v", rej)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,35 +11,10 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/segmentio/kafka-go/compress"
 
 	"rollcall/schema"
 )
-
-// A record that was too large to be held is erased with the person it names, like any other reject.
-func TestALargeRecordNamesWhomItSpeaksOf(t *testing.T) {
-	d := &decoder{schema: schema.NewDecoder()}
-	rej := d.verdict(&schema.Record{
-		Value: []byte(`{"data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"xxxxxxxx`),
-		Cut:   &schema.Cut{Size: 100 << 20},
-	})
-	if rej.Reason != schema.TooLarge || rej.Org != "acme" || rej.User != "ada" {
-		t.Errorf("%+v", rej)
-	}
-}
-
-// wireRecord is a record as it is in a record batch.
-func wireRecord(offset int, key, value []byte, headers ...schema.Header) []byte {
-	one := []byte{0, 0}
-	one = binary.AppendVarint(one, int64(offset))
-	one = append(binary.AppendVarint(one, int64(len(key))), key...)
-	one = append(binary.AppendVarint(one, int64(len(value))), value...)
-	one = binary.AppendVarint(one, int64(len(headers)))
-	for _, h := range headers {
-		one = append(binary.AppendVarint(one, int64(len(h.Key))), h.Key...)
-		one = append(binary.AppendVarint(one, int64(len(h.Value))), h.Value...)
-	}
-	return append(binary.AppendVarint(nil, int64(len(one))), one...)
-}
 
 // However many and however large its headers are, a record is judged by its attributes: the last of
 // each name, wherever it stands.
@@ -125,7 +99,7 @@ func TestWindowsOfZstd(t *testing.T) {
 		text := strings.Repeat("x", c.size)
 		_, _ = w.Write(wireRecord(0, nil, []byte(text)))
 		_ = w.Close()
-		b, _, _, err := cutBatch(testBatch{codec: codecZstd, packed: packed.Bytes(), records: []testRecord{{}}}.bytes())
+		b, _, _, err := cutBatch(testBatch{codec: compress.Zstd, packed: packed.Bytes(), records: []testRecord{{}}}.bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +116,7 @@ func TestWindowsOfZstd(t *testing.T) {
 // Offsets that do not grow are a corrupt batch: a position within it would mean nothing.
 func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 	for name, offsets := range map[string][2]int{"twice": {0, 0}, "backwards": {1, 0}} {
-		for c := codecNone; c <= codecZstd; c++ {
+		for c := compress.None; c <= compress.Zstd; c++ {
 			for _, limit := range []int{1 << 20, 10} {
 				two := testBatch{codec: c, raw: [][]byte{wireRecord(offsets[0], nil, []byte("a")), wireRecord(offsets[1], nil, []byte("b"))}, holes: 2}
 				s := cutWhole(t, 0, two.bytes())
@@ -160,7 +134,7 @@ func TestAStopEndsInflating(t *testing.T) {
 	stopped := make(chan struct{})
 	r := newReader(1 << 20)
 	r.stopped = stopped
-	b := testBatch{codec: codecGzip, records: slicesOf(testRecord{"k", strings.Repeat("x", 1<<20)}, 50)}.bytes()
+	b := testBatch{codec: compress.Gzip, records: slicesOf(testRecord{"k", strings.Repeat("x", 1<<20)}, 50)}.bytes()
 	cut, _, _, err := cutBatch(b)
 	if err != nil {
 		t.Fatal(err)

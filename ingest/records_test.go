@@ -14,83 +14,6 @@ import (
 	"rollcall/schema"
 )
 
-// A testBatch is written as a broker stores it.
-type testBatch struct {
-	base          int64
-	codec         codec
-	control       bool
-	transactional bool
-	logTime       int64 // if not 0: of all records
-	producer      int64
-	records       []testRecord
-	raw           [][]byte // instead of them: as they are on the wire
-	packed        []byte   // instead of these: compressed by the codec
-	holes         int64    // offsets at the end that compaction took
-}
-
-type testRecord struct{ key, value string }
-
-func (b testBatch) bytes() []byte {
-	var records []byte
-	for i, r := range b.records {
-		one := []byte{0}
-		one = binary.AppendVarint(one, int64(i)) // the time's difference
-		one = binary.AppendVarint(one, int64(i))
-		one = append(binary.AppendVarint(one, int64(len(r.key))), r.key...)
-		one = append(binary.AppendVarint(one, int64(len(r.value))), r.value...)
-		one = binary.AppendVarint(one, 1)
-		one = append(binary.AppendVarint(one, 1), 'h')
-		one = binary.AppendVarint(one, -1)
-		records = append(binary.AppendVarint(records, int64(len(one))), one...)
-	}
-	if b.raw != nil {
-		records, b.records = bytes.Join(b.raw, nil), make([]testRecord, len(b.raw))
-	}
-	if b.packed != nil {
-		records = b.packed
-	} else if b.codec != codecNone {
-		var packed bytes.Buffer
-		w := compress.Compression(b.codec).Codec().NewWriter(&packed)
-		_, _ = w.Write(records)
-		_ = w.Close()
-		records = packed.Bytes()
-	}
-	out := appendInt64(nil, b.base)
-	out = appendInt32(out, batchHead-12+len(records))
-	out = append(appendInt32(out, 0), 2)
-	out = appendInt32(out, 0) // the checksum, below
-	attributes := int(b.codec)
-	if b.logTime != 0 {
-		attributes |= 1 << 3
-	}
-	if b.transactional {
-		attributes |= 1 << 4
-	}
-	if b.control {
-		attributes |= 1<<5 | 1<<4
-	}
-	out = appendInt16(out, attributes)
-	out = appendInt32(out, len(b.records)-1+int(b.holes))
-	out = appendInt64(appendInt64(out, 1000), b.logTime)
-	out = appendInt64(out, b.producer)
-	out = appendInt32(appendInt16(out, 0), 0)
-	out = appendInt32(out, len(b.records))
-	out = append(out, records...)
-	binary.BigEndian.PutUint32(out[17:], crc32.Checksum(out[21:], castagnoli))
-	return out
-}
-
-func appendInt16(b []byte, v int) []byte   { return binary.BigEndian.AppendUint16(b, uint16(v)) }
-func appendInt32(b []byte, v int) []byte   { return binary.BigEndian.AppendUint32(b, uint32(v)) }
-func appendInt64(b []byte, v int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(v)) }
-
-func wireOf(batches ...testBatch) (wire []byte) {
-	for _, b := range batches {
-		wire = append(wire, b.bytes()...)
-	}
-	return wire
-}
-
 // cutWhole cuts record batches that are whole, of partition 0 of the topic t.
 func cutWhole(t testing.TB, from int64, wire []byte, aborted ...abortedTransaction) recordSet {
 	t.Helper()
@@ -187,10 +110,10 @@ func TestReader(t *testing.T) {
 			want: []string{"0:k=a@1000", "1:k=b@1001"}, next: 4,
 		},
 	} {
-		for codec := codecNone; codec <= codecZstd; codec++ {
+		for codec := compress.None; codec <= compress.Zstd; codec++ {
 			t.Run(fmt.Sprintf("%s/codec %d", c.name, codec), func(t *testing.T) {
 				wire := c.wire
-				if codec != codecNone && !strings.Contains(c.name, "cut off") {
+				if codec != compress.None && !strings.Contains(c.name, "cut off") {
 					wire = recompress(t, wire, codec)
 				}
 				s := cutWhole(t, c.from, wire, c.aborted...)
@@ -204,7 +127,7 @@ func TestReader(t *testing.T) {
 }
 
 // recompress writes the batches of a set again with another codec.
-func recompress(t *testing.T, records []byte, c codec) (out []byte) {
+func recompress(t *testing.T, records []byte, c compress.Compression) (out []byte) {
 	for {
 		b, rest, ok, err := cutBatch(records)
 		if err != nil {
@@ -214,7 +137,7 @@ func recompress(t *testing.T, records []byte, c codec) (out []byte) {
 			return out
 		}
 		var packed bytes.Buffer
-		w := compress.Compression(c).Codec().NewWriter(&packed)
+		w := c.Codec().NewWriter(&packed)
 		_, _ = w.Write(b.records())
 		_ = w.Close()
 		head := append([]byte(nil), records[:batchHead]...)
@@ -255,7 +178,7 @@ func TestCorruptBatches(t *testing.T) {
 // A batch that inflates beyond the limit is read as a stream; a record that is too large is cut, sized and hashed, however it came.
 func TestLargeBatches(t *testing.T) {
 	big, huge := strings.Repeat("x", 600<<10), strings.Repeat("y", 5<<20)
-	for codec := codecNone; codec <= codecZstd; codec++ {
+	for codec := compress.None; codec <= compress.Zstd; codec++ {
 		s := cutWhole(t, 0, testBatch{codec: codec, records: []testRecord{{"k", big}, {"k", huge}, {"k", big}, {"k", "small"}}}.bytes())
 		seen, next, err := readAll(&s, 1<<20)
 		want := []string{"0:k=" + big + "@1000", "1:k=yyy… of 5242880@1001", "2:k=" + big + "@1002", "3:k=small@1003"}
@@ -278,7 +201,7 @@ func TestSnappyBombIsCorrupt(t *testing.T) {
 
 // Whatever a broker sends, the decoder neither panics nor takes more memory than it was granted.
 func FuzzReader(f *testing.F) {
-	for codec := codecNone; codec <= codecZstd; codec++ {
+	for codec := compress.None; codec <= compress.Zstd; codec++ {
 		f.Add(wireOf(testBatch{codec: codec, transactional: true, records: []testRecord{{"k", "value"}, {"", ""}}}, testBatch{base: 2, control: true, records: []testRecord{{"\x00\x00\x00\x00", ""}}}), int64(0), int64(1), false)
 	}
 	const limit = 1 << 20

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go/compress"
+
 	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
@@ -100,7 +102,7 @@ func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordSet
 	var end int64
 	var aborted []abortedTransaction
 	for left := 1 + random.IntN(5); left > 0; left-- {
-		b := testBatch{base: end, codec: codec(random.IntN(5))}
+		b := testBatch{base: end, codec: compress.Compression(random.IntN(5))}
 		var records []sentRecord
 		for i := range 1 + random.IntN(20) {
 			r := randomRecord(random, now)
@@ -122,7 +124,7 @@ func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordSet
 			end++
 		}
 	}
-	return cutWhole(t, 0, wire, aborted...), counted
+	return fetchedSet(t, 0, wire, aborted...), counted
 }
 
 // dump is all that a batch says, so that two can be compared.

@@ -33,12 +33,19 @@ func TestUnreadIsFetchedAgain(t *testing.T) {
 // A position has the leader epoch of the last record batch below it, also when an answer without
 // records follows: a new leader is asked about that epoch.
 func TestPositionsKeepTheEpoch(t *testing.T) {
+	cutAt := func(from int64, wire []byte) recordSet {
+		s := recordSet{from: from}
+		if _, err := s.cut(wire, nil); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
 	for _, want := range []int32{0, 4} {
 		p := newPartition(slot{"t", 0}, 5, -1)
 		a := newAssignment([]*partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
 		records := testBatch{base: 5, records: []testRecord{{"k", "a"}}}.bytes()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
-		for _, fetched := range []part{{of: p, set: cutWhole(t, 5, records), end: 6}, {of: p, set: cutWhole(t, 6, nil), end: 6}} {
+		for _, fetched := range []part{{of: p, set: cutAt(5, records), end: 6}, {of: p, set: cutAt(6, nil), end: 6}} {
 			if !a.advance(&fetched) || p.next != 6 || p.epoch != want {
 				t.Fatalf("the part from %d brings it to %d in epoch %d, not to 6 in %d", fetched.set.from, p.next, p.epoch, want)
 			}
@@ -50,6 +57,34 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 		}
 		if !a.jump(p, 6, 2) || p.epoch != -1 {
 			t.Errorf("after a jump the epoch is %d, not unknown", p.epoch)
+		}
+	}
+}
+
+// A corrupt batch is passed over if the operator named one of its offsets. Where nothing tells the
+// batch's end, it is not.
+func TestWhatIsPassedOver(t *testing.T) {
+	spoilt := func(at int) error {
+		wire := testBatch{base: 10, records: []testRecord{{}, {}, {}}}.bytes()
+		wire[at] ^= 0xff
+		s := recordSet{from: 10}
+		_, err := s.cut(wire, nil)
+		return err
+	}
+	for name, c := range map[string]struct {
+		err   error
+		named int64
+		want  bool
+	}{
+		"an offset of it is named":    {spoilt(70), 11, true},
+		"another offset is named":     {spoilt(70), 13, false},
+		"nothing tells where it ends": {spoilt(16), 11, false},
+	} {
+		p := newPartition(slot{"t", 0}, 10, -1)
+		passOver := map[slot][]int64{p.slot: {c.named}}
+		a := newAssignment([]*partition{p}, newLayout(time.Time{}), passOver, Report{slog.New(slog.DiscardHandler), noCounters{}})
+		if a.passesOver(p, 10, 0, c.err) != c.want || (p.next == 13) != c.want {
+			t.Errorf("%s: it goes on at %d", name, p.next)
 		}
 	}
 }

@@ -1,0 +1,37 @@
+package ingest
+
+import (
+	"bytes"
+	"testing"
+)
+
+// The end of a corrupt batch is taken from the batch after it: its own word may be what is damaged.
+func TestEndOfACorruptBatch(t *testing.T) {
+	first := testBatch{base: 10, records: []testRecord{{}, {}, {}}}.bytes()
+	after := testBatch{base: 13, records: []testRecord{{}}}.bytes()
+	for name, last := range map[string]struct {
+		spoil func(b []byte)
+		set   bool
+		want  int64
+	}{
+		"a record":                       {func(b []byte) { b[70] ^= 1 }, true, 12},
+		"its length in offsets":          {func(b []byte) { b[25] ^= 1 }, true, 12},
+		"a record, at the set's end":     {func(b []byte) { b[70] ^= 1 }, false, 12},
+		"its end, said to be before it":  {func(b []byte) { b[23] = 0xff }, true, -1},
+		"its format, which is not known": {func(b []byte) { b[16] = 9 }, true, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := bytes.Clone(first)
+			last.spoil(set)
+			if last.set {
+				set = append(set, after...)
+			}
+			s := recordSet{from: 10}
+			_, err := s.cut(set, nil)
+			bad, isCorrupt := err.(*corruptBatch)
+			if !isCorrupt || s.next != 10 || bad.base != 10 || bad.last != last.want {
+				t.Fatalf("%d, %#v", s.next, err)
+			}
+		})
+	}
+}
