@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -171,4 +172,12 @@ func (d *decoder) verdict(rec *schema.Record) *schema.Rejection {
 		return d.schema.About(rec, rejectLarge(rec.Cut))
 	}
 	return d.schema.Decode(rec, d.judged, &d.event)
+}
+
+// rejectLarge is the verdict on a record whose value was too large to be held.
+func rejectLarge(cut *schema.Cut) *schema.Rejection {
+	return &schema.Rejection{
+		Reason: schema.TooLarge,
+		Detail: fmt.Sprintf("the value is %d bytes long; send at most %d", cut.Size, schema.MaxValueBytes),
+	}
 }

@@ -90,7 +90,7 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, k
 	}
 	s := &session{
 		cfg: i.cfg, log: i.log, metrics: i.metrics, report: i.report(), cluster: i.cluster,
-		committer: committer{i.cluster, i.cfg.Group, generation.MemberID, generation.ID},
+		committer: committer{cluster: i.cluster, group: i.cfg.Group, member: generation.MemberID, generation: generation.ID},
 		known:     known, assignment: newAssignment(partitions, known, i.passOver, i.report()),
 		clock: i.clock, progress: i.progress, erasures: i.erasures, storer: i.storer, publisher: i.publisher,
 		answers: make(chan *answer), full: make(chan *batch), free: make(chan *batch, 2),

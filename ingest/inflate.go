@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
@@ -78,7 +79,7 @@ func (f *inflater) inflate(c codec, packed []byte) ([]byte, error) {
 func (f *inflater) zstdFrames(packed []byte) (err error) {
 	f.out, err = f.zstd.DecodeAll(packed, f.out[:0])
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		f.out, err = f.wideZstd().DecodeAll(packed, withRoom(f.out[:0], f.limit))
+		f.out, err = f.wideZstd().DecodeAll(packed, roomFor(f.out, f.limit))
 	}
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 		return errInflated
@@ -157,7 +158,7 @@ func (f *inflater) snappy(packed []byte) error {
 	if total > f.limit {
 		return errInflated
 	}
-	f.out = grow(f.out[:0], total)
+	f.out = lengthen(f.out[:0], total)
 	at := 0
 	return eachBlock(packed, func(block []byte) error {
 		out, err := s2.Decode(f.out[at:], block)
@@ -198,3 +199,14 @@ func eachBlock(packed []byte, visit func(block []byte) error) error {
 	}
 	return nil
 }
+
+// roomFor is b without what it holds, with room for n bytes.
+func roomFor(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, 0, n)
+	}
+	return b[:0]
+}
+
+// lengthen adds n bytes, whatever they are.
+func lengthen(b []byte, n int) []byte { return slices.Grow(b, n)[:len(b)+n] }

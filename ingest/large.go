@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -76,7 +75,7 @@ func (r *reader) cutStream(in *bufio.Reader) error {
 	}
 	whole := binary.AppendVarint(r.held[:0], size)
 	at := len(whole)
-	whole = grow(whole, int(size))
+	whole = lengthen(whole, int(size))
 	r.held = whole
 	if _, err := io.ReadFull(in, whole[at:]); err != nil {
 		return err
@@ -213,12 +212,4 @@ func (p *pieces) beginning(most int64) (kept []byte, size int64) {
 	kept = p.keep(min(size, most))
 	p.pass(size - int64(len(kept)))
 	return kept, size
-}
-
-// rejectLarge is the verdict on a record whose value was too large to be held.
-func rejectLarge(cut *schema.Cut) *schema.Rejection {
-	return &schema.Rejection{
-		Reason: schema.TooLarge,
-		Detail: fmt.Sprintf("the value is %d bytes long; send at most %d", cut.Size, schema.MaxValueBytes),
-	}
 }

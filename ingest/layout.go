@@ -37,6 +37,10 @@ func (l *layout) topics(configured []string) (present []string) {
 	return present
 }
 
+// layoutEvery is how often the brokers are asked who leads what, and how long one of several may take.
+// The watermark never passes the last answer.
+const layoutEvery = time.Second
+
 // Versions of Metadata that will do: 8 is Kafka 2.3, 10 has topic ids.
 const metadataLeast, metadataMost = 8, 12
 

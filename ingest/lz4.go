@@ -75,7 +75,7 @@ func (f *inflater) lz4Block(block []byte, plain, independent bool, most int) err
 		f.out = append(f.out, block...)
 	} else {
 		from := len(f.out)
-		f.out = grow(f.out, min(most, lz4Ratio*len(block)))
+		f.out = lengthen(f.out, min(most, lz4Ratio*len(block)))
 		var back []byte
 		if !independent {
 			back = f.out[max(0, from-lz4Window):from]

@@ -25,9 +25,10 @@ type groupOffset struct {
 // A committer stores offsets in the group, for one generation only: the brokers refuse a member of
 // an older one.
 type committer struct {
-	*cluster
-	group, member string
-	generation    int32
+	cluster    *cluster
+	group      string
+	member     string
+	generation int32
 }
 
 const topicMark = "topic_id="
@@ -52,7 +53,7 @@ func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
 	for name, partitions := range topics {
 		req.Topics = append(req.Topics, offsetcommit.RequestTopic{Name: name, Partitions: partitions})
 	}
-	res, err := c.ask(ctx, req, 0)
+	res, err := c.cluster.ask(ctx, req, 0)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func seconds(s int) time.Time { return time.Unix(int64(s), 0) }
 
 // layoutAt is a layout of partitions that broker 0 leads in epoch 1; of topics of this id.
 func layoutAt(at int, id byte, slots ...slot) *layout {
-	l := newLayout(seconds(at))
+	l := &layout{asked: seconds(at), leaders: map[slot]int32{}, epochs: map[slot]int32{}, ids: map[string]uuid.UUID{}}
 	for _, s := range slots {
 		l.leaders[s], l.epochs[s], l.ids[s.topic] = 0, 1, uuid.UUID{id}
 	}

@@ -16,9 +16,6 @@ var (
 	errGeneration = errors.New("the group has a new generation")
 )
 
-// layoutEvery is how often the brokers are asked who leads what. The watermark never passes the last answer.
-const layoutEvery = time.Second
-
 // lookAheadEvery is how old the lag may be while ClickHouse is away.
 const lookAheadEvery = 5 * time.Second
 
