@@ -38,8 +38,8 @@ func (r *Rollup) readMarks(ctx context.Context, b *attempt) error {
 // A sliceVersion is the state of one slice's log.
 type sliceVersion struct {
 	version big.Int
-	events  uint64    // rows that a recompute reads, tombstones too
-	counted [4]uint64 // events that count, by the rollup table that is made of them, in the order of Dailies
+	events  uint64          // rows that a recompute reads, tombstones too
+	counted tables.PerDaily // events that count, by the rollup table that is made of them
 }
 
 // readVersions reads the version of each of the attempt's slices; an empty one has version 0.
@@ -58,7 +58,7 @@ func (r *Rollup) readVersions(ctx context.Context, b *attempt) ([]sliceVersion, 
 	}
 	index, versions := b.index(), make([]sliceVersion, len(b.slices))
 	for _, row := range rows {
-		versions[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]] = sliceVersion{row.Version, row.Events, [4]uint64(row.Counted)}
+		versions[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]] = sliceVersion{row.Version, row.Events, tables.PerDaily(row.Counted)}
 	}
 	return versions, nil
 }
@@ -72,17 +72,19 @@ func counted() string {
 	return "[" + strings.Join(counts, ", ") + "]"
 }
 
+// insertManifests takes a row per slice: these columns, and how many rows each rollup table has.
+var insertManifests = "INSERT INTO slices (org_id, day, generation, revision, covered, version, " + tables.RowCounts() + ")"
+
 // writeManifests commits the attempt: one row per slice, in one insert.
 func (r *Rollup) writeManifests(ctx context.Context, b *attempt) error {
-	insert, err := r.conn.PrepareBatch(ctx, "INSERT INTO slices (org_id, day, generation, revision, covered, version, message_rows, action_rows, token_rows, workflow_rows)")
+	insert, err := r.conn.PrepareBatch(ctx, insertManifests)
 	if err != nil {
 		return fmt.Errorf("write %d manifests: %w", len(b.slices), err)
 	}
 	defer insert.Close()
 	for i, s := range b.slices {
-		n := b.written[i].rows
-		err := insert.Append(s.Org, s.Day.Time(), b.generations[i], uint32(tables.Revision), b.covered[i], &b.after[i].version, n[0], n[1], n[2], n[3])
-		if err != nil {
+		row := []any{s.Org, s.Day.Time(), b.generations[i], uint32(tables.Revision), b.covered[i], &b.after[i].version}
+		if err := insert.Append(appendEach(row, b.written[i].rows)...); err != nil {
 			return fmt.Errorf("write the manifest of %s %s: %w", s.Org, s.Day, err)
 		}
 	}
@@ -90,6 +92,14 @@ func (r *Rollup) writeManifests(ctx context.Context, b *attempt) error {
 		return fmt.Errorf("write %d manifests: %w", len(b.slices), err)
 	}
 	return nil
+}
+
+// appendEach appends a row's last columns, one for each rollup table.
+func appendEach(row []any, counts tables.PerDaily) []any {
+	for _, n := range counts {
+		row = append(row, n)
+	}
+	return row
 }
 
 // countRows sets what each of the attempt's generations has in the rollup tables.
@@ -107,7 +117,7 @@ func (r *Rollup) countRows(ctx context.Context, b *attempt) error {
 			Events uint64    `ch:"events"`
 		}
 		query := fmt.Sprintf("SELECT org_id, day, count() AS rows, sum(%s) AS events FROM %s WHERE %s AND generation IN {generations:Array(UUID)} GROUP BY org_id, day",
-			d.Counts, d.Table, inBatch)
+			d.Counts(), d.Table, inBatch)
 		if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
 			return fmt.Errorf("count the rows of %d slices in %s: %w", len(b.slices), d.Table, err)
 		}

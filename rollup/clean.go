@@ -140,7 +140,7 @@ func (r *Rollup) short(ctx context.Context, manifests, which string, args ...any
 		query := fmt.Sprintf(`SELECT m.org_id AS org_id, m.day AS day, m.generation AS generation, m.revision AS revision
 FROM (SELECT * FROM %[1]s FINAL WHERE dead = 0 AND %[4]s AND %[5]s) AS m
 LEFT JOIN (SELECT generation, count() AS n FROM %[2]s WHERE generation IN (SELECT generation FROM %[1]s) AND %[5]s GROUP BY generation) AS r ON r.generation = m.generation
-WHERE r.n != m.%[3]s`, manifests, d.Table, d.RowCount, tables.Alive, which)
+WHERE r.n != m.%[3]s`, manifests, d.Table, d.RowCount(), tables.Alive, which)
 		if err := r.conn.Select(ctx, &rows, query, args...); err != nil {
 			return nil, fmt.Errorf("look for %s without their rows in %s: %w", manifests, d.Table, err)
 		}

@@ -60,7 +60,7 @@ func others(db *database) map[string]string {
 	for _, org := range []string{"acme", "globex"} {
 		for _, d := range tables.Dailies() {
 			var text string
-			query := "SELECT hex(SHA256(toString(groupArray(t)))) FROM (SELECT (org_id, day, " + d.KeyNames() + ", " + strings.ReplaceAll(d.Names, "conversations", "finalizeAggregation(conversations)") + ") AS t FROM (" +
+			query := "SELECT hex(SHA256(toString(groupArray(t)))) FROM (SELECT (org_id, day, " + d.KeyNames() + ", " + strings.ReplaceAll(d.Names(), "conversations", "finalizeAggregation(conversations)") + ") AS t FROM (" +
 				d.FromLog("org_id = '"+org+"'") + ") WHERE NOT (org_id = 'acme' AND user_id = 'u0') ORDER BY org_id, day, " + d.KeyNames() + ")"
 			if err := db.conn.QueryRow(db.ctx, query).Scan(&text); err != nil {
 				db.Fatal(err)

@@ -77,7 +77,7 @@ func (r *Rollup) monthBatches(months []tables.MonthState) (batches [][]tables.Mo
 }
 
 // sums are how many rows slices have in each rollup table.
-func sums(days []tables.SliceState) (n [4]uint64) {
+func sums(days []tables.SliceState) (n tables.PerDaily) {
 	for _, s := range days {
 		for t, rows := range s.Rows {
 			n[t] += rows
@@ -165,7 +165,7 @@ func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt)
 			Rows   uint64 `ch:"rows"`
 			Events uint64 `ch:"events"`
 		}
-		query := fmt.Sprintf("SELECT org_id, count() AS rows, sum(%s) AS events FROM %s WHERE %s GROUP BY org_id", d.Counts, d.Table, which)
+		query := fmt.Sprintf("SELECT org_id, count() AS rows, sum(%s) AS events FROM %s WHERE %s GROUP BY org_id", d.Counts(), d.Table, which)
 		if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
 			return nil, fmt.Errorf("count the rows of a month of %d orgs in %s: %w", len(b.months), d.Table, err)
 		}
@@ -177,9 +177,12 @@ func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt)
 	return counts, nil
 }
 
+// insertMonths takes a row per month: these columns, and how many rows each rollup table has.
+var insertMonths = "INSERT INTO months (org_id, day, generation, revision, versions, " + tables.RowCounts() + ")"
+
 // writeMonths commits those of the attempt's months that whole lets pass, in one insert.
 func (r *Rollup) writeMonths(ctx context.Context, b *monthAttempt, whole func(i int) bool) (n int, err error) {
-	insert, err := r.conn.PrepareBatch(ctx, "INSERT INTO months (org_id, day, generation, revision, versions, message_rows, action_rows, token_rows, workflow_rows)")
+	insert, err := r.conn.PrepareBatch(ctx, insertMonths)
 	if err != nil {
 		return 0, fmt.Errorf("write the manifests of a month: %w", err)
 	}
@@ -189,9 +192,8 @@ func (r *Rollup) writeMonths(ctx context.Context, b *monthAttempt, whole func(i 
 			continue
 		}
 		n++
-		rows := b.written[i].rows
-		err := insert.Append(m.Org, m.Day.Time(), b.generations[i], uint32(tables.Revision), m.Sources, rows[0], rows[1], rows[2], rows[3])
-		if err != nil {
+		row := []any{m.Org, m.Day.Time(), b.generations[i], uint32(tables.Revision), m.Sources}
+		if err := insert.Append(appendEach(row, b.written[i].rows)...); err != nil {
 			return 0, fmt.Errorf("write the manifest of %s, month to %s: %w", m.Org, m.Day, err)
 		}
 	}

@@ -25,7 +25,11 @@ func TestRebuildRepairsWhateverTheClocksSay(t *testing.T) {
 		return g.String()
 	}
 	// The generations get the others' numbers: the rows, and the manifests.
-	for _, table := range []string{"message_daily", "action_daily", "token_daily", "workflow_daily", "slices"} {
+	copied := []string{"slices"}
+	for _, d := range tables.Dailies() {
+		copied = append(copied, d.Table)
+	}
+	for _, table := range copied {
 		for n, day := range days {
 			which := " WHERE day = '" + day.String() + "' AND generation NOT IN (SELECT generation FROM months)"
 			db.exec("INSERT INTO " + table + " SELECT * REPLACE (toUUID('" + ahead(byte(n)) + "') AS generation) FROM (SELECT * FROM " + table + which + ")")

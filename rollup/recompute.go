@@ -129,8 +129,9 @@ type attempt struct {
 	rows        uint64 // of the log, read per recompute
 }
 
-// written is what a generation has in each rollup table, in the order of Dailies: its rows, and the events that they say they are made of.
-type written struct{ rows, events [4]uint64 }
+// written is what a generation has in each rollup table: its rows, and the events that they say they
+// are made of.
+type written struct{ rows, events tables.PerDaily }
 
 func newAttempt(batch []tables.Slice) *attempt {
 	b := &attempt{asked: len(batch), slices: batch}

@@ -109,7 +109,7 @@ func usage(ctx context.Context, conn driver.Conn, org string, from, to schema.Da
 func perUser(rows func(tables.Daily) string, where string) string {
 	var all []string
 	for _, d := range tables.Dailies() {
-		all = append(all, fmt.Sprintf("SELECT concat('%s ', user_id) AS who, sum(%s) AS n FROM (%s) GROUP BY user_id", d.Type, d.Counts, rows(d)))
+		all = append(all, fmt.Sprintf("SELECT concat('%s ', user_id) AS who, sum(%s) AS n FROM (%s) GROUP BY user_id", d.Type, d.Counts(), rows(d)))
 	}
 	return "SELECT arrayStringConcat(arraySort(groupArray(concat(who, ' ', toString(n)))), ', ') FROM (" + strings.Join(all, " UNION ALL ") + ") WHERE " + where
 }

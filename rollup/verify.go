@@ -170,29 +170,19 @@ func (r *Rollup) compare(ctx context.Context, d tables.Daily, rolled, truth stri
 
 // comparison is the query for compare. Sets are compared by their sizes and their union's.
 func comparison(d tables.Daily, rolled, truth string) string {
-	var measures, shown, same []string
-	for _, m := range strings.Split(d.Names, ",") {
-		m = strings.TrimSpace(m)
-		if m == d.States {
-			side := func(n int) string { return fmt.Sprintf("uniqExactMergeIf(%s, side = %d)", m, n) }
-			shown = append(shown, fmt.Sprintf("concat('%s=', toString(%%s))", m))
-			measures = append(measures, side(0), side(1))
-			same = append(same, fmt.Sprintf("%s = uniqExactMerge(%s)", side(0), m), fmt.Sprintf("%s = uniqExactMerge(%s)", side(1), m))
-			continue
+	var left, right, same, keys []string
+	for _, m := range d.Measures {
+		sides := [2]string{fmt.Sprintf("sumIf(%s, side = 0)", m.Name), fmt.Sprintf("sumIf(%s, side = 1)", m.Name)}
+		if m.Kind == tables.Set {
+			sides = [2]string{fmt.Sprintf("uniqExactMergeIf(%s, side = 0)", m.Name), fmt.Sprintf("uniqExactMergeIf(%s, side = 1)", m.Name)}
+			same = append(same, fmt.Sprintf("%s = uniqExactMerge(%s)", sides[0], m.Name))
 		}
-		side := func(n int) string { return fmt.Sprintf("sumIf(%s, side = %d)", m, n) }
-		shown = append(shown, fmt.Sprintf("concat('%s=', toString(%%s))", m))
-		measures = append(measures, side(0), side(1))
-		same = append(same, side(0)+" = "+side(1))
+		same = append(same, sides[0]+" = "+sides[1])
+		left = append(left, shown(m.Name, sides[0]))
+		right = append(right, shown(m.Name, sides[1]))
 	}
-	var left, right []string
-	for i, format := range shown {
-		left, right = append(left, fmt.Sprintf(format, measures[2*i])), append(right, fmt.Sprintf(format, measures[2*i+1]))
-	}
-	var keys []string
-	for _, k := range strings.Split(d.KeyNames(), ",") {
-		k = strings.TrimSpace(k)
-		keys = append(keys, fmt.Sprintf("concat('%s=', toString(%s))", k, k))
+	for _, k := range d.Keys {
+		keys = append(keys, shown(k.Name, k.Name))
 	}
 	return fmt.Sprintf(`SELECT org_id, day, arrayStringConcat([%s], ' ') AS row_key,
 	if(countIf(side = 0) = 0, '', arrayStringConcat([%s], ' ')) AS rolled, if(countIf(side = 1) = 0, '', arrayStringConcat([%s], ' ')) AS truth
@@ -200,5 +190,9 @@ FROM (SELECT 0 AS side, * FROM (%s) UNION ALL SELECT 1 AS side, * FROM (%s))
 GROUP BY org_id, day, %s
 HAVING NOT (countIf(side = 0) = 1 AND countIf(side = 1) = 1 AND %s)
 ORDER BY org_id, day, row_key
-SETTINGS max_bytes_before_external_group_by = 1000000000`, strings.Join(keys, ", "), strings.Join(left, ", "), strings.Join(right, ", "), rolled, truth, d.KeyNames(), strings.Join(same, " AND "))
+SETTINGS max_bytes_before_external_group_by = 1000000000`,
+		strings.Join(keys, ", "), strings.Join(left, ", "), strings.Join(right, ", "), rolled, truth, d.KeyNames(), strings.Join(same, " AND "))
 }
+
+// shown is how a column is told of in a Difference: column=value.
+func shown(name, value string) string { return fmt.Sprintf("concat('%s=', toString(%s))", name, value) }

@@ -144,7 +144,7 @@ func (b *bed) rollUp(days ...string) {
 			}
 			counts += fmt.Sprintf(", (SELECT count() FROM %s WHERE %s AND generation = {generation:UUID})", d.Table, slice)
 		}
-		if err := b.conn.Exec(ctx, `INSERT INTO slices (org_id, day, generation, revision, covered, version, message_rows, action_rows, token_rows, workflow_rows, dead)
+		if err := b.conn.Exec(ctx, `INSERT INTO slices (org_id, day, generation, revision, covered, version, `+tables.RowCounts()+`, dead)
 SELECT {org:String}, {day:Date}, {generation:UUID}, {revision:UInt32}, (SELECT CAST(groupArray((writer, seq)), 'Map(UUID, UInt64)') FROM marks FINAL WHERE `+slice+`),
 	(SELECT `+tables.SliceVersion+` FROM events FINAL WHERE `+slice+`)`+counts+`, 0`); err != nil {
 			b.t.Fatalf("write the manifest of %s: %v", day, err)

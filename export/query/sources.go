@@ -38,10 +38,10 @@ func newReading(p Period, plan tables.Plan) reading {
 func (r reading) source(d tables.Daily) string {
 	var arms []string
 	if len(r.plan.Generations) > 0 || len(r.logDays) == 0 {
-		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM %s\nWHERE %s", d.KeyNames(), d.Names, d.Table, fromRollups))
+		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM %s\nWHERE %s", d.KeyNames(), d.Names(), d.Table, fromRollups))
 	}
 	if len(r.logDays) > 0 {
-		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", d.KeyNames(), d.Names, d.FromLog(fromLog)))
+		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", d.KeyNames(), d.Names(), d.FromLog(fromLog)))
 	}
 	return strings.Join(arms, "\nUNION ALL\n")
 }

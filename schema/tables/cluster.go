@@ -21,10 +21,17 @@ func (c cluster) on() string    { return " ON CLUSTER `" + c.name + "`" }
 
 // sharding says by which expression each table's rows find their shard. All that is read of a workspace in one statement lies on one shard: identities, slices
 // and ranks are whole there. The others are spread by their own keys, so that FINAL meets all copies of a row.
-var sharding = map[string]string{
+var sharding = withDailies(map[string]string{
 	"events": byOrg, "entities": byOrg, "marks": byOrg, "slices": byOrg, "months": byOrg, "erasures": byOrg, "export_audit": byOrg,
-	"message_daily": byOrg, "action_daily": byOrg, "token_daily": byOrg, "workflow_daily": byOrg,
 	"rejects": "cityHash64(topic, partition, offset)", "progress": "cityHash64(topic, partition)", "keys": "cityHash64(key_id)", "ended_sessions": "cityHash64(session_id)", "service_secret": "cityHash64(fingerprint)",
+})
+
+// withDailies adds the rollup tables.
+func withDailies(sharding map[string]string) map[string]string {
+	for _, d := range Dailies() {
+		sharding[d.Table] = byOrg
+	}
+	return sharding
 }
 
 const byOrg = "cityHash64(org_id)"

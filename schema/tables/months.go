@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -82,8 +81,6 @@ func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []Slice
 func monthManifests(where string) string {
 	return fmt.Sprintf("months FINAL WHERE revision = %d AND dead = 0 AND (%s)", Revision, where)
 }
-
-var manifestRows = "[" + strings.Join(rowCounts(), ", ") + "]"
 
 // mergedMonths has, for what may be merged to a month, a generation that was. Of several it takes the highest number, which is any: all have the same rows.
 type mergedMonths map[monthKey]monthGeneration

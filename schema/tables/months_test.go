@@ -56,7 +56,7 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 	month := uuid.Must(uuid.NewV7()).String()
 	for _, d := range tables.Dailies() {
 		db.exec(d.InsertMonth("generation IN {sources:Array(UUID)}"), named("orgs", []string{"acme"}), named("generations", []string{month}), named("sources", sources), named("last", end.String()))
-		shown := strings.ReplaceAll(d.Names, "conversations", "finalizeAggregation(conversations)")
+		shown := strings.ReplaceAll(d.Names(), "conversations", "finalizeAggregation(conversations)")
 		rows := func(from string) string {
 			return db.text("SELECT arrayStringConcat(groupArray(row), '\n') FROM (SELECT toString((day, " + d.KeyNames() + ", " + shown + ")) AS row FROM (" + from + ") ORDER BY row)")
 		}
@@ -64,7 +64,7 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 		if got != want || strings.Count(want, "\n") < 5 {
 			t.Errorf("%s of a month:\n%s\nwant\n%s", d.Table, got, want)
 		}
-		if d.States == "" {
+		if d.Table != tables.Messages.Table { // the others have no sets
 			continue
 		}
 		// Sets are the same if their union is as large as each.

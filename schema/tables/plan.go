@@ -51,7 +51,7 @@ const (
 // the TTL was faster. It must stand in the statement that reads: the engine takes one snapshot of a table per statement. throwIf stands inside the subquery, which
 // has one row whatever is there: outside of it, a statement that finds no row would not evaluate it.
 func (d Daily) Guard() string {
-	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount, stalePlan, d.Table, RolledWhere)
+	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount(), stalePlan, d.Table, RolledWhere)
 }
 
 // LiveGuard is a scalar expression that is 0 while the live slices are what the plan's LiveVersion and Versions say, and fails the statement with an error
@@ -114,7 +114,7 @@ func (p Plan) Params() clickhouse.Parameters {
 		"plan_generations": "[" + strings.Join(generations, ",") + "]", "plan_live": "[" + strings.Join(live, ",") + "]", "plan_live_version": p.LiveVersion,
 	}
 	for _, d := range Dailies() {
-		params["plan_"+d.RowCount] = strconv.FormatUint(p.Rows[d.Table], 10)
+		params["plan_"+d.RowCount()] = strconv.FormatUint(p.Rows[d.Table], 10)
 	}
 	return params
 }
@@ -187,9 +187,9 @@ func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (
 // readStates reads the slices that have marks, and the months' manifests.
 func readStates(ctx context.Context, conn driver.Conn, span Span, now time.Time) (rows []planRow, err error) {
 	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
-	query := "SELECT day, clean, best.1 AS generation, best.2 AS version, [best.3, best.4, best.5, best.6] AS rows, '' AS versions FROM " + states(where)
+	query := "SELECT day, clean, best.1 AS generation, best.2 AS version, best.3 AS rows, '' AS versions FROM " + states(where)
 	if span.months() { // the engine takes its time to understand it
-		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), " + manifestRows + ", versions FROM " + monthManifests(where)
+		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), [" + RowCounts() + "], versions FROM " + monthManifests(where)
 	}
 	err = conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()), clickhouse.Named("to", span.To.String()), AliveAt(now))
 	return rows, err

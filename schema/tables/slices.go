@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -60,7 +59,7 @@ func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool
 		Newest     uuid.UUID `ch:"newest_generation"`
 		Recomputed int64     `ch:"recomputed_ms"`
 	}
-	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, [best.3, best.4, best.5, best.6] AS rows, newest_generation,
+	query := fmt.Sprintf(`SELECT org_id, day, clean, alive, best.1 AS generation, best.2 AS version, best.3 AS rows, newest_generation,
 	dateDiff('millisecond', newest_manifest, now64(3)) AS recomputed_ms,
 	dateDiff('millisecond', newest_mark, now64(3)) AS settled_ms, dateDiff('millisecond', oldest_uncovered, now64(3)) AS dirty_ms
 FROM %s %s ORDER BY org_id, day`, states(where), having)
@@ -121,7 +120,7 @@ func states(where string) string {
 		arrayMin(v -> bitAnd(v, end_of_time), mapValues(arrayReduce('maxMap', [m.marks, covered]))) AS uncovered_since,
 		m.alive AND s.revision != 0 AND uncovered_since = end_of_time AS covers
 	SELECT m.org_id AS org_id, m.day AS day, any(m.alive) AS alive, countIf(covers) > 0 AS clean,
-		argMaxIf((s.generation, s.version, %s), (s.version, toUInt128(s.generation)), covers) AS best,
+		argMaxIf((s.generation, s.version, s.row_counts), (s.version, toUInt128(s.generation)), covers) AS best,
 		any(m.newest) AS newest_mark, fromUnixTimestamp64Milli(toInt64(max(uncovered_since))) AS oldest_uncovered,
 		argMax(s.generation, (s.written_at, toUInt128(s.generation))) AS newest_generation, max(s.written_at) AS newest_manifest
 	FROM (
@@ -129,14 +128,6 @@ func states(where string) string {
 			%s AS alive
 		FROM marks FINAL WHERE %s GROUP BY org_id, day
 	) AS m
-	LEFT JOIN (SELECT * FROM slices FINAL WHERE revision = %d AND dead = 0 AND (%s)) AS s ON s.org_id = m.org_id AND s.day = m.day
-	GROUP BY m.org_id, m.day)`, "s."+strings.Join(rowCounts(), ", s."), Alive, where, Revision, where)
-}
-
-// rowCounts are the manifest's columns with the number of rows per rollup table, in the order of Dailies.
-func rowCounts() (columns []string) {
-	for _, d := range Dailies() {
-		columns = append(columns, d.RowCount)
-	}
-	return columns
+	LEFT JOIN (SELECT *, [%s] AS row_counts FROM slices FINAL WHERE revision = %d AND dead = 0 AND (%s)) AS s ON s.org_id = m.org_id AND s.day = m.day
+	GROUP BY m.org_id, m.day)`, Alive, where, RowCounts(), Revision, where)
 }
