@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"rollcall/deploy/test/certtest"
@@ -55,10 +55,10 @@ func TestTLSAndSASL(t *testing.T) {
 				}
 				return
 			}
-			w := &kafka.Writer{Addr: kafka.TCP(h.config.Brokers...), Topic: "usage.messages", BatchTimeout: time.Millisecond,
-				Transport: &kafka.Transport{TLS: h.config.TLS, SASL: h.config.SASL}}
+			w := &kafkago.Writer{Addr: kafkago.TCP(h.config.Brokers...), Topic: "usage.messages", BatchTimeout: time.Millisecond,
+				Transport: &kafkago.Transport{TLS: h.config.TLS, SASL: h.config.SASL}}
 			t.Cleanup(func() { w.Close() })
-			if err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte(message("a", "ann", time.Now()))}); err != nil {
+			if err := w.WriteMessages(t.Context(), kafkago.Message{Value: []byte(message("a", "ann", time.Now()))}); err != nil {
 				t.Fatal(err)
 			}
 			h.stored(1)

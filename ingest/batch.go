@@ -3,6 +3,7 @@ package ingest
 import (
 	"time"
 
+	"rollcall/ingest/kafka"
 	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
@@ -22,9 +23,9 @@ type batch struct {
 	entities *rows.Entities
 	rejects  *rows.Rejects
 
-	ends  map[*partition]position // all records below are in this batch, in one before it, or are not events
-	since time.Time               // when its first record was taken
-	list  *erasureList            // what its first record was held against
+	ends  map[*kafka.Partition]kafka.Position // all records below are in this batch, in one before it, or are not events
+	since time.Time                           // when its first record was taken
+	list  *erasureList                        // what its first record was held against
 	bytes int
 
 	stored, erased [schema.EntityState + 1]int // records by type
@@ -33,7 +34,7 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	return &batch{events: rows.NewEvents(), entities: rows.NewEntities(), rejects: rows.NewRejects(), ends: map[*partition]position{}}
+	return &batch{events: rows.NewEvents(), entities: rows.NewEntities(), rejects: rows.NewRejects(), ends: map[*kafka.Partition]kafka.Position{}}
 }
 
 func (b *batch) reset() {

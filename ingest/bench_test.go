@@ -12,15 +12,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go/compress"
 
+	"rollcall/ingest/kafka"
+	"rollcall/ingest/kafka/recordbatch"
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
 // answerOf is a broker's answer with these records, in record batches of 500.
-func answerOf(records []testRecord, c compress.Compression) []byte {
+func answerOf(records []batchtest.Record, c compress.Compression) []byte {
 	var out []byte
 	for base := 0; base < len(records); base += 500 {
-		out = append(out, testBatch{base: int64(base), codec: c, records: records[base:min(base+500, len(records))]}.bytes()...)
+		out = append(out, batchtest.Batch{Base: int64(base), Codec: c, Records: records[base:min(base+500, len(records))]}.Wire()...)
 	}
 	return out
 }
@@ -31,20 +34,20 @@ func BenchmarkDecodeEncode(b *testing.B) {
 	now := time.Now()
 	for _, c := range []compress.Compression{compress.None, compress.Lz4, compress.Zstd} {
 		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
-			records := answerOf(usage(events, now), c)
+			records := answerOf(batchtest.Usage(events, now), c)
 			s := benchSession(b)
-			p := newPartition(slot{"t", 0}, 0, -1)
+			p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 			set := fetchedSet(b, 0, records)
 			d := s.newDecoder(context.Background())
-			d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p
+			d.reader, d.batch, d.now, d.judged, d.of = recordbatch.NewReader(64<<20), newBatch(), now, now, p
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
 			for n := 0; n < b.N; n += events {
-				if _, err := set.cut(records, set.batches[:0]); err != nil {
+				if _, err := set.Cut(records, set.Batches[:0]); err != nil {
 					b.Fatal(err)
 				}
-				if err := d.reader.read(&set, d.see, d.reached); err != nil {
+				if err := d.reader.Read(&set, d.see, d.reached); err != nil {
 					b.Fatal(err)
 				}
 				if d.batch.events.Len() != events {
@@ -87,7 +90,7 @@ func benchSession(t testing.TB) *session {
 	clock := &engineClock{}
 	clock.set(time.Now(), time.Now())
 	log := slog.New(slog.DiscardHandler)
-	report := Report{log, m}
+	report := kafka.Report{Log: log, Counters: m}
 	return &session{
 		cfg: cfg, log: log, metrics: m, report: report, clock: clock, progress: newProgress(m), erasures: newErasures(nil),
 	}
@@ -97,12 +100,12 @@ func benchSession(t testing.TB) *session {
 func BenchmarkStages(b *testing.B) {
 	const events = 20_000
 	now := time.Now()
-	records := answerOf(usage(events, now), compress.None)
+	records := answerOf(batchtest.Usage(events, now), compress.None)
 	s := benchSession(b)
-	p := newPartition(slot{"t", 0}, 0, -1)
+	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 	set := fetchedSet(b, 0, records)
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.now, d.judged, d.of = newReader(64<<20), newBatch(), now, now, p
+	d.reader, d.batch, d.now, d.judged, d.of = recordbatch.NewReader(64<<20), newBatch(), now, now, p
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {
@@ -113,14 +116,14 @@ func BenchmarkStages(b *testing.B) {
 			}
 		})
 	}
-	stage("checksum", func() { _, _ = set.cut(records, set.batches[:0]) })
-	stage("records", func() { _ = d.reader.read(&set, func(*schema.Record) error { return nil }, nothing) })
+	stage("checksum", func() { _, _ = set.Cut(records, set.Batches[:0]) })
+	stage("records", func() { _ = d.reader.Read(&set, func(*schema.Record) error { return nil }, nothing) })
 	stage("records+decode", func() {
-		_ = d.reader.read(&set, func(rec *schema.Record) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)
+		_ = d.reader.Read(&set, func(rec *schema.Record) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)
 	})
 	stage("records+decode+columns", func() {
 		d.batch.reset()
-		_ = d.reader.read(&set, d.see, nothing)
+		_ = d.reader.Read(&set, d.see, nothing)
 	})
 	var blocks []rows.Block
 	stage("sort", func() { blocks = d.batch.events.Blocks(ignoreCopies) })

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 
 	"rollcall/ingest/backoff"
+	"rollcall/ingest/kafka"
 )
 
 // commitTries is how often a commit is tried before the generation is given up; its rows are stored, so nothing is lost by that.
@@ -18,21 +19,21 @@ const commitTries = 5
 func (s *session) commit(ctx context.Context, b *batch) (err error) {
 	ctx, span := s.storer.engine.traceStep(ctx, "commit")
 	defer func() { end(span, err) }()
-	var offsets []groupOffset
+	var offsets []kafka.CommittedOffset
 	for p, end := range b.ends {
-		if s.assignment.stands(p, end) {
-			offsets = append(offsets, groupOffset{p.slot, end.offset, end.epoch, s.known.ids[p.topic]})
+		if s.assignment.Stands(p, end) {
+			offsets = append(offsets, kafka.CommittedOffset{TopicPartition: p.TopicPartition, Offset: end.Offset, Epoch: end.Epoch, TopicID: s.known.TopicIDs[p.Topic]})
 		}
 	}
 	for failures := 1; ; failures++ {
-		err := s.committer.commit(ctx, offsets)
+		err := s.committer.Commit(ctx, offsets)
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, kafka.UnknownTopicOrPartition): // a topic went; the others' offsets are stored
+		case errors.Is(err, kafkago.UnknownTopicOrPartition): // a topic went; the others' offsets are stored
 			s.log.Warn("an offset was not committed: its topic is gone", "batch", b.number)
 			return nil
-		case errors.Is(err, kafka.IllegalGeneration), errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.RebalanceInProgress), failures == commitTries:
+		case errors.Is(err, kafkago.IllegalGeneration), errors.Is(err, kafkago.UnknownMemberId), errors.Is(err, kafkago.RebalanceInProgress), failures == commitTries:
 			s.log.Warn("batch not committed; it will be delivered again", "batch", b.number, "error", err)
 			return fmt.Errorf("%w: %w", errGeneration, err)
 		}

@@ -13,6 +13,9 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"rollcall/ingest/kafka"
+	"rollcall/ingest/kafka/recordbatch"
 )
 
 // Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are required; zero takes the default.
@@ -47,8 +50,8 @@ type Config struct {
 }
 
 // clusterConfig is how the brokers are reached; clock dates what they say.
-func (c Config) clusterConfig(clock func() time.Time) clusterConfig {
-	return clusterConfig{Brokers: c.Brokers, Topics: c.Topics, TLS: c.TLS, SASL: c.SASL, Clock: clock}
+func (c Config) clusterConfig(clock func() time.Time) kafka.Config {
+	return kafka.Config{Brokers: c.Brokers, Topics: c.Topics, TLS: c.TLS, SASL: c.SASL, Clock: clock}
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -88,7 +91,7 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) MemoryLimit() int64 {
 	c, _ = c.withDefaults()
 	const brokers, beside = 4, 64 << 20
-	return 6*int64(c.BatchBytes) + 2*brokers*int64(c.FetchBytes) + 2*int64(c.InflateBytes) + maxWindow + beside
+	return 6*int64(c.BatchBytes) + 2*brokers*int64(c.FetchBytes) + 2*int64(c.InflateBytes) + recordbatch.MaxWindow + beside
 }
 
 func (c Config) check() error {
@@ -138,8 +141,8 @@ func SASL(name, user, password string) (sasl.Mechanism, error) {
 const noBatchNamed = "%q names no record batch to pass over; write topic/partition/offset, as the log does"
 
 // parsePassOver reads Config.PassOver.
-func parsePassOver(all []string) (map[slot][]int64, error) {
-	passOver := map[slot][]int64{}
+func parsePassOver(all []string) (map[kafka.TopicPartition][]int64, error) {
+	passOver := map[kafka.TopicPartition][]int64{}
 	for _, text := range all {
 		parts := strings.Split(text, "/")
 		if len(parts) != 3 || parts[0] == "" {
@@ -150,7 +153,7 @@ func parsePassOver(all []string) (map[slot][]int64, error) {
 		if err1 != nil || err2 != nil || partition < 0 || offset < 0 {
 			return nil, fmt.Errorf(noBatchNamed, text)
 		}
-		s := slot{parts[0], int32(partition)}
+		s := kafka.TopicPartition{Topic: parts[0], Partition: int32(partition)}
 		passOver[s] = append(passOver[s], offset)
 	}
 	return passOver, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"rollcall/deploy/demo/embedded"
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 )
 
 // A rottenListener serves a log of which one byte is wrong for good, as after a bad disk.
@@ -59,9 +60,9 @@ func TestBrokenBatchIsPassedOver(t *testing.T) {
 	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic}, Partitions: 1})
 	now := time.Now()
 	h.produce(topic, 0, message("a", "ann", now))
-	broken := testBatch{producer: -1, records: []testRecord{{}, {}}}.bytes()
-	broken[head] = 0x7e // the first record claims to be longer than all of them
-	sealBatch(broken)
+	broken := batchtest.Batch{Producer: -1, Records: []batchtest.Record{{}, {}}}.Wire()
+	broken[batchtest.Head] = 0x7e // the first record claims to be longer than all of them
+	batchtest.Seal(broken)
 	h.sendRaw(topic, broken)
 	h.produce(topic, 0, message("c", "ann", now))
 	m := h.start()

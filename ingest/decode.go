@@ -6,15 +6,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rollcall/ingest/kafka"
+	"rollcall/ingest/kafka/recordbatch"
 	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
 // What a decoder tells of positions to those who fetch.
 type positions interface {
-	Rewind(p *partition, to position)                       // what follows is fetched again
-	Unread(p *partition, at position, end int64, err error) // likewise, after a pause: it could not be read
-	IsRead(p *partition)                                    // all that was taken of an answer
+	Rewind(p *kafka.Partition, to kafka.Position)                       // what follows is fetched again
+	Unread(p *kafka.Partition, at kafka.Position, end int64, err error) // likewise, after a pause: it could not be read
+	IsRead(p *kafka.Partition)                                          // all that was taken of an answer
 }
 
 // A decoder turns the brokers' answers into batches.
@@ -24,28 +26,28 @@ type decoder struct {
 	progress  *progress
 	erasures  *erasures
 	positions positions
-	answers   <-chan *answer
+	answers   <-chan *kafka.Response
 	full      chan<- *batch
 	free      <-chan *batch
 	taken     *atomic.Int64   // when the last answer was taken, Unix seconds
 	storing   context.Context // while batches are taken over
 
-	reader *reader
+	reader *recordbatch.Reader
 	schema *schema.Decoder
 	event  schema.Event
 	batch  *batch
-	now    time.Time  // of the answer in hand
-	judged time.Time  // the same on ClickHouse's clock: records are judged by it
-	of     *partition // whose records are read
+	now    time.Time        // of the answer in hand
+	judged time.Time        // the same on ClickHouse's clock: records are judged by it
+	of     *kafka.Partition // whose records are read
 }
 
 func (s *session) newDecoder(storing context.Context) *decoder {
 	d := &decoder{
 		cfg: s.cfg, clock: s.clock, progress: s.progress, erasures: s.erasures, positions: s.assignment,
 		answers: s.answers, full: s.full, free: s.free, taken: &s.taken, storing: storing,
-		reader: newReader(s.cfg.InflateBytes), schema: schema.NewDecoder(),
+		reader: recordbatch.NewReader(s.cfg.InflateBytes), schema: schema.NewDecoder(),
 	}
-	d.reader.stopped = storing.Done()
+	d.reader.Stopped = storing.Done()
 	return d
 }
 
@@ -69,7 +71,7 @@ func (d *decoder) run(fetching context.Context) {
 			return
 		case a := <-d.answers:
 			d.take(a)
-			a.release()
+			a.Release()
 			if d.batch.moved() {
 				age.Reset(time.Until(d.batch.since.Add(d.cfg.BatchAge)))
 			}
@@ -92,50 +94,50 @@ func (d *decoder) handOver() error {
 }
 
 // take reads all parts of an answer.
-func (d *decoder) take(a *answer) {
+func (d *decoder) take(a *kafka.Response) {
 	d.now, d.judged = time.Now(), d.clock.now()
 	d.taken.Store(d.now.Unix())
-	for i := range a.parts {
-		p := &a.parts[i]
-		if p.jumps > p.of.decoded.jumps {
-			p.of.decoded = position{p.set.from, p.jumps, -1}
-			d.progress.jumped(p.of.slot, p.of.decoded)
-			d.of = p.of
-			_ = d.reached(p.set.from)
+	for i := range a.Fetched {
+		p := &a.Fetched[i]
+		if p.Jumps > p.Partition.Decoded.Jumps {
+			p.Partition.Decoded = kafka.Position{Offset: p.Set.From, Jumps: p.Jumps, Epoch: -1}
+			d.progress.jumped(p.Partition.TopicPartition, p.Partition.Decoded)
+			d.of = p.Partition
+			_ = d.reached(p.Set.From)
 		}
-		if !p.of.decoded.is(p.set.from, p.jumps) { // what comes before it could not be read, and is fetched again
-			d.positions.Rewind(p.of, p.of.decoded)
+		if !p.Partition.Decoded.Is(p.Set.From, p.Jumps) { // what comes before it could not be read, and is fetched again
+			d.positions.Rewind(p.Partition, p.Partition.Decoded)
 			continue
 		}
-		d.progress.ends(p.of.slot, a.sent, p.end, p.under)
-		if p.set.epoch >= 0 {
-			p.of.decoded.epoch = p.set.epoch
+		d.progress.ends(p.Partition.TopicPartition, a.Asked, p.HighWatermark, p.LeaderEpoch)
+		if p.Set.Epoch >= 0 {
+			p.Partition.Decoded.Epoch = p.Set.Epoch
 		}
-		d.of = p.of
-		err := d.reader.read(&p.set, d.see, d.reached)
+		d.of = p.Partition
+		err := d.reader.Read(&p.Set, d.see, d.reached)
 		switch {
 		case err != nil && d.storing.Err() == nil:
 			d.unread(p, err)
-		case len(p.set.batches) > 0:
-			d.positions.IsRead(p.of)
+		case len(p.Set.Batches) > 0:
+			d.positions.IsRead(p.Partition)
 		}
 	}
 }
 
 // unread has a partition fetched again from the first record that could not be read. Those before it in its record batch are in the batch, and are passed over
 // when it comes again.
-func (d *decoder) unread(p *part, err error) {
-	if p.of.decoded.offset > p.set.from {
-		_ = d.reached(p.of.decoded.offset)
+func (d *decoder) unread(p *kafka.Fetched, err error) {
+	if p.Partition.Decoded.Offset > p.Set.From {
+		_ = d.reached(p.Partition.Decoded.Offset)
 	}
-	d.positions.Unread(p.of, p.of.decoded, p.end, err)
+	d.positions.Unread(p.Partition, p.Partition.Decoded, p.HighWatermark, err)
 }
 
 // reached notes that all records of the partition below an offset are in the batch, and hands it over if it is full.
 func (d *decoder) reached(next int64) error {
-	d.of.decoded.offset = next
+	d.of.Decoded.Offset = next
 	d.batch.begin(d.now, d.erasures.list())
-	d.batch.ends[d.of] = d.of.decoded
+	d.batch.ends[d.of] = d.of.Decoded
 	if d.batch.full(&d.cfg) {
 		return d.handOver()
 	}
@@ -160,7 +162,7 @@ func (d *decoder) see(rec *schema.Record) error {
 		d.batch.list.redact(&d.event)
 		d.batch.add(&d.event)
 	}
-	d.of.decoded.offset = rec.Offset + 1
+	d.of.Decoded.Offset = rec.Offset + 1
 	if d.batch.full(&d.cfg) {
 		return d.reached(rec.Offset + 1)
 	}

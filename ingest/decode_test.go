@@ -9,6 +9,9 @@ import (
 
 	"github.com/segmentio/kafka-go/compress"
 
+	"rollcall/ingest/kafka"
+	"rollcall/ingest/kafka/recordbatch"
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 	"rollcall/schema"
 )
 
@@ -16,22 +19,22 @@ import (
 // and its last whole record is as far as the position goes.
 func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	now := time.Now()
-	broken := testBatch{base: 7, records: []testRecord{{"k", message("a", "ann", now)}, {"k", message("b", "ann", now)}}}.bytes()
+	broken := batchtest.Batch{Base: 7, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}, {Key: "k", Value: message("b", "ann", now)}}}.Wire()
 	broken = broken[:len(broken)-3]
-	sealBatch(broken)
-	if s := fetchedSet(t, 7, broken); s.next != 9 {
-		t.Fatalf("the checksum does not cover for it: %d", s.next)
+	batchtest.Seal(broken)
+	if s := fetchedSet(t, 7, broken); s.Next != 9 {
+		t.Fatalf("the checksum does not cover for it: %d", s.Next)
 	}
 
-	p := newPartition(slot{"t", 0}, 7, -1)
+	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 7, -1)
 	d, told := newTestDecoder(t)
 	for turn, from := range []int64{7, 8, 8} {
-		d.take(&answer{sent: now, parts: []part{{of: p, set: fetchedSet(t, from, broken), end: 9}}})
-		if told.next != 8 || p.decoded.offset != 8 || told.unread != turn+1 {
+		d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, broken), HighWatermark: 9}}})
+		if told.next != 8 || p.Decoded.Offset != 8 || told.unread != turn+1 {
 			t.Fatalf("turn %d: it goes on at %d, told %d times", turn, told.next, told.unread)
 		}
-		if d.batch.len() != 1 || d.batch.ends[p].offset != 8 {
-			t.Fatalf("turn %d: %d rows up to %d, not 1 up to 8", turn, d.batch.len(), d.batch.ends[p].offset)
+		if d.batch.len() != 1 || d.batch.ends[p].Offset != 8 {
+			t.Fatalf("turn %d: %d rows up to %d, not 1 up to 8", turn, d.batch.len(), d.batch.ends[p].Offset)
 		}
 	}
 	if n := d.batch.stored[schema.Message]; n != 1 {
@@ -39,17 +42,17 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 
 	d.batch.reset()
-	d.take(&answer{sent: now, parts: []part{{of: p, set: fetchedSet(t, 8, broken), end: 9}}})
+	d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, 8, broken), HighWatermark: 9}}})
 	if d.batch.moved() {
 		t.Error("a batch that brings nothing is stored and committed")
 	}
 }
 
 // fetchedSet is what was fetched of partition 0 of the topic t.
-func fetchedSet(t testing.TB, from int64, wire []byte, aborted ...abortedTransaction) recordSet {
+func fetchedSet(t testing.TB, from int64, wire []byte, aborted ...recordbatch.Aborted) recordbatch.Set {
 	t.Helper()
-	s := recordSet{topic: "t", from: from, aborted: aborted}
-	if _, err := s.cut(wire, nil); err != nil {
+	s := recordbatch.Set{Topic: "t", From: from, Aborted: aborted}
+	if _, err := s.Cut(wire, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -62,14 +65,14 @@ type heard struct {
 	full   chan *batch
 }
 
-func (h *heard) Rewind(_ *partition, to position) { h.next = to.offset }
+func (h *heard) Rewind(_ *kafka.Partition, to kafka.Position) { h.next = to.Offset }
 
-func (h *heard) Unread(_ *partition, at position, _ int64, _ error) {
-	h.next = at.offset
+func (h *heard) Unread(_ *kafka.Partition, at kafka.Position, _ int64, _ error) {
+	h.next = at.Offset
 	h.unread++
 }
 
-func (h *heard) IsRead(*partition) {}
+func (h *heard) IsRead(*kafka.Partition) {}
 
 // newTestDecoder is a decoder on a session that stores nothing.
 func newTestDecoder(t testing.TB) (*decoder, *heard) {
@@ -80,37 +83,37 @@ func newTestDecoder(t testing.TB) (*decoder, *heard) {
 	}
 	h := &heard{full: s.full}
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.positions = newReader(1<<20), newBatch(), h
+	d.reader, d.batch, d.positions = recordbatch.NewReader(1<<20), newBatch(), h
 	return d, h
 }
 
 // A record batch fills many batches. Each says how far it brings the partition, and whoever goes on from there gets the rest, once.
 func TestHandedOverWithinARecordBatch(t *testing.T) {
 	now := time.Now()
-	var ten []testRecord
+	var ten []batchtest.Record
 	for i := range 10 {
-		ten = append(ten, testRecord{"k", message(fmt.Sprint(i), "ann", now)})
+		ten = append(ten, batchtest.Record{Key: "k", Value: message(fmt.Sprint(i), "ann", now)})
 	}
 	for c := compress.None; c <= compress.Zstd; c++ {
-		records := testBatch{base: 100, codec: c, records: ten, holes: 5}.bytes()
+		records := batchtest.Batch{Base: 100, Codec: c, Records: ten, Holes: 5}.Wire()
 		for _, inflate := range []int{1 << 20, 100} { // held, and as a stream
 			for _, from := range []int64{100, 103, 109} {
-				p := newPartition(slot{"t", 0}, from, -1)
+				p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, from, -1)
 				d, told := newTestDecoder(t)
-				d.reader, d.cfg.BatchRows = newReader(inflate), 3
-				d.take(&answer{sent: now, parts: []part{{of: p, set: fetchedSet(t, from, records), end: 115}}})
+				d.reader, d.cfg.BatchRows = recordbatch.NewReader(inflate), 3
+				d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, records), HighWatermark: 115}}})
 				var rows int64
 				for len(told.full) > 0 {
 					b := <-told.full
 					if b.len() != 3 {
 						t.Fatalf("codec %d: %d rows were handed over, not 3", c, b.len())
 					}
-					if rows += 3; b.ends[p].offset != from+rows {
-						t.Errorf("codec %d: after %d rows the position is %d, not %d", c, rows, b.ends[p].offset, from+rows)
+					if rows += 3; b.ends[p].Offset != from+rows {
+						t.Errorf("codec %d: after %d rows the position is %d, not %d", c, rows, b.ends[p].Offset, from+rows)
 					}
 				}
-				if rows += int64(d.batch.len()); rows != 110-from || d.batch.ends[p].offset != 115 || p.decoded.offset != 115 {
-					t.Errorf("codec %d: from %d, %d rows, and the position is %d", c, from, rows, d.batch.ends[p].offset)
+				if rows += int64(d.batch.len()); rows != 110-from || d.batch.ends[p].Offset != 115 || p.Decoded.Offset != 115 {
+					t.Errorf("codec %d: from %d, %d rows, and the position is %d", c, from, rows, d.batch.ends[p].Offset)
 				}
 			}
 		}
@@ -131,7 +134,7 @@ func TestWhatFillsABatch(t *testing.T) {
 		"empty headers":   {schema.Record{Headers: make([]schema.Header, 1<<16)}, true},
 		"next to nothing": {schema.Record{Value: []byte("x")}, false},
 	} {
-		p := newPartition(slot{"t", 0}, 0, -1)
+		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 		d, told := newTestDecoder(t)
 		d.of, d.cfg.BatchBytes = p, 1<<20
 		for n := range int64(2) {
@@ -149,26 +152,26 @@ func TestWhatFillsABatch(t *testing.T) {
 // A part that does not follow on what was decoded is dropped, and what is missing is fetched again; one after a jump is taken.
 func TestPartsOutOfStep(t *testing.T) {
 	now := time.Now()
-	p := newPartition(slot{"t", 0}, 5, -1)
+	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 5, -1)
 	d, told := newTestDecoder(t)
-	one := func(base int64) recordSet {
-		return fetchedSet(t, base, testBatch{base: base, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes())
+	one := func(base int64) recordbatch.Set {
+		return fetchedSet(t, base, batchtest.Batch{Base: base, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}}}.Wire())
 	}
 	for _, c := range []struct {
 		name    string
-		part    part
+		part    kafka.Fetched
 		decoded int64
 		rows    int
 	}{
-		{"later than what was decoded", part{of: p, set: one(9)}, 5, 0},
-		{"in step", part{of: p, set: one(5)}, 6, 1},
-		{"the same again", part{of: p, set: one(5)}, 6, 1},
-		{"after a gap", part{of: p, jumps: 1, set: one(0)}, 1, 2},
-		{"of the time before the gap", part{of: p, set: one(1)}, 1, 2},
+		{"later than what was decoded", kafka.Fetched{Partition: p, Set: one(9)}, 5, 0},
+		{"in step", kafka.Fetched{Partition: p, Set: one(5)}, 6, 1},
+		{"the same again", kafka.Fetched{Partition: p, Set: one(5)}, 6, 1},
+		{"after a gap", kafka.Fetched{Partition: p, Jumps: 1, Set: one(0)}, 1, 2},
+		{"of the time before the gap", kafka.Fetched{Partition: p, Set: one(1)}, 1, 2},
 	} {
-		d.take(&answer{sent: now, parts: []part{c.part}})
-		if p.decoded.offset != c.decoded || d.batch.len() != c.rows {
-			t.Errorf("%s: decoded up to %d with %d rows, not %d with %d", c.name, p.decoded.offset, d.batch.len(), c.decoded, c.rows)
+		d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{c.part}})
+		if p.Decoded.Offset != c.decoded || d.batch.len() != c.rows {
+			t.Errorf("%s: decoded up to %d with %d rows, not %d with %d", c.name, p.Decoded.Offset, d.batch.len(), c.decoded, c.rows)
 		}
 	}
 	if told.next != 1 {
@@ -181,14 +184,14 @@ func TestPartsOutOfStep(t *testing.T) {
 func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 	now := time.Now()
 	for _, want := range []int32{0, 4} {
-		p := newPartition(slot{"t", 0}, 5, -1)
+		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 5, -1)
 		d, _ := newTestDecoder(t)
-		records := testBatch{base: 5, records: []testRecord{{"k", message("a", "ann", now)}}}.bytes()
+		records := batchtest.Batch{Base: 5, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}}}.Wire()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
-		for _, set := range []recordSet{fetchedSet(t, 5, records), fetchedSet(t, 6, nil)} {
-			d.take(&answer{sent: now, parts: []part{{of: p, set: set, end: 6}}})
-			if p.decoded.epoch != want || d.batch.ends[p].epoch != want {
-				t.Errorf("decoded in epoch %d, to be committed in %d, not %d", p.decoded.epoch, d.batch.ends[p].epoch, want)
+		for _, set := range []recordbatch.Set{fetchedSet(t, 5, records), fetchedSet(t, 6, nil)} {
+			d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: set, HighWatermark: 6}}})
+			if p.Decoded.Epoch != want || d.batch.ends[p].Epoch != want {
+				t.Errorf("decoded in epoch %d, to be committed in %d, not %d", p.Decoded.Epoch, d.batch.ends[p].Epoch, want)
 			}
 		}
 	}

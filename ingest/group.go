@@ -7,20 +7,21 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 
 	"rollcall/ingest/backoff"
+	"rollcall/ingest/kafka"
 )
 
 // join is a member of the group for the topics of a layout, generation after generation, until ctx ends or the topics change (errTopics). One topic that does not
 // exist would empty everyone's assignment, so only those that exist are subscribed to.
-func (i *Ingest) join(ctx context.Context, known *layout) error {
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: known.topics(i.cfg.Topics), StartOffset: kafka.FirstOffset,
-		Dialer:            &kafka.Dialer{ClientID: "rollcall", Timeout: answerTime, DualStack: true, TLS: i.cfg.TLS, SASLMechanism: i.cfg.SASL},
+func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
+	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
+		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: known.Topics(i.cfg.Topics), StartOffset: kafkago.FirstOffset,
+		Dialer:            &kafkago.Dialer{ClientID: "rollcall", Timeout: kafka.AnswerTime, DualStack: true, TLS: i.cfg.TLS, SASLMechanism: i.cfg.SASL},
 		HeartbeatInterval: min(time.Second, i.cfg.SessionTimeout/5), SessionTimeout: i.cfg.SessionTimeout,
 		RebalanceTimeout: i.cfg.StopTimeout + 5*time.Second, JoinGroupBackoff: 250 * time.Millisecond,
-		Timeout: answerTime,
+		Timeout: kafka.AnswerTime,
 	})
 	if err != nil {
 		return err
@@ -31,7 +32,7 @@ func (i *Ingest) join(ctx context.Context, known *layout) error {
 	for failures := 0; ; {
 		generation, err := group.Next(ctx)
 		switch {
-		case ctx.Err() != nil, errors.Is(err, kafka.ErrGroupClosed):
+		case ctx.Err() != nil, errors.Is(err, kafkago.ErrGroupClosed):
 			return ctx.Err()
 		case err != nil:
 			i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
@@ -53,7 +54,7 @@ const leaveTime = 3 * time.Second
 // leave gives the member's partitions back. While the group rebalances, closing it is not enough: kafka-go first waits for the other members to join, and forgets to
 // leave if the rebalance starts over, so that they would wait for it until a timeout. The coordinator is therefore told here, too. A broker that does not answer a
 // join keeps Close waiting: then the group finds out by itself.
-func (i *Ingest) leave(group *kafka.ConsumerGroup, member string) {
+func (i *Ingest) leave(group *kafkago.ConsumerGroup, member string) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	closed := make(chan struct{})
@@ -62,7 +63,7 @@ func (i *Ingest) leave(group *kafka.ConsumerGroup, member string) {
 		close(closed)
 	}()
 	if member != "" {
-		if err := i.cluster.leave(ctx, i.cfg.Group, member); err != nil {
+		if err := i.cluster.Leave(ctx, i.cfg.Group, member); err != nil {
 			i.log.Warn("the group was not told that this member left", "group", i.cfg.Group, "error", err)
 		}
 	}
@@ -74,7 +75,7 @@ func (i *Ingest) leave(group *kafka.ConsumerGroup, member string) {
 }
 
 // serve runs one session for one generation.
-func (i *Ingest) serve(generation *kafka.Generation, known *layout) error {
+func (i *Ingest) serve(generation *kafkago.Generation, known *kafka.Layout) error {
 	defer i.assigned.Store(false)
 	done := make(chan error, 1)
 	generation.Start(func(ctx context.Context) {
@@ -83,17 +84,17 @@ func (i *Ingest) serve(generation *kafka.Generation, known *layout) error {
 	return <-done
 }
 
-func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, known *layout) error {
+func (i *Ingest) runSession(ctx context.Context, generation *kafkago.Generation, known *kafka.Layout) error {
 	partitions, err := i.resume(ctx, generation.Assignments, known)
 	if err != nil {
 		return err
 	}
 	s := &session{
 		cfg: i.cfg, log: i.log, metrics: i.metrics, report: i.report(), cluster: i.cluster,
-		committer: committer{cluster: i.cluster, group: i.cfg.Group, member: generation.MemberID, generation: generation.ID},
-		known:     known, assignment: newAssignment(partitions, known, i.passOver, i.report()),
+		committer: kafka.Committer{Cluster: i.cluster, Group: i.cfg.Group, Member: generation.MemberID, Generation: generation.ID},
+		known:     known, assignment: kafka.NewAssignment(partitions, known, i.passOver, i.report()),
 		clock: i.clock, progress: i.progress, erasures: i.erasures, storer: i.storer, publisher: i.publisher,
-		answers: make(chan *answer), full: make(chan *batch), free: make(chan *batch, 2),
+		answers: make(chan *kafka.Response), full: make(chan *batch), free: make(chan *batch, 2),
 	}
 	s.free <- newBatch()
 	s.free <- newBatch()
@@ -105,35 +106,35 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafka.Generation, k
 
 // resume finds where to go on: at the committed offset, else at the start of the log, as a new group does.
 func (i *Ingest) resume(
-	ctx context.Context, assignments map[string][]kafka.PartitionAssignment, known *layout,
-) ([]*partition, error) {
+	ctx context.Context, assignments map[string][]kafkago.PartitionAssignment, known *kafka.Layout,
+) ([]*kafka.Partition, error) {
 	assigned := map[string][]int32{}
 	for topic, partitions := range assignments {
 		for _, a := range partitions {
 			assigned[topic] = append(assigned[topic], int32(a.ID))
 		}
 	}
-	var offsets map[slot]groupOffset
+	var offsets map[kafka.TopicPartition]kafka.CommittedOffset
 	err := i.askTopics(ctx, func() (err error) {
-		offsets, err = i.cluster.committed(ctx, i.cfg.Group, assigned)
+		offsets, err = i.cluster.Committed(ctx, i.cfg.Group, assigned)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	var partitions []*partition
+	var partitions []*kafka.Partition
 	for topic, ids := range assigned {
 		for _, id := range ids {
-			s := slot{topic, id}
+			s := kafka.TopicPartition{Topic: topic, Partition: id}
 			at, has := offsets[s]
-			if remade := has && isAnother(at.topicID, known.ids[topic]); !has || remade {
-				first, err := i.start(ctx, s, at.offset, remade, known)
+			if remade := has && isAnother(at.TopicID, known.TopicIDs[topic]); !has || remade {
+				first, err := i.start(ctx, s, at.Offset, remade, known)
 				if err != nil {
 					return nil, err
 				}
-				at.offset, at.epoch = first, -1
+				at.Offset, at.Epoch = first, -1
 			}
-			partitions = append(partitions, newPartition(s, at.offset, at.epoch))
+			partitions = append(partitions, kafka.NewPartition(s, at.Offset, at.Epoch))
 		}
 	}
 	return partitions, nil
@@ -167,28 +168,28 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 // is of a topic of that name that is gone. What was stored of it before tells what is missing since
 // then (offsets expire, and go with a deleted topic): that is a gap.
 func (i *Ingest) start(
-	ctx context.Context, s slot, before int64, remade bool, known *layout,
+	ctx context.Context, s kafka.TopicPartition, before int64, remade bool, known *kafka.Layout,
 ) (first int64, err error) {
 	var end int64
 	err = i.askTopics(ctx, func() (err error) {
-		first, end, err = i.cluster.bounds(ctx, s)
+		first, end, err = i.cluster.Bounds(ctx, s)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
 	if !remade {
-		before, remade = i.progress.storedBefore(s, known.ids[s.topic])
+		before, remade = i.progress.storedBefore(s, known.TopicIDs[s.Topic])
 	}
 	switch {
 	case remade || before > end:
-		i.report().Gap(s, Gap{before, first, 1, gapRemade})
+		i.report().Gap(s, kafka.Gap{From: before, To: first, Records: 1, Why: kafka.GapRemade})
 	case before >= 0 && before < first:
-		i.report().Gap(s, Gap{before, first, first - before, gapDeleted})
+		i.report().Gap(s, kafka.Gap{From: before, To: first, Records: first - before, Why: kafka.GapDeleted})
 	}
 	return first, nil
 }
 
 // changed says whether the group should be joined anew: since this member joined, a topic or a
 // partition came or went, or a topic was made anew.
-func (s *session) changed(l *layout) bool { return len(l.unclear) == 0 && !l.sameTopics(s.known) }
+func (s *session) changed(l *kafka.Layout) bool { return len(l.Unclear) == 0 && !l.SameTopics(s.known) }

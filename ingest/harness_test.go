@@ -11,7 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"rollcall/deploy/demo/embedded"
@@ -209,8 +209,8 @@ func containsAll(has, wanted []string) bool {
 // committed is the group's offset of a partition, or −1.
 func (h *harness) committed(topic string, partition int32) int64 {
 	h.Helper()
-	client := kafka.Client{Addr: kafka.TCP(h.config.Brokers...)}
-	res, err := client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{GroupID: h.config.Group, Topics: map[string][]int{topic: {int(partition)}}})
+	client := kafkago.Client{Addr: kafkago.TCP(h.config.Brokers...)}
+	res, err := client.OffsetFetch(context.Background(), &kafkago.OffsetFetchRequest{GroupID: h.config.Group, Topics: map[string][]int{topic: {int(partition)}}})
 	if err != nil {
 		h.Fatal(err)
 	}

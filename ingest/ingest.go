@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/ingest/backoff"
+	"rollcall/ingest/kafka"
 	"rollcall/schema/tables"
 )
 
@@ -19,8 +20,8 @@ type Ingest struct {
 	cfg      Config
 	log      *slog.Logger
 	metrics  *metrics
-	passOver map[slot][]int64
-	cluster  *cluster
+	passOver map[kafka.TopicPartition][]int64
+	cluster  *kafka.Cluster
 	engine   *engine
 	clock    *engineClock
 	progress *progress
@@ -55,7 +56,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"),
 	}
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, passOver: passOver, cluster: newCluster(cfg.clusterConfig(clock.now)), engine: engine,
+		cfg: cfg, log: log, metrics: m, passOver: passOver, cluster: kafka.NewCluster(cfg.clusterConfig(clock.now)), engine: engine,
 		clock: clock, progress: progress, erasures: erasures,
 		storer:    newStorer(engine, erasures, cfg.ErasuresEvery),
 		publisher: &publisher{conn: conn, progress: progress, clock: clock, topics: cfg.Topics, metrics: m, log: log},
@@ -67,7 +68,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 // It may be called once.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.engine.conn.Close()
-	defer i.cluster.close()
+	defer i.cluster.Close()
 	defer i.assigned.Store(false)
 	if err := i.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -83,7 +84,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 		if err != nil && !errors.Is(err, errTopics) && ctx.Err() == nil {
 			return fmt.Errorf("ingest: %w", err)
 		}
-		_ = backoff.Sleep(ctx, layoutEvery/4) // a broker that has just started may contradict itself
+		_ = backoff.Sleep(ctx, kafka.LayoutEvery/4) // a broker that has just started may contradict itself
 	}
 	return nil
 }
@@ -118,16 +119,16 @@ func (i *Ingest) prepare(ctx context.Context) error {
 }
 
 // report is how operators hear of partitions.
-func (i *Ingest) report() Report { return Report{i.log, i.metrics} }
+func (i *Ingest) report() kafka.Report { return kafka.Report{Log: i.log, Counters: i.metrics} }
 
 // waitForTopics waits until at least one of the topics exists.
-func (i *Ingest) waitForTopics(ctx context.Context) (*layout, error) {
+func (i *Ingest) waitForTopics(ctx context.Context) (*kafka.Layout, error) {
 	for failures := 1; ; failures++ {
-		l, err := i.cluster.layout(ctx)
+		l, err := i.cluster.Layout(ctx)
 		if err == nil {
 			i.progress.covers(l)
-			if len(l.leaders) > 0 {
-				for _, missing := range l.missing {
+			if len(l.Leaders) > 0 {
+				for _, missing := range l.Missing {
 					i.log.Warn("a topic does not exist yet; the others are read meanwhile", "topic", missing)
 				}
 				return l, nil

@@ -3,6 +3,7 @@ package ingest
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"rollcall/ingest/kafka"
 	"rollcall/schema"
 )
 
@@ -82,15 +83,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // Retried, Missed and WaitsAtCorrupt are what the fetchers count.
 func (m *metrics) Retried() { m.retries.WithLabelValues(string(stepFetch)).Inc() }
 
-func (m *metrics) Missed(p slot, records int64) {
-	m.gaps.WithLabelValues(p.topic, p.number()).Add(float64(records))
+func (m *metrics) Missed(p kafka.TopicPartition, records int64) {
+	m.gaps.WithLabelValues(p.Topic, p.Number()).Add(float64(records))
 }
 
-func (m *metrics) WaitsAtCorrupt(p slot, waits bool) {
+func (m *metrics) WaitsAtCorrupt(p kafka.TopicPartition, waits bool) {
 	if waits {
-		m.corrupt.WithLabelValues(p.topic, p.number()).Set(1)
+		m.corrupt.WithLabelValues(p.Topic, p.Number()).Set(1)
 	} else {
-		m.corrupt.DeleteLabelValues(p.topic, p.number())
+		m.corrupt.DeleteLabelValues(p.Topic, p.Number())
 	}
 }
 

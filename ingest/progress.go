@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"rollcall/ingest/kafka"
 	"rollcall/schema"
 )
 
@@ -32,17 +33,17 @@ type progress struct {
 	metrics *metrics
 
 	mu     sync.Mutex
-	mine   map[slot]*track
-	table  map[slot]progressRow // what the table holds, as far as this process knows
-	dirty  map[slot]progressRow // what is to be written before anything else
-	epochs map[slot]int32       // of the leaders, as the last layout has them
-	ids    map[string]uuid.UUID // of the topics, likewise
+	mine   map[kafka.TopicPartition]*track
+	table  map[kafka.TopicPartition]progressRow // what the table holds, as far as this process knows
+	dirty  map[kafka.TopicPartition]progressRow // what is to be written before anything else
+	epochs map[kafka.TopicPartition]int32       // of the leaders, as the last layout has them
+	ids    map[string]uuid.UUID                 // of the topics, likewise
 	seen   time.Time
 }
 
 // A track is one partition of this member.
 type track struct {
-	stored         position
+	stored         kafka.Position
 	waiting, newer pair // the next to be reached; the last one seen, which follows
 	reached        pair
 }
@@ -57,23 +58,23 @@ type progressRow struct {
 }
 
 func newProgress(m *metrics) *progress {
-	return &progress{metrics: m, table: map[slot]progressRow{}, dirty: map[slot]progressRow{}}
+	return &progress{metrics: m, table: map[kafka.TopicPartition]progressRow{}, dirty: map[kafka.TopicPartition]progressRow{}}
 }
 
 // assign starts anew with the partitions of a generation, each stored up to where it is read from.
-func (p *progress) assign(partitions []*partition) {
+func (p *progress) assign(partitions []*kafka.Partition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mine = map[slot]*track{}
+	p.mine = map[kafka.TopicPartition]*track{}
 	p.metrics.lag.Reset()
 	p.metrics.corrupt.Reset()
 	for _, of := range partitions {
-		p.mine[of.slot] = &track{stored: of.decoded}
+		p.mine[of.TopicPartition] = &track{stored: of.Decoded}
 	}
 }
 
 // ends notes that a partition ended at an offset at a time, by the word of the leader of an epoch.
-func (p *progress) ends(s slot, at time.Time, end int64, under int32) {
+func (p *progress) ends(s kafka.TopicPartition, at time.Time, end int64, under int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.mine[s]
@@ -82,33 +83,33 @@ func (p *progress) ends(s slot, at time.Time, end int64, under int32) {
 	}
 	t.newer = pair{at, end}
 	t.catchUp()
-	p.showLag(s, t.newer.end-t.stored.offset)
+	p.showLag(s, t.newer.end-t.stored.Offset)
 }
 
 // sees shows the lag behind an end of which nothing else is known.
-func (p *progress) sees(s slot, end int64) {
+func (p *progress) sees(s kafka.TopicPartition, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t := p.mine[s]; t != nil {
-		p.showLag(s, end-t.stored.offset)
+		p.showLag(s, end-t.stored.Offset)
 	}
 }
 
 // stored notes that all records below the offsets are stored.
-func (p *progress) stored(ends map[*partition]position) {
+func (p *progress) stored(ends map[*kafka.Partition]kafka.Position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for of, end := range ends {
-		if t := p.mine[of.slot]; t != nil && t.stored.jumps == end.jumps {
+		if t := p.mine[of.TopicPartition]; t != nil && t.stored.Jumps == end.Jumps {
 			t.stored = end
 			t.catchUp()
-			p.showLag(of.slot, t.newer.end-t.stored.offset)
+			p.showLag(of.TopicPartition, t.newer.end-t.stored.Offset)
 		}
 	}
 }
 
 // jumped notes that a partition goes on elsewhere: what was seen of its end is void.
-func (p *progress) jumped(s slot, to position) {
+func (p *progress) jumped(s kafka.TopicPartition, to kafka.Position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mine[s] != nil {
@@ -120,9 +121,9 @@ func (t *track) catchUp() {
 	if t.waiting.at.IsZero() {
 		t.waiting = t.newer
 	}
-	if !t.waiting.at.IsZero() && t.stored.offset >= t.waiting.end {
+	if !t.waiting.at.IsZero() && t.stored.Offset >= t.waiting.end {
 		t.reached, t.waiting = t.waiting, pair{}
-		if t.stored.offset >= t.newer.end {
+		if t.stored.Offset >= t.newer.end {
 			t.reached = t.newer
 		} else {
 			t.waiting = t.newer
@@ -133,12 +134,12 @@ func (t *track) catchUp() {
 // void forgets what was seen of the end.
 func (t *track) void() { t.waiting, t.newer, t.reached = pair{}, pair{}, pair{} }
 
-func (p *progress) showLag(s slot, records int64) {
-	p.metrics.lag.WithLabelValues(s.topic, s.number()).Set(float64(max(0, records)))
+func (p *progress) showLag(s kafka.TopicPartition, records int64) {
+	p.metrics.lag.WithLabelValues(s.Topic, s.Number()).Set(float64(max(0, records)))
 }
 
 // load takes over what the table holds.
-func (p *progress) load(rows map[slot]progressRow) {
+func (p *progress) load(rows map[kafka.TopicPartition]progressRow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.table = rows
@@ -158,7 +159,7 @@ func (p *progress) load(rows map[slot]progressRow) {
 
 // back has the watermark wait again for a partition, from where it was left: what came to it since
 // is not stored.
-func (p *progress) back(s slot) {
+func (p *progress) back(s kafka.TopicPartition) {
 	row := p.table[s]
 	row.gone = false
 	p.enter(s, row)
@@ -166,7 +167,7 @@ func (p *progress) back(s slot) {
 
 // storedBefore is how far a partition was stored by whoever read it before, or −1; and whether that
 // was another topic of this name.
-func (p *progress) storedBefore(s slot, topicID uuid.UUID) (end int64, remade bool) {
+func (p *progress) storedBefore(s kafka.TopicPartition, topicID uuid.UUID) (end int64, remade bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if row, known := p.table[s]; known && row.through > 0 {
@@ -176,17 +177,17 @@ func (p *progress) storedBefore(s slot, topicID uuid.UUID) (end int64, remade bo
 }
 
 // covers takes over which partitions there are, and who leads them.
-func (p *progress) covers(l *layout) {
+func (p *progress) covers(l *kafka.Layout) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s, t := range p.mine {
-		now, known := l.epochs[s]
-		if before, had := p.epochs[s]; known != had || now != before || l.ids[s.topic] != p.ids[s.topic] {
+		now, known := l.Epochs[s]
+		if before, had := p.epochs[s]; known != had || now != before || l.TopicIDs[s.Topic] != p.ids[s.Topic] {
 			t.void()
 		}
 	}
-	p.epochs, p.ids = l.epochs, l.ids
-	for s := range l.leaders {
+	p.epochs, p.ids = l.Epochs, l.TopicIDs
+	for s := range l.Leaders {
 		switch row, known := p.table[s]; {
 		case !known:
 			p.enter(s, p.first(s, l))
@@ -195,24 +196,24 @@ func (p *progress) covers(l *layout) {
 		}
 	}
 	for s, row := range p.table {
-		_, exists := l.leaders[s]
-		if !exists && !row.gone && l.speaksOf(s.topic) && isAnother(row.topicID, l.ids[s.topic]) {
+		_, exists := l.Leaders[s]
+		if !exists && !row.gone && l.SpeaksOf(s.Topic) && isAnother(row.topicID, l.TopicIDs[s.Topic]) {
 			row.gone = true // a topic of this name was made anew without it
 			p.enter(s, row)
 		}
 	}
-	if len(l.unclear) == 0 && !l.partial {
-		p.seen = l.asked
+	if len(l.Unclear) == 0 && !l.Partial {
+		p.seen = l.Asked
 	}
 }
 
 // first is the row of a partition that the table has not. One that was added to a topic that is
 // known was not there at `seen`; any other may hold a year of events, so nothing is complete until
 // they are stored.
-func (p *progress) first(s slot, l *layout) progressRow {
-	row := progressRow{topicID: l.ids[s.topic]}
-	before, known := p.table[slot{s.topic, 0}]
-	if known && s.id > 0 && !before.gone && before.topicID == row.topicID && !p.seen.IsZero() {
+func (p *progress) first(s kafka.TopicPartition, l *kafka.Layout) progressRow {
+	row := progressRow{topicID: l.TopicIDs[s.Topic]}
+	before, known := p.table[kafka.TopicPartition{Topic: s.Topic, Partition: 0}]
+	if known && s.Partition > 0 && !before.gone && before.topicID == row.topicID && !p.seen.IsZero() {
 		row.through = millisOf(p.seen)
 	}
 	return row
@@ -220,12 +221,12 @@ func (p *progress) first(s slot, l *layout) progressRow {
 
 func millisOf(t time.Time) schema.Millis { return schema.Millis(t.UnixMilli()) }
 
-func (p *progress) enter(s slot, row progressRow) {
+func (p *progress) enter(s kafka.TopicPartition, row progressRow) {
 	p.table[s], p.dirty[s] = row, row
 }
 
 // take gives the rows to be written now, at ClickHouse's time.
-func (p *progress) take(now time.Time) map[slot]progressRow {
+func (p *progress) take(now time.Time) map[kafka.TopicPartition]progressRow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rows := maps.Clone(p.dirty)
@@ -236,7 +237,7 @@ func (p *progress) take(now time.Time) map[slot]progressRow {
 		}
 		row, through := p.table[s], millisOf(at)
 		if !at.IsZero() && !row.gone && (through > row.through || row.isAhead(now)) {
-			rows[s] = progressRow{through: through, end: t.reached.end, topicID: p.ids[s.topic]}
+			rows[s] = progressRow{through: through, end: t.reached.end, topicID: p.ids[s.Topic]}
 		}
 	}
 	for s, row := range rows {
@@ -250,7 +251,7 @@ func (p *progress) take(now time.Time) map[slot]progressRow {
 func (r progressRow) isAhead(now time.Time) bool { return !now.IsZero() && r.through.Time().After(now) }
 
 // wrote notes that the rows are in the table.
-func (p *progress) wrote(rows map[slot]progressRow) {
+func (p *progress) wrote(rows map[kafka.TopicPartition]progressRow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s, row := range rows {
@@ -263,7 +264,7 @@ func (p *progress) wrote(rows map[slot]progressRow) {
 
 // A hold is the partition that the watermark waits for.
 type hold struct {
-	slot
+	kafka.TopicPartition
 	progressRow
 	exists bool // as the brokers say
 }

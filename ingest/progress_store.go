@@ -8,6 +8,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
+
+	"rollcall/ingest/kafka"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 )
 
 // readProgress reads the table.
-func readProgress(ctx context.Context, conn driver.Conn) (map[slot]progressRow, error) {
+func readProgress(ctx context.Context, conn driver.Conn) (map[kafka.TopicPartition]progressRow, error) {
 	var rows []struct {
 		Topic     string    `ch:"topic"`
 		Partition int32     `ch:"partition"`
@@ -29,9 +31,9 @@ func readProgress(ctx context.Context, conn driver.Conn) (map[slot]progressRow, 
 	if err := conn.Select(ctx, &rows, progressRows); err != nil {
 		return nil, err
 	}
-	table := map[slot]progressRow{}
+	table := map[kafka.TopicPartition]progressRow{}
 	for _, r := range rows {
-		table[slot{r.Topic, r.Partition}] = progressRow{
+		table[kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}] = progressRow{
 			millisOf(r.Version), millisOf(r.Through), r.End, r.Gone != 0, r.TopicID,
 		}
 	}
@@ -92,7 +94,7 @@ func (p *publisher) write(ctx context.Context) error {
 	return nil
 }
 
-func insertProgress(ctx context.Context, conn driver.Conn, rows map[slot]progressRow) error {
+func insertProgress(ctx context.Context, conn driver.Conn, rows map[kafka.TopicPartition]progressRow) error {
 	block, err := conn.PrepareBatch(ctx, progressInto)
 	if err != nil {
 		return err
@@ -100,7 +102,7 @@ func insertProgress(ctx context.Context, conn driver.Conn, rows map[slot]progres
 	defer block.Abort()
 	for s, row := range rows {
 		version, through := row.version.Time(), row.through.Time()
-		if err := block.Append(s.topic, s.id, version, through, row.end, oneIf(row.gone), row.topicID); err != nil {
+		if err := block.Append(s.Topic, s.Partition, version, through, row.end, oneIf(row.gone), row.topicID); err != nil {
 			return err
 		}
 	}
@@ -127,11 +129,11 @@ func (p *publisher) tellHold(now time.Time, least hold) {
 	p.holdTold = time.Now()
 	why := "its records are not stored yet"
 	switch {
-	case !slices.Contains(p.topics, least.topic):
-		why = "this process does not read the topic; if none does any more, run: rollcall topics retire " + least.topic
+	case !slices.Contains(p.topics, least.Topic):
+		why = "this process does not read the topic; if none does any more, run: rollcall topics retire " + least.Topic
 	case !least.exists:
-		why = "Kafka does not have it; if the topic was deleted for good, run: rollcall topics retire " + least.topic
+		why = "Kafka does not have it; if the topic was deleted for good, run: rollcall topics retire " + least.Topic
 	}
 	p.log.Warn("the watermark waits for a partition",
-		"partition", least.slot, "through", least.through.Time(), "why", why)
+		"partition", least.TopicPartition, "through", least.through.Time(), "why", why)
 }

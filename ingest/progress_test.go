@@ -10,22 +10,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"rollcall/ingest/kafka"
 	"rollcall/schema"
 )
 
 func seconds(s int) time.Time { return time.Unix(int64(s), 0) }
 
 // layoutAt is a layout of partitions that broker 0 leads in epoch 1; of topics of this id.
-func layoutAt(at int, id byte, slots ...slot) *layout {
-	l := &layout{asked: seconds(at), leaders: map[slot]int32{}, epochs: map[slot]int32{}, ids: map[string]uuid.UUID{}}
+func layoutAt(at int, id byte, slots ...kafka.TopicPartition) *kafka.Layout {
+	l := &kafka.Layout{Asked: seconds(at), Leaders: map[kafka.TopicPartition]int32{}, Epochs: map[kafka.TopicPartition]int32{}, TopicIDs: map[string]uuid.UUID{}}
 	for _, s := range slots {
-		l.leaders[s], l.epochs[s], l.ids[s.topic] = 0, 1, uuid.UUID{id}
+		l.Leaders[s], l.Epochs[s], l.TopicIDs[s.Topic] = 0, 1, uuid.UUID{id}
 	}
 	return l
 }
 
 // publish takes what can be published and has it written.
-func (p *progress) publish() map[slot]progressRow {
+func (p *progress) publish() map[kafka.TopicPartition]progressRow {
 	rows := p.take(seconds(5000))
 	p.wrote(rows)
 	return rows
@@ -33,16 +34,16 @@ func (p *progress) publish() map[slot]progressRow {
 
 // The pairs (time, end) of a partition, step by step: what may be published after each.
 func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
-	s := slot{"t", 0}
-	of := &partition{slot: s}
+	s := kafka.TopicPartition{Topic: "t", Partition: 0}
+	of := &kafka.Partition{TopicPartition: s}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.covers(layoutAt(1000, 1, s))
 	p.publish()
-	p.assign([]*partition{of})
+	p.assign([]*kafka.Partition{of})
 	later := func(at int, epoch int32) func() {
 		return func() {
 			l := layoutAt(at, 1, s)
-			l.epochs[s] = epoch
+			l.Epochs[s] = epoch
 			p.covers(l)
 		}
 	}
@@ -55,9 +56,9 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 		{"nothing was seen", func() {}, 0, 0},
 		{"the end is ahead of what is stored", func() { p.ends(s, seconds(10), 100, 1) }, 0, 0},
 		{"a newer end does not replace the one that is waited for", func() { p.ends(s, seconds(11), 150, 1) }, 0, 0},
-		{"some is stored", func() { p.stored(map[*partition]position{of: {offset: 99}}) }, 0, 0},
-		{"the first end is reached", func() { p.stored(map[*partition]position{of: {offset: 120}}) }, 10, 100},
-		{"the second end is reached", func() { p.stored(map[*partition]position{of: {offset: 150}}) }, 11, 150},
+		{"some is stored", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 99}}) }, 0, 0},
+		{"the first end is reached", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 120}}) }, 10, 100},
+		{"the second end is reached", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 150}}) }, 11, 150},
 		{"idle: the end stands, time goes on", func() { p.ends(s, seconds(20), 150, 1) }, 20, 150},
 		{"and on", func() { p.ends(s, seconds(30), 150, 1) }, 30, 150},
 		{"an end behind what is stored (a lagging answer) is fine", func() { p.ends(s, seconds(31), 149, 1) }, 31, 149},
@@ -66,11 +67,11 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 		{"a new leader: what the old one said of its end is void", func() { p.ends(s, seconds(2100), 150, 1); later(2101, 2)() }, 0, 0},
 		{"whatever the old one still says", func() { p.ends(s, seconds(2102), 150, 1); later(2103, 2)() }, 0, 0},
 		{"the new one has more", func() { p.ends(s, seconds(2104), 155, 2) }, 0, 0},
-		{"which is stored", func() { p.stored(map[*partition]position{of: {offset: 155}}) }, 2103, 155},
-		{"the topic is made anew", func() { p.jumped(s, position{0, 1, -1}) }, 0, 0},
+		{"which is stored", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 155}}) }, 2103, 155},
+		{"the topic is made anew", func() { p.jumped(s, kafka.Position{Offset: 0, Jumps: 1, Epoch: -1}) }, 0, 0},
 		{"its end is ahead of what is stored", func() { p.ends(s, seconds(40), 3, 2) }, 0, 0},
-		{"a batch of the old topic says nothing of the new one", func() { p.stored(map[*partition]position{of: {offset: 160}}) }, 0, 0},
-		{"the new one is stored", func() { p.stored(map[*partition]position{of: {offset: 3, jumps: 1}}) }, 40, 3},
+		{"a batch of the old topic says nothing of the new one", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 160}}) }, 0, 0},
+		{"the new one is stored", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 3, Jumps: 1}}) }, 40, 3},
 	} {
 		step.do()
 		row, published := p.publish()[s]
@@ -87,14 +88,14 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 // of a topic that was not known from the beginning of time: the brokers may only have missed the
 // topic.
 func TestProgressEntersNewPartitions(t *testing.T) {
-	old, young, other := slot{"t", 0}, slot{"t", 1}, slot{"u", 0}
+	old, young, other := kafka.TopicPartition{Topic: "t", Partition: 0}, kafka.TopicPartition{Topic: "t", Partition: 1}, kafka.TopicPartition{Topic: "u", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.covers(layoutAt(100, 1, old))
 	if row := p.publish()[old]; row.through != 0 {
 		t.Errorf("at the first start nothing is complete: %+v", row)
 	}
 	l := layoutAt(200, 1, old, young, other)
-	l.partial = true
+	l.Partial = true
 	p.covers(l)
 	if row := p.publish()[young]; row.through != 100_000 {
 		t.Errorf("the new partition is entered as %+v", row)
@@ -110,21 +111,21 @@ func TestProgressEntersNewPartitions(t *testing.T) {
 // A topic that the brokers miss for whatever time holds the watermark where it is, since it may be
 // back with records that nobody has read; and so it does then.
 func TestProgressOfAMissedTopic(t *testing.T) {
-	s, other := slot{"t", 0}, slot{"u", 0}
+	s, other := kafka.TopicPartition{Topic: "t", Partition: 0}, kafka.TopicPartition{Topic: "u", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.load(map[slot]progressRow{s: {version: 5000, through: 5000, end: 7, topicID: uuid.UUID{1}}, other: {version: 9000, through: 9000, topicID: uuid.UUID{1}}})
-	p.assign([]*partition{{slot: s, decoded: position{offset: 7}}})
+	p.load(map[kafka.TopicPartition]progressRow{s: {version: 5000, through: 5000, end: 7, topicID: uuid.UUID{1}}, other: {version: 9000, through: 9000, topicID: uuid.UUID{1}}})
+	p.assign([]*kafka.Partition{{TopicPartition: s, Decoded: kafka.Position{Offset: 7}}})
 	p.covers(layoutAt(90, 1, s, other))
 	p.ends(s, seconds(90), 7, 1)
 	for at := 100; at < 5000; at += 100 {
 		l := layoutAt(at, 1, other)
-		l.missing = []string{"t"}
+		l.Missing = []string{"t"}
 		p.covers(l)
 		if rows := p.publish(); len(rows) != 0 {
 			t.Fatalf("published at %d: %+v", at, rows)
 		}
 	}
-	if through, least := p.watermark(seconds(5000)); !through.Equal(seconds(5)) || least.slot != s || least.exists {
+	if through, least := p.watermark(seconds(5000)); !through.Equal(seconds(5)) || least.TopicPartition != s || least.exists {
 		t.Errorf("the watermark is %s, for %+v", through, least)
 	}
 	p.covers(layoutAt(5000, 1, s, other))
@@ -137,9 +138,9 @@ func TestProgressOfAMissedTopic(t *testing.T) {
 // A topic that is made anew with fewer partitions does not hold the watermark for those that are
 // gone; one and the same topic cannot lose any.
 func TestProgressOfFewerPartitions(t *testing.T) {
-	kept, gone := slot{"t", 0}, slot{"t", 1}
+	kept, gone := kafka.TopicPartition{Topic: "t", Partition: 0}, kafka.TopicPartition{Topic: "t", Partition: 1}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.load(map[slot]progressRow{kept: {5000, 5000, 0, false, uuid.UUID{1}}, gone: {5000, 5000, 0, false, uuid.UUID{1}}})
+	p.load(map[kafka.TopicPartition]progressRow{kept: {5000, 5000, 0, false, uuid.UUID{1}}, gone: {5000, 5000, 0, false, uuid.UUID{1}}})
 	p.covers(layoutAt(100, 1, kept))
 	p.covers(layoutAt(200, 1, kept))
 	if rows := p.publish(); len(rows) != 0 {
@@ -158,10 +159,10 @@ func TestProgressOfFewerPartitions(t *testing.T) {
 // What a host an hour ahead has published is neither shown nor waited for: the next publication
 // replaces it.
 func TestProgressOfAClockThatWasAhead(t *testing.T) {
-	s := slot{"t", 0}
+	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.load(map[slot]progressRow{s: {3_700_000, 3_700_000, 7, false, uuid.UUID{1}}})
-	p.assign([]*partition{{slot: s, decoded: position{offset: 7}}})
+	p.load(map[kafka.TopicPartition]progressRow{s: {3_700_000, 3_700_000, 7, false, uuid.UUID{1}}})
+	p.assign([]*kafka.Partition{{TopicPartition: s, Decoded: kafka.Position{Offset: 7}}})
 	p.covers(layoutAt(100, 1, s))
 	if through, _ := p.watermark(seconds(100)); !through.IsZero() {
 		t.Errorf("the watermark is %s", through)
@@ -180,10 +181,10 @@ func TestProgressOfAClockThatWasAhead(t *testing.T) {
 // What several members write of one partition settles: the entry of a new one does not undo what
 // its reader has published.
 func TestProgressOfTwoMembers(t *testing.T) {
-	s := slot{"t", 0}
+	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.covers(layoutAt(100, 1, s))
-	p.load(map[slot]progressRow{s: {90_000, 90_000, 7, false, uuid.UUID{1}}})
+	p.load(map[kafka.TopicPartition]progressRow{s: {90_000, 90_000, 7, false, uuid.UUID{1}}})
 	if rows := p.take(seconds(101)); len(rows) != 0 {
 		t.Errorf("published %+v", rows)
 	}
@@ -248,7 +249,7 @@ func TestWatermarkWaitsForOpenTransactions(t *testing.T) {
 		t.Fatal(err)
 	}
 	produced := float64(time.Now().UnixNano()) / 1e9
-	idle := slot{"usage.messages", 1}
+	idle := kafka.TopicPartition{Topic: "usage.messages", Partition: 1}
 	h.eventually("the other partition goes on", func() bool {
 		m.ingest.progress.mu.Lock()
 		defer m.ingest.progress.mu.Unlock()

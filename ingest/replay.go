@@ -10,7 +10,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 
 	"rollcall/schema"
 )
@@ -115,9 +115,9 @@ func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report 
 	if len(cfg.Brokers) == 0 {
 		return done, errors.New("no Kafka broker is named; give at least one as host:port")
 	}
-	transport := &kafka.Transport{ClientID: "rollcall", TLS: cfg.TLS, SASL: cfg.SASL}
+	transport := &kafkago.Transport{ClientID: "rollcall", TLS: cfg.TLS, SASL: cfg.SASL}
 	defer transport.CloseIdleConnections()
-	w := &kafka.Writer{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
+	w := &kafkago.Writer{Addr: kafkago.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafkago.Hash{}, RequiredAcks: kafkago.RequireAll,
 		BatchTimeout: 5 * time.Millisecond, BatchSize: replayBatch, BatchBytes: 2 * replayBytes}
 	defer func() { err = errors.Join(err, w.Close()) }()
 
@@ -125,7 +125,7 @@ func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report 
 	if err := conn.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&now); err != nil {
 		return done, fmt.Errorf("ask ClickHouse for its time: %w", err)
 	}
-	var batch []kafka.Message
+	var batch []kafkago.Message
 	size := 0
 	flush := func() error {
 		if err := w.WriteMessages(ctx, batch...); err != nil {
@@ -157,13 +157,13 @@ func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report 
 	return done, flush()
 }
 
-func (r *Reject) message() kafka.Message {
-	m := kafka.Message{Topic: r.Topic, Value: []byte(r.Value)}
+func (r *Reject) message() kafkago.Message {
+	m := kafkago.Message{Topic: r.Topic, Value: []byte(r.Value)}
 	if r.Key != "" {
 		m.Key = []byte(r.Key)
 	}
 	for _, h := range r.Headers {
-		m.Headers = append(m.Headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
+		m.Headers = append(m.Headers, kafkago.Header{Key: h[0], Value: []byte(h[1])})
 	}
 	return m
 }

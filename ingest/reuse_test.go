@@ -14,6 +14,9 @@ import (
 
 	"github.com/segmentio/kafka-go/compress"
 
+	"rollcall/ingest/kafka"
+	"rollcall/ingest/kafka/recordbatch"
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
@@ -97,30 +100,30 @@ func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 // randomAnswer is a partition's share of an answer: record batches of every codec, some of a
 // transaction, which may be aborted, or may end in an answer that comes later; and the records that
 // count.
-func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordSet, counted []sentRecord) {
+func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordbatch.Set, counted []sentRecord) {
 	var wire []byte
 	var end int64
-	var aborted []abortedTransaction
+	var aborted []recordbatch.Aborted
 	for left := 1 + random.IntN(5); left > 0; left-- {
-		b := testBatch{base: end, codec: compress.Compression(random.IntN(5))}
+		b := batchtest.Batch{Base: end, Codec: compress.Compression(random.IntN(5))}
 		var records []sentRecord
 		for i := range 1 + random.IntN(20) {
 			r := randomRecord(random, now)
 			records = append(records, r)
-			b.raw = append(b.raw, wireRecord(i, r.key, r.value, r.headers...))
+			b.Raw = append(b.Raw, batchtest.RawRecord(i, r.key, r.value, r.headers...))
 		}
-		b.transactional, b.producer = random.IntN(2) == 0, 7
-		isAborted := b.transactional && random.IntN(2) == 0
+		b.Transactional, b.Producer = random.IntN(2) == 0, 7
+		isAborted := b.Transactional && random.IntN(2) == 0
 		if isAborted {
-			aborted = append(aborted, abortedTransaction{7, end})
+			aborted = append(aborted, recordbatch.Aborted{Producer: 7, First: end})
 		} else {
 			counted = append(counted, records...)
 		}
-		wire = append(wire, b.bytes()...)
+		wire = append(wire, b.Wire()...)
 		end += int64(len(records))
 		if isAborted && left > 1 {
-			marker := testBatch{base: end, control: true, producer: 7, records: []testRecord{{"\x00\x00\x00\x00", ""}}}
-			wire = append(wire, marker.bytes()...)
+			marker := batchtest.Batch{Base: end, Control: true, Producer: 7, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}}
+			wire = append(wire, marker.Wire()...)
 			end++
 		}
 	}
@@ -160,12 +163,12 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	s := benchSession(t)
 	s.erasures.current.Store(listOf(now, "gone"))
 	used := s.newDecoder(context.Background())
-	used.reader, used.batch, used.now = newReader(4<<10), newBatch(), now // some are streams
+	used.reader, used.batch, used.now = recordbatch.NewReader(4<<10), newBatch(), now // some are streams
 	for seed := range uint64(300) {
 		set, counted := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
-		p := newPartition(slot{"t", 0}, 0, -1)
+		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 		used.of = p
-		if err := used.reader.read(&set, used.see, used.reached); err != nil {
+		if err := used.reader.Read(&set, used.see, used.reached); err != nil {
 			t.Fatal(err)
 		}
 		expected := newBatch()
@@ -187,8 +190,8 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 		if used.batch.list != s.erasures.list() {
 			t.Fatalf("answer %d: the batch is held against another list of erasures", seed)
 		}
-		if at := used.batch.ends[p]; len(used.batch.ends) != 1 || at.offset != set.next {
-			t.Fatalf("answer %d: %d partitions end, this one at %d, not %d", seed, len(used.batch.ends), at.offset, set.next)
+		if at := used.batch.ends[p]; len(used.batch.ends) != 1 || at.Offset != set.Next {
+			t.Fatalf("answer %d: %d partitions end, this one at %d, not %d", seed, len(used.batch.ends), at.Offset, set.Next)
 		}
 		if used.batch.reset(); used.batch.moved() || !used.batch.since.IsZero() || used.batch.list != nil {
 			t.Fatalf("answer %d: after the reset %d rows and %d ends are left", seed, used.batch.len(), len(used.batch.ends))
@@ -210,9 +213,9 @@ func listOf(at time.Time, users ...string) *erasureList {
 }
 
 // offsetsOf gives the offsets and times of the records that count, by a new reader.
-func offsetsOf(t *testing.T, s *recordSet) (records []schema.Record) {
+func offsetsOf(t *testing.T, s *recordbatch.Set) (records []schema.Record) {
 	t.Helper()
-	err := newReader(1<<20).read(s, func(rec *schema.Record) error {
+	err := recordbatch.NewReader(1<<20).Read(s, func(rec *schema.Record) error {
 		records = append(records, schema.Record{Offset: rec.Offset, Time: rec.Time})
 		return nil
 	}, func(int64) error { return nil })
@@ -231,8 +234,8 @@ func TestBatchesShareNothing(t *testing.T) {
 		s := benchSession(t)
 		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
-		d.reader, d.batch, d.now, d.of = newReader(1<<20), b, now, newPartition(slot{"t", 0}, 0, -1)
-		if err := d.reader.read(&set, d.see, d.reached); err != nil {
+		d.reader, d.batch, d.now, d.of = recordbatch.NewReader(1<<20), b, now, kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
+		if err := d.reader.Read(&set, d.see, d.reached); err != nil {
 			t.Fatal(err)
 		}
 		return dump(b)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"rollcall/ingest/kafka"
 )
 
 // What ends a session without being a failure.
@@ -29,18 +31,18 @@ type session struct {
 	cfg        Config
 	log        *slog.Logger
 	metrics    *metrics
-	report     Report
-	cluster    *cluster
-	committer  committer
-	known      *layout // what there was when the group was joined
-	assignment *assignment
+	report     kafka.Report
+	cluster    *kafka.Cluster
+	committer  kafka.Committer
+	known      *kafka.Layout // what there was when the group was joined
+	assignment *kafka.Assignment
 	clock      *engineClock
 	progress   *progress
 	erasures   *erasures
 	storer     *storer
 	publisher  *publisher
 
-	answers    chan *answer
+	answers    chan *kafka.Response
 	full, free chan *batch
 	stop       context.CancelCauseFunc // ends the fetching, then all
 	taken      atomic.Int64            // when the decoder last took an answer, Unix seconds
@@ -110,8 +112,8 @@ func (s *session) storeAll(ctx context.Context) error {
 // lead keeps a fetcher running for each broker that leads a partition, and ends the session when the topics change.
 func (s *session) lead(ctx context.Context) {
 	s.running = map[int32]chan struct{}{}
-	for tick := time.NewTicker(layoutEvery); ; {
-		switch l, err := s.cluster.layout(ctx); {
+	for tick := time.NewTicker(kafka.LayoutEvery); ; {
+		switch l, err := s.cluster.Layout(ctx); {
 		case ctx.Err() != nil:
 			tick.Stop()
 			return
@@ -122,7 +124,7 @@ func (s *session) lead(ctx context.Context) {
 			s.stop(errTopics)
 		default:
 			s.progress.covers(l)
-			for _, broker := range s.assignment.lead(l) {
+			for _, broker := range s.assignment.Lead(l) {
 				s.ensure(ctx, broker)
 			}
 			s.lookAhead(ctx)
@@ -147,11 +149,11 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 	s.running[broker] = end
 	s.fetchers.Go(func() {
 		defer close(end)
-		f := &fetcher{
-			cluster: s.cluster, assignment: s.assignment, broker: broker, wait: s.cfg.FetchWait, bytes: s.cfg.FetchBytes,
-			clock: s.clock.now, answers: s.answers, topicsChanged: func() { s.stop(errTopics) }, report: s.report,
+		f := &kafka.Fetcher{
+			Cluster: s.cluster, Assignment: s.assignment, Broker: broker, Wait: s.cfg.FetchWait, Bytes: s.cfg.FetchBytes,
+			Clock: s.clock.now, Responses: s.answers, TopicsChanged: func() { s.stop(errTopics) }, Report: s.report,
 		}
-		f.run(ctx)
+		f.Run(ctx)
 	})
 }
 
@@ -160,9 +162,9 @@ func (s *session) lookAhead(ctx context.Context) {
 	if time.Since(time.Unix(s.taken.Load(), 0)) < lookAheadEvery || time.Since(s.looked) < lookAheadEvery {
 		return
 	}
-	for _, p := range s.assignment.all() {
-		if _, end, err := s.cluster.bounds(ctx, p.slot); err == nil {
-			s.progress.sees(p.slot, end)
+	for _, p := range s.assignment.Partitions() {
+		if _, end, err := s.cluster.Bounds(ctx, p.TopicPartition); err == nil {
+			s.progress.sees(p.TopicPartition, end)
 		}
 	}
 	s.looked = time.Now()

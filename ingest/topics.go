@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"rollcall/ingest/backoff"
+	"rollcall/ingest/kafka"
 )
 
 // ErrNotRetired is why a topic was not retired: the sentence says what to do first.
@@ -32,7 +33,7 @@ type Topic struct {
 type topicDesk struct {
 	cfg     Config
 	conn    driver.Conn
-	cluster *cluster
+	cluster *kafka.Cluster
 }
 
 // openTopics needs of a Config what reaches the brokers, and the group.
@@ -42,7 +43,7 @@ func openTopics(cfg Config, conn driver.Conn, topics []string) (*topicDesk, erro
 	if err != nil {
 		return nil, err
 	}
-	return &topicDesk{cfg, conn, newCluster(cfg.clusterConfig(time.Now))}, nil
+	return &topicDesk{cfg, conn, kafka.NewCluster(cfg.clusterConfig(time.Now))}, nil
 }
 
 // ListTopics tells of every topic that ingest has ever read or waited for, and of those of cfg.
@@ -51,12 +52,12 @@ func ListTopics(ctx context.Context, cfg Config, conn driver.Conn) ([]Topic, err
 	if err != nil {
 		return nil, err
 	}
-	byTopic := map[string]map[slot]progressRow{}
+	byTopic := map[string]map[kafka.TopicPartition]progressRow{}
 	for s, row := range rows {
-		if byTopic[s.topic] == nil {
-			byTopic[s.topic] = map[slot]progressRow{}
+		if byTopic[s.Topic] == nil {
+			byTopic[s.Topic] = map[kafka.TopicPartition]progressRow{}
 		}
-		byTopic[s.topic][s] = row
+		byTopic[s.Topic][s] = row
 	}
 	var topics []Topic
 	for name, rows := range byTopic {
@@ -65,7 +66,7 @@ func ListTopics(ctx context.Context, cfg Config, conn driver.Conn) ([]Topic, err
 			return nil, err
 		}
 		of, err := d.look(ctx, name, rows)
-		d.cluster.close()
+		d.cluster.Close()
 		if err != nil {
 			return nil, err
 		}
@@ -78,16 +79,16 @@ func ListTopics(ctx context.Context, cfg Config, conn driver.Conn) ([]Topic, err
 // A look is a Topic and what it was made of.
 type look struct {
 	Topic
-	layout *layout
+	layout *kafka.Layout
 	unread []string // in words, by partition
 }
 
 // look asks Kafka about a topic.
-func (d *topicDesk) look(ctx context.Context, name string, rows map[slot]progressRow) (of look, err error) {
-	if of.layout, err = d.cluster.layout(ctx); err != nil {
+func (d *topicDesk) look(ctx context.Context, name string, rows map[kafka.TopicPartition]progressRow) (of look, err error) {
+	if of.layout, err = d.cluster.Layout(ctx); err != nil {
 		return of, err
 	}
-	of.Topic = Topic{Name: name, Partitions: len(rows), Retired: true, Exists: len(of.layout.leaders) > 0, Unread: -1}
+	of.Topic = Topic{Name: name, Partitions: len(rows), Retired: true, Exists: len(of.layout.Leaders) > 0, Unread: -1}
 	for _, row := range rows {
 		of.Retired = of.Retired && row.gone
 		if through := row.through.Time(); of.Through.IsZero() || through.Before(of.Through) {
@@ -104,9 +105,9 @@ func (d *topicDesk) look(ctx context.Context, name string, rows map[slot]progres
 // readers are the hosts of the group's members that subscribe to a topic. While the members
 // rebalance nobody can say what they subscribe to.
 func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, err error) {
-	hosts, err = d.cluster.readers(ctx, d.cfg.Group, name)
+	hosts, err = d.cluster.Readers(ctx, d.cfg.Group, name)
 	switch {
-	case errors.Is(err, errRebalancing):
+	case errors.Is(err, kafka.ErrRebalancing):
 		return nil, fmt.Errorf("%w: the members of the group %s are rebalancing; try again in a minute",
 			ErrNotRetired, d.cfg.Group)
 	case err != nil:
@@ -117,25 +118,25 @@ func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, e
 
 // unread counts what the partitions hold beyond what is committed.
 func (d *topicDesk) unread(
-	ctx context.Context, l *layout, rows map[slot]progressRow,
+	ctx context.Context, l *kafka.Layout, rows map[kafka.TopicPartition]progressRow,
 ) (sum int64, words []string, err error) {
 	partitions := map[string][]int32{}
-	for s := range l.leaders {
-		partitions[s.topic] = append(partitions[s.topic], s.id)
+	for s := range l.Leaders {
+		partitions[s.Topic] = append(partitions[s.Topic], s.Partition)
 	}
-	committed, err := d.cluster.committed(ctx, d.cfg.Group, partitions)
+	committed, err := d.cluster.Committed(ctx, d.cfg.Group, partitions)
 	if err != nil {
 		return 0, nil, err
 	}
-	for s := range l.leaders {
-		first, end, err := d.cluster.bounds(ctx, s)
+	for s := range l.Leaders {
+		first, end, err := d.cluster.Bounds(ctx, s)
 		if err != nil {
 			return 0, nil, err
 		}
 		from := first
 		if at, has := committed[s]; has {
-			from = max(from, at.offset)
-		} else if row := rows[s]; row.topicID == l.ids[s.topic] {
+			from = max(from, at.Offset)
+		} else if row := rows[s]; row.topicID == l.TopicIDs[s.Topic] {
 			from = max(from, row.end)
 		}
 		if end > from {
@@ -159,7 +160,7 @@ func Retire(
 	if err != nil {
 		return nil, err
 	}
-	defer d.cluster.close()
+	defer d.cluster.Close()
 	rows, err := d.rows(ctx, name)
 	switch {
 	case err != nil:
@@ -173,7 +174,7 @@ func Retire(
 		return nil, err
 	}
 	switch {
-	case len(of.layout.unclear) > 0 || of.layout.partial:
+	case len(of.layout.Unclear) > 0 || of.layout.Partial:
 		return nil, fmt.Errorf("%w: the brokers do not agree on it; try again in a minute", ErrNotRetired)
 	case len(of.Readers) > 0 && of.Exists:
 		return nil, fmt.Errorf("%w: members of the group %s read it (on %s); take it out of their --kafka-topics first",
@@ -186,10 +187,10 @@ func Retire(
 }
 
 // rows are a topic's in the table.
-func (d *topicDesk) rows(ctx context.Context, name string) (map[slot]progressRow, error) {
+func (d *topicDesk) rows(ctx context.Context, name string) (map[kafka.TopicPartition]progressRow, error) {
 	rows, err := readProgress(ctx, d.conn)
 	for s := range rows {
-		if s.topic != name {
+		if s.Topic != name {
 			delete(rows, s)
 		}
 	}
@@ -198,7 +199,7 @@ func (d *topicDesk) rows(ctx context.Context, name string) (map[slot]progressRow
 
 // retire marks the partitions, unless an ingest of another group reads them: it publishes how far.
 // Afterwards it looks whether the mark stays.
-func (d *topicDesk) retire(ctx context.Context, name string, rows map[slot]progressRow) error {
+func (d *topicDesk) retire(ctx context.Context, name string, rows map[kafka.TopicPartition]progressRow) error {
 	quiet := func(before, now progressRow) bool { return now.version == before.version }
 	if err := d.watch(ctx, name, rows, quiet); err != nil {
 		return err
@@ -216,7 +217,7 @@ func (d *topicDesk) retire(ctx context.Context, name string, rows map[slot]progr
 
 // watch holds that the rows stay as they are for longer than an ingest that reads them is silent.
 func (d *topicDesk) watch(
-	ctx context.Context, name string, before map[slot]progressRow, stays func(before, now progressRow) bool,
+	ctx context.Context, name string, before map[kafka.TopicPartition]progressRow, stays func(before, now progressRow) bool,
 ) error {
 	for range 2 {
 		if err := backoff.Sleep(ctx, d.cfg.ProgressEvery+d.cfg.FetchWait); err != nil {

@@ -1,4 +1,4 @@
-package ingest
+package recordbatch
 
 import (
 	"bytes"
@@ -17,29 +17,29 @@ type visit func(rec *schema.Record) error
 // maxWhole is how large a record may be, with key and headers, that is visited as it came. A larger one is taken apart, see large.go.
 const maxWhole = 4 << 20
 
-// A reader walks the record sets of partitions. Its memory is used again; it is not safe for concurrent use.
-type reader struct {
+// A Reader walks the record sets of partitions. Its memory is used again; it is not safe for concurrent use.
+type Reader struct {
 	inflater *inflater
-	stopped  <-chan struct{} // when it is closed, nothing more is inflated: a few KiB may hold gigabytes
+	Stopped  <-chan struct{} // when it is closed, nothing more is inflated: a few KiB may hold gigabytes
 	rec      schema.Record
 	last     int64          // offset of the last record of the batch in hand
 	held     []byte         // what rec points to, if the record was read from a stream
 	aborted  map[int64]bool // producers whose open transaction will be aborted
 }
 
-func newReader(inflateBytes int) *reader {
-	return &reader{inflater: newInflater(inflateBytes), aborted: map[int64]bool{}}
+func NewReader(inflateBytes int) *Reader {
+	return &Reader{inflater: newInflater(inflateBytes), aborted: map[int64]bool{}}
 }
 
-// read visits every committed record of a set at or above the offset that was asked for, batch by
+// Read visits every committed record of a set at or above the offset that was asked for, batch by
 // batch, and calls done with the offset after each batch. Records of aborted transactions and control
 // records are left out: they are not events. On errCorrupt all before that batch has been visited.
-func (r *reader) read(s *recordSet, see visit, done func(next int64) error) error {
+func (r *Reader) Read(s *Set, see visit, done func(next int64) error) error {
 	clear(r.aborted)
-	r.rec.Topic, r.rec.Partition = s.topic, s.partition
-	waiting := s.aborted
-	for _, b := range s.batches {
-		if b.isBefore(s.from) {
+	r.rec.Topic, r.rec.Partition = s.Topic, s.Partition
+	waiting := s.Aborted
+	for _, b := range s.Batches {
+		if b.isBefore(s.From) {
 			continue
 		}
 		waiting = r.abort(waiting, b.last())
@@ -49,7 +49,7 @@ func (r *reader) read(s *recordSet, see visit, done func(next int64) error) erro
 			err = r.marker(b)
 		case b.transactional() && r.aborted[b.producer()]:
 		default:
-			err = r.batch(b, s.from, see)
+			err = r.batch(b, s.From, see)
 		}
 		if err != nil {
 			return err
@@ -62,16 +62,16 @@ func (r *reader) read(s *recordSet, see visit, done func(next int64) error) erro
 }
 
 // abort moves the transactions that start at or before last into the set of aborted ones. They come sorted by their first offset.
-func (r *reader) abort(waiting []abortedTransaction, last int64) []abortedTransaction {
-	for len(waiting) > 0 && waiting[0].first <= last {
-		r.aborted[waiting[0].producer] = true
+func (r *Reader) abort(waiting []Aborted, last int64) []Aborted {
+	for len(waiting) > 0 && waiting[0].First <= last {
+		r.aborted[waiting[0].Producer] = true
 		waiting = waiting[1:]
 	}
 	return waiting
 }
 
 // marker reads a control batch: after an abort marker the producer's next transaction counts again.
-func (r *reader) marker(b recordBatch) error {
+func (r *Reader) marker(b Batch) error {
 	if b.count() == 0 {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (r *reader) marker(b recordBatch) error {
 }
 
 // batch visits the records of one batch from an offset on.
-func (r *reader) batch(b recordBatch, from int64, see visit) error {
+func (r *Reader) batch(b Batch, from int64, see visit) error {
 	if b.count() == 0 { // compaction took them all
 		return nil
 	}
@@ -120,7 +120,7 @@ func (r *reader) batch(b recordBatch, from int64, see visit) error {
 
 // place turns the record's offset and time, which are told as differences, into its own. Offsets only grow: that is why the offset after a record may be
 // committed before the rest of its batch was read.
-func (r *reader) place(b recordBatch) error {
+func (r *Reader) place(b Batch) error {
 	r.rec.Offset += b.base()
 	r.rec.Time += schema.Millis(b.baseTime())
 	if b.logTime() {
@@ -134,7 +134,7 @@ func (r *reader) place(b recordBatch) error {
 }
 
 // cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are still differences.
-func (r *reader) cut(b []byte) (rest []byte, err error) {
+func (r *Reader) cut(b []byte) (rest []byte, err error) {
 	size, n := binary.Varint(b)
 	if n <= 0 || size < 1 || size > int64(len(b)-n) {
 		return nil, errRecord

@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"encoding/binary"
@@ -6,25 +6,28 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"rollcall/ingest/kafka/recordbatch"
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 )
 
 type noCounters struct{}
 
-func (noCounters) Retried()                  {}
-func (noCounters) Missed(slot, int64)        {}
-func (noCounters) WaitsAtCorrupt(slot, bool) {}
+func (noCounters) Retried()                            {}
+func (noCounters) Missed(TopicPartition, int64)        {}
+func (noCounters) WaitsAtCorrupt(TopicPartition, bool) {}
 
 // What could not be read is fetched again after a pause, unless the partition has gone elsewhere.
 func TestUnreadIsFetchedAgain(t *testing.T) {
-	p := newPartition(slot{"t", 0}, 7, -1)
-	a := newAssignment([]*partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
+	p := NewPartition(TopicPartition{"t", 0}, 7, -1)
+	a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
 	p.next = 9 // the fetcher went past it
-	a.Unread(p, position{8, 0, 3}, 9, errors.New("broken off"))
+	a.Unread(p, Position{8, 0, 3}, 9, errors.New("broken off"))
 	if p.next != 8 || p.epoch != 3 || !p.waits() {
 		t.Errorf("it goes on at %d, epoch %d, waits: %v", p.next, p.epoch, p.waits())
 	}
-	a.gap(p, Gap{8, 20, 12, gapDeleted})
-	a.Unread(p, position{8, 0, 3}, 9, errors.New("broken off"))
+	a.gap(p, Gap{8, 20, 12, GapDeleted})
+	a.Unread(p, Position{8, 0, 3}, 9, errors.New("broken off"))
 	if p.next != 20 {
 		t.Errorf("it goes on at %d, where it was before the gap", p.next)
 	}
@@ -33,25 +36,25 @@ func TestUnreadIsFetchedAgain(t *testing.T) {
 // A position has the leader epoch of the last record batch below it, also when an answer without
 // records follows: a new leader is asked about that epoch.
 func TestPositionsKeepTheEpoch(t *testing.T) {
-	cutAt := func(from int64, wire []byte) recordSet {
-		s := recordSet{from: from}
-		if _, err := s.cut(wire, nil); err != nil {
+	cutAt := func(from int64, wire []byte) recordbatch.Set {
+		s := recordbatch.Set{From: from}
+		if _, err := s.Cut(wire, nil); err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	for _, want := range []int32{0, 4} {
-		p := newPartition(slot{"t", 0}, 5, -1)
-		a := newAssignment([]*partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
-		records := testBatch{base: 5, records: []testRecord{{"k", "a"}}}.bytes()
+		p := NewPartition(TopicPartition{"t", 0}, 5, -1)
+		a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
+		records := batchtest.Batch{Base: 5, Records: []batchtest.Record{{Key: "k", Value: "a"}}}.Wire()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
-		for _, fetched := range []part{{of: p, set: cutAt(5, records), end: 6}, {of: p, set: cutAt(6, nil), end: 6}} {
+		for _, fetched := range []Fetched{{Partition: p, Set: cutAt(5, records), HighWatermark: 6}, {Partition: p, Set: cutAt(6, nil), HighWatermark: 6}} {
 			if !a.advance(&fetched) || p.next != 6 || p.epoch != want {
-				t.Fatalf("the part from %d brings it to %d in epoch %d, not to 6 in %d", fetched.set.from, p.next, p.epoch, want)
+				t.Fatalf("the part from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next, p.epoch, want)
 			}
 		}
 		p.next, p.epoch = 9, want+1
-		a.Rewind(p, position{6, 0, want})
+		a.Rewind(p, Position{6, 0, want})
 		if p.next != 6 || p.epoch != want {
 			t.Errorf("fetching goes back to %d in epoch %d, not to 6 in %d", p.next, p.epoch, want)
 		}
@@ -65,10 +68,10 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 // batch's end, it is not.
 func TestWhatIsPassedOver(t *testing.T) {
 	spoilt := func(at int) error {
-		wire := testBatch{base: 10, records: []testRecord{{}, {}, {}}}.bytes()
+		wire := batchtest.Batch{Base: 10, Records: []batchtest.Record{{}, {}, {}}}.Wire()
 		wire[at] ^= 0xff
-		s := recordSet{from: 10}
-		_, err := s.cut(wire, nil)
+		s := recordbatch.Set{From: 10}
+		_, err := s.Cut(wire, nil)
 		return err
 	}
 	for name, c := range map[string]struct {
@@ -80,9 +83,9 @@ func TestWhatIsPassedOver(t *testing.T) {
 		"another offset is named":     {spoilt(70), 13, false},
 		"nothing tells where it ends": {spoilt(16), 11, false},
 	} {
-		p := newPartition(slot{"t", 0}, 10, -1)
-		passOver := map[slot][]int64{p.slot: {c.named}}
-		a := newAssignment([]*partition{p}, newLayout(time.Time{}), passOver, Report{slog.New(slog.DiscardHandler), noCounters{}})
+		p := NewPartition(TopicPartition{"t", 0}, 10, -1)
+		passOver := map[TopicPartition][]int64{p.TopicPartition: {c.named}}
+		a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), passOver, Report{slog.New(slog.DiscardHandler), noCounters{}})
 		if a.passesOver(p, 10, 0, c.err) != c.want || (p.next == 13) != c.want {
 			t.Errorf("%s: it goes on at %d", name, p.next)
 		}

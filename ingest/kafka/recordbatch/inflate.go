@@ -1,4 +1,4 @@
-package ingest
+package recordbatch
 
 import (
 	"bytes"
@@ -25,10 +25,10 @@ const (
 	codecZstd
 )
 
-// maxWindow is the largest zstd window that a stream is granted: what level 22 asks for, and the most that brokers themselves accept. What fits into the
+// MaxWindow is the largest zstd window that a stream is granted: what level 22 asks for, and the most that brokers themselves accept. What fits into the
 // limit needs no window of its own, so there any size is accepted (anyWindow).
 const (
-	maxWindow = 128 << 20
+	MaxWindow = 128 << 20
 	anyWindow = 1 << 41
 )
 
@@ -46,7 +46,7 @@ type inflater struct {
 }
 
 func newInflater(limit int) *inflater {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(maxWindow))
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(MaxWindow))
 	if err != nil {
 		panic(err) // the options are constants
 	}
@@ -104,7 +104,7 @@ func (f *inflater) wideZstd() *zstd.Decoder {
 func (f *inflater) stream(c codec, packed []byte) (io.ReadCloser, error) {
 	switch c {
 	case codecZstd:
-		decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow))
 		if err != nil {
 			return nil, err
 		}

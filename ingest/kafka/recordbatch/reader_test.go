@@ -1,4 +1,4 @@
-package ingest
+package recordbatch
 
 import (
 	"bytes"
@@ -11,23 +11,24 @@ import (
 
 	"github.com/segmentio/kafka-go/compress"
 
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 	"rollcall/schema"
 )
 
 // cutWhole cuts record batches that are whole, of partition 0 of the topic t.
-func cutWhole(t testing.TB, from int64, wire []byte, aborted ...abortedTransaction) recordSet {
+func cutWhole(t testing.TB, from int64, wire []byte, aborted ...Aborted) Set {
 	t.Helper()
-	s := recordSet{topic: "t", from: from, aborted: aborted}
-	if _, err := s.cut(wire, nil); err != nil {
+	s := Set{Topic: "t", From: from, Aborted: aborted}
+	if _, err := s.Cut(wire, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
 // readAll gives what a reader delivers, in short: "offset:key=value@time".
-func readAll(s *recordSet, limit int) (seen []string, next int64, err error) {
-	next = s.from
-	err = newReader(limit).read(s, func(rec *schema.Record) error {
+func readAll(s *Set, limit int) (seen []string, next int64, err error) {
+	next = s.From
+	err = NewReader(limit).Read(s, func(rec *schema.Record) error {
 		value := string(rec.Value)
 		if rec.Cut != nil {
 			value = fmt.Sprintf("%.3s… of %d", value, rec.Cut.Size)
@@ -42,71 +43,71 @@ func readAll(s *recordSet, limit int) (seen []string, next int64, err error) {
 }
 
 func TestReader(t *testing.T) {
-	ab := []testRecord{{"k", "a"}, {"k", "b"}}
-	abort, commit := []testRecord{{"\x00\x00\x00\x00", ""}}, []testRecord{{"\x00\x00\x00\x01", ""}}
+	ab := []batchtest.Record{{Key: "k", Value: "a"}, {Key: "k", Value: "b"}}
+	abort, commit := []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}, []batchtest.Record{{Key: "\x00\x00\x00\x01", Value: ""}}
 	for _, c := range []struct {
 		name    string
 		from    int64
 		wire    []byte
-		aborted []abortedTransaction
+		aborted []Aborted
 		want    []string
 		next    int64
 	}{
-		{name: "plain", from: 5, wire: wireOf(testBatch{base: 5, records: ab}), want: []string{"5:k=a@1000", "6:k=b@1001"}, next: 7},
-		{name: "the log's own time", wire: wireOf(testBatch{records: ab, logTime: 77}), want: []string{"0:k=a@77", "1:k=b@77"}, next: 2},
+		{name: "plain", from: 5, wire: batchtest.Wire(batchtest.Batch{Base: 5, Records: ab}), want: []string{"5:k=a@1000", "6:k=b@1001"}, next: 7},
+		{name: "the log's own time", wire: batchtest.Wire(batchtest.Batch{Records: ab, LogTime: 77}), want: []string{"0:k=a@77", "1:k=b@77"}, next: 2},
 		{
 			name: "records below the asked offset are skipped", from: 6,
-			wire: wireOf(testBatch{base: 5, records: ab}),
+			wire: batchtest.Wire(batchtest.Batch{Base: 5, Records: ab}),
 			want: []string{"6:k=b@1001"}, next: 7,
 		},
 		{
 			name: "batches below the asked offset are skipped", from: 7,
-			wire: wireOf(testBatch{base: 5, records: ab}, testBatch{base: 7, records: ab[:1]}),
+			wire: batchtest.Wire(batchtest.Batch{Base: 5, Records: ab}, batchtest.Batch{Base: 7, Records: ab[:1]}),
 			want: []string{"7:k=a@1000"}, next: 8,
 		},
 		{
 			name: "holes of compaction",
-			wire: wireOf(testBatch{records: ab, holes: 3}, testBatch{base: 9, records: ab[:1]}),
+			wire: batchtest.Wire(batchtest.Batch{Records: ab, Holes: 3}, batchtest.Batch{Base: 9, Records: ab[:1]}),
 			want: []string{"0:k=a@1000", "1:k=b@1001", "9:k=a@1000"}, next: 10,
 		},
-		{name: "a batch that compaction emptied", wire: wireOf(testBatch{holes: 4}), next: 4},
+		{name: "a batch that compaction emptied", wire: batchtest.Wire(batchtest.Batch{Holes: 4}), next: 4},
 		{
 			name: "the last batch is cut off",
-			wire: wireOf(testBatch{records: ab}, testBatch{base: 2, records: ab})[:100],
+			wire: batchtest.Wire(batchtest.Batch{Records: ab}, batchtest.Batch{Base: 2, Records: ab})[:100],
 			want: []string{"0:k=a@1000", "1:k=b@1001"}, next: 2,
 		},
 		{
 			name: "no transaction is aborted",
-			wire: wireOf(
-				testBatch{records: ab, transactional: true, producer: 1},
-				testBatch{base: 2, control: true, producer: 1, records: commit}),
+			wire: batchtest.Wire(
+				batchtest.Batch{Records: ab, Transactional: true, Producer: 1},
+				batchtest.Batch{Base: 2, Control: true, Producer: 1, Records: commit}),
 			want: []string{"0:k=a@1000", "1:k=b@1001"}, next: 3,
 		},
 		{
 			name:    "an aborted transaction, then a committed one of the same producer",
-			aborted: []abortedTransaction{{1, 0}},
-			wire: wireOf(
-				testBatch{records: ab, transactional: true, producer: 1},
-				testBatch{base: 2, control: true, producer: 1, records: abort},
-				testBatch{base: 3, records: ab, transactional: true, producer: 1},
-				testBatch{base: 5, control: true, producer: 1, records: commit}),
+			aborted: []Aborted{{1, 0}},
+			wire: batchtest.Wire(
+				batchtest.Batch{Records: ab, Transactional: true, Producer: 1},
+				batchtest.Batch{Base: 2, Control: true, Producer: 1, Records: abort},
+				batchtest.Batch{Base: 3, Records: ab, Transactional: true, Producer: 1},
+				batchtest.Batch{Base: 5, Control: true, Producer: 1, Records: commit}),
 			want: []string{"3:k=a@1000", "4:k=b@1001"}, next: 6,
 		},
 		{
 			name:    "an aborted transaction leaves others alone",
-			aborted: []abortedTransaction{{1, 0}},
-			wire: wireOf(
-				testBatch{records: ab, transactional: true, producer: 1},
-				testBatch{base: 2, records: ab[:1], transactional: true, producer: 2},
-				testBatch{base: 3, records: ab[1:], producer: 1}),
+			aborted: []Aborted{{1, 0}},
+			wire: batchtest.Wire(
+				batchtest.Batch{Records: ab, Transactional: true, Producer: 1},
+				batchtest.Batch{Base: 2, Records: ab[:1], Transactional: true, Producer: 2},
+				batchtest.Batch{Base: 3, Records: ab[1:], Producer: 1}),
 			want: []string{"2:k=a@1000", "3:k=b@1000"}, next: 4,
 		},
 		{
 			name:    "a transaction that is aborted later begins later",
-			aborted: []abortedTransaction{{1, 2}},
-			wire: wireOf(
-				testBatch{records: ab, transactional: true, producer: 1},
-				testBatch{base: 2, records: ab, transactional: true, producer: 1}),
+			aborted: []Aborted{{1, 2}},
+			wire: batchtest.Wire(
+				batchtest.Batch{Records: ab, Transactional: true, Producer: 1},
+				batchtest.Batch{Base: 2, Records: ab, Transactional: true, Producer: 1}),
 			want: []string{"0:k=a@1000", "1:k=b@1001"}, next: 4,
 		},
 	} {
@@ -150,27 +151,27 @@ func recompress(t *testing.T, records []byte, c compress.Compression) (out []byt
 }
 
 func TestCorruptBatches(t *testing.T) {
-	good := testBatch{records: []testRecord{{"k", "a"}}}
+	good := batchtest.Batch{Records: []batchtest.Record{{Key: "k", Value: "a"}}}
 	change := func(at int, v byte) []byte {
-		b := good.bytes()
+		b := good.Wire()
 		b[at] ^= v
 		return b
 	}
 	for name, records := range map[string][]byte{
-		"a byte of a record":        change(len(good.bytes())-1, 1),
+		"a byte of a record":        change(len(good.Wire())-1, 1),
 		"the attributes":            change(22, 1),
 		"message format 1":          change(16, 3),
-		"a length below the header": change(11, 0xff&(byte(len(good.bytes())-12)^1)),
+		"a length below the header": change(11, 0xff&(byte(len(good.Wire())-12)^1)),
 		"the last offset":           change(26, 1),
 		"the number of records":     change(60, 1),
 	} {
-		s := recordSet{}
-		_, err := s.cut(append(good.bytes(), records...), nil)
+		s := Set{}
+		_, err := s.Cut(append(good.Wire(), records...), nil)
 		if !errors.Is(err, errCorrupt) {
 			t.Errorf("%s: %v, not found", name, err)
 		}
-		if len(s.batches) != 1 || s.next != 1 {
-			t.Errorf("%s: %d batches up to offset %d are good, not the first", name, len(s.batches), s.next)
+		if len(s.Batches) != 1 || s.Next != 1 {
+			t.Errorf("%s: %d batches up to offset %d are good, not the first", name, len(s.Batches), s.Next)
 		}
 	}
 }
@@ -179,7 +180,7 @@ func TestCorruptBatches(t *testing.T) {
 func TestLargeBatches(t *testing.T) {
 	big, huge := strings.Repeat("x", 600<<10), strings.Repeat("y", 5<<20)
 	for codec := compress.None; codec <= compress.Zstd; codec++ {
-		s := cutWhole(t, 0, testBatch{codec: codec, records: []testRecord{{"k", big}, {"k", huge}, {"k", big}, {"k", "small"}}}.bytes())
+		s := cutWhole(t, 0, batchtest.Batch{Codec: codec, Records: []batchtest.Record{{Key: "k", Value: big}, {Key: "k", Value: huge}, {Key: "k", Value: big}, {Key: "k", Value: "small"}}}.Wire())
 		seen, next, err := readAll(&s, 1<<20)
 		want := []string{"0:k=" + big + "@1000", "1:k=yyy… of 5242880@1001", "2:k=" + big + "@1002", "3:k=small@1003"}
 		if err != nil || next != 4 || fmt.Sprint(seen) != fmt.Sprint(want) {
@@ -202,21 +203,21 @@ func TestSnappyBombIsCorrupt(t *testing.T) {
 // Whatever a broker sends, the decoder neither panics nor takes more memory than it was granted.
 func FuzzReader(f *testing.F) {
 	for codec := compress.None; codec <= compress.Zstd; codec++ {
-		f.Add(wireOf(testBatch{codec: codec, transactional: true, records: []testRecord{{"k", "value"}, {"", ""}}}, testBatch{base: 2, control: true, records: []testRecord{{"\x00\x00\x00\x00", ""}}}), int64(0), int64(1), false)
+		f.Add(batchtest.Wire(batchtest.Batch{Codec: codec, Transactional: true, Records: []batchtest.Record{{Key: "k", Value: "value"}, {Key: "", Value: ""}}}, batchtest.Batch{Base: 2, Control: true, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}}), int64(0), int64(1), false)
 	}
 	const limit = 1 << 20
-	r := newReader(limit)
+	r := NewReader(limit)
 	f.Fuzz(func(t *testing.T, records []byte, from, first int64, checksum bool) {
 		if !checksum { // most inputs would end there
 			fixChecksums(records)
 		}
-		s := recordSet{from: from, aborted: []abortedTransaction{{0, first}}}
-		_, err := s.cut(records, nil)
-		if s.next < from || err != nil && !errors.Is(err, errCorrupt) {
-			t.Fatalf("next %d from %d: %v", s.next, from, err)
+		s := Set{From: from, Aborted: []Aborted{{0, first}}}
+		_, err := s.Cut(records, nil)
+		if s.Next < from || err != nil && !errors.Is(err, errCorrupt) {
+			t.Fatalf("next %d from %d: %v", s.Next, from, err)
 		}
 		last := int64(-1)
-		err = r.read(&s, func(rec *schema.Record) error {
+		err = r.Read(&s, func(rec *schema.Record) error {
 			if rec.Offset < from || rec.Cut == nil && len(rec.Value) > max(limit, len(records)) {
 				t.Fatalf("offset %d from %d, %d bytes", rec.Offset, from, len(rec.Value))
 			}
@@ -225,8 +226,8 @@ func FuzzReader(f *testing.F) {
 			last = n
 			return nil
 		})
-		if err == nil && len(s.batches) > 0 && last > s.next {
-			t.Fatalf("read up to %d, checked up to %d", last, s.next)
+		if err == nil && len(s.Batches) > 0 && last > s.Next {
+			t.Fatalf("read up to %d, checked up to %d", last, s.Next)
 		}
 		if held := cap(r.inflater.out) + cap(r.held); held > 8*limit+2*maxWhole {
 			t.Fatalf("%d bytes held", held)

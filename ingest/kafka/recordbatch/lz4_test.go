@@ -1,4 +1,4 @@
-package ingest
+package recordbatch
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/pierrec/lz4/v4"
+
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 )
 
 func lz4Frame(t testing.TB, content []byte, options ...lz4.Option) []byte {
@@ -95,8 +97,8 @@ func BenchmarkInflateLZ4(b *testing.B) {
 	f := newInflater(64 << 20)
 	for _, records := range []int{5, 50, 500} {
 		var content []byte
-		for _, r := range usage(records, time.Now()) {
-			content = append(content, r.value...)
+		for _, r := range batchtest.Usage(records, time.Now()) {
+			content = append(content, r.Value...)
 		}
 		frame := lz4Frame(b, content)
 		b.Run(fmt.Sprint(records, " records"), func(b *testing.B) {

@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"cmp"
@@ -10,10 +10,10 @@ import (
 	"rollcall/ingest/backoff"
 )
 
-// A partition is one that this member was assigned, for one generation.
-type partition struct {
-	slot
-	decoded position // all below is in a batch; the decoder's own
+// A Partition is one that this member was assigned, for one generation.
+type Partition struct {
+	TopicPartition
+	Decoded Position // all below is in a batch; the decoder's own
 
 	// What follows belongs to assignment.mu.
 	next     int64     // what to fetch next
@@ -28,53 +28,53 @@ type partition struct {
 	lost     bool      // its topic is gone: what is left of it is not committed
 }
 
-// newPartition is one that is read from an offset on, whose last record before it is of an epoch
+// NewPartition is one that is read from an offset on, whose last record before it is of an epoch
 // (−1: not known).
-func newPartition(s slot, offset int64, epoch int32) *partition {
-	return &partition{
-		slot: s, decoded: position{offset: offset, epoch: epoch}, next: offset, epoch: epoch, leader: -1, under: -1,
+func NewPartition(s TopicPartition, offset int64, epoch int32) *Partition {
+	return &Partition{
+		TopicPartition: s, Decoded: Position{Offset: offset, Epoch: epoch}, next: offset, epoch: epoch, leader: -1, under: -1,
 	}
 }
 
-// A position is an offset, and the number of jumps before it: after a topic was made anew, an offset of the old one means nothing. With it goes the leader
-// epoch of the last record below it (−1: not known).
-type position struct {
-	offset int64
-	jumps  int
-	epoch  int32
+// A Position is an offset, and the number of jumps before it: after a topic was made anew, an offset of the old one means nothing. With it goes the leader
+// Epoch of the last record below it (−1: not known).
+type Position struct {
+	Offset int64
+	Jumps  int
+	Epoch  int32
 }
 
-// is says whether it is this place in this log.
-func (p position) is(offset int64, jumps int) bool { return p.offset == offset && p.jumps == jumps }
+// Is says whether it is this place in this log.
+func (p Position) Is(offset int64, jumps int) bool { return p.Offset == offset && p.Jumps == jumps }
 
-// An assignment is the partitions of one generation and where to go on in each.
-type assignment struct {
-	known    *layout          // what there was when the group was joined
-	passOver map[slot][]int64 // record batches that operators named, by an offset of each
+// An Assignment is the partitions of one generation and where to go on in each.
+type Assignment struct {
+	known    *Layout                    // what there was when the group was joined
+	passOver map[TopicPartition][]int64 // record batches that operators named, by an offset of each
 	report   Report
 
 	mu         sync.Mutex
-	partitions []*partition // by topic and number
+	partitions []*Partition // by topic and number
 	turn       int          // brokers fill an answer in the order of the question, so it starts with another partition each time
 }
 
-func newAssignment(partitions []*partition, known *layout, passOver map[slot][]int64, report Report) *assignment {
-	slices.SortFunc(partitions, func(a, b *partition) int {
-		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.id, b.id))
+func NewAssignment(partitions []*Partition, known *Layout, passOver map[TopicPartition][]int64, report Report) *Assignment {
+	slices.SortFunc(partitions, func(a, b *Partition) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	return &assignment{partitions: partitions, known: known, passOver: passOver, report: report}
+	return &Assignment{partitions: partitions, known: known, passOver: passOver, report: report}
 }
 
-// lead takes over who leads what, and lists the leaders.
-func (a *assignment) lead(l *layout) (brokers []int32) {
+// Lead takes over who leads what, and lists the leaders.
+func (a *Assignment) Lead(l *Layout) (brokers []int32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.partitions {
-		leader, known := l.leaders[p.slot]
+		leader, known := l.Leaders[p.TopicPartition]
 		if !known {
 			leader = -1
 		}
-		if under := l.epochs[p.slot]; leader != p.leader || under != p.under {
+		if under := l.Epochs[p.TopicPartition]; leader != p.leader || under != p.under {
 			p.leader, p.under, p.checked = leader, under, false
 		}
 		if leader >= 0 && !slices.Contains(brokers, leader) {
@@ -85,7 +85,7 @@ func (a *assignment) lead(l *layout) (brokers []int32) {
 }
 
 // wants lists what to ask a broker for now; leads is false if it leads none of the partitions.
-func (a *assignment) wants(broker int32, to []want) (wants []want, leads bool) {
+func (a *Assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turn++
@@ -106,7 +106,7 @@ func (a *assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 func bySameTopic(wants []want) []want {
 	for i := 1; i < len(wants); i++ {
 		for j := i; j < len(wants); j++ {
-			if wants[j].topic == wants[i-1].topic {
+			if wants[j].Topic == wants[i-1].Topic {
 				wants[i], wants[j] = wants[j], wants[i]
 				break
 			}
@@ -116,41 +116,41 @@ func bySameTopic(wants []want) []want {
 }
 
 // advance moves a partition past a part, if it still is where the part begins; else the part is of no use.
-func (a *assignment) advance(p *part) bool {
+func (a *Assignment) advance(p *Fetched) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	of := p.of
-	if of.next != p.set.from {
+	of := p.Partition
+	if of.next != p.Set.From {
 		return false
 	}
-	of.next = p.set.next
-	if p.set.epoch >= 0 {
-		of.epoch = p.set.epoch
+	of.next = p.Set.Next
+	if p.Set.Epoch >= 0 {
+		of.epoch = p.Set.Epoch
 	}
-	p.jumps = of.jumps
-	of.end = max(of.end, p.end)
+	p.Jumps = of.jumps
+	of.end = max(of.end, p.HighWatermark)
 	return true
 }
 
 // Rewind has a partition fetched again from a position, unless it jumped since.
-func (a *assignment) Rewind(p *partition, to position) {
+func (a *Assignment) Rewind(p *Partition, to Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if p.jumps == to.jumps {
-		p.next, p.epoch = to.offset, to.epoch
+	if p.jumps == to.Jumps {
+		p.next, p.epoch = to.Offset, to.Epoch
 	}
 }
 
 // gap goes on behind records that will never be read.
-func (a *assignment) gap(p *partition, g Gap) {
+func (a *Assignment) gap(p *Partition, g Gap) {
 	if a.jump(p, g.From, g.To) {
-		a.report.Counters.WaitsAtCorrupt(p.slot, false)
-		a.report.Gap(p.slot, g)
+		a.report.Counters.WaitsAtCorrupt(p.TopicPartition, false)
+		a.report.Gap(p.TopicPartition, g)
 	}
 }
 
 // jump goes on at an offset that does not follow on the last one. Nothing happens if the partition moved meanwhile.
-func (a *assignment) jump(p *partition, from, to int64) bool {
+func (a *Assignment) jump(p *Partition, from, to int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p.next != from {
@@ -162,7 +162,7 @@ func (a *assignment) jump(p *partition, from, to int64) bool {
 }
 
 // hold has a partition wait after a failure; each in a row waits longer.
-func (a *assignment) hold(p *partition) {
+func (a *Assignment) hold(p *Partition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.failures++
@@ -170,34 +170,34 @@ func (a *assignment) hold(p *partition) {
 }
 
 // waits says whether a partition is not to be asked for yet. It belongs to assignment.mu, too.
-func (p *partition) waits() bool { return p.pause.After(time.Now()) }
+func (p *Partition) waits() bool { return p.pause.After(time.Now()) }
 
 // fine ends the row of failures.
-func (a *assignment) fine(p *partition) {
+func (a *Assignment) fine(p *Partition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.failures = 0
 }
 
 // lose says that a partition's topic is gone.
-func (a *assignment) lose(p *partition) {
+func (a *Assignment) lose(p *Partition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.lost = true
 }
 
-// stands says whether a position may be committed: its topic is there, and is the one it was read from.
-func (a *assignment) stands(p *partition, at position) bool {
+// Stands says whether a position may be committed: its topic is there, and is the one it was read from.
+func (a *Assignment) Stands(p *Partition, at Position) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return !p.lost && p.jumps == at.jumps
+	return !p.lost && p.jumps == at.Jumps
 }
 
-// all lists the partitions.
-func (a *assignment) all() []*partition { return a.partitions }
+// Partitions lists the partitions.
+func (a *Assignment) Partitions() []*Partition { return a.partitions }
 
 // seenEnd is the highest end of a partition's log that was seen.
-func (a *assignment) seenEnd(p *partition) int64 {
+func (a *Assignment) seenEnd(p *Partition) int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return p.end

@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"context"
@@ -9,48 +9,48 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A layout is what the brokers say of the configured topics at one moment.
-type layout struct {
-	asked   time.Time            // just before the first question left, on ClickHouse's clock
-	leaders map[slot]int32       // of every partition; −1 where none leads
-	epochs  map[slot]int32       // of the leader, which counts up with each election; −1 if the brokers do not say
-	ids     map[string]uuid.UUID // of the topics, which differ if a topic is made anew; zero before Kafka 2.8
-	missing []string             // topics that do not exist
-	unclear []string             // topics of which brokers could not speak, disagree, or say less than before
-	partial bool                 // no more than half of the brokers answered: the others may know more
+// A Layout is what the brokers say of the configured topics at one moment.
+type Layout struct {
+	Asked    time.Time                // just before the first question left, on ClickHouse's clock
+	Leaders  map[TopicPartition]int32 // of every partition; −1 where none leads
+	Epochs   map[TopicPartition]int32 // of the leader, which counts up with each election; −1 if the brokers do not say
+	TopicIDs map[string]uuid.UUID     // of the topics, which differ if a topic is made anew; zero before Kafka 2.8
+	Missing  []string                 // topics that do not exist
+	Unclear  []string                 // topics of which brokers could not speak, disagree, or say less than before
+	Partial  bool                     // no more than half of the brokers answered: the others may know more
 }
 
-func newLayout(asked time.Time) *layout {
-	return &layout{asked: asked, leaders: map[slot]int32{}, epochs: map[slot]int32{}, ids: map[string]uuid.UUID{}}
+func newLayout(asked time.Time) *Layout {
+	return &Layout{Asked: asked, Leaders: map[TopicPartition]int32{}, Epochs: map[TopicPartition]int32{}, TopicIDs: map[string]uuid.UUID{}}
 }
 
-func (l *layout) topics(configured []string) (present []string) {
+func (l *Layout) Topics(configured []string) (present []string) {
 	for _, topic := range configured {
-		if _, exists := l.leaders[slot{topic, 0}]; exists {
+		if _, exists := l.Leaders[TopicPartition{topic, 0}]; exists {
 			present = append(present, topic)
 		}
 	}
 	return present
 }
 
-// layoutEvery is how often the brokers are asked who leads what, and how long one of several may take.
+// LayoutEvery is how often the brokers are asked who leads what, and how long one of several may take.
 // The watermark never passes the last answer.
-const layoutEvery = time.Second
+const LayoutEvery = time.Second
 
 // Versions of Metadata that will do: 8 is Kafka 2.3, 10 has topic ids.
 const metadataLeast, metadataMost = 8, 12
 
-// layout asks all brokers, since one alone may be cut off from the others without knowing it: it
+// Layout asks all brokers, since one alone may be cut off from the others without knowing it: it
 // then speaks of leaders that no longer are. A broker that takes records for a partition knows that
 // it leads it, so none can have taken any, when it was asked, under a newer leader than the answers
 // tell.
-func (c *cluster) layout(ctx context.Context) (*layout, error) {
+func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 	asked := c.clock()
-	first, err := c.metadata(ctx, anyBroker, answerTime)
+	first, err := c.metadata(ctx, anyBroker, AnswerTime)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the topics' partitions: %w", err)
 	}
@@ -66,7 +66,7 @@ func (c *cluster) layout(ctx context.Context) (*layout, error) {
 		}
 	}
 	l := newLayout(asked)
-	l.partial = 2*answered <= len(brokers)
+	l.Partial = 2*answered <= len(brokers)
 	for _, topic := range c.topics {
 		if err := c.newest.merge(l, topic, answers); err != nil {
 			return nil, err
@@ -76,14 +76,14 @@ func (c *cluster) layout(ctx context.Context) (*layout, error) {
 }
 
 // metadataOfAll asks each of the brokers, and gives the answers that came in time.
-func (c *cluster) metadataOfAll(
+func (c *Cluster) metadataOfAll(
 	ctx context.Context, brokers []kmsg.MetadataResponseBroker,
 ) (answers []*kmsg.MetadataResponse) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, b := range brokers {
 		all.Go(func() {
-			a, err := c.metadata(ctx, b.NodeID, layoutEvery)
+			a, err := c.metadata(ctx, b.NodeID, LayoutEvery)
 			if err != nil {
 				return
 			}
@@ -96,7 +96,7 @@ func (c *cluster) metadataOfAll(
 	return answers
 }
 
-func (c *cluster) metadata(ctx context.Context, broker int32, limit time.Duration) (*kmsg.MetadataResponse, error) {
+func (c *Cluster) metadata(ctx context.Context, broker int32, limit time.Duration) (*kmsg.MetadataResponse, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false
 	for _, topic := range c.topics {
@@ -125,7 +125,7 @@ type topicLayout struct {
 }
 
 // merge enters a topic into the layout: of each partition the newest leader that any broker knows.
-func (n *newest) merge(l *layout, topic string, answers []*kmsg.MetadataResponse) error {
+func (n *newest) merge(l *Layout, topic string, answers []*kmsg.MetadataResponse) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	told := &topicLayout{leaders: map[int32]int32{}, epochs: map[int32]int32{}}
@@ -135,16 +135,16 @@ func (n *newest) merge(l *layout, topic string, answers []*kmsg.MetadataResponse
 			if t.Topic == nil || *t.Topic != topic {
 				continue
 			}
-			switch kafka.Error(t.ErrorCode) {
+			switch kafkago.Error(t.ErrorCode) {
 			case 0:
 				if known++; known > 1 && told.id != t.TopicID {
 					unclear++ // it is being made anew, and not all brokers know yet
 					continue
 				}
 				told.take(&t)
-			case kafka.UnknownTopicOrPartition:
+			case kafkago.UnknownTopicOrPartition:
 				missing++
-			case kafka.TopicAuthorizationFailed, kafka.InvalidTopic:
+			case kafkago.TopicAuthorizationFailed, kafkago.InvalidTopic:
 				return fmt.Errorf("the topic %s: %w", topic, kafkaError(t.ErrorCode))
 			default:
 				unclear++
@@ -156,18 +156,18 @@ func (n *newest) merge(l *layout, topic string, answers []*kmsg.MetadataResponse
 	case known > 0 && unclear == 0 && told.follows(before):
 		n.topics[topic] = told
 	case known == 0 && unclear == 0 && missing > 0:
-		l.missing = append(l.missing, topic)
+		l.Missing = append(l.Missing, topic)
 		return nil
 	default:
-		l.unclear = append(l.unclear, topic)
+		l.Unclear = append(l.Unclear, topic)
 		if told = before; told == nil {
 			return nil
 		}
 	}
-	l.ids[topic] = told.id
+	l.TopicIDs[topic] = told.id
 	for partition, leader := range told.leaders {
-		l.leaders[slot{topic, partition}] = leader
-		l.epochs[slot{topic, partition}] = told.epochs[partition]
+		l.Leaders[TopicPartition{topic, partition}] = leader
+		l.Epochs[TopicPartition{topic, partition}] = told.epochs[partition]
 	}
 	return nil
 }
@@ -197,11 +197,11 @@ func (t *topicLayout) follows(before *topicLayout) bool {
 	return true
 }
 
-// sameTopics says whether two layouts have the same partitions of the same topics.
-func (l *layout) sameTopics(other *layout) bool {
+// SameTopics says whether two layouts have the same partitions of the same topics.
+func (l *Layout) SameTopics(other *Layout) bool {
 	any := func(int32, int32) bool { return true }
-	return maps.EqualFunc(l.leaders, other.leaders, any) && maps.Equal(l.ids, other.ids)
+	return maps.EqualFunc(l.Leaders, other.Leaders, any) && maps.Equal(l.TopicIDs, other.TopicIDs)
 }
 
-// speaksOf says whether the brokers agreed on a topic.
-func (l *layout) speaksOf(topic string) bool { return !slices.Contains(l.unclear, topic) }
+// SpeaksOf says whether the brokers agreed on a topic.
+func (l *Layout) SpeaksOf(topic string) bool { return !slices.Contains(l.Unclear, topic) }

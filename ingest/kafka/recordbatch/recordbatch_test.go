@@ -1,14 +1,16 @@
-package ingest
+package recordbatch
 
 import (
 	"bytes"
 	"testing"
+
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 )
 
 // The end of a corrupt batch is taken from the batch after it: its own word may be what is damaged.
 func TestEndOfACorruptBatch(t *testing.T) {
-	first := testBatch{base: 10, records: []testRecord{{}, {}, {}}}.bytes()
-	after := testBatch{base: 13, records: []testRecord{{}}}.bytes()
+	first := batchtest.Batch{Base: 10, Records: []batchtest.Record{{}, {}, {}}}.Wire()
+	after := batchtest.Batch{Base: 13, Records: []batchtest.Record{{}}}.Wire()
 	for name, last := range map[string]struct {
 		spoil func(b []byte)
 		set   bool
@@ -26,11 +28,11 @@ func TestEndOfACorruptBatch(t *testing.T) {
 			if last.set {
 				set = append(set, after...)
 			}
-			s := recordSet{from: 10}
-			_, err := s.cut(set, nil)
-			bad, isCorrupt := err.(*corruptBatch)
-			if !isCorrupt || s.next != 10 || bad.base != 10 || bad.last != last.want {
-				t.Fatalf("%d, %#v", s.next, err)
+			s := Set{From: 10}
+			_, err := s.Cut(set, nil)
+			bad, isCorrupt := err.(*Corrupt)
+			if !isCorrupt || s.Next != 10 || bad.Base != 10 || bad.Last != last.want {
+				t.Fatalf("%d, %#v", s.Next, err)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"context"
@@ -116,7 +116,7 @@ func (w *wire) uvarint() uint32 {
 }
 
 // send asks a broker, or any.
-func (c *cluster) send(ctx context.Context, broker int32, req kmsg.Request, least, most int16) (kmsg.Response, error) {
+func (c *Cluster) send(ctx context.Context, broker int32, req kmsg.Request, least, most int16) (kmsg.Response, error) {
 	raw := rawRequest{req, least, most}
 	var message protocol.Message = &raw
 	if broker != anyBroker {
@@ -130,7 +130,7 @@ func (c *cluster) send(ctx context.Context, broker int32, req kmsg.Request, leas
 }
 
 // within is send with less patience.
-func (c *cluster) within(
+func (c *Cluster) within(
 	ctx context.Context, limit time.Duration, broker int32, req kmsg.Request, least, most int16,
 ) (kmsg.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)

@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"context"
@@ -6,15 +6,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// errRebalancing says that a group's members are being assigned anew: nobody can say what they read.
-var errRebalancing = errors.New("the group's members are rebalancing")
+// ErrRebalancing says that a group's members are being assigned anew: nobody can say what they read.
+var ErrRebalancing = errors.New("the group's members are rebalancing")
 
-// readers are the hosts of a group's members that subscribe to a topic.
-func (c *cluster) readers(ctx context.Context, group, topic string) (hosts []string, err error) {
+// Readers are the hosts of a group's members that subscribe to a topic.
+func (c *Cluster) Readers(ctx context.Context, group, topic string) (hosts []string, err error) {
 	members, err := c.members(ctx, group)
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func (c *cluster) readers(ctx context.Context, group, topic string) (hosts []str
 	for _, m := range members {
 		topics, ok := subscription(m.ProtocolMetadata)
 		if !ok {
-			return nil, errRebalancing
+			return nil, ErrRebalancing
 		}
 		if slices.Contains(topics, topic) {
 			hosts = append(hosts, strings.TrimPrefix(m.ClientHost, "/"))
@@ -43,7 +43,7 @@ func subscription(metadata []byte) (topics []string, ok bool) {
 }
 
 // members are those of a group.
-func (c *cluster) members(ctx context.Context, group string) ([]kmsg.DescribeGroupsResponseGroupMember, error) {
+func (c *Cluster) members(ctx context.Context, group string) ([]kmsg.DescribeGroupsResponseGroupMember, error) {
 	find := kmsg.NewPtrFindCoordinatorRequest()
 	find.CoordinatorKey = group
 	res, err := c.send(ctx, anyBroker, find, 0, 2)
@@ -60,7 +60,7 @@ func (c *cluster) members(ctx context.Context, group string) ([]kmsg.DescribeGro
 		return nil, err
 	}
 	described := res.(*kmsg.DescribeGroupsResponse).Groups[0]
-	if err := kafkaError(described.ErrorCode); err != nil && !errors.Is(err, kafka.GroupIdNotFound) {
+	if err := kafkaError(described.ErrorCode); err != nil && !errors.Is(err, kafkago.GroupIdNotFound) {
 		return nil, err
 	}
 	return described.Members, nil

@@ -1,4 +1,4 @@
-package ingest
+package recordbatch
 
 import (
 	"bufio"
@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go/compress"
 
+	"rollcall/ingest/kafka/recordbatch/batchtest"
 	"rollcall/schema"
 )
 
@@ -36,8 +37,8 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 		}(),
 	} {
 		for _, key := range [][]byte{[]byte("k"), make([]byte, 6<<20)} {
-			r := newReader(1 << 20)
-			if rest, err := r.cut(wireRecord(3, key, value, append(before, attributes...)...)); err != nil || len(rest) > 0 || r.rec.Offset != 3 {
+			r := NewReader(1 << 20)
+			if rest, err := r.cut(batchtest.RawRecord(3, key, value, append(before, attributes...)...)); err != nil || len(rest) > 0 || r.rec.Offset != 3 {
 				t.Fatalf("%s: %d bytes left, offset %d, %v", name, len(rest), r.rec.Offset, err)
 			}
 			var ev schema.Event
@@ -64,8 +65,8 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 	for i := range value {
 		value[i] = byte(i * i >> 3)
 	}
-	wire := wireRecord(3, []byte("k"), value)
-	whole, piecemeal := newReader(1<<20), newReader(1<<20)
+	wire := batchtest.RawRecord(3, []byte("k"), value)
+	whole, piecemeal := NewReader(1<<20), NewReader(1<<20)
 	if _, err := whole.cut(wire); err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +74,14 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := schema.Cut{Size: uint64(len(value)), SHA256: sha256.Sum256(value)}
-	for name, r := range map[string]*reader{"in memory": whole, "as a stream": piecemeal} {
+	for name, r := range map[string]*Reader{"in memory": whole, "as a stream": piecemeal} {
 		if got := r.rec.Cut; got == nil || *got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 		if !bytes.Equal(r.rec.Value, value[:schema.KeptOfTooLarge]) {
 			t.Errorf("%s: %d bytes are kept", name, len(r.rec.Value))
 		}
-		if _, err := r.cut(wireRecord(4, nil, []byte("small"))); err != nil || r.rec.Cut != nil {
+		if _, err := r.cut(batchtest.RawRecord(4, nil, []byte("small"))); err != nil || r.rec.Cut != nil {
 			t.Errorf("%s: the next record, which is whole, counts as cut: %+v, %v", name, r.rec.Cut, err)
 		}
 	}
@@ -97,14 +98,14 @@ func TestWindowsOfZstd(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.Repeat("x", c.size)
-		_, _ = w.Write(wireRecord(0, nil, []byte(text)))
+		_, _ = w.Write(batchtest.RawRecord(0, nil, []byte(text)))
 		_ = w.Close()
-		b, _, _, err := cutBatch(testBatch{codec: compress.Zstd, packed: packed.Bytes(), records: []testRecord{{}}}.bytes())
+		b, _, _, err := cutBatch(batchtest.Batch{Codec: compress.Zstd, Packed: packed.Bytes(), Records: []batchtest.Record{{}}}.Wire())
 		if err != nil {
 			t.Fatal(err)
 		}
 		seen := ""
-		if err := newReader(2<<20).batch(b, 0, func(rec *schema.Record) error {
+		if err := NewReader(2<<20).batch(b, 0, func(rec *schema.Record) error {
 			seen = string(rec.Value)
 			return nil
 		}); err != nil || !strings.HasPrefix(text, seen) || seen == "" {
@@ -118,8 +119,8 @@ func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 	for name, offsets := range map[string][2]int{"twice": {0, 0}, "backwards": {1, 0}} {
 		for c := compress.None; c <= compress.Zstd; c++ {
 			for _, limit := range []int{1 << 20, 10} {
-				two := testBatch{codec: c, raw: [][]byte{wireRecord(offsets[0], nil, []byte("a")), wireRecord(offsets[1], nil, []byte("b"))}, holes: 2}
-				s := cutWhole(t, 0, two.bytes())
+				two := batchtest.Batch{Codec: c, Raw: [][]byte{batchtest.RawRecord(offsets[0], nil, []byte("a")), batchtest.RawRecord(offsets[1], nil, []byte("b"))}, Holes: 2}
+				s := cutWhole(t, 0, two.Wire())
 				seen, next, err := readAll(&s, limit)
 				if !errors.Is(err, errCorrupt) || len(seen) != 1 || next != 0 {
 					t.Errorf("%s, codec %d: %v up to %d, %v", name, c, seen, next, err)
@@ -132,9 +133,9 @@ func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 // A stop does not wait until gigabytes were inflated.
 func TestAStopEndsInflating(t *testing.T) {
 	stopped := make(chan struct{})
-	r := newReader(1 << 20)
-	r.stopped = stopped
-	b := testBatch{codec: compress.Gzip, records: slicesOf(testRecord{"k", strings.Repeat("x", 1<<20)}, 50)}.bytes()
+	r := NewReader(1 << 20)
+	r.Stopped = stopped
+	b := batchtest.Batch{Codec: compress.Gzip, Records: slicesOf(batchtest.Record{Key: "k", Value: strings.Repeat("x", 1<<20)}, 50)}.Wire()
 	cut, _, _, err := cutBatch(b)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +152,7 @@ func TestAStopEndsInflating(t *testing.T) {
 	}
 }
 
-func slicesOf(r testRecord, n int) (records []testRecord) {
+func slicesOf(r batchtest.Record, n int) (records []batchtest.Record) {
 	for range n {
 		records = append(records, r)
 	}

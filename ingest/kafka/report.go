@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 
 // Counters are what operators see of the partitions. The log names the reasons.
 type Counters interface {
-	Retried()                          // a request failed, or its answer could not be used: it is repeated
-	Missed(p slot, records int64)      // so many records will never be read
-	WaitsAtCorrupt(p slot, waits bool) // the partition waits at a record batch that cannot be read
+	Retried()                                    // a request failed, or its answer could not be used: it is repeated
+	Missed(p TopicPartition, records int64)      // so many records will never be read
+	WaitsAtCorrupt(p TopicPartition, waits bool) // the partition waits at a record batch that cannot be read
 }
 
 // A Report tells operators what happens to partitions.
@@ -27,14 +27,14 @@ type Gap struct {
 
 // Why records will never be read.
 const (
-	gapDeleted    = "records were deleted before they were read"
-	gapRemade     = "the topic was made anew or cut back; what its old log held beyond the position is lost"
+	GapDeleted    = "records were deleted before they were read"
+	GapRemade     = "the topic was made anew or cut back; what its old log held beyond the position is lost"
 	gapPassedOver = "a record batch that cannot be read was passed over, as --kafka-pass-over asks"
 	gapCut        = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
 )
 
 // Gap counts and logs records that will never be read.
-func (r Report) Gap(p slot, g Gap) {
+func (r Report) Gap(p TopicPartition, g Gap) {
 	r.Counters.Missed(p, g.Records)
 	r.Log.Error("gap: "+g.Why, "partition", p, "position", g.From, "goes_on_at", g.To, "records", g.Records)
 }

@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"context"
@@ -7,53 +7,53 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/offsetcommit"
 	"github.com/segmentio/kafka-go/protocol/offsetfetch"
 )
 
-// A groupOffset is how far the group is in a partition: all below the offset is stored. With it
+// A CommittedOffset is how far the group is in a partition: all below the offset is stored. With it
 // goes what the offset means: the log of which topic, and the leader epoch of the last record below
 // it. A log that was cut, or made anew, has other records there.
-type groupOffset struct {
-	slot
-	offset  int64
-	epoch   int32     // −1: not known
-	topicID uuid.UUID // zero: not known
+type CommittedOffset struct {
+	TopicPartition
+	Offset  int64
+	Epoch   int32     // −1: not known
+	TopicID uuid.UUID // zero: not known
 }
 
-// A committer stores offsets in the group, for one generation only: the brokers refuse a member of
+// A Committer stores offsets in the group, for one generation only: the brokers refuse a member of
 // an older one.
-type committer struct {
-	cluster    *cluster
-	group      string
-	member     string
-	generation int32
+type Committer struct {
+	Cluster    *Cluster
+	Group      string
+	Member     string
+	Generation int32
 }
 
 const topicMark = "topic_id="
 
-// commit stores offsets. Where brokers refuse several for different reasons, that of the group
+// Commit stores offsets. Where brokers refuse several for different reasons, that of the group
 // comes before that of a partition.
-func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
+func (c Committer) Commit(ctx context.Context, offsets []CommittedOffset) error {
 	if len(offsets) == 0 {
 		return nil
 	}
-	req := &offsetcommit.Request{GroupID: c.group, GenerationID: c.generation, MemberID: c.member, RetentionTimeMs: -1}
+	req := &offsetcommit.Request{GroupID: c.Group, GenerationID: c.Generation, MemberID: c.Member, RetentionTimeMs: -1}
 	topics := map[string][]offsetcommit.RequestPartition{}
 	for _, o := range offsets {
 		p := offsetcommit.RequestPartition{
-			PartitionIndex: o.id, CommittedOffset: o.offset, CommittedLeaderEpoch: o.epoch,
+			PartitionIndex: o.Partition, CommittedOffset: o.Offset, CommittedLeaderEpoch: o.Epoch,
 		}
-		if o.topicID != (uuid.UUID{}) {
-			p.CommittedMetadata = topicMark + o.topicID.String()
+		if o.TopicID != (uuid.UUID{}) {
+			p.CommittedMetadata = topicMark + o.TopicID.String()
 		}
-		topics[o.topic] = append(topics[o.topic], p)
+		topics[o.Topic] = append(topics[o.Topic], p)
 	}
 	for name, partitions := range topics {
 		req.Topics = append(req.Topics, offsetcommit.RequestTopic{Name: name, Partitions: partitions})
 	}
-	res, err := c.cluster.ask(ctx, req, 0)
+	res, err := c.Cluster.ask(ctx, req, 0)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
 	for _, t := range res.(*offsetcommit.Response).Topics {
 		for _, p := range t.Partitions {
 			err := kafkaError(p.ErrorCode)
-			if err != nil && (refused == nil || errors.Is(refused, kafka.UnknownTopicOrPartition)) {
+			if err != nil && (refused == nil || errors.Is(refused, kafkago.UnknownTopicOrPartition)) {
 				refused = err
 			}
 		}
@@ -69,15 +69,15 @@ func (c committer) commit(ctx context.Context, offsets []groupOffset) error {
 	return refused
 }
 
-// committed reads the group's offsets of partitions; those that have none are left out.
-func (c *cluster) committed(
+// Committed reads the group's offsets of partitions; those that have none are left out.
+func (c *Cluster) Committed(
 	ctx context.Context, group string, partitions map[string][]int32,
-) (map[slot]groupOffset, error) {
+) (map[TopicPartition]CommittedOffset, error) {
 	req := &offsetfetch.Request{GroupID: group}
 	for topic, ids := range partitions {
 		req.Topics = append(req.Topics, offsetfetch.RequestTopic{Name: topic, PartitionIndexes: ids})
 	}
-	offsets := map[slot]groupOffset{}
+	offsets := map[TopicPartition]CommittedOffset{}
 	if len(req.Topics) == 0 {
 		return offsets, nil
 	}
@@ -86,19 +86,19 @@ func (c *cluster) committed(
 		return nil, fmt.Errorf("ask for the group's offsets: %w", err)
 	}
 	res := answer.(*offsetfetch.Response)
-	if err := kafkaError(res.ErrorCode); errors.Is(err, kafka.GroupIdNotFound) {
+	if err := kafkaError(res.ErrorCode); errors.Is(err, kafkago.GroupIdNotFound) {
 		return offsets, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("ask for the group's offsets: %w", err)
 	}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			s := slot{t.Name, p.PartitionIndex}
+			s := TopicPartition{t.Name, p.PartitionIndex}
 			if err := kafkaError(p.ErrorCode); err != nil {
 				return nil, fmt.Errorf("ask for the group's offset of %s: %w", s, err)
 			}
 			if p.CommittedOffset >= 0 {
-				offsets[s] = groupOffset{s, p.CommittedOffset, p.ComittedLeaderEpoch, topicIn(p.Metadata)}
+				offsets[s] = CommittedOffset{s, p.CommittedOffset, p.ComittedLeaderEpoch, topicIn(p.Metadata)}
 			}
 		}
 	}

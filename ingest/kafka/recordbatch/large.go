@@ -1,4 +1,4 @@
-package ingest
+package recordbatch
 
 import (
 	"bufio"
@@ -19,13 +19,13 @@ import (
 // headers. So a record's size never changes the verdict on it.
 
 // stream visits the records of a batch from an offset on, holding one record at a time.
-func (r *reader) stream(b recordBatch, from int64, see visit) error {
+func (r *Reader) stream(b Batch, from int64, see visit) error {
 	unpacked, err := r.inflater.stream(b.codec(), b.records())
 	if err != nil {
 		return corrupt(b, err)
 	}
 	defer unpacked.Close()
-	in := bufio.NewReaderSize(stoppable{unpacked, r.stopped}, 64<<10)
+	in := bufio.NewReaderSize(stoppable{unpacked, r.Stopped}, 64<<10)
 	r.last = b.base() - 1
 	for n := b.count(); n > 0; n-- {
 		if err := r.cutStream(in); err != nil {
@@ -62,7 +62,7 @@ func (s stoppable) Read(b []byte) (int, error) {
 }
 
 // cutStream reads the next record into r.rec.
-func (r *reader) cutStream(in *bufio.Reader) error {
+func (r *Reader) cutStream(in *bufio.Reader) error {
 	size, err := binary.ReadVarint(in)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (r *reader) cutStream(in *bufio.Reader) error {
 }
 
 // takeApart reads a record of size bytes that is not held whole into r.rec.
-func (r *reader) takeApart(in io.Reader, size int64) error {
+func (r *Reader) takeApart(in io.Reader, size int64) error {
 	rest := &io.LimitedReader{R: in, N: size}
 	p := &pieces{in: rest, held: slices.Grow(r.held[:0], keptOfKey+schema.MaxValueBytes+keptOfHeader+lateName+lateValue)}
 	r.held = p.held

@@ -1,4 +1,4 @@
-package ingest
+package kafka
 
 import (
 	"cmp"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
+
+	"rollcall/ingest/kafka/recordbatch"
 )
 
 // A fetch's answer is read by hand off kafka-go's connections: its own client copies every record
@@ -28,13 +30,13 @@ type fetchRequest struct {
 	wait    time.Duration
 	bytes   int
 	clock   func() time.Time
-	answer  *answer // to be filled; of no use after an error, since the connection may still be writing to it
+	answer  *Response // to be filled; of no use after an error, since the connection may still be writing to it
 	version int16
 }
 
 // A want is where to go on in a partition, under which leader: one of another epoch refuses.
 type want struct {
-	*partition
+	*Partition
 	from  int64
 	under int32
 }
@@ -55,7 +57,7 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if r.version != fetchVersion {
 		return nil, fmt.Errorf("the broker speaks fetch version %d; Kafka 2.3 or newer is needed", r.version)
 	}
-	r.answer.sent = r.clock()
+	r.answer.Asked = r.clock()
 	if err := protocol.WriteRequest(rw, fetchVersion, fetchCorrelation, "rollcall", r.message()); err != nil {
 		return nil, err
 	}
@@ -83,47 +85,47 @@ func (r *fetchRequest) message() *fetch.Request {
 	}
 	for i := range r.wants {
 		w := &r.wants[i]
-		if i == 0 || w.topic != r.wants[i-1].topic {
-			m.Topics = append(m.Topics, fetch.RequestTopic{Topic: w.topic})
+		if i == 0 || w.Topic != r.wants[i-1].Topic {
+			m.Topics = append(m.Topics, fetch.RequestTopic{Topic: w.Topic})
 		}
 		t := &m.Topics[len(m.Topics)-1]
 		t.Partitions = append(t.Partitions, fetch.RequestPartition{
-			Partition: w.id, CurrentLeaderEpoch: w.under, FetchOffset: w.from,
+			Partition: w.TopicPartition.Partition, CurrentLeaderEpoch: w.under, FetchOffset: w.from,
 			LogStartOffset: -1, PartitionMaxBytes: int32(r.bytes),
 		})
 	}
 	return m
 }
 
-// An answer is what a broker sent: views into body.
-type answer struct {
-	sent    time.Time // just before the request left, by the fetcher's clock
+// An Response is what a broker sent: views into body.
+type Response struct {
+	Asked   time.Time // just before the request left, by the fetcher's clock
 	body    []byte
-	parts   []part
-	batches []recordBatch // of all parts
-	home    chan<- *answer
+	Fetched []Fetched
+	batches []recordbatch.Batch // of all parts
+	home    chan<- *Response
 }
 
-// release gives the answer back to its fetcher, when nothing of it is needed any more.
-func (a *answer) release() { a.home <- a }
+// Release gives the answer back to its fetcher, when nothing of it is needed any more.
+func (a *Response) Release() { a.home <- a }
 
-func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch }
+func (*Response) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
-// A part is one partition's share of an answer.
-type part struct {
-	of      *partition
-	set     recordSet
-	under   int32  // the leader's epoch
-	jumps   int    // of the partition before it
-	problem int16  // a Kafka error code, or 0
-	end     int64  // the high watermark; −1 if unknown
-	records []byte // as they came
+// A Fetched is one partition's share of an answer.
+type Fetched struct {
+	Partition     *Partition
+	Set           recordbatch.Set
+	LeaderEpoch   int32  // the leader's epoch
+	Jumps         int    // of the partition before it
+	problem       int16  // a Kafka error code, or 0
+	HighWatermark int64  // the high watermark; −1 if unknown
+	records       []byte // as they came
 }
 
 // parse fills the parts. Partitions that were not asked for are an error: the stream is out of step.
-func (a *answer) parse(wants []want) error {
+func (a *Response) parse(wants []want) error {
 	w := &wire{b: a.body}
-	a.parts = a.parts[:0]
+	a.Fetched = a.Fetched[:0]
 	if got := w.int32(); got != fetchCorrelation {
 		return fmt.Errorf("a fetch answer to request %d instead of %d", got, fetchCorrelation)
 	}
@@ -136,13 +138,13 @@ func (a *answer) parse(wants []want) error {
 		topic := w.bytes(int(w.int16()))
 		for n := w.int32(); n > 0 && !w.cut; n-- {
 			p := w.part()
-			asked := find(wants, len(a.parts), topic, p.id)
+			asked := find(wants, len(a.Fetched), topic, p.id)
 			if asked == nil {
 				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, p.id)
 			}
-			p.of, p.under = asked.partition, asked.under
-			p.set.topic, p.set.partition, p.set.from = asked.topic, asked.id, asked.from
-			a.parts = append(a.parts, p.part)
+			p.Partition, p.LeaderEpoch = asked.Partition, asked.under
+			p.Set.Topic, p.Set.Partition, p.Set.From = asked.Topic, asked.TopicPartition.Partition, asked.from
+			a.Fetched = append(a.Fetched, p.Fetched)
 		}
 	}
 	if w.cut {
@@ -153,18 +155,18 @@ func (a *answer) parse(wants []want) error {
 
 type numberedPart struct {
 	id int32
-	part
+	Fetched
 }
 
 func (w *wire) part() (p numberedPart) {
 	p.id, p.problem = w.int32(), w.int16()
-	p.end = w.int64()
+	p.HighWatermark = w.int64()
 	w.int64() // the last stable offset: complete means up to the end, open transactions included
 	w.int64() // the log's start: a position before it is refused
 	for n := w.int32(); n > 0 && !w.cut; n-- {
-		p.set.aborted = append(p.set.aborted, abortedTransaction{w.int64(), w.int64()})
+		p.Set.Aborted = append(p.Set.Aborted, recordbatch.Aborted{Producer: w.int64(), First: w.int64()})
 	}
-	slices.SortFunc(p.set.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
+	slices.SortFunc(p.Set.Aborted, func(a, b recordbatch.Aborted) int { return cmp.Compare(a.First, b.First) })
 	w.int32() // preferred replica
 	if n := w.int32(); n > 0 {
 		p.records = w.bytes(int(n))
@@ -175,7 +177,7 @@ func (w *wire) part() (p numberedPart) {
 // find starts where brokers usually answer: in the order of the question.
 func find(wants []want, at int, topic []byte, id int32) *want {
 	for n := range wants {
-		if w := &wants[(at+n)%len(wants)]; w.id == id && w.topic == string(topic) {
+		if w := &wants[(at+n)%len(wants)]; w.TopicPartition.Partition == id && w.Topic == string(topic) {
 			return w
 		}
 	}

@@ -1,4 +1,4 @@
-package ingest
+package batchtest
 
 import (
 	"bytes"
@@ -13,77 +13,77 @@ import (
 	"rollcall/schema"
 )
 
-// head is how many bytes of a batch stand before its records.
-const head = 61
+// Head is how many bytes of a batch stand before its records.
+const Head = 61
 
-// A testBatch is a record batch that is written as a broker stores it.
-type testBatch struct {
-	base          int64
-	codec         compress.Compression
-	control       bool
-	transactional bool
-	logTime       int64 // if not 0: of all records
-	producer      int64
-	records       []testRecord
-	raw           [][]byte // instead of them: as they are on the wire
-	packed        []byte   // instead of these: compressed by the codec
-	holes         int64    // offsets at the end that compaction took
+// A Batch is a record batch that is written as a broker stores it.
+type Batch struct {
+	Base          int64
+	Codec         compress.Compression
+	Control       bool
+	Transactional bool
+	LogTime       int64 // if not 0: of all records
+	Producer      int64
+	Records       []Record
+	Raw           [][]byte // instead of them: as they are on the wire
+	Packed        []byte   // instead of these: compressed by the codec
+	Holes         int64    // offsets at the end that compaction took
 }
 
-type testRecord struct{ key, value string }
+type Record struct{ Key, Value string }
 
-func (b testBatch) bytes() []byte {
+func (b Batch) Wire() []byte {
 	var records []byte
-	for i, r := range b.records {
+	for i, r := range b.Records {
 		one := []byte{0}
 		one = binary.AppendVarint(one, int64(i)) // the time's difference
 		one = binary.AppendVarint(one, int64(i))
-		one = append(binary.AppendVarint(one, int64(len(r.key))), r.key...)
-		one = append(binary.AppendVarint(one, int64(len(r.value))), r.value...)
+		one = append(binary.AppendVarint(one, int64(len(r.Key))), r.Key...)
+		one = append(binary.AppendVarint(one, int64(len(r.Value))), r.Value...)
 		one = binary.AppendVarint(one, 1)
 		one = append(binary.AppendVarint(one, 1), 'h')
 		one = binary.AppendVarint(one, -1)
 		records = append(binary.AppendVarint(records, int64(len(one))), one...)
 	}
-	if b.raw != nil {
-		records, b.records = bytes.Join(b.raw, nil), make([]testRecord, len(b.raw))
+	if b.Raw != nil {
+		records, b.Records = bytes.Join(b.Raw, nil), make([]Record, len(b.Raw))
 	}
-	if b.packed != nil {
-		records = b.packed
-	} else if b.codec != compress.None {
+	if b.Packed != nil {
+		records = b.Packed
+	} else if b.Codec != compress.None {
 		var packed bytes.Buffer
-		w := b.codec.Codec().NewWriter(&packed)
+		w := b.Codec.Codec().NewWriter(&packed)
 		_, _ = w.Write(records)
 		_ = w.Close()
 		records = packed.Bytes()
 	}
-	out := appendInt64(nil, b.base)
-	out = appendInt32(out, head-12+len(records))
+	out := appendInt64(nil, b.Base)
+	out = appendInt32(out, Head-12+len(records))
 	out = append(appendInt32(out, 0), 2)
 	out = appendInt32(out, 0) // the checksum, below
-	attributes := int(b.codec)
-	if b.logTime != 0 {
+	attributes := int(b.Codec)
+	if b.LogTime != 0 {
 		attributes |= 1 << 3
 	}
-	if b.transactional {
+	if b.Transactional {
 		attributes |= 1 << 4
 	}
-	if b.control {
+	if b.Control {
 		attributes |= 1<<5 | 1<<4
 	}
 	out = appendInt16(out, attributes)
-	out = appendInt32(out, len(b.records)-1+int(b.holes))
-	out = appendInt64(appendInt64(out, 1000), b.logTime)
-	out = appendInt64(out, b.producer)
+	out = appendInt32(out, len(b.Records)-1+int(b.Holes))
+	out = appendInt64(appendInt64(out, 1000), b.LogTime)
+	out = appendInt64(out, b.Producer)
 	out = appendInt32(appendInt16(out, 0), 0)
-	out = appendInt32(out, len(b.records))
+	out = appendInt32(out, len(b.Records))
 	out = append(out, records...)
-	sealBatch(out)
+	Seal(out)
 	return out
 }
 
-// sealBatch sets the length and the checksum of a batch that was changed.
-func sealBatch(wire []byte) {
+// Seal sets the length and the checksum of a batch that was changed.
+func Seal(wire []byte) {
 	binary.BigEndian.PutUint32(wire[8:], uint32(len(wire)-12))
 	binary.BigEndian.PutUint32(wire[17:], crc32.Checksum(wire[21:], crc32.MakeTable(crc32.Castagnoli)))
 }
@@ -92,16 +92,16 @@ func appendInt16(b []byte, v int) []byte   { return binary.BigEndian.AppendUint1
 func appendInt32(b []byte, v int) []byte   { return binary.BigEndian.AppendUint32(b, uint32(v)) }
 func appendInt64(b []byte, v int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(v)) }
 
-// wireOf is a record set of some batches.
-func wireOf(batches ...testBatch) (wire []byte) {
+// Wire is a record set of some batches.
+func Wire(batches ...Batch) (wire []byte) {
 	for _, b := range batches {
-		wire = append(wire, b.bytes()...)
+		wire = append(wire, b.Wire()...)
 	}
 	return wire
 }
 
-// wireRecord is a record as it is in a record batch.
-func wireRecord(offset int, key, value []byte, headers ...schema.Header) []byte {
+// RawRecord is a record as it is in a record batch.
+func RawRecord(offset int, key, value []byte, headers ...schema.Header) []byte {
 	one := []byte{0, 0}
 	one = binary.AppendVarint(one, int64(offset))
 	one = append(binary.AppendVarint(one, int64(len(key))), key...)
@@ -114,13 +114,13 @@ func wireRecord(offset int, key, value []byte, headers ...schema.Header) []byte 
 	return append(binary.AppendVarint(nil, int64(len(one))), one...)
 }
 
-// usage is n message events as a busy day brings them: 40 orgs, thousands of users, a few models; about 350 bytes each.
-func usage(n int, now time.Time) []testRecord {
+// Usage is n message events as a busy day brings them: 40 orgs, thousands of users, a few models; about 350 bytes each.
+func Usage(n int, now time.Time) []Record {
 	random := rand.New(rand.NewPCG(1, 2))
-	records := make([]testRecord, n)
+	records := make([]Record, n)
 	for i := range records {
 		org := fmt.Sprintf("org-%02d", random.IntN(40))
-		records[i] = testRecord{org, fmt.Sprintf(`{"specversion":"1.0","id":"0192f3c4-%04x-7abc-8def-%012x","source":"//chat.example/eu-%d","type":"usage.message.v1","time":%q,`+
+		records[i] = Record{org, fmt.Sprintf(`{"specversion":"1.0","id":"0192f3c4-%04x-7abc-8def-%012x","source":"//chat.example/eu-%d","type":"usage.message.v1","time":%q,`+
 			`"data":{"org_id":%q,"user_id":"user-%05d","channel":"assistant","assistant_id":"asst-%04d","conversation_id":"conv-%08x","model":"model-%d","client":"web"}}`,
 			i&0xffff, i, random.IntN(3), now.Add(-time.Duration(random.IntN(3600_000))*time.Millisecond).UTC().Format(time.RFC3339Nano), org, random.IntN(20000),
 			random.IntN(2000), random.Uint32(), random.IntN(12))}

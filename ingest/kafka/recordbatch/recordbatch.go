@@ -1,0 +1,122 @@
+package recordbatch
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+)
+
+// errCorrupt says that a record batch is not what the producer sent. It is fetched again, never
+// stepped over.
+var errCorrupt = errors.New("corrupt record batch")
+
+var errChecksum = errors.New("wrong checksum")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A Batch is one batch of a partition's log, as it is on the wire: Kafka's message format 2.
+//
+//	 0 base offset
+//	 8 length of what follows
+//	12 leader epoch
+//	16 magic
+//	17 CRC-32C of what follows
+//	21 attributes
+//	23 last offset's delta
+//	27 base time
+//	35 max time
+//	43 producer id
+//	51 producer epoch
+//	53 base sequence
+//	57 number of records
+//	61 records, compressed as the attributes say
+type Batch struct{ wire []byte }
+
+const batchHead = 61
+
+func (b Batch) base() int64        { return int64(binary.BigEndian.Uint64(b.wire)) }
+func (b Batch) epoch() int32       { return int32(binary.BigEndian.Uint32(b.wire[12:])) }
+func (b Batch) checksum() uint32   { return binary.BigEndian.Uint32(b.wire[17:]) }
+func (b Batch) attributes() uint16 { return binary.BigEndian.Uint16(b.wire[21:]) }
+func (b Batch) last() int64 {
+	return b.base() + int64(int32(binary.BigEndian.Uint32(b.wire[23:])))
+}
+func (b Batch) baseTime() int64 { return int64(binary.BigEndian.Uint64(b.wire[27:])) }
+func (b Batch) maxTime() int64  { return int64(binary.BigEndian.Uint64(b.wire[35:])) }
+func (b Batch) producer() int64 { return int64(binary.BigEndian.Uint64(b.wire[43:])) }
+func (b Batch) count() int32    { return int32(binary.BigEndian.Uint32(b.wire[57:])) }
+func (b Batch) records() []byte { return b.wire[batchHead:] }
+
+func (b Batch) codec() codec          { return codec(b.attributes() & 7) }
+func (b Batch) logTime() bool         { return b.attributes()&(1<<3) != 0 }
+func (b Batch) transactional() bool   { return b.attributes()&(1<<4) != 0 }
+func (b Batch) control() bool         { return b.attributes()&(1<<5) != 0 }
+func (b Batch) next() int64           { return b.last() + 1 }
+func (b Batch) isBefore(o int64) bool { return b.last() < o }
+
+// cutBatch takes the first batch off a record set; its checksum is not looked at. ok is false at the
+// set's end, or where the answer's size limit cut the last batch off: it comes again.
+func cutBatch(set []byte) (b Batch, rest []byte, ok bool, err error) {
+	if len(set) < 17 {
+		return b, nil, false, nil
+	}
+	base := int64(binary.BigEndian.Uint64(set))
+	size := int64(int32(binary.BigEndian.Uint32(set[8:]))) + 12
+	if magic := set[16]; magic != 2 {
+		return b, nil, false, Unreadable(base, "message format %d; only format 2 (Kafka 0.11 and newer) is read", magic)
+	}
+	if size < batchHead {
+		return b, nil, false, Unreadable(base, "%d bytes", size)
+	}
+	if size > int64(len(set)) {
+		return b, nil, false, nil
+	}
+	b = Batch{set[:size:size]}
+	if base < 0 || b.last() < base || b.count() < 0 {
+		return b, nil, false, Unreadable(base, "it ends at %d with %d records", b.last(), b.count())
+	}
+	return b, set[size:], true, nil
+}
+
+func (b Batch) check() error {
+	if crc32.Checksum(b.wire[21:], castagnoli) != b.checksum() {
+		return corrupt(b, errChecksum)
+	}
+	return nil
+}
+
+// A Set is what an answer has of a partition: whole record batches, which are views into the
+// answer.
+type Set struct {
+	Topic     string
+	Partition int32
+	From      int64 // the offset that was asked for: what is below it is left out
+	Batches   []Batch
+	Next      int64     // the offset after the last of them
+	Epoch     int32     // the leader epoch of the last of them; −1: there is none
+	Aborted   []Aborted // by their first offset
+}
+
+// An Aborted is the records of a producer from an offset on, up to its next marker.
+type Aborted struct{ Producer, First int64 }
+
+// Cut takes the whole batches of a record set as it is on the wire, and checks those that are asked
+// for. It ends before the first that is cut off, which is no error, or corrupt. The batches are
+// appended to memory that is used again, which it gives back.
+func (s *Set) Cut(wire []byte, memory []Batch) ([]Batch, error) {
+	first := len(memory)
+	s.Next, s.Epoch = s.From, -1
+	for {
+		b, rest, ok, err := cutBatch(wire)
+		if err == nil && ok && !b.isBefore(s.From) && b.check() != nil {
+			err = (&Corrupt{b.base(), b.last(), errChecksum}).before(rest)
+		}
+		if err != nil || !ok {
+			s.Batches = memory[first:len(memory):len(memory)]
+			return memory, err
+		}
+		memory = append(memory, b)
+		s.Next, s.Epoch = max(s.Next, b.next()), b.epoch()
+		wire = rest
+	}
+}

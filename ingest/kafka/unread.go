@@ -1,0 +1,59 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"rollcall/ingest/kafka/recordbatch"
+)
+
+// Unread has a partition wait, and be fetched again from a position at which it could not be read.
+// end is the log's, or −1. A corrupt batch that the operator named is passed over instead.
+func (a *Assignment) Unread(p *Partition, at Position, end int64, err error) {
+	a.Rewind(p, at)
+	if !a.passesOver(p, at.Offset, end, err) {
+		a.hold(p)
+		a.notRead(p, at.Offset, err)
+	}
+}
+
+// passesOver leaves a corrupt batch out if the operator named it, and counts its records as a gap.
+// One that can be read is never left out, whatever is named.
+func (a *Assignment) passesOver(p *Partition, next, end int64, err error) bool {
+	var bad *recordbatch.Corrupt
+	if !errors.As(err, &bad) || bad.Last < bad.Base || end > 0 && bad.Last >= end {
+		return false
+	}
+	for _, offset := range a.passOver[p.TopicPartition] {
+		if bad.Base <= offset && offset <= bad.Last {
+			a.gap(p, Gap{next, bad.Last + 1, bad.Last + 1 - max(bad.Base, next), gapPassedOver})
+			return true
+		}
+	}
+	return false
+}
+
+// notRead counts and logs that a partition waits for what could not be read.
+func (a *Assignment) notRead(p *Partition, offset int64, err error) {
+	attributes := []any{"partition", p.TopicPartition, "offset", offset, "error", err}
+	var bad *recordbatch.Corrupt
+	if !errors.As(err, &bad) {
+		a.report.retried("partition not read; trying again", attributes...)
+		return
+	}
+	a.report.Counters.Retried()
+	a.report.Counters.WaitsAtCorrupt(p.TopicPartition, true)
+	if bad.Last >= bad.Base {
+		attributes = append(attributes,
+			"last_offset", bad.Last, "to_pass_over", fmt.Sprintf("--kafka-pass-over=%s/%d", p.TopicPartition, bad.Base))
+	}
+	a.report.Log.Log(context.Background(), slog.LevelError, "record batch not read; fetching it again", attributes...)
+}
+
+// IsRead ends what notRead began.
+func (a *Assignment) IsRead(p *Partition) {
+	a.fine(p)
+	a.report.Counters.WaitsAtCorrupt(p.TopicPartition, false)
+}
