@@ -4,7 +4,7 @@
 
 GO ?= go
 RACE ?=
-MUTANTS ?= schema schema/tables ingest ingest/rows rollup export export/query
+MUTANTS ?= schema schema/tables ingest ingest/rows ingest/kafka/recordbatch rollup export export/query
 SHARE ?= 100
 SEED ?= 1
 FAULTS ?= -run 'Alone|Mixed'

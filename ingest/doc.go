@@ -17,11 +17,9 @@
 //   - a kill at any moment loses nothing: what was not committed is delivered again;
 //   - records of aborted transactions and control records are not events; the holes that they and
 //     compaction leave are passed over;
-//   - a record batch whose checksum is wrong, or that cannot be read, is fetched again until it
-//     can, or until an operator names it (Config.PassOver); its partition waits, the others go on;
-//   - an offset means what it meant when it was committed: with it go the leader epoch and the
-//     topic's id. If a new leader's log has other records there, or the topic was made anew, ingest
-//     goes back to where the logs part, or to the start, and counts the break;
+//   - a record batch that cannot be read is fetched again until it can, or until an operator names
+//     it (Config.PassOver), and an offset means what it meant when it was committed, whoever leads
+//     the partition by then: package kafka has these promises, and where they end;
 //   - what ClickHouse refuses for a while is repeated, with growing pauses, for as long as it
 //     takes; what it refuses for good ends Run with the reason;
 //   - records that were gone before they could be read are counted
@@ -59,21 +57,15 @@
 // What a leader says of a partition's end counts for the watermark only if more than half of the
 // brokers, asked later, know of no newer leader: one that was cut off from the others, and answers
 // all the same, does not move it. A new leader is believed once it knows what was acknowledged
-// before it.
+// before it. Package kafka asks.
 //
 // # Where the promise ends
 //
 //   - Kafka's retention must outlast an outage of ingest or ClickHouse. What Kafka deleted is lost;
 //     it is counted, not recovered.
 //   - A topic that is deleted takes its unread records with it. If it is made anew, the new one is
-//     read from its start and the break is counted as one record at least, since nobody can say
-//     what was lost. Before Kafka 2.8 topics have no ids: one that is made anew and outgrows the
-//     old position between two fetches, in the same leader epoch, then cannot be told from the old
-//     one.
-//   - An offset that an operator set, or that a Rollcall before leader epochs committed, is taken
-//     as it is: nothing says which log it was meant for.
-//   - If more than half of a cluster's brokers are cut off from its controllers and ingest reaches
-//     these only, it believes them.
+//     read from its start and the break is counted as one record at least. What else brokers cannot
+//     tell stands in package kafka.
 //   - Producers that use acks=0 or acks=1 can lose records before anyone can read them.
 //   - ClickHouse must keep what it acknowledged. On a cluster, an insert waits for all replicas
 //     (schema/tables, cluster.go).
@@ -82,14 +74,10 @@
 //     another way, or that is produced again without a readable time of its own, is kept as any
 //     other reject: for 90 days, or until the erasure is repeated (`rollcall forget`), which
 //     searches the whole text.
-//   - Of a record of more than 4 MiB, the key and the headers that a reject keeps are cut at 1 MiB
-//     each; a reject has 65,536 headers at most. An event is judged by all of it, whatever its
-//     size.
-//   - A snappy block is held whole, and is 21 times as large as on the wire at most: with a
-//     broker's message.max.bytes of 1 MiB (Kafka's default) it takes 21 MiB, with 16 MiB 340 MiB.
-//     Beyond 384 MiB only copies from the last 192 MiB are understood. An answer holds a record
-//     batch as it is on the wire, so it needs as much memory as the broker's message.max.bytes
-//     says, twice for each broker.
+//   - Of a very large record a reject keeps not all of the key and the headers, and some compressed
+//     batches take much memory: package recordbatch has the limits. An event is judged by all of
+//     it, whatever its size. An answer holds a record batch as it is on the wire, so it needs as much
+//     memory as the broker's message.max.bytes says, twice for each broker.
 //   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017); older
 //     segments stop their partition with an error.
 //   - Duplicates and conflicts are counted within a batch only; across batches the table settles

@@ -15,8 +15,8 @@ import (
 
 // packages are those whose tests know what day it is. Those of export/web need the tag browser.
 var packages = []string{
-	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./ingest/rows", "./rollup", "./export/query",
-	"./export", "./export/web",
+	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./ingest/kafka/recordbatch", "./ingest/rows",
+	"./rollup", "./export/query", "./export", "./export/web",
 	"./deploy/demo/sample", "./deploy/clickhouse", "./deploy/test/upgrade", "./deploy/test/suite", "./cmd/rollcall",
 }
 

@@ -55,8 +55,9 @@ type choice struct {
 }
 
 var choices = map[string]choice{
-	"schema":      {without: []string{"example_test.go", "example_broker_test.go"}, patience: 30 * time.Second},
-	"ingest/rows": {patience: 30 * time.Second},
+	"schema":                   {without: []string{"example_test.go", "example_broker_test.go"}, patience: 30 * time.Second},
+	"ingest/rows":              {patience: 30 * time.Second},
+	"ingest/kafka/recordbatch": {patience: 2 * time.Minute},
 	// The tests left out take two thirds of the time. They repeat one promise over very many requests,
 	// or wait for sockets. A fault that they alone would catch counts as a survivor, so what is caught
 	// is not overstated.
