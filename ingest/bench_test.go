@@ -39,7 +39,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 			p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 			set := fetchedSet(b, 0, records)
 			d := s.newDecoder(context.Background())
-			d.reader, d.batch, d.now, d.judged, d.of = recordbatch.NewReader(64<<20), newBatch(), now, now, p
+			d.reader, d.batch, d.now, d.judged, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
@@ -47,7 +47,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 				if _, err := set.Cut(records, set.Batches[:0]); err != nil {
 					b.Fatal(err)
 				}
-				if err := d.reader.Read(&set, d.see, d.reached); err != nil {
+				if err := d.reader.Read(&set, d.decodeRecord, d.reached); err != nil {
 					b.Fatal(err)
 				}
 				if d.batch.events.Len() != events {
@@ -105,7 +105,7 @@ func BenchmarkStages(b *testing.B) {
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 	set := fetchedSet(b, 0, records)
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.now, d.judged, d.of = recordbatch.NewReader(64<<20), newBatch(), now, now, p
+	d.reader, d.batch, d.now, d.judged, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {
@@ -123,7 +123,7 @@ func BenchmarkStages(b *testing.B) {
 	})
 	stage("records+decode+columns", func() {
 		d.batch.reset()
-		_ = d.reader.Read(&set, d.see, nothing)
+		_ = d.reader.Read(&set, d.decodeRecord, nothing)
 	})
 	var blocks []rows.Block
 	stage("sort", func() { blocks = d.batch.events.Blocks(ignoreCopies) })

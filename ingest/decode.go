@@ -26,25 +26,25 @@ type decoder struct {
 	progress  *progress
 	erasures  *erasures
 	positions positions
-	answers   <-chan *kafka.Response
+	responses <-chan *kafka.Response
 	full      chan<- *batch
 	free      <-chan *batch
 	taken     *atomic.Int64   // when the last answer was taken, Unix seconds
 	storing   context.Context // while batches are taken over
 
-	reader *recordbatch.Reader
-	schema *schema.Decoder
-	event  schema.Event
-	batch  *batch
-	now    time.Time        // of the answer in hand
-	judged time.Time        // the same on ClickHouse's clock: records are judged by it
-	of     *kafka.Partition // whose records are read
+	reader    *recordbatch.Reader
+	schema    *schema.Decoder
+	event     schema.Event
+	batch     *batch
+	now       time.Time        // of the answer in hand
+	judged    time.Time        // the same on ClickHouse's clock: records are judged by it
+	partition *kafka.Partition // whose records are read
 }
 
 func (s *session) newDecoder(storing context.Context) *decoder {
 	d := &decoder{
 		cfg: s.cfg, clock: s.clock, progress: s.progress, erasures: s.erasures, positions: s.assignment,
-		answers: s.answers, full: s.full, free: s.free, taken: &s.taken, storing: storing,
+		responses: s.responses, full: s.full, free: s.free, taken: &s.taken, storing: storing,
 		reader: recordbatch.NewReader(s.cfg.InflateBytes), schema: schema.NewDecoder(),
 	}
 	d.reader.Stopped = storing.Done()
@@ -69,9 +69,9 @@ func (d *decoder) run(fetching context.Context) {
 				_ = d.handOver()
 			}
 			return
-		case a := <-d.answers:
-			d.take(a)
-			a.Release()
+		case response := <-d.responses:
+			d.decodeResponse(response)
+			response.Release()
 			if d.batch.moved() {
 				age.Reset(time.Until(d.batch.since.Add(d.cfg.BatchAge)))
 			}
@@ -93,60 +93,60 @@ func (d *decoder) handOver() error {
 	}
 }
 
-// take reads all parts of an answer.
-func (d *decoder) take(a *kafka.Response) {
+// decodeResponse reads all parts of an answer.
+func (d *decoder) decodeResponse(response *kafka.Response) {
 	d.now, d.judged = time.Now(), d.clock.now()
 	d.taken.Store(d.now.Unix())
-	for i := range a.Fetched {
-		p := &a.Fetched[i]
-		if p.Jumps > p.Partition.Decoded.Jumps {
-			p.Partition.Decoded = kafka.Position{Offset: p.Set.From, Jumps: p.Jumps, Epoch: -1}
-			d.progress.jumped(p.Partition.TopicPartition, p.Partition.Decoded)
-			d.of = p.Partition
-			_ = d.reached(p.Set.From)
+	for i := range response.Fetched {
+		fetched := &response.Fetched[i]
+		if fetched.Jumps > fetched.Partition.Decoded.Jumps {
+			fetched.Partition.Decoded = kafka.Position{Offset: fetched.Set.From, Jumps: fetched.Jumps, Epoch: -1}
+			d.progress.jumped(fetched.Partition.TopicPartition, fetched.Partition.Decoded)
+			d.partition = fetched.Partition
+			_ = d.reached(fetched.Set.From)
 		}
-		if !p.Partition.Decoded.Is(p.Set.From, p.Jumps) { // what comes before it could not be read, and is fetched again
-			d.positions.Rewind(p.Partition, p.Partition.Decoded)
+		if !fetched.Partition.Decoded.Is(fetched.Set.From, fetched.Jumps) { // what comes before it could not be read, and is fetched again
+			d.positions.Rewind(fetched.Partition, fetched.Partition.Decoded)
 			continue
 		}
-		d.progress.ends(p.Partition.TopicPartition, a.Asked, p.HighWatermark, p.LeaderEpoch)
-		if p.Set.Epoch >= 0 {
-			p.Partition.Decoded.Epoch = p.Set.Epoch
+		d.progress.ends(fetched.Partition.TopicPartition, response.Asked, fetched.HighWatermark, fetched.LeaderEpoch)
+		if fetched.Set.Epoch >= 0 {
+			fetched.Partition.Decoded.Epoch = fetched.Set.Epoch
 		}
-		d.of = p.Partition
-		err := d.reader.Read(&p.Set, d.see, d.reached)
+		d.partition = fetched.Partition
+		err := d.reader.Read(&fetched.Set, d.decodeRecord, d.reached)
 		switch {
 		case err != nil && d.storing.Err() == nil:
-			d.unread(p, err)
-		case len(p.Set.Batches) > 0:
-			d.positions.IsRead(p.Partition)
+			d.unread(fetched, err)
+		case len(fetched.Set.Batches) > 0:
+			d.positions.IsRead(fetched.Partition)
 		}
 	}
 }
 
 // unread has a partition fetched again from the first record that could not be read. Those before it in its record batch are in the batch, and are passed over
 // when it comes again.
-func (d *decoder) unread(p *kafka.Fetched, err error) {
-	if p.Partition.Decoded.Offset > p.Set.From {
-		_ = d.reached(p.Partition.Decoded.Offset)
+func (d *decoder) unread(fetched *kafka.Fetched, err error) {
+	if fetched.Partition.Decoded.Offset > fetched.Set.From {
+		_ = d.reached(fetched.Partition.Decoded.Offset)
 	}
-	d.positions.Unread(p.Partition, p.Partition.Decoded, p.HighWatermark, err)
+	d.positions.Unread(fetched.Partition, fetched.Partition.Decoded, fetched.HighWatermark, err)
 }
 
 // reached notes that all records of the partition below an offset are in the batch, and hands it over if it is full.
 func (d *decoder) reached(next int64) error {
-	d.of.Decoded.Offset = next
+	d.partition.Decoded.Offset = next
 	d.batch.begin(d.now, d.erasures.list())
-	d.batch.ends[d.of] = d.of.Decoded
+	d.batch.ends[d.partition] = d.partition.Decoded
 	if d.batch.full(&d.cfg) {
 		return d.handOver()
 	}
 	return nil
 }
 
-// see is told of each record: it becomes a row of the log, of the entities or of the rejects, or, if it is an erased person's, nothing but a tombstone. A batch
+// decodeRecord is told of each record: it becomes a row of the log, of the entities or of the rejects, or, if it is an erased person's, nothing but a tombstone. A batch
 // that is full is handed over at once, with the offset after the record: how much a record batch holds is the producer's choice, and must not be memory's.
-func (d *decoder) see(rec *schema.Record) error {
+func (d *decoder) decodeRecord(rec *schema.Record) error {
 	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += rows.RecordBytes(rec)
 	rejection := d.verdict(rec)
@@ -162,7 +162,7 @@ func (d *decoder) see(rec *schema.Record) error {
 		d.batch.list.redact(&d.event)
 		d.batch.add(&d.event)
 	}
-	d.of.Decoded.Offset = rec.Offset + 1
+	d.partition.Decoded.Offset = rec.Offset + 1
 	if d.batch.full(&d.cfg) {
 		return d.reached(rec.Offset + 1)
 	}

@@ -29,7 +29,7 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 7, -1)
 	d, told := newTestDecoder(t)
 	for turn, from := range []int64{7, 8, 8} {
-		d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, broken), HighWatermark: 9}}})
+		d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, broken), HighWatermark: 9}}})
 		if told.next != 8 || p.Decoded.Offset != 8 || told.unread != turn+1 {
 			t.Fatalf("turn %d: it goes on at %d, told %d times", turn, told.next, told.unread)
 		}
@@ -42,7 +42,7 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 
 	d.batch.reset()
-	d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, 8, broken), HighWatermark: 9}}})
+	d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, 8, broken), HighWatermark: 9}}})
 	if d.batch.moved() {
 		t.Error("a batch that brings nothing is stored and committed")
 	}
@@ -101,7 +101,7 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 				p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, from, -1)
 				d, told := newTestDecoder(t)
 				d.reader, d.cfg.BatchRows = recordbatch.NewReader(inflate), 3
-				d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, records), HighWatermark: 115}}})
+				d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, records), HighWatermark: 115}}})
 				var rows int64
 				for len(told.full) > 0 {
 					b := <-told.full
@@ -136,10 +136,10 @@ func TestWhatFillsABatch(t *testing.T) {
 	} {
 		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 		d, told := newTestDecoder(t)
-		d.of, d.cfg.BatchBytes = p, 1<<20
+		d.partition, d.cfg.BatchBytes = p, 1<<20
 		for n := range int64(2) {
 			c.rec.Offset = n
-			if err := d.see(&c.rec); err != nil {
+			if err := d.decodeRecord(&c.rec); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -169,7 +169,7 @@ func TestPartsOutOfStep(t *testing.T) {
 		{"after a gap", kafka.Fetched{Partition: p, Jumps: 1, Set: one(0)}, 1, 2},
 		{"of the time before the gap", kafka.Fetched{Partition: p, Set: one(1)}, 1, 2},
 	} {
-		d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{c.part}})
+		d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{c.part}})
 		if p.Decoded.Offset != c.decoded || d.batch.len() != c.rows {
 			t.Errorf("%s: decoded up to %d with %d rows, not %d with %d", c.name, p.Decoded.Offset, d.batch.len(), c.decoded, c.rows)
 		}
@@ -189,7 +189,7 @@ func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 		records := batchtest.Batch{Base: 5, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}}}.Wire()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
 		for _, set := range []recordbatch.Set{fetchedSet(t, 5, records), fetchedSet(t, 6, nil)} {
-			d.take(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: set, HighWatermark: 6}}})
+			d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: set, HighWatermark: 6}}})
 			if p.Decoded.Epoch != want || d.batch.ends[p].Epoch != want {
 				t.Errorf("decoded in epoch %d, to be committed in %d, not %d", p.Decoded.Epoch, d.batch.ends[p].Epoch, want)
 			}

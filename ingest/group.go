@@ -94,7 +94,7 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafkago.Generation,
 		committer: kafka.Committer{Cluster: i.cluster, Group: i.cfg.Group, Member: generation.MemberID, Generation: generation.ID},
 		known:     known, assignment: kafka.NewAssignment(partitions, known, i.passOver, i.report()),
 		clock: i.clock, progress: i.progress, erasures: i.erasures, storer: i.storer, publisher: i.publisher,
-		answers: make(chan *kafka.Response), full: make(chan *batch), free: make(chan *batch, 2),
+		responses: make(chan *kafka.Response), full: make(chan *batch), free: make(chan *batch, 2),
 	}
 	s.free <- newBatch()
 	s.free <- newBatch()

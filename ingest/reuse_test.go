@@ -167,17 +167,17 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	for seed := range uint64(300) {
 		set, counted := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
 		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
-		used.of = p
-		if err := used.reader.Read(&set, used.see, used.reached); err != nil {
+		used.partition = p
+		if err := used.reader.Read(&set, used.decodeRecord, used.reached); err != nil {
 			t.Fatal(err)
 		}
 		expected := newBatch()
 		offset := offsetsOf(t, &set)
 		for i, r := range counted {
 			one := s.newDecoder(context.Background())
-			one.batch, one.now, one.of = expected, now, p
+			one.batch, one.now, one.partition = expected, now, p
 			rec := &schema.Record{Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers}
-			if err := one.see(rec); err != nil {
+			if err := one.decodeRecord(rec); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -234,8 +234,8 @@ func TestBatchesShareNothing(t *testing.T) {
 		s := benchSession(t)
 		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
-		d.reader, d.batch, d.now, d.of = recordbatch.NewReader(1<<20), b, now, kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
-		if err := d.reader.Read(&set, d.see, d.reached); err != nil {
+		d.reader, d.batch, d.now, d.partition = recordbatch.NewReader(1<<20), b, now, kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
+		if err := d.reader.Read(&set, d.decodeRecord, d.reached); err != nil {
 			t.Fatal(err)
 		}
 		return dump(b)

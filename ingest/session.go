@@ -42,7 +42,7 @@ type session struct {
 	storer     *storer
 	publisher  *publisher
 
-	answers    chan *kafka.Response
+	responses  chan *kafka.Response
 	full, free chan *batch
 	stop       context.CancelCauseFunc // ends the fetching, then all
 	taken      atomic.Int64            // when the decoder last took an answer, Unix seconds
@@ -151,7 +151,7 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 		defer close(end)
 		f := &kafka.Fetcher{
 			Cluster: s.cluster, Assignment: s.assignment, Broker: broker, Wait: s.cfg.FetchWait, Bytes: s.cfg.FetchBytes,
-			Clock: s.clock.now, Responses: s.answers, TopicsChanged: func() { s.stop(errTopics) }, Report: s.report,
+			Clock: s.clock.now, Responses: s.responses, TopicsChanged: func() { s.stop(errTopics) }, Report: s.report,
 		}
 		f.Run(ctx)
 	})

@@ -19,9 +19,9 @@ import (
 // A doubt is a position that a new leader has to confirm.
 type doubt struct {
 	*Partition
-	from  int64
-	epoch int32 // of the last record below it
-	under int32 // the leader's
+	from        int64
+	lastEpoch   int32 // of the last record below it
+	leaderEpoch int32 // the leader's
 }
 
 // unchecked lists the positions that a broker has to confirm.
@@ -30,7 +30,7 @@ func (a *Assignment) unchecked(broker int32) (doubts []doubt) {
 	defer a.mu.Unlock()
 	for _, p := range a.partitions {
 		if p.leader == broker && !p.checked && !p.lost && !p.waits() {
-			doubts = append(doubts, doubt{p, p.next, p.epoch, p.under})
+			doubts = append(doubts, doubt{p, p.next, p.lastEpoch, p.leaderEpoch})
 		}
 	}
 	return doubts
@@ -40,7 +40,7 @@ func (a *Assignment) unchecked(broker int32) (doubts []doubt) {
 func (a *Assignment) confirm(d doubt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if p := d.Partition; p.under == d.under && p.next == d.from {
+	if p := d.Partition; p.leaderEpoch == d.leaderEpoch && p.next == d.from {
 		p.checked, p.failures = true, 0
 	}
 }
@@ -83,7 +83,7 @@ func (f *Fetcher) doubted(d doubt, err error) {
 	}
 	f.Assignment.hold(d.Partition)
 	f.Report.retried("a new leader did not confirm the position; asking again",
-		"partition", d.TopicPartition, "broker", f.Broker, "epoch", d.under, "error", err)
+		"partition", d.TopicPartition, "broker", f.Broker, "epoch", d.leaderEpoch, "error", err)
 }
 
 // An epochEnd is where the log of a leader leaves an epoch.
@@ -98,9 +98,9 @@ type epochEnd struct {
 // start, since what is read twice counts once. How many records the old log held beyond the
 // position nobody knows: at least one is counted.
 func (f *Fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
-	unknown := at.epoch < 0 || at.epoch > d.epoch                                   // it cannot say
+	unknown := at.epoch < 0 || at.epoch > d.lastEpoch                               // it cannot say
 	remade := at.epoch < 0 && f.Assignment.known.TopicIDs[d.Topic] == (uuid.UUID{}) // brokers this old do not tell topics apart
-	if unknown && !remade || at.epoch == d.epoch && at.end >= d.from {
+	if unknown && !remade || at.epoch == d.lastEpoch && at.end >= d.from {
 		f.Assignment.confirm(d)
 		return
 	}
@@ -133,11 +133,11 @@ func (f *Fetcher) epochEnds(ctx context.Context, doubts []doubt) (map[TopicParti
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.ReplicaID = -1
 	for _, d := range doubts {
-		if d.epoch < 0 {
+		if d.lastEpoch < 0 {
 			continue
 		}
 		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = d.TopicPartition.Partition, d.under, d.epoch
+		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = d.TopicPartition.Partition, d.leaderEpoch, d.lastEpoch
 		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != d.Topic {
 			req.Topics = append(req.Topics, kmsg.OffsetForLeaderEpochRequestTopic{Topic: d.Topic})
 		}
@@ -168,7 +168,7 @@ func (f *Fetcher) acknowledged(ctx context.Context, doubts []doubt) (map[TopicPa
 	req.ReplicaID = -1
 	for _, d := range doubts {
 		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = d.TopicPartition.Partition, d.under, -1
+		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = d.TopicPartition.Partition, d.leaderEpoch, -1
 		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != d.Topic {
 			req.Topics = append(req.Topics, kmsg.ListOffsetsRequestTopic{Topic: d.Topic})
 		}

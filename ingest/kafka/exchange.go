@@ -28,10 +28,10 @@ type directRequest struct {
 	broker int32
 }
 
-// A rawAnswer is the answer to a rawRequest.
-type rawAnswer struct{ kmsg.Response }
+// A rawResponse is the answer to a rawRequest.
+type rawResponse struct{ kmsg.Response }
 
-func (a *rawAnswer) ApiKey() protocol.ApiKey { return protocol.ApiKey(a.Key()) }
+func (a *rawResponse) ApiKey() protocol.ApiKey { return protocol.ApiKey(a.Key()) }
 
 func (r *rawRequest) ApiKey() protocol.ApiKey { return protocol.ApiKey(r.Key()) }
 
@@ -61,7 +61,7 @@ func (r *rawRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rawAnswer{res}, nil
+	return &rawResponse{res}, nil
 }
 
 var errOutOfStep = errors.New("the broker's answer is not to this request")
@@ -79,7 +79,7 @@ func exchange(rw io.ReadWriter, req kmsg.Request, version int16) (kmsg.Response,
 	}
 	size := int(binary.BigEndian.Uint32(head[:]))
 	switch {
-	case size < 4 || size > maxAnswer:
+	case size < 4 || size > maxResponse:
 		return nil, fmt.Errorf("an answer of %d bytes", size)
 	case binary.BigEndian.Uint32(head[4:]) != fetchCorrelation:
 		return nil, errOutOfStep
@@ -126,7 +126,7 @@ func (c *Cluster) send(ctx context.Context, broker int32, req kmsg.Request, leas
 	if err != nil {
 		return nil, err
 	}
-	return res.(*rawAnswer).Response, nil
+	return res.(*rawResponse).Response, nil
 }
 
 // within is send with less patience.

@@ -47,13 +47,13 @@ func (f *Fetcher) Run(ctx context.Context) {
 			_ = backoff.Sleep(ctx, 20*time.Millisecond)
 			continue
 		}
-		var a *Response
+		var response *Response
 		select {
-		case a = <-f.home:
+		case response = <-f.home:
 		case <-ctx.Done():
 			return
 		}
-		if err := f.fetch(ctx, a); err != nil {
+		if err := f.fetch(ctx, response); err != nil {
 			f.home <- &Response{home: f.home} // the connection may still be writing to the other one
 			if ctx.Err() != nil {
 				return
@@ -64,74 +64,74 @@ func (f *Fetcher) Run(ctx context.Context) {
 			continue
 		}
 		failures = 0
-		f.judge(ctx, a)
+		f.judge(ctx, response)
 		select {
-		case f.Responses <- a:
+		case f.Responses <- response:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (f *Fetcher) fetch(ctx context.Context, a *Response) error {
-	if cap(a.body) > 2*f.Bytes { // it held one very large record batch
-		a.body, a.batches = nil, nil
+func (f *Fetcher) fetch(ctx context.Context, response *Response) error {
+	if cap(response.body) > 2*f.Bytes { // it held one very large record batch
+		response.body, response.batches = nil, nil
 	}
 	f.request.clock = f.Clock
-	f.request.broker, f.request.wait, f.request.bytes, f.request.answer = f.Broker, f.Wait, f.Bytes, a
+	f.request.broker, f.request.wait, f.request.bytes, f.request.response = f.Broker, f.Wait, f.Bytes, response
 	if _, err := f.Cluster.ask(ctx, f.request, f.Wait); err != nil {
 		f.request = &fetchRequest{} // the connection may still be working on the other one
 		return err
 	}
-	return a.parse(f.request.wants)
+	return response.parse(f.request.wants)
 }
 
 // judge keeps the parts of an answer that can be used, moves their partitions on, and deals with what is wrong with the others.
-func (f *Fetcher) judge(ctx context.Context, a *Response) {
-	good := a.Fetched[:0]
-	a.batches = a.batches[:0]
-	for i := range a.Fetched {
-		p := &a.Fetched[i]
-		if err := kafkaError(p.problem); err != nil {
-			f.refused(ctx, p, err)
+func (f *Fetcher) judge(ctx context.Context, response *Response) {
+	good := response.Fetched[:0]
+	response.batches = response.batches[:0]
+	for i := range response.Fetched {
+		fetched := &response.Fetched[i]
+		if err := kafkaError(fetched.problem); err != nil {
+			f.refused(ctx, fetched, err)
 			continue
 		}
 		var broken error
-		a.batches, broken = p.Set.Cut(p.records, a.batches)
-		if f.Assignment.advance(p) {
-			good = append(good, *p)
+		response.batches, broken = fetched.Set.Cut(fetched.records, response.batches)
+		if f.Assignment.advance(fetched) {
+			good = append(good, *fetched)
 		}
-		if broken != nil && !f.Assignment.passesOver(p.Partition, p.Set.Next, p.HighWatermark, broken) {
-			f.failed(p, broken)
+		if broken != nil && !f.Assignment.passesOver(fetched.Partition, fetched.Set.Next, fetched.HighWatermark, broken) {
+			f.failed(fetched, broken)
 		}
 	}
-	a.Fetched = good
+	response.Fetched = good
 }
 
 // failed has a partition wait, and be asked for again.
-func (f *Fetcher) failed(p *Fetched, err error) {
-	f.Assignment.hold(p.Partition)
-	f.Assignment.notRead(p.Partition, p.Set.Next, err)
+func (f *Fetcher) failed(fetched *Fetched, err error) {
+	f.Assignment.hold(fetched.Partition)
+	f.Assignment.notRead(fetched.Partition, fetched.Set.Next, err)
 }
 
 // refused deals with a broker's refusal of one partition.
-func (f *Fetcher) refused(ctx context.Context, p *Fetched, err error) {
-	p.Set.Next = p.Set.From
+func (f *Fetcher) refused(ctx context.Context, fetched *Fetched, err error) {
+	fetched.Set.Next = fetched.Set.From
 	switch {
-	case errors.Is(err, kafkago.OffsetOutOfRange) && f.remade(ctx, p.Partition):
+	case errors.Is(err, kafkago.OffsetOutOfRange) && f.remade(ctx, fetched.Partition):
 		return
 	case errors.Is(err, kafkago.OffsetOutOfRange):
-		err = f.outOfRange(ctx, p)
+		err = f.outOfRange(ctx, fetched)
 		if err == nil {
 			return
 		}
 	case errors.Is(err, kafkago.InvalidMessage): // the broker cannot read it either
-		err = recordbatch.Unreadable(p.Set.From, "%w", err)
+		err = recordbatch.Unreadable(fetched.Set.From, "%w", err)
 	case errors.Is(err, kafkago.UnknownTopicOrPartition):
-		f.Assignment.lose(p.Partition)
+		f.Assignment.lose(fetched.Partition)
 		f.TopicsChanged() // if it was made anew, its committed offset went with it
 	}
-	f.failed(p, err)
+	f.failed(fetched, err)
 }
 
 // remade says whether a partition's topic was made anew. The group is joined anew for it, and then
@@ -151,17 +151,17 @@ func (f *Fetcher) remade(ctx context.Context, p *Partition) bool {
 
 // outOfRange goes on where the log is now, and says what is missing: either the log's start went past the position (retention was shorter than the outage), or
 // the log ends before it (the topic was made anew, or cut back).
-func (f *Fetcher) outOfRange(ctx context.Context, p *Fetched) error {
-	first, end, err := f.Cluster.Bounds(ctx, p.Partition.TopicPartition)
+func (f *Fetcher) outOfRange(ctx context.Context, fetched *Fetched) error {
+	first, end, err := f.Cluster.Bounds(ctx, fetched.Partition.TopicPartition)
 	if err != nil {
 		return err
 	}
-	at := p.Set.From
+	at := fetched.Set.From
 	switch {
 	case at < first:
-		f.Assignment.gap(p.Partition, Gap{at, first, first - at, GapDeleted})
+		f.Assignment.gap(fetched.Partition, Gap{at, first, first - at, GapDeleted})
 	case at > end:
-		f.Assignment.gap(p.Partition, Gap{at, first, max(1, f.Assignment.seenEnd(p.Partition)-at), GapRemade})
+		f.Assignment.gap(fetched.Partition, Gap{at, first, max(1, f.Assignment.seenEnd(fetched.Partition)-at), GapRemade})
 	default:
 		return fmt.Errorf("%w, though the log has %d to %d", kafkago.OffsetOutOfRange, first, end)
 	}

@@ -20,25 +20,25 @@ const (
 	fetchVersion     = 11 // Kafka 2.3 and newer; the last one without tagged fields
 	fetchCorrelation = 1  // one request at a time per connection
 	readCommitted    = 1
-	maxAnswer        = 1 << 30 // a larger answer is taken for a broken one
+	maxResponse      = 1 << 30 // a larger answer is taken for a broken one
 )
 
 // A fetchRequest asks one broker for the partitions that it leads.
 type fetchRequest struct {
-	broker  int32
-	wants   []want // those of one topic next to each other
-	wait    time.Duration
-	bytes   int
-	clock   func() time.Time
-	answer  *Response // to be filled; of no use after an error, since the connection may still be writing to it
-	version int16
+	broker   int32
+	wants    []want // those of one topic next to each other
+	wait     time.Duration
+	bytes    int
+	clock    func() time.Time
+	response *Response // to be filled; of no use after an error, since the connection may still be writing to it
+	version  int16
 }
 
 // A want is where to go on in a partition, under which leader: one of another epoch refuses.
 type want struct {
 	*Partition
-	from  int64
-	under int32
+	from        int64
+	leaderEpoch int32
 }
 
 func (*fetchRequest) ApiKey() protocol.ApiKey { return protocol.Fetch }
@@ -57,7 +57,7 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if r.version != fetchVersion {
 		return nil, fmt.Errorf("the broker speaks fetch version %d; Kafka 2.3 or newer is needed", r.version)
 	}
-	r.answer.Asked = r.clock()
+	r.response.Asked = r.clock()
 	if err := protocol.WriteRequest(rw, fetchVersion, fetchCorrelation, "rollcall", r.message()); err != nil {
 		return nil, err
 	}
@@ -66,15 +66,15 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 		return nil, err
 	}
 	size := int(binary.BigEndian.Uint32(head[:]))
-	if size < 4 || size > maxAnswer {
+	if size < 4 || size > maxResponse {
 		return nil, fmt.Errorf("a fetch answer of %d bytes", size)
 	}
-	if cap(r.answer.body) < size {
-		r.answer.body = make([]byte, size)
+	if cap(r.response.body) < size {
+		r.response.body = make([]byte, size)
 	}
-	r.answer.body = r.answer.body[:size]
-	_, err := io.ReadFull(rw, r.answer.body)
-	return r.answer, err
+	r.response.body = r.response.body[:size]
+	_, err := io.ReadFull(rw, r.response.body)
+	return r.response, err
 }
 
 // message is the request as kafka-go's protocol package encodes it.
@@ -90,7 +90,7 @@ func (r *fetchRequest) message() *fetch.Request {
 		}
 		t := &m.Topics[len(m.Topics)-1]
 		t.Partitions = append(t.Partitions, fetch.RequestPartition{
-			Partition: w.TopicPartition.Partition, CurrentLeaderEpoch: w.under, FetchOffset: w.from,
+			Partition: w.TopicPartition.Partition, CurrentLeaderEpoch: w.leaderEpoch, FetchOffset: w.from,
 			LogStartOffset: -1, PartitionMaxBytes: int32(r.bytes),
 		})
 	}
@@ -107,7 +107,7 @@ type Response struct {
 }
 
 // Release gives the answer back to its fetcher, when nothing of it is needed any more.
-func (a *Response) Release() { a.home <- a }
+func (response *Response) Release() { response.home <- response }
 
 func (*Response) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
@@ -123,9 +123,9 @@ type Fetched struct {
 }
 
 // parse fills the parts. Partitions that were not asked for are an error: the stream is out of step.
-func (a *Response) parse(wants []want) error {
-	w := &wire{b: a.body}
-	a.Fetched = a.Fetched[:0]
+func (response *Response) parse(wants []want) error {
+	w := &wire{b: response.body}
+	response.Fetched = response.Fetched[:0]
 	if got := w.int32(); got != fetchCorrelation {
 		return fmt.Errorf("a fetch answer to request %d instead of %d", got, fetchCorrelation)
 	}
@@ -137,14 +137,14 @@ func (a *Response) parse(wants []want) error {
 	for topics := w.int32(); topics > 0 && !w.cut; topics-- {
 		topic := w.bytes(int(w.int16()))
 		for n := w.int32(); n > 0 && !w.cut; n-- {
-			p := w.part()
-			asked := find(wants, len(a.Fetched), topic, p.id)
+			fetched := w.fetched()
+			asked := find(wants, len(response.Fetched), topic, fetched.id)
 			if asked == nil {
-				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, p.id)
+				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, fetched.id)
 			}
-			p.Partition, p.LeaderEpoch = asked.Partition, asked.under
-			p.Set.Topic, p.Set.Partition, p.Set.From = asked.Topic, asked.TopicPartition.Partition, asked.from
-			a.Fetched = append(a.Fetched, p.Fetched)
+			fetched.Partition, fetched.LeaderEpoch = asked.Partition, asked.leaderEpoch
+			fetched.Set.Topic, fetched.Set.Partition, fetched.Set.From = asked.Topic, asked.TopicPartition.Partition, asked.from
+			response.Fetched = append(response.Fetched, fetched.Fetched)
 		}
 	}
 	if w.cut {
@@ -153,25 +153,25 @@ func (a *Response) parse(wants []want) error {
 	return nil
 }
 
-type numberedPart struct {
+type numberedFetched struct {
 	id int32
 	Fetched
 }
 
-func (w *wire) part() (p numberedPart) {
-	p.id, p.problem = w.int32(), w.int16()
-	p.HighWatermark = w.int64()
+func (w *wire) fetched() (fetched numberedFetched) {
+	fetched.id, fetched.problem = w.int32(), w.int16()
+	fetched.HighWatermark = w.int64()
 	w.int64() // the last stable offset: complete means up to the end, open transactions included
 	w.int64() // the log's start: a position before it is refused
 	for n := w.int32(); n > 0 && !w.cut; n-- {
-		p.Set.Aborted = append(p.Set.Aborted, recordbatch.Aborted{Producer: w.int64(), First: w.int64()})
+		fetched.Set.Aborted = append(fetched.Set.Aborted, recordbatch.Aborted{Producer: w.int64(), First: w.int64()})
 	}
-	slices.SortFunc(p.Set.Aborted, func(a, b recordbatch.Aborted) int { return cmp.Compare(a.First, b.First) })
+	slices.SortFunc(fetched.Set.Aborted, func(a, b recordbatch.Aborted) int { return cmp.Compare(a.First, b.First) })
 	w.int32() // preferred replica
 	if n := w.int32(); n > 0 {
-		p.records = w.bytes(int(n))
+		fetched.records = w.bytes(int(n))
 	}
-	return p
+	return fetched
 }
 
 // find starts where brokers usually answer: in the order of the question.

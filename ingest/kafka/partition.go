@@ -16,23 +16,23 @@ type Partition struct {
 	Decoded Position // all below is in a batch; the decoder's own
 
 	// What follows belongs to assignment.mu.
-	next     int64     // what to fetch next
-	jumps    int       // so many gaps were seen: next is not where an earlier answer ended
-	end      int64     // the highest end of the log that was seen
-	epoch    int32     // of the leader that took the last record below next; −1: not known
-	leader   int32     // −1: none
-	under    int32     // the leader's epoch; −1: not known
-	checked  bool      // next was held against this leader's log
-	pause    time.Time // not to be fetched before
-	failures int       // in a row
-	lost     bool      // its topic is gone: what is left of it is not committed
+	next        int64     // what to fetch next
+	jumps       int       // so many gaps were seen: next is not where an earlier answer ended
+	end         int64     // the highest end of the log that was seen
+	lastEpoch   int32     // of the leader that took the last record below next; −1: not known
+	leader      int32     // −1: none
+	leaderEpoch int32     // the leader's epoch; −1: not known
+	checked     bool      // next was held against this leader's log
+	pause       time.Time // not to be fetched before
+	failures    int       // in a row
+	lost        bool      // its topic is gone: what is left of it is not committed
 }
 
 // NewPartition is one that is read from an offset on, whose last record before it is of an epoch
 // (−1: not known).
 func NewPartition(s TopicPartition, offset int64, epoch int32) *Partition {
 	return &Partition{
-		TopicPartition: s, Decoded: Position{Offset: offset, Epoch: epoch}, next: offset, epoch: epoch, leader: -1, under: -1,
+		TopicPartition: s, Decoded: Position{Offset: offset, Epoch: epoch}, next: offset, lastEpoch: epoch, leader: -1, leaderEpoch: -1,
 	}
 }
 
@@ -74,8 +74,8 @@ func (a *Assignment) Lead(l *Layout) (brokers []int32) {
 		if !known {
 			leader = -1
 		}
-		if under := l.Epochs[p.TopicPartition]; leader != p.leader || under != p.under {
-			p.leader, p.under, p.checked = leader, under, false
+		if under := l.Epochs[p.TopicPartition]; leader != p.leader || under != p.leaderEpoch {
+			p.leader, p.leaderEpoch, p.checked = leader, under, false
 		}
 		if leader >= 0 && !slices.Contains(brokers, leader) {
 			brokers = append(brokers, leader)
@@ -96,7 +96,7 @@ func (a *Assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 		}
 		leads = true
 		if p.checked && !p.lost && !p.waits() {
-			to = append(to, want{p, p.next, p.under})
+			to = append(to, want{p, p.next, p.leaderEpoch})
 		}
 	}
 	return bySameTopic(to), leads
@@ -116,19 +116,19 @@ func bySameTopic(wants []want) []want {
 }
 
 // advance moves a partition past a part, if it still is where the part begins; else the part is of no use.
-func (a *Assignment) advance(p *Fetched) bool {
+func (a *Assignment) advance(fetched *Fetched) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	of := p.Partition
-	if of.next != p.Set.From {
+	of := fetched.Partition
+	if of.next != fetched.Set.From {
 		return false
 	}
-	of.next = p.Set.Next
-	if p.Set.Epoch >= 0 {
-		of.epoch = p.Set.Epoch
+	of.next = fetched.Set.Next
+	if fetched.Set.Epoch >= 0 {
+		of.lastEpoch = fetched.Set.Epoch
 	}
-	p.Jumps = of.jumps
-	of.end = max(of.end, p.HighWatermark)
+	fetched.Jumps = of.jumps
+	of.end = max(of.end, fetched.HighWatermark)
 	return true
 }
 
@@ -137,7 +137,7 @@ func (a *Assignment) Rewind(p *Partition, to Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p.jumps == to.Jumps {
-		p.next, p.epoch = to.Offset, to.Epoch
+		p.next, p.lastEpoch = to.Offset, to.Epoch
 	}
 }
 
@@ -156,7 +156,7 @@ func (a *Assignment) jump(p *Partition, from, to int64) bool {
 	if p.next != from {
 		return false
 	}
-	p.next, p.end, p.epoch = to, 0, -1
+	p.next, p.end, p.lastEpoch = to, 0, -1
 	p.jumps++
 	return true
 }

@@ -23,8 +23,8 @@ func TestUnreadIsFetchedAgain(t *testing.T) {
 	a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
 	p.next = 9 // the fetcher went past it
 	a.Unread(p, Position{8, 0, 3}, 9, errors.New("broken off"))
-	if p.next != 8 || p.epoch != 3 || !p.waits() {
-		t.Errorf("it goes on at %d, epoch %d, waits: %v", p.next, p.epoch, p.waits())
+	if p.next != 8 || p.lastEpoch != 3 || !p.waits() {
+		t.Errorf("it goes on at %d, epoch %d, waits: %v", p.next, p.lastEpoch, p.waits())
 	}
 	a.gap(p, Gap{8, 20, 12, GapDeleted})
 	a.Unread(p, Position{8, 0, 3}, 9, errors.New("broken off"))
@@ -49,17 +49,17 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 		records := batchtest.Batch{Base: 5, Records: []batchtest.Record{{Key: "k", Value: "a"}}}.Wire()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
 		for _, fetched := range []Fetched{{Partition: p, Set: cutAt(5, records), HighWatermark: 6}, {Partition: p, Set: cutAt(6, nil), HighWatermark: 6}} {
-			if !a.advance(&fetched) || p.next != 6 || p.epoch != want {
-				t.Fatalf("the part from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next, p.epoch, want)
+			if !a.advance(&fetched) || p.next != 6 || p.lastEpoch != want {
+				t.Fatalf("the part from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next, p.lastEpoch, want)
 			}
 		}
-		p.next, p.epoch = 9, want+1
+		p.next, p.lastEpoch = 9, want+1
 		a.Rewind(p, Position{6, 0, want})
-		if p.next != 6 || p.epoch != want {
-			t.Errorf("fetching goes back to %d in epoch %d, not to 6 in %d", p.next, p.epoch, want)
+		if p.next != 6 || p.lastEpoch != want {
+			t.Errorf("fetching goes back to %d in epoch %d, not to 6 in %d", p.next, p.lastEpoch, want)
 		}
-		if !a.jump(p, 6, 2) || p.epoch != -1 {
-			t.Errorf("after a jump the epoch is %d, not unknown", p.epoch)
+		if !a.jump(p, 6, 2) || p.lastEpoch != -1 {
+			t.Errorf("after a jump the epoch is %d, not unknown", p.lastEpoch)
 		}
 	}
 }

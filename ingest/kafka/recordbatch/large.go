@@ -19,7 +19,7 @@ import (
 // headers. So a record's size never changes the verdict on it.
 
 // stream visits the records of a batch from an offset on, holding one record at a time.
-func (r *Reader) stream(b Batch, from int64, see visit) error {
+func (r *Reader) stream(b Batch, from int64, visit visit) error {
 	unpacked, err := r.inflater.stream(b.codec(), b.records())
 	if err != nil {
 		return corrupt(b, err)
@@ -37,7 +37,7 @@ func (r *Reader) stream(b Batch, from int64, see visit) error {
 		if r.rec.Offset < from {
 			continue
 		}
-		if err := see(&r.rec); err != nil {
+		if err := visit(&r.rec); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func NewReader(inflateBytes int) *Reader {
 // Read visits every committed record of a set at or above the offset that was asked for, batch by
 // batch, and calls done with the offset after each batch. Records of aborted transactions and control
 // records are left out: they are not events. On errCorrupt all before that batch has been visited.
-func (r *Reader) Read(s *Set, see visit, done func(next int64) error) error {
+func (r *Reader) Read(s *Set, visit visit, done func(next int64) error) error {
 	clear(r.aborted)
 	r.rec.Topic, r.rec.Partition = s.Topic, s.Partition
 	waiting := s.Aborted
@@ -49,7 +49,7 @@ func (r *Reader) Read(s *Set, see visit, done func(next int64) error) error {
 			err = r.marker(b)
 		case b.transactional() && r.aborted[b.producer()]:
 		default:
-			err = r.batch(b, s.From, see)
+			err = r.batch(b, s.From, visit)
 		}
 		if err != nil {
 			return err
@@ -89,13 +89,13 @@ func (r *Reader) marker(b Batch) error {
 }
 
 // batch visits the records of one batch from an offset on.
-func (r *Reader) batch(b Batch, from int64, see visit) error {
+func (r *Reader) batch(b Batch, from int64, visit visit) error {
 	if b.count() == 0 { // compaction took them all
 		return nil
 	}
 	records, err := r.inflater.inflate(b.codec(), b.records())
 	if errors.Is(err, errInflated) {
-		return r.stream(b, from, see)
+		return r.stream(b, from, visit)
 	}
 	if err != nil {
 		return corrupt(b, err)
@@ -111,7 +111,7 @@ func (r *Reader) batch(b Batch, from int64, see visit) error {
 		if r.rec.Offset < from {
 			continue
 		}
-		if err := see(&r.rec); err != nil {
+		if err := visit(&r.rec); err != nil {
 			return err
 		}
 	}
