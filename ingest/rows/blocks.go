@@ -15,12 +15,14 @@ func (e *Events) Blocks(twice func(t schema.Type, conflict bool)) (blocks []Bloc
 	ranks := e.org.ranks()
 	for row := range e.keys {
 		day := schema.Day(e.day.values[row])
-		e.keys[row].high = uint64(m.of(day))<<48 | uint64(ranks[e.org.rows[row]])<<24 | uint64(uint16(day))<<8 | uint64(e.typ.values[row])
+		org := ranks[e.org.rows[row]]
+		e.keys[row].high = uint64(m.of(day))<<48 | uint64(org)<<24 | uint64(uint16(day))<<8 | uint64(e.typ.values[row])
 	}
 	rows := e.sort(func(row uint32, conflict bool) { twice(e.typ.values[row], conflict) })
+	monthOf := func(row uint32) uint16 { return m.of(schema.Day(e.day.values[row])) }
 	from := 0
 	for i := range rows {
-		if i+1 == len(rows) || m.of(schema.Day(e.day.values[rows[i]])) != m.of(schema.Day(e.day.values[rows[i+1]])) {
+		if i+1 == len(rows) || monthOf(rows[i]) != monthOf(rows[i+1]) {
 			blocks = append(blocks, Block{&e.table, rows[from : i+1]})
 			from = i + 1
 		}

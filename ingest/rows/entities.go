@@ -27,6 +27,7 @@ type Entities struct {
 
 const kindEnum = "Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6)"
 
+// NewEntities makes Entities without rows.
 func NewEntities() *Entities {
 	e := &Entities{}
 	e.day = numbers[schema.Day]{width: 4, typ: "Date32"}
@@ -34,14 +35,18 @@ func NewEntities() *Entities {
 	e.version = numbers[uint64]{width: 8, typ: "UInt64"}
 	e.kind = numbers[schema.Kind]{width: 1, typ: kindEnum}
 	e.time = numbers[schema.Millis]{width: 8, typ: "DateTime64(3, 'UTC')"}
-	for _, c := range []*numbers[uint8]{&e.deleted, &e.hasSettings, &e.userLevelData, &e.byok, &e.workflows, &e.pseudonymize} {
+	for _, c := range []*numbers[uint8]{
+		&e.deleted, &e.hasSettings, &e.userLevelData, &e.byok, &e.workflows, &e.pseudonymize,
+	} {
 		*c = numbers[uint8]{width: 1, typ: "Bool"}
 	}
 	e.table = table{name: "entities", fields: []field{
-		{"org_id", &e.org}, {"day", &e.day}, {"event_id", &e.eventID}, {"version", &e.version}, {"kind", &e.kind}, {"entity_id", &e.entityID},
-		{"time", &e.time}, {"source", &e.source}, {"id", &e.id}, {"deleted", &e.deleted}, {"name", &e.name}, {"email", &e.email}, {"role", &e.role},
-		{"joined_at", &e.joined}, {"department", &e.department}, {"description", &e.description}, {"url", &e.url}, {"owner_id", &e.owner},
-		{"has_settings", &e.hasSettings}, {"user_level_data", &e.userLevelData}, {"byok", &e.byok}, {"workflows", &e.workflows}, {"pseudonymize", &e.pseudonymize},
+		{"org_id", &e.org}, {"day", &e.day}, {"event_id", &e.eventID}, {"version", &e.version},
+		{"kind", &e.kind}, {"entity_id", &e.entityID}, {"time", &e.time}, {"source", &e.source}, {"id", &e.id},
+		{"deleted", &e.deleted}, {"name", &e.name}, {"email", &e.email}, {"role", &e.role}, {"joined_at", &e.joined},
+		{"department", &e.department}, {"description", &e.description}, {"url", &e.url}, {"owner_id", &e.owner},
+		{"has_settings", &e.hasSettings}, {"user_level_data", &e.userLevelData}, {"byok", &e.byok},
+		{"workflows", &e.workflows}, {"pseudonymize", &e.pseudonymize},
 	}}
 	return e
 }
@@ -66,6 +71,7 @@ func (e *Entities) Len() int { return len(e.keys) }
 // Held is the memory that the rows take, in bytes. Reset keeps it.
 func (e *Entities) Held() int { return e.table.held() + e.sorter.held() }
 
+// Reset forgets the rows.
 func (e *Entities) Reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]

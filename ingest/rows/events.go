@@ -18,7 +18,8 @@ type Events struct {
 
 	user, workflow texts
 
-	// What only some types have. The others leave their rows out: the next event that has them fills the gap, and fill what is missing at the end.
+	// What only some types have. Rows of the others are left out: the next event that has the columns
+	// fills the gap, and fill adds what is missing at the end.
 	channel, action                                         words
 	conversation                                            texts
 	assistant, project, apiKey                              texts
@@ -36,6 +37,7 @@ type Events struct {
 
 const eventTypeEnum = "Enum8('message' = 1, 'action' = 2, 'token' = 3, 'workflow_run' = 4)"
 
+// NewEvents makes Events without rows.
 func NewEvents() *Events {
 	e := &Events{}
 	e.day = numbers[uint16]{width: 2, typ: "Date"}
@@ -45,21 +47,28 @@ func NewEvents() *Events {
 	e.time = numbers[schema.Millis]{width: 8, typ: "DateTime64(3, 'UTC')"}
 	e.byok = numbers[uint8]{width: 1, typ: "Bool"}
 	e.cost = numbers[uint64]{width: 16, typ: "Decimal(38, 9)"}
-	for _, c := range []*numbers[uint32]{&e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.newCached, &e.duration} {
+	for _, c := range []*numbers[uint32]{
+		&e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.newCached, &e.duration,
+	} {
 		*c = numbers[uint32]{width: 4, typ: "UInt32"}
 	}
 	e.table = table{name: "events", fields: []field{
 		{"org_id", &e.org}, {"day", &e.day}, {"type", &e.typ}, {"event_id", &e.eventID}, {"version", &e.version},
 		{"time", &e.time}, {"source", &e.source}, {"id", &e.id},
-		{"user_id", &e.user}, {"channel", &e.channel}, {"action", &e.action}, {"assistant_id", &e.assistant}, {"project_id", &e.project},
-		{"workflow_id", &e.workflow}, {"conversation_id", &e.conversation}, {"api_key_id", &e.apiKey}, {"model", &e.model}, {"client", &e.client},
-		{"provider", &e.provider}, {"deployment", &e.deployment}, {"byok", &e.byok}, {"prompt_tokens", &e.promptTokens},
-		{"completion_tokens", &e.completionTokens}, {"cached_prompt_tokens", &e.cachedTokens}, {"cache_creation_tokens", &e.newCached}, {"cost_usd", &e.cost},
-		{"run_id", &e.run}, {"status", &e.status}, {"error_type", &e.errorType}, {"trigger", &e.trigger}, {"duration_ms", &e.duration},
+		{"user_id", &e.user}, {"channel", &e.channel}, {"action", &e.action},
+		{"assistant_id", &e.assistant}, {"project_id", &e.project}, {"workflow_id", &e.workflow},
+		{"conversation_id", &e.conversation}, {"api_key_id", &e.apiKey}, {"model", &e.model}, {"client", &e.client},
+		{"provider", &e.provider}, {"deployment", &e.deployment}, {"byok", &e.byok},
+		{"prompt_tokens", &e.promptTokens}, {"completion_tokens", &e.completionTokens},
+		{"cached_prompt_tokens", &e.cachedTokens}, {"cache_creation_tokens", &e.newCached}, {"cost_usd", &e.cost},
+		{"run_id", &e.run}, {"status", &e.status}, {"error_type", &e.errorType}, {"trigger", &e.trigger},
+		{"duration_ms", &e.duration},
 	}}
 	e.ofUse = group{&e.channel, &e.action, &e.conversation}
 	e.ofUseAndTokens = group{&e.assistant, &e.project, &e.apiKey, &e.model, &e.client}
-	e.ofTokens = group{&e.provider, &e.deployment, &e.byok, &e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.newCached, &e.cost}
+	e.ofTokens = group{
+		&e.provider, &e.deployment, &e.byok, &e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.newCached, &e.cost,
+	}
 	e.ofRuns = group{&e.run, &e.status, &e.errorType, &e.trigger, &e.duration}
 	return e
 }
@@ -84,6 +93,7 @@ func (e *Events) Len() int { return len(e.keys) }
 // Held is the memory that the rows take, in bytes. Reset keeps it.
 func (e *Events) Held() int { return e.table.held() + e.sorter.held() }
 
+// Reset forgets the rows.
 func (e *Events) Reset() {
 	e.table.reset()
 	e.keys = e.keys[:0]
@@ -93,7 +103,9 @@ func (e *Events) Reset() {
 func (e *Events) Add(ev *schema.Event) {
 	row := e.Len()
 	if row == cap(e.keys) {
-		e.reserve(max(256, 2*row)) // append by itself would grow by a quarter, so copy each value four times before a batch is first full
+		// Twice as many: append alone grows by a quarter, and would copy each value four times before a
+		// batch is full for the first time.
+		e.reserve(max(256, 2*row))
 	}
 	e.append(ev)
 	e.org.add(ev.Org)

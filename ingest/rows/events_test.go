@@ -9,12 +9,15 @@ import (
 	"rollcall/schema"
 )
 
-// Each row has its own event's values in all columns, in whatever order the types come and whichever of them come at all, also when the memory is used again.
+// Each row has its own event's values in all columns, in whatever order the types come and whichever
+// of them come at all, also when the memory is used again.
 func TestEventsOfAllTypes(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	e := NewEvents()
 	for _, types := range [][]schema.Type{
-		{schema.Message, schema.Action, schema.Token, schema.WorkflowRun}, {schema.Token}, {schema.WorkflowRun}, {schema.Message}, {schema.WorkflowRun, schema.Token}, {schema.Action, schema.WorkflowRun},
+		{schema.Message, schema.Action, schema.Token, schema.WorkflowRun},
+		{schema.Token}, {schema.WorkflowRun}, {schema.Message},
+		{schema.WorkflowRun, schema.Token}, {schema.Action, schema.WorkflowRun},
 	} {
 		for _, n := range []int{1, 2, 300, 1500} {
 			e.Reset()
@@ -62,21 +65,48 @@ func valueOf(c column, row uint32) []byte {
 // eventOf fills all that an event of the type may have.
 func eventOf(typ schema.Type, n int) *schema.Event {
 	text := func(name string) []byte { return fmt.Appendf(nil, "%s-%d", name, n) }
-	ev := &schema.Event{Type: typ, Day: schema.Day(20000 + n%40), Time: schema.Millis(n), EventID: schema.EventID{byte(n), byte(n >> 8), byte(typ)}, Version: uint64(n), Source: text("source"),
-		ID: text("id"), Org: text("org"), User: text("user"), Workflow: text("workflow")}
+	ev := &schema.Event{
+		Type:     typ,
+		Day:      schema.Day(20000 + n%40),
+		Time:     schema.Millis(n),
+		EventID:  schema.EventID{byte(n), byte(n >> 8), byte(typ)},
+		Version:  uint64(n),
+		Source:   text("source"),
+		ID:       text("id"),
+		Org:      text("org"),
+		User:     text("user"),
+		Workflow: text("workflow"),
+	}
 	if typ != schema.WorkflowRun {
-		ev.Assistant, ev.Project, ev.Model, ev.Client = text("assistant"), text("project"), text("model"), text("client")
+		ev.Assistant = text("assistant")
+		ev.Project = text("project")
+		ev.Model = text("model")
+		ev.Client = text("client")
 	}
 	switch typ {
 	case schema.Message:
-		ev.Channel, ev.Conversation, ev.APIKey = text("channel"), text("conversation"), text("key")
+		ev.Channel = text("channel")
+		ev.Conversation = text("conversation")
+		ev.APIKey = text("key")
 	case schema.Action:
-		ev.Action, ev.Conversation = text("action"), text("conversation")
+		ev.Action = text("action")
+		ev.Conversation = text("conversation")
 	case schema.Token:
-		ev.APIKey, ev.Provider, ev.Deployment, ev.BYOK, ev.CostNanoUSD = text("key"), text("provider"), text("deployment"), true, uint64(n+1)
-		ev.PromptTokens, ev.CompletionTokens, ev.CachedPromptTokens, ev.CacheCreationTokens = uint32(n+2), uint32(n+3), uint32(n+4), uint32(n+5)
+		ev.APIKey = text("key")
+		ev.Provider = text("provider")
+		ev.Deployment = text("deployment")
+		ev.BYOK = true
+		ev.CostNanoUSD = uint64(n + 1)
+		ev.PromptTokens = uint32(n + 2)
+		ev.CompletionTokens = uint32(n + 3)
+		ev.CachedPromptTokens = uint32(n + 4)
+		ev.CacheCreationTokens = uint32(n + 5)
 	case schema.WorkflowRun:
-		ev.Run, ev.Status, ev.ErrorType, ev.Trigger, ev.DurationMS = text("run"), text("status"), text("error"), text("trigger"), uint32(n+6)
+		ev.Run = text("run")
+		ev.Status = text("status")
+		ev.ErrorType = text("error")
+		ev.Trigger = text("trigger")
+		ev.DurationMS = uint32(n + 6)
 	}
 	return ev
 }

@@ -32,7 +32,8 @@ func (e *Events) appendSlices(slices []Slice, rows []uint32) []Slice {
 	return slices
 }
 
-// Marks are rows of the table marks, schema/tables/migrations/0002_slices.sql; the time is the server's.
+// Marks are rows of the table marks, schema/tables/migrations/0002_slices.sql. The server sets
+// their time.
 type Marks struct {
 	table
 	org      words
@@ -42,6 +43,7 @@ type Marks struct {
 	rows     []uint32
 }
 
+// NewMarks makes Marks without rows.
 func NewMarks() *Marks {
 	m := &Marks{}
 	m.day = numbers[uint16]{width: 2, typ: "Date"}

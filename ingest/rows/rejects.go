@@ -30,6 +30,7 @@ type Rejects struct {
 	chosen []uint32        // what blocks cut up last
 }
 
+// NewRejects makes Rejects without rows.
 func NewRejects() *Rejects {
 	r := &Rejects{}
 	r.partition = numbers[int32]{width: 4, typ: "Int32"}
@@ -39,13 +40,15 @@ func NewRejects() *Rejects {
 	r.recordTime = numbers[schema.Millis]{width: 8, typ: "DateTime64(3, 'UTC')"}
 	r.valueSize = numbers[uint64]{width: 8, typ: "UInt64"}
 	r.table = table{name: "rejects", fields: []field{
-		{"topic", &r.topic}, {"partition", &r.partition}, {"offset", &r.offset}, {"value_sha256", &r.sha}, {"rejected_at", &r.rejectedAt},
-		{"record_time", &r.recordTime}, {"reason", &r.reason}, {"detail", &r.detail}, {"org_id", &r.org}, {"user_id", &r.user}, {"key", &r.key},
-		{"headers", &r.headers}, {"value", &r.value}, {"value_size", &r.valueSize},
+		{"topic", &r.topic}, {"partition", &r.partition}, {"offset", &r.offset}, {"value_sha256", &r.sha},
+		{"rejected_at", &r.rejectedAt}, {"record_time", &r.recordTime}, {"reason", &r.reason}, {"detail", &r.detail},
+		{"org_id", &r.org}, {"user_id", &r.user}, {"key", &r.key}, {"headers", &r.headers}, {"value", &r.value},
+		{"value_size", &r.valueSize},
 	}}
 	return r
 }
 
+// Len is how many rows were added since Reset.
 func (r *Rejects) Len() int { return len(r.offset.values) }
 
 // Held is the memory that the rows take, in bytes. Reset keeps it.
@@ -74,13 +77,14 @@ func (r *Rejects) Reject(row uint32) Reject {
 	}
 }
 
+// Reset forgets the rows.
 func (r *Rejects) Reset() {
 	r.table.reset()
 	r.sentAt = r.sentAt[:0]
 }
 
-// rejectBlock is about how large a block of rejects is, in bytes. Their rows may be a thousand times as large as an event's, and a block is held twice: here, and
-// by ClickHouse.
+// rejectBlock is about how large a block of rejects is, in bytes. A reject may be a thousand times
+// as large as an event, and its block is held twice: here, and by ClickHouse.
 const rejectBlock = 8 << 20
 
 // Blocks cuts the rows into blocks, in the order of arrival. The table is a set of records by their

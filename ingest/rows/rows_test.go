@@ -105,14 +105,16 @@ func entityOf(n int) *schema.Event {
 }
 
 func rejectOf(n int) (*schema.Record, *schema.Rejection) {
-	rec := &schema.Record{Topic: fmt.Sprint("topic-", n%3), Partition: int32(n % 7), Offset: int64(n), Time: schema.Millis(n)}
+	rec := &schema.Record{Topic: fmt.Sprint("topic-", n%3), Partition: int32(n % 7), Offset: int64(n)}
+	rec.Time = schema.Millis(n)
 	rec.Key = fmt.Appendf(nil, "key-%d", n)
 	rec.Value = fmt.Appendf(nil, "value-%d", n)
 	for i := range n % 4 {
 		header := schema.Header{Key: fmt.Appendf(nil, "name-%d", i), Value: fmt.Appendf(nil, "value-%d", n)}
 		rec.Headers = append(rec.Headers, header)
 	}
-	rej := &schema.Rejection{Reason: schema.MalformedJSON, Detail: fmt.Sprint("detail-", n), Org: "org", User: fmt.Sprint("user-", n)}
+	rej := &schema.Rejection{Reason: schema.MalformedJSON, Detail: fmt.Sprint("detail-", n), Org: "org"}
+	rej.User = fmt.Sprint("user-", n)
 	if n%3 == 0 {
 		rej.Reason = schema.TooLarge
 		rec.Cut = &schema.Cut{Size: uint64(n) << 20, SHA256: [32]byte{byte(n)}}

@@ -15,7 +15,8 @@ const (
 	headerBytes = 8   // and what a header does beside its name and value
 )
 
-// RecordBytes is what a record may take as a row, in bytes: as a reject it is kept with its headers.
+// RecordBytes is what a record may take as a row, in bytes: as a reject it is kept with its
+// headers.
 func RecordBytes(rec *schema.Record) int {
 	n := rowBytes + len(rec.Key) + len(rec.Value)
 	for i := range rec.Headers {

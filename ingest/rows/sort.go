@@ -31,7 +31,8 @@ func (a *sortKey) compare(b *sortKey) int {
 
 func (a *sortKey) same(b *sortKey) bool { return a.high == b.high && a.id == b.id }
 
-// A sorter brings rows into their table's order. Sorted blocks cost ClickHouse a third of unsorted ones (DESIGN.md §3).
+// A sorter brings rows into their table's order. Sorted blocks cost ClickHouse a third of unsorted
+// ones (DESIGN.md §3).
 type sorter struct {
 	keys         []sortKey // by row
 	order, spare []ranked
@@ -40,7 +41,8 @@ type sorter struct {
 	highs        []uint64
 }
 
-// ranked is a row and the first 64 bits of its place: the rank of its high, then the beginning of its id, which is a hash and so tells nearly all rows apart.
+// ranked is a row and the first 64 bits of its place: the rank of its high, then the beginning of
+// its id. The id is a hash, so these bits differ for nearly all rows.
 type ranked struct {
 	place uint64
 	row   uint32
@@ -109,7 +111,8 @@ func (s *sorter) place() {
 	}
 }
 
-// The first 33 bits of a place are sorted digit by digit, from the last to the first: enough for all but a few of a million rows.
+// The first 33 bits of a place are sorted digit by digit, from the last to the first: enough for
+// all but a few of a million rows.
 const (
 	digits    = 3
 	digitBits = 11
@@ -126,7 +129,8 @@ func (s *sorter) radix() {
 		}
 		sum := uint32(0)
 		for i, n := range starts {
-			starts[i], sum = sum, sum+n
+			starts[i] = sum
+			sum += n
 		}
 		for _, r := range s.order {
 			d := r.place >> shift & (1<<digitBits - 1)
@@ -145,7 +149,9 @@ func (s *sorter) settle() {
 			to++
 		}
 		if to-from > 1 {
-			slices.SortFunc(s.order[from:to], func(a, b ranked) int { return s.keys[a.row].compare(&s.keys[b.row]) })
+			slices.SortFunc(s.order[from:to], func(a, b ranked) int {
+				return s.keys[a.row].compare(&s.keys[b.row])
+			})
 		}
 		from = to
 	}

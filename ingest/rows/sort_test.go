@@ -16,7 +16,11 @@ func TestSorter(t *testing.T) {
 				t.Run(fmt.Sprintf("%d rows, %d slices, %d ids", n, highs, ids), func(t *testing.T) {
 					s := &sorter{}
 					for range n {
-						s.keys = append(s.keys, sortKey{high: random.Uint64N(highs) << 40, id: [2]uint64{random.Uint64N(ids) << 2, random.Uint64N(2)}, version: random.Uint64N(3) * 2})
+						s.keys = append(s.keys, sortKey{
+							high:    random.Uint64N(highs) << 40,
+							id:      [2]uint64{random.Uint64N(ids) << 2, random.Uint64N(2)},
+							version: random.Uint64N(3) * 2,
+						})
 					}
 					conflicts, duplicates := 0, 0
 					rows := s.sort(func(_ uint32, conflict bool) {
@@ -49,7 +53,8 @@ func checkSorted(t *testing.T, keys []sortKey, rows []uint32, conflicts, duplica
 		}
 	}
 	if len(rows) != len(want) || conflicts != wantConflicts || duplicates != wantDuplicates {
-		t.Fatalf("%d rows, %d conflicts, %d duplicates; not %d, %d, %d", len(rows), conflicts, duplicates, len(want), wantConflicts, wantDuplicates)
+		t.Fatalf("%d rows, %d conflicts, %d duplicates; not %d, %d, %d",
+			len(rows), conflicts, duplicates, len(want), wantConflicts, wantDuplicates)
 	}
 	for i, row := range rows {
 		if keys[row] != want[i] {

@@ -28,6 +28,7 @@ type Block struct {
 // Table is the name of the table that the block is for.
 func (b Block) Table() string { return b.of.name }
 
+// Len is how many rows the block has.
 func (b Block) Len() int { return len(b.rows) }
 
 // Insert is the statement that goes before the block.
