@@ -28,7 +28,8 @@ func answerOf(records []batchtest.Record, c compress.Compression) []byte {
 	return out
 }
 
-// BenchmarkDecodeEncode is all that ingest's own code does for one event: checksum, inflate, decode, columns, sort, Native block.
+// BenchmarkDecodeEncode is all that ingest's own code does for one event: checksum, inflate,
+// decode, columns, sort, Native block.
 func BenchmarkDecodeEncode(b *testing.B) {
 	const events = 20_000
 	now := time.Now()
@@ -134,7 +135,8 @@ func BenchmarkStages(b *testing.B) {
 	})
 }
 
-// BenchmarkFreshness is the time from a record's acknowledgement by the broker until a reader finds its event in the log, with the default settings, one at a time.
+// BenchmarkFreshness is the time from a record's acknowledgement by the broker until a reader finds
+// its event in the log, with the default settings, one at a time.
 func BenchmarkFreshness(b *testing.B) {
 	h := newHarness(b, "usage.messages")
 	h.config = Config{Brokers: h.config.Brokers, Topics: h.config.Topics, Group: h.config.Group, Secret: testSecret}

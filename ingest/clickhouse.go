@@ -19,7 +19,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// errRefused says that ClickHouse will never take a statement as it is (tables.Lasting): ingest stops, and says why, rather than skipping a batch.
+// errRefused says that ClickHouse will never take a statement as it is (tables.Lasting): ingest
+// stops, and says why, rather than skipping a batch.
 var errRefused = errors.New("ClickHouse refuses it for good")
 
 // An engine is ClickHouse, as it is written to. It outlives sessions.
@@ -54,7 +55,8 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 	}
 }
 
-// insertSettings spare the engine looking for copies within a block: they are left out of it already, and FINAL settles the others.
+// insertSettings spare the engine looking for copies within a block: they are left out of it
+// already, and FINAL settles the others.
 var insertSettings = clickhouse.Settings{"optimize_on_insert": 0}
 
 // insert writes the blocks one after the other.
@@ -97,7 +99,8 @@ func (s *storer) readErasures(ctx context.Context) (list *erasureList, err error
 	return list, err
 }
 
-// refreshErasures brings the list up to date while nothing is stored; a failure is of no consequence, since each batch reads it again.
+// refreshErasures brings the list up to date while nothing is stored; a failure is of no
+// consequence, since each batch reads it again.
 func (s *storer) refreshErasures(ctx context.Context) {
 	if time.Since(s.erasuresRead) < s.erasuresEvery {
 		return
@@ -124,8 +127,9 @@ func (e *engine) deleteReject(ctx context.Context, r rows.Reject) error {
 	})
 }
 
-// What a batch brought of a person who was erased meanwhile. A tombstone already stands against each row of theirs; the erasure itself may have looked before they
-// came. First they are taken out of what names them as its owner.
+// What a batch brought of a person who was erased meanwhile. A tombstone already stands against
+// each row of theirs; the erasure itself may have looked before they came. First they are taken out
+// of what names them as its owner.
 const (
 	beforeErasure = " AND org_id = {org:String} AND (time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC') OR hex(event_id) IN {ahead:Array(String)})"
 	theirEvents   = " WHERE user_id = {user:String}" + beforeErasure

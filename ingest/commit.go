@@ -12,17 +12,21 @@ import (
 	"rollcall/ingest/kafka"
 )
 
-// commitTries is how often a commit is tried before the generation is given up; its rows are stored, so nothing is lost by that.
+// commitTries is how often a commit is tried before the generation is given up; its rows are
+// stored, so nothing is lost by that.
 const commitTries = 5
 
-// commit stores the offsets in the group. The brokers refuse it if the group has gone on without this member: then the batch comes again to someone else.
+// commit stores the offsets in the group. The brokers refuse it if the group has gone on without
+// this member: then the batch comes again to someone else.
 func (s *session) commit(ctx context.Context, b *batch) (err error) {
 	ctx, span := s.storer.engine.traceStep(ctx, "commit")
 	defer func() { end(span, err) }()
 	var offsets []kafka.CommittedOffset
 	for p, end := range b.ends {
 		if s.assignment.Stands(p, end) {
-			offsets = append(offsets, kafka.CommittedOffset{TopicPartition: p.TopicPartition, Offset: end.Offset, Epoch: end.Epoch, TopicID: s.known.TopicIDs[p.Topic]})
+			offsets = append(offsets, kafka.CommittedOffset{
+				TopicPartition: p.TopicPartition, Offset: end.Offset, Epoch: end.Epoch, TopicID: s.known.TopicIDs[p.Topic],
+			})
 		}
 	}
 	for failures := 1; ; failures++ {
@@ -33,7 +37,8 @@ func (s *session) commit(ctx context.Context, b *batch) (err error) {
 		case errors.Is(err, kafkago.UnknownTopicOrPartition): // a topic went; the others' offsets are stored
 			s.log.Warn("an offset was not committed: its topic is gone", "batch", b.number)
 			return nil
-		case errors.Is(err, kafkago.IllegalGeneration), errors.Is(err, kafkago.UnknownMemberId), errors.Is(err, kafkago.RebalanceInProgress), failures == commitTries:
+		case errors.Is(err, kafkago.IllegalGeneration), errors.Is(err, kafkago.UnknownMemberId),
+			errors.Is(err, kafkago.RebalanceInProgress), failures == commitTries:
 			s.log.Warn("batch not committed; it will be delivered again", "batch", b.number, "error", err)
 			return fmt.Errorf("%w: %w", errGeneration, err)
 		}

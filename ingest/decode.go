@@ -16,10 +16,10 @@ import (
 type positions interface {
 	Rewind(p *kafka.Partition, to kafka.Position)                       // what follows is fetched again
 	Unread(p *kafka.Partition, at kafka.Position, end int64, err error) // likewise, after a pause: it could not be read
-	IsRead(p *kafka.Partition)                                          // all that was taken of an answer
+	IsRead(p *kafka.Partition)                                          // all that was taken of a response
 }
 
-// A decoder turns the brokers' answers into batches.
+// A decoder turns the brokers' responses into batches.
 type decoder struct {
 	cfg       Config
 	clock     *engineClock
@@ -29,14 +29,14 @@ type decoder struct {
 	responses <-chan *kafka.Response
 	full      chan<- *batch
 	free      <-chan *batch
-	taken     *atomic.Int64   // when the last answer was taken, Unix seconds
+	taken     *atomic.Int64   // when the last response was taken, Unix seconds
 	storing   context.Context // while batches are taken over
 
 	reader    *recordbatch.Reader
 	schema    *schema.Decoder
 	event     schema.Event
 	batch     *batch
-	now       time.Time        // of the answer in hand
+	now       time.Time        // of the response in hand
 	judged    time.Time        // the same on ClickHouse's clock: records are judged by it
 	partition *kafka.Partition // whose records are read
 }
@@ -82,7 +82,8 @@ func (d *decoder) run(fetching context.Context) {
 	}
 }
 
-// handOver waits until the batch is taken over for storing. It gives an error only if storing ends before.
+// handOver waits until the batch is taken over for storing. It gives an error only if storing ends
+// before.
 func (d *decoder) handOver() error {
 	select {
 	case d.full <- d.batch:
@@ -93,7 +94,7 @@ func (d *decoder) handOver() error {
 	}
 }
 
-// decodeResponse reads all parts of an answer.
+// decodeResponse reads all parts of a response.
 func (d *decoder) decodeResponse(response *kafka.Response) {
 	d.now, d.judged = time.Now(), d.clock.now()
 	d.taken.Store(d.now.Unix())
@@ -105,7 +106,8 @@ func (d *decoder) decodeResponse(response *kafka.Response) {
 			d.partition = fetched.Partition
 			_ = d.reached(fetched.Set.From)
 		}
-		if !fetched.Partition.Decoded.Is(fetched.Set.From, fetched.Jumps) { // what comes before it could not be read, and is fetched again
+		if !fetched.Partition.Decoded.Is(fetched.Set.From, fetched.Jumps) {
+			// What comes before it could not be read, and is fetched again.
 			d.positions.Rewind(fetched.Partition, fetched.Partition.Decoded)
 			continue
 		}
@@ -124,8 +126,8 @@ func (d *decoder) decodeResponse(response *kafka.Response) {
 	}
 }
 
-// unread has a partition fetched again from the first record that could not be read. Those before it in its record batch are in the batch, and are passed over
-// when it comes again.
+// unread has a partition fetched again from the first record that could not be read. Those before
+// it in its record batch are in the batch, and are passed over when it comes again.
 func (d *decoder) unread(fetched *kafka.Fetched, err error) {
 	if fetched.Partition.Decoded.Offset > fetched.Set.From {
 		_ = d.reached(fetched.Partition.Decoded.Offset)
@@ -133,7 +135,8 @@ func (d *decoder) unread(fetched *kafka.Fetched, err error) {
 	d.positions.Unread(fetched.Partition, fetched.Partition.Decoded, fetched.HighWatermark, err)
 }
 
-// reached notes that all records of the partition below an offset are in the batch, and hands it over if it is full.
+// reached notes that all records of the partition below an offset are in the batch, and hands it
+// over if it is full.
 func (d *decoder) reached(next int64) error {
 	d.partition.Decoded.Offset = next
 	d.batch.begin(d.now, d.erasures.list())
@@ -144,8 +147,10 @@ func (d *decoder) reached(next int64) error {
 	return nil
 }
 
-// decodeRecord is told of each record: it becomes a row of the log, of the entities or of the rejects, or, if it is an erased person's, nothing but a tombstone. A batch
-// that is full is handed over at once, with the offset after the record: how much a record batch holds is the producer's choice, and must not be memory's.
+// decodeRecord is told of each record: it becomes a row of the log, of the entities or of the
+// rejects, or, if it is an erased person's, nothing but a tombstone. A batch that is full is handed
+// over at once, with the offset after the record: how much a record batch holds is the producer's
+// choice, and must not be memory's.
 func (d *decoder) decodeRecord(rec *schema.Record) error {
 	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += rows.RecordBytes(rec)

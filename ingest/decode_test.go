@@ -15,8 +15,9 @@ import (
 	"rollcall/schema"
 )
 
-// A record batch that breaks off in its middle, though its checksum is right, is asked for again and never stepped over. What could be read of it is stored once,
-// and its last whole record is as far as the position goes.
+// A record batch that breaks off in its middle, though its checksum is right, is asked for again
+// and never stepped over. What could be read of it is stored once, and its last whole record is as
+// far as the position goes.
 func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	now := time.Now()
 	broken := batchtest.Batch{Base: 7, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}, {Key: "k", Value: message("b", "ann", now)}}}.Wire()
@@ -87,7 +88,8 @@ func newTestDecoder(t testing.TB) (*decoder, *heard) {
 	return d, h
 }
 
-// A record batch fills many batches. Each says how far it brings the partition, and whoever goes on from there gets the rest, once.
+// A record batch fills many batches. Each says how far it brings the partition, and whoever goes on
+// from there gets the rest, once.
 func TestHandedOverWithinARecordBatch(t *testing.T) {
 	now := time.Now()
 	var ten []batchtest.Record
@@ -149,8 +151,9 @@ func TestWhatFillsABatch(t *testing.T) {
 	}
 }
 
-// A part that does not follow on what was decoded is dropped, and what is missing is fetched again; one after a jump is taken.
-func TestPartsOutOfStep(t *testing.T) {
+// What was fetched and does not follow on what was decoded is dropped, and what is missing is fetched again;
+// one after a jump is taken.
+func TestFetchedOutOfStep(t *testing.T) {
 	now := time.Now()
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 5, -1)
 	d, told := newTestDecoder(t)
@@ -159,7 +162,7 @@ func TestPartsOutOfStep(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		part    kafka.Fetched
+		fetched kafka.Fetched
 		decoded int64
 		rows    int
 	}{
@@ -169,7 +172,7 @@ func TestPartsOutOfStep(t *testing.T) {
 		{"after a gap", kafka.Fetched{Partition: p, Jumps: 1, Set: one(0)}, 1, 2},
 		{"of the time before the gap", kafka.Fetched{Partition: p, Set: one(1)}, 1, 2},
 	} {
-		d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{c.part}})
+		d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{c.fetched}})
 		if p.Decoded.Offset != c.decoded || d.batch.len() != c.rows {
 			t.Errorf("%s: decoded up to %d with %d rows, not %d with %d", c.name, p.Decoded.Offset, d.batch.len(), c.decoded, c.rows)
 		}
@@ -179,7 +182,7 @@ func TestPartsOutOfStep(t *testing.T) {
 	}
 }
 
-// A position has the leader epoch of the last record batch below it, also when an answer without
+// A position has the leader epoch of the last record batch below it, also when a response without
 // records follows: it is committed with the offset.
 func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 	now := time.Now()

@@ -13,12 +13,15 @@ import (
 	"rollcall/ingest/kafka"
 )
 
-// join is a member of the group for the topics of a layout, generation after generation, until ctx ends or the topics change (errTopics). One topic that does not
-// exist would empty everyone's assignment, so only those that exist are subscribed to.
+// join is a member of the group for the topics of a layout, generation after generation, until ctx
+// ends or the topics change (errTopics). One topic that does not exist would empty everyone's
+// assignment, so only those that exist are subscribed to.
 func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
 		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: known.Topics(i.cfg.Topics), StartOffset: kafkago.FirstOffset,
-		Dialer:            &kafkago.Dialer{ClientID: "rollcall", Timeout: kafka.AnswerTime, DualStack: true, TLS: i.cfg.TLS, SASLMechanism: i.cfg.SASL},
+		Dialer: &kafkago.Dialer{
+			ClientID: "rollcall", Timeout: kafka.AnswerTime, DualStack: true, TLS: i.cfg.TLS, SASLMechanism: i.cfg.SASL,
+		},
 		HeartbeatInterval: min(time.Second, i.cfg.SessionTimeout/5), SessionTimeout: i.cfg.SessionTimeout,
 		RebalanceTimeout: i.cfg.StopTimeout + 5*time.Second, JoinGroupBackoff: 250 * time.Millisecond,
 		Timeout: kafka.AnswerTime,
@@ -28,7 +31,8 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	}
 	var member string
 	defer func() { i.leave(group, member) }()
-	defer context.AfterFunc(ctx, func() { group.Close() })() // ends the generation: its session stores what it has, then the member leaves
+	// This ends the generation: its session stores what it has, then the member leaves.
+	defer context.AfterFunc(ctx, func() { group.Close() })()
 	for failures := 0; ; {
 		generation, err := group.Next(ctx)
 		switch {
@@ -51,9 +55,11 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 // leaveTime is granted for leaving, after the session has ended.
 const leaveTime = 3 * time.Second
 
-// leave gives the member's partitions back. While the group rebalances, closing it is not enough: kafka-go first waits for the other members to join, and forgets to
-// leave if the rebalance starts over, so that they would wait for it until a timeout. The coordinator is therefore told here, too. A broker that does not answer a
-// join keeps Close waiting: then the group finds out by itself.
+// leave gives the member's partitions back. While the group rebalances, closing it is not enough:
+// kafka-go first waits for the other members to join, and forgets to leave if the rebalance starts
+// over, so that they would wait for it until a timeout. The coordinator is therefore told here,
+// too. A broker that does not answer a join keeps Close waiting: then the group finds out by
+// itself.
 func (i *Ingest) leave(group *kafkago.ConsumerGroup, member string) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
@@ -70,7 +76,8 @@ func (i *Ingest) leave(group *kafkago.ConsumerGroup, member string) {
 	select {
 	case <-closed:
 	case <-ctx.Done():
-		i.log.Warn("the group was not left in time; its other members wait for the session timeout", "group", i.cfg.Group)
+		i.log.Warn("the group was not left in time; its other members wait for the session timeout",
+			"group", i.cfg.Group)
 	}
 }
 
@@ -91,8 +98,10 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafkago.Generation,
 	}
 	s := &session{
 		cfg: i.cfg, log: i.log, metrics: i.metrics, report: i.report(), cluster: i.cluster,
-		committer: kafka.Committer{Cluster: i.cluster, Group: i.cfg.Group, Member: generation.MemberID, Generation: generation.ID},
-		known:     known, assignment: kafka.NewAssignment(partitions, known, i.passOver, i.report()),
+		committer: kafka.Committer{
+			Cluster: i.cluster, Group: i.cfg.Group, Member: generation.MemberID, Generation: generation.ID,
+		},
+		known: known, assignment: kafka.NewAssignment(partitions, known, i.passOver, i.report()),
 		clock: i.clock, progress: i.progress, erasures: i.erasures, storer: i.storer, publisher: i.publisher,
 		responses: make(chan *kafka.Response), full: make(chan *batch), free: make(chan *batch, 2),
 	}
@@ -104,7 +113,8 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafkago.Generation,
 	return s.run(ctx)
 }
 
-// resume finds where to go on: at the committed offset, else at the start of the log, as a new group does.
+// resume finds where to go on: at the committed offset, else at the start of the log, as a new
+// group does.
 func (i *Ingest) resume(
 	ctx context.Context, assignments map[string][]kafkago.PartitionAssignment, known *kafka.Layout,
 ) ([]*kafka.Partition, error) {
@@ -143,7 +153,8 @@ func (i *Ingest) resume(
 // isAnother says whether two ids are known and of different topics.
 func isAnother(a, b uuid.UUID) bool { return a != b && a != (uuid.UUID{}) && b != (uuid.UUID{}) }
 
-// startTries is how often brokers are asked where to go on before the topics are looked at again: one may be gone.
+// startTries is how often brokers are asked where to go on before the topics are looked at again:
+// one may be gone.
 const startTries = 5
 
 // askTopics repeats a question about topics.
@@ -164,9 +175,9 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 	}
 }
 
-// start gives the start of a partition's log, where it begins: none of it was committed, or what was
-// is of a topic of that name that is gone. What was stored of it before tells what is missing since
-// then (offsets expire, and go with a deleted topic): that is a gap.
+// start gives the start of a partition's log, where it begins: none of it was committed, or what
+// was is of a topic of that name that is gone. What was stored of it before tells what is missing
+// since then (offsets expire, and go with a deleted topic): that is a gap.
 func (i *Ingest) start(
 	ctx context.Context, s kafka.TopicPartition, before int64, remade bool, known *kafka.Layout,
 ) (first int64, err error) {

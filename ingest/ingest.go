@@ -56,16 +56,18 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"),
 	}
 	return &Ingest{
-		cfg: cfg, log: log, metrics: m, passOver: passOver, cluster: kafka.NewCluster(cfg.clusterConfig(clock.now)), engine: engine,
+		cfg: cfg, log: log, metrics: m, passOver: passOver,
+		cluster: kafka.NewCluster(cfg.clusterConfig(clock.now)), engine: engine,
 		clock: clock, progress: progress, erasures: erasures,
 		storer:    newStorer(engine, erasures, cfg.ErasuresEvery),
 		publisher: &publisher{conn: conn, progress: progress, clock: clock, topics: cfg.Topics, metrics: m, log: log},
 	}, nil
 }
 
-// Run reads, stores and commits until ctx ends; then it stores and commits the batch in hand, leaves the group and returns nil, within 15 s. Whatever may pass
-// is waited for. An error says what will not: that the schema is another one, that ClickHouse refuses a batch for good, that the secret is missing.
-// It may be called once.
+// Run reads, stores and commits until ctx ends; then it stores and commits the batch in hand,
+// leaves the group and returns nil, within 15 s. Whatever may pass is waited for. An error says
+// what will not: that the schema is another one, that ClickHouse refuses a batch for good, that the
+// secret is missing. It may be called once.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.engine.conn.Close()
 	defer i.cluster.Close()
@@ -89,7 +91,8 @@ func (i *Ingest) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready tells whether this member has its assignment (which may be empty, if there are more members than partitions) and reaches ClickHouse.
+// Ready tells whether this member has its assignment (which may be empty, if there are more members
+// than partitions) and reaches ClickHouse.
 func (i *Ingest) Ready(ctx context.Context) error {
 	if !i.assigned.Load() {
 		return errors.New("ingest has no assignment yet: it waits for the brokers, the topics or the other members of its group")
@@ -100,7 +103,8 @@ func (i *Ingest) Ready(ctx context.Context) error {
 	return nil
 }
 
-// prepare waits for ClickHouse, holds its schema against this binary's, and reads what earlier starts left.
+// prepare waits for ClickHouse, holds its schema against this binary's, and reads what earlier
+// starts left.
 func (i *Ingest) prepare(ctx context.Context) error {
 	conn := i.engine.conn
 	return i.engine.again(ctx, stepLog, func(ctx context.Context) error {

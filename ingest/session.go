@@ -23,10 +23,11 @@ const lookAheadEvery = 5 * time.Second
 
 // A session is the work on one assignment, for one generation of the group:
 //
-//	fetcher (per broker) ──answers──► decode ──full──► store
-//	       ▲────────home───────────────┘ ▲──────free───┘
+//	fetcher (per broker) ──responses──► decode ──full──► store
+//	       ▲───────────Release───────────┘ ▲──────free───┘
 //
-// Nothing in it is unbounded: two answers per broker, two batches. If ClickHouse is slow, no batch is free, the decoder waits, the fetchers wait.
+// Nothing in it is unbounded: two responses per broker, two batches. If ClickHouse is slow, no
+// batch is free, the decoder waits, the fetchers wait.
 type session struct {
 	cfg        Config
 	log        *slog.Logger
@@ -45,14 +46,15 @@ type session struct {
 	responses  chan *kafka.Response
 	full, free chan *batch
 	stop       context.CancelCauseFunc // ends the fetching, then all
-	taken      atomic.Int64            // when the decoder last took an answer, Unix seconds
+	taken      atomic.Int64            // when the decoder last took a response, Unix seconds
 	looked     time.Time               // when lookAhead last asked; lead's own
 	fetchers   sync.WaitGroup
 	running    map[int32]chan struct{} // a fetcher's end, by broker; lead's own
 }
 
-// run works until ctx ends, the topics change (errTopics) or the group moves on (errGeneration), or a batch cannot be stored at all. Then the batch in hand
-// still is stored and committed, if that takes no longer than StopTimeout.
+// run works until ctx ends, the topics change (errTopics) or the group moves on (errGeneration), or
+// a batch cannot be stored at all. Then the batch in hand still is stored and committed, if that
+// takes no longer than StopTimeout.
 func (s *session) run(ctx context.Context) error {
 	fetching, stop := context.WithCancelCause(ctx)
 	storing, abandon := context.WithCancel(context.WithoutCancel(ctx))
@@ -83,8 +85,8 @@ func (s *session) run(ctx context.Context) error {
 	return context.Cause(fetching)
 }
 
-// storeAll stores batches until there are no more, one after the other; between them it publishes the
-// watermark. It gives an error if a batch could not be stored.
+// storeAll stores batches until there are no more, one after the other; between them it publishes
+// the watermark. It gives an error if a batch could not be stored.
 func (s *session) storeAll(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.ProgressEvery)
 	defer tick.Stop()
@@ -109,7 +111,8 @@ func (s *session) storeAll(ctx context.Context) error {
 	}
 }
 
-// lead keeps a fetcher running for each broker that leads a partition, and ends the session when the topics change.
+// lead keeps a fetcher running for each broker that leads a partition, and ends the session when
+// the topics change.
 func (s *session) lead(ctx context.Context) {
 	s.running = map[int32]chan struct{}{}
 	for tick := time.NewTicker(kafka.LayoutEvery); ; {
@@ -150,14 +153,16 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 	s.fetchers.Go(func() {
 		defer close(end)
 		f := &kafka.Fetcher{
-			Cluster: s.cluster, Assignment: s.assignment, Broker: broker, Wait: s.cfg.FetchWait, Bytes: s.cfg.FetchBytes,
+			Cluster: s.cluster, Assignment: s.assignment, Broker: broker,
+			Wait: s.cfg.FetchWait, Bytes: s.cfg.FetchBytes,
 			Clock: s.clock.now, Responses: s.responses, TopicsChanged: func() { s.stop(errTopics) }, Report: s.report,
 		}
 		f.Run(ctx)
 	})
 }
 
-// lookAhead asks for the ends of the logs while the decoder is held up, since no answer tells them then: the lag must be seen to grow.
+// lookAhead asks for the ends of the logs while the decoder is held up, since no response tells
+// them then: the lag must be seen to grow.
 func (s *session) lookAhead(ctx context.Context) {
 	if time.Since(time.Unix(s.taken.Load(), 0)) < lookAheadEvery || time.Since(s.looked) < lookAheadEvery {
 		return

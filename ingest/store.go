@@ -30,8 +30,9 @@ func newStorer(engine *engine, erasures *erasures, erasuresEvery time.Duration) 
 	}
 }
 
-// store makes one batch durable, then commits it. A crash between two steps means redelivery, and each step may be repeated without changing anything.
-// It is the only place that writes events or commits offsets; the order of its steps is what makes exports exact (DESIGN.md §2).
+// store makes one batch durable, then commits it. A crash between two steps means redelivery, and
+// each step may be repeated without changing anything. It is the only place that writes events or
+// commits offsets; the order of its steps is what makes exports exact (DESIGN.md §2).
 func (s *storer) store(
 	ctx context.Context, b *batch, commit func(ctx context.Context, b *batch) error,
 ) (err error) {
@@ -103,7 +104,8 @@ func (s *storer) insertMarks(ctx context.Context, slices []rows.Slice) error {
 	return nil
 }
 
-// eraseAgain puts tombstones over what persons sent who were erased while the batch was under way, and has their rows removed.
+// eraseAgain puts tombstones over what persons sent who were erased while the batch was under way,
+// and has their rows removed.
 func (s *storer) eraseAgain(ctx context.Context, b *batch) error {
 	list, err := s.readErasures(ctx)
 	if err != nil {
@@ -140,7 +142,8 @@ func (b *batch) recount(t schema.Type) {
 	b.erased[t]++
 }
 
-// insertRejects writes the refused records, then takes out again those of persons whose erasure began before they were there.
+// insertRejects writes the refused records, then takes out again those of persons whose erasure
+// began before they were there.
 func (s *storer) insertRejects(ctx context.Context, b *batch) error {
 	if b.rejects.Len() == 0 {
 		return nil

@@ -33,7 +33,8 @@ const (
 	metadataTime = 2 * time.Second // how old kafka-go's own list of brokers may be
 )
 
-// A Cluster talks to the brokers about everything but membership, which is kafka-go's but for its end (leave).
+// A Cluster talks to the brokers about everything but membership, which is kafka-go's but for its
+// end (leave).
 type Cluster struct {
 	topics    []string
 	addr      []string
@@ -85,7 +86,9 @@ func (c *Cluster) Bounds(ctx context.Context, s TopicPartition) (first, end int6
 	defer cancel()
 	client := kafkago.Client{Addr: kafkago.TCP(c.addr...), Transport: c.transport}
 	res, err := client.ListOffsets(ctx, &kafkago.ListOffsetsRequest{
-		Topics: map[string][]kafkago.OffsetRequest{s.Topic: {kafkago.FirstOffsetOf(int(s.Partition)), kafkago.LastOffsetOf(int(s.Partition))}},
+		Topics: map[string][]kafkago.OffsetRequest{
+			s.Topic: {kafkago.FirstOffsetOf(int(s.Partition)), kafkago.LastOffsetOf(int(s.Partition))},
+		},
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("ask for the bounds of %s: %w", s, err)
@@ -104,7 +107,9 @@ func (c *Cluster) Bounds(ctx context.Context, s TopicPartition) (first, end int6
 // Leave takes a member out of its group. One that is not in it has left.
 func (c *Cluster) Leave(ctx context.Context, group, member string) error {
 	client := kafkago.Client{Addr: kafkago.TCP(c.addr...), Transport: c.transport}
-	res, err := client.LeaveGroup(ctx, &kafkago.LeaveGroupRequest{GroupID: group, Members: []kafkago.LeaveGroupRequestMember{{ID: member}}})
+	res, err := client.LeaveGroup(ctx, &kafkago.LeaveGroupRequest{
+		GroupID: group, Members: []kafkago.LeaveGroupRequestMember{{ID: member}},
+	})
 	if err != nil {
 		return err
 	}

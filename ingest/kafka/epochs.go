@@ -98,8 +98,9 @@ type epochEnd struct {
 // start, since what is read twice counts once. How many records the old log held beyond the
 // position nobody knows: at least one is counted.
 func (f *Fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
-	unknown := at.epoch < 0 || at.epoch > d.lastEpoch                               // it cannot say
-	remade := at.epoch < 0 && f.Assignment.known.TopicIDs[d.Topic] == (uuid.UUID{}) // brokers this old do not tell topics apart
+	unknown := at.epoch < 0 || at.epoch > d.lastEpoch                   // it cannot say
+	tellsApart := f.Assignment.known.TopicIDs[d.Topic] != (uuid.UUID{}) // an old broker cannot tell topics apart
+	remade := at.epoch < 0 && !tellsApart
 	if unknown && !remade || at.epoch == d.lastEpoch && at.end >= d.from {
 		f.Assignment.confirm(d)
 		return

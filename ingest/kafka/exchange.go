@@ -28,7 +28,7 @@ type directRequest struct {
 	broker int32
 }
 
-// A rawResponse is the answer to a rawRequest.
+// A rawResponse is the response to a rawRequest.
 type rawResponse struct{ kmsg.Response }
 
 func (a *rawResponse) ApiKey() protocol.ApiKey { return protocol.ApiKey(a.Key()) }
@@ -43,7 +43,7 @@ func (r *directRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error
 	return brokerOf(cluster, r.broker)
 }
 
-// RawExchange sends the request and reads the answer.
+// RawExchange sends the request and reads the response.
 func (r *rawRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	version := r.most
 	if r.least < r.most {
@@ -66,7 +66,7 @@ func (r *rawRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 
 var errOutOfStep = errors.New("the broker's answer is not to this request")
 
-// exchange sends one request and reads its answer.
+// exchange sends one request and reads its response.
 func exchange(rw io.ReadWriter, req kmsg.Request, version int16) (kmsg.Response, error) {
 	req.SetVersion(version)
 	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID("rollcall"))

@@ -13,15 +13,16 @@ import (
 	"rollcall/ingest/kafka/recordbatch"
 )
 
-// A Fetcher asks one broker for all partitions that it leads, again and again, as long as it leads any. Two answers are under way: one is decoded while the
-// next one is fetched; when the decoder is held up by ClickHouse, so is the fetcher.
+// A Fetcher asks one broker for all partitions that it leads, again and again, as long as it leads
+// any. Two responses are under way: one is decoded while the next one is fetched; when the decoder
+// is held up by ClickHouse, so is the fetcher.
 type Fetcher struct {
 	Cluster       *Cluster
 	Assignment    *Assignment
 	Broker        int32
 	Wait          time.Duration    // how long the broker may wait for the first byte
 	Bytes         int              // asked of the broker at once
-	Clock         func() time.Time // what answers are dated by
+	Clock         func() time.Time // what responses are dated by
 	Responses     chan<- *Response // where they go; each is brought home afterwards
 	TopicsChanged func()           // told when a topic is gone or was made anew; the group is to be joined anew
 	Report        Report
@@ -78,7 +79,10 @@ func (f *Fetcher) fetch(ctx context.Context, response *Response) error {
 		response.body, response.batches = nil, nil
 	}
 	f.request.clock = f.Clock
-	f.request.broker, f.request.wait, f.request.bytes, f.request.response = f.Broker, f.Wait, f.Bytes, response
+	f.request.broker = f.Broker
+	f.request.wait = f.Wait
+	f.request.bytes = f.Bytes
+	f.request.response = response
 	if _, err := f.Cluster.ask(ctx, f.request, f.Wait); err != nil {
 		f.request = &fetchRequest{} // the connection may still be working on the other one
 		return err
@@ -86,7 +90,8 @@ func (f *Fetcher) fetch(ctx context.Context, response *Response) error {
 	return response.parse(f.request.wants)
 }
 
-// judge keeps the parts of an answer that can be used, moves their partitions on, and deals with what is wrong with the others.
+// judge keeps the parts of a response that can be used, moves their partitions on, and deals with
+// what is wrong with the others.
 func (f *Fetcher) judge(ctx context.Context, response *Response) {
 	good := response.Fetched[:0]
 	response.batches = response.batches[:0]
@@ -101,7 +106,8 @@ func (f *Fetcher) judge(ctx context.Context, response *Response) {
 		if f.Assignment.advance(fetched) {
 			good = append(good, *fetched)
 		}
-		if broken != nil && !f.Assignment.passesOver(fetched.Partition, fetched.Set.Next, fetched.HighWatermark, broken) {
+		at, end := fetched.Set.Next, fetched.HighWatermark
+		if broken != nil && !f.Assignment.passesOver(fetched.Partition, at, end, broken) {
 			f.failed(fetched, broken)
 		}
 	}
@@ -149,8 +155,9 @@ func (f *Fetcher) remade(ctx context.Context, p *Partition) bool {
 	return true
 }
 
-// outOfRange goes on where the log is now, and says what is missing: either the log's start went past the position (retention was shorter than the outage), or
-// the log ends before it (the topic was made anew, or cut back).
+// outOfRange goes on where the log is now, and says what is missing: either the log's start went
+// past the position (retention was shorter than the outage), or the log ends before it (the topic
+// was made anew, or cut back).
 func (f *Fetcher) outOfRange(ctx context.Context, fetched *Fetched) error {
 	first, end, err := f.Cluster.Bounds(ctx, fetched.Partition.TopicPartition)
 	if err != nil {
@@ -161,7 +168,8 @@ func (f *Fetcher) outOfRange(ctx context.Context, fetched *Fetched) error {
 	case at < first:
 		f.Assignment.gap(fetched.Partition, Gap{at, first, first - at, GapDeleted})
 	case at > end:
-		f.Assignment.gap(fetched.Partition, Gap{at, first, max(1, f.Assignment.seenEnd(fetched.Partition)-at), GapRemade})
+		lost := max(1, f.Assignment.seenEnd(fetched.Partition)-at)
+		f.Assignment.gap(fetched.Partition, Gap{at, first, lost, GapRemade})
 	default:
 		return fmt.Errorf("%w, though the log has %d to %d", kafkago.OffsetOutOfRange, first, end)
 	}

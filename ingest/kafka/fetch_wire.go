@@ -14,7 +14,7 @@ import (
 	"rollcall/ingest/kafka/recordbatch"
 )
 
-// A fetch's answer is read by hand off kafka-go's connections: its own client copies every record
+// A fetch's response is read by hand off kafka-go's connections: its own client copies every record
 // twice, checks no CRC and hands out aborted transactions.
 const (
 	fetchVersion     = 11 // Kafka 2.3 and newer; the last one without tagged fields
@@ -52,7 +52,7 @@ func (r *fetchRequest) Required(versions map[protocol.ApiKey]int16) bool {
 	return true
 }
 
-// RawExchange writes the request and reads the answer into the answer's own memory.
+// RawExchange writes the request and reads the response into the response's own memory.
 func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if r.version != fetchVersion {
 		return nil, fmt.Errorf("the broker speaks fetch version %d; Kafka 2.3 or newer is needed", r.version)
@@ -102,16 +102,16 @@ type Response struct {
 	Asked   time.Time // just before the request left, by the fetcher's clock
 	body    []byte
 	Fetched []Fetched
-	batches []recordbatch.Batch // of all parts
+	batches []recordbatch.Batch // of all partitions
 	home    chan<- *Response
 }
 
-// Release gives the answer back to its fetcher, when nothing of it is needed any more.
+// Release gives the response back to its fetcher, when nothing of it is needed any more.
 func (response *Response) Release() { response.home <- response }
 
 func (*Response) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
-// A Fetched is one partition's share of an answer.
+// A Fetched is one partition's share of a response.
 type Fetched struct {
 	Partition     *Partition
 	Set           recordbatch.Set
@@ -122,7 +122,8 @@ type Fetched struct {
 	records       []byte // as they came
 }
 
-// parse fills the parts. Partitions that were not asked for are an error: the stream is out of step.
+// parse fills Fetched. Partitions that were not asked for are an error: the stream is out of
+// step.
 func (response *Response) parse(wants []want) error {
 	w := &wire{b: response.body}
 	response.Fetched = response.Fetched[:0]
@@ -142,8 +143,11 @@ func (response *Response) parse(wants []want) error {
 			if asked == nil {
 				return fmt.Errorf("a fetch answer for %s/%d, which was not asked for", topic, fetched.id)
 			}
-			fetched.Partition, fetched.LeaderEpoch = asked.Partition, asked.leaderEpoch
-			fetched.Set.Topic, fetched.Set.Partition, fetched.Set.From = asked.Topic, asked.TopicPartition.Partition, asked.from
+			fetched.Partition = asked.Partition
+			fetched.LeaderEpoch = asked.leaderEpoch
+			fetched.Set.Topic = asked.Topic
+			fetched.Set.Partition = fetched.id
+			fetched.Set.From = asked.from
 			response.Fetched = append(response.Fetched, fetched.Fetched)
 		}
 	}

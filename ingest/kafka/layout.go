@@ -25,7 +25,10 @@ type Layout struct {
 }
 
 func newLayout(asked time.Time) *Layout {
-	return &Layout{Asked: asked, Leaders: map[TopicPartition]int32{}, Epochs: map[TopicPartition]int32{}, TopicIDs: map[string]uuid.UUID{}}
+	return &Layout{
+		Asked: asked, Leaders: map[TopicPartition]int32{}, Epochs: map[TopicPartition]int32{},
+		TopicIDs: map[string]uuid.UUID{},
+	}
 }
 
 func (l *Layout) Topics(configured []string) (present []string) {
@@ -37,8 +40,8 @@ func (l *Layout) Topics(configured []string) (present []string) {
 	return present
 }
 
-// LayoutEvery is how often the brokers are asked who leads what, and how long one of several may take.
-// The watermark never passes the last answer.
+// LayoutEvery is how often the brokers are asked who leads what, and how long one of several may
+// take. The watermark never passes the last answer.
 const LayoutEvery = time.Second
 
 // Versions of Metadata that will do: 8 is Kafka 2.3, 10 has topic ids.

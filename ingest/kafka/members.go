@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrRebalancing says that a group's members are being assigned anew: nobody can say what they read.
+// ErrRebalancing says that a group's members are being assigned anew: nobody can say what they
+// read.
 var ErrRebalancing = errors.New("the group's members are rebalancing")
 
 // Readers are the hosts of a group's members that subscribe to a topic.

@@ -17,7 +17,7 @@ type Partition struct {
 
 	// What follows belongs to assignment.mu.
 	next        int64     // what to fetch next
-	jumps       int       // so many gaps were seen: next is not where an earlier answer ended
+	jumps       int       // so many gaps were seen: next is not where an earlier response ended
 	end         int64     // the highest end of the log that was seen
 	lastEpoch   int32     // of the leader that took the last record below next; −1: not known
 	leader      int32     // −1: none
@@ -32,12 +32,14 @@ type Partition struct {
 // (−1: not known).
 func NewPartition(s TopicPartition, offset int64, epoch int32) *Partition {
 	return &Partition{
-		TopicPartition: s, Decoded: Position{Offset: offset, Epoch: epoch}, next: offset, lastEpoch: epoch, leader: -1, leaderEpoch: -1,
+		TopicPartition: s, Decoded: Position{Offset: offset, Epoch: epoch},
+		next: offset, lastEpoch: epoch, leader: -1, leaderEpoch: -1,
 	}
 }
 
-// A Position is an offset, and the number of jumps before it: after a topic was made anew, an offset of the old one means nothing. With it goes the leader
-// Epoch of the last record below it (−1: not known).
+// A Position is an offset, and the number of jumps before it: after a topic was made anew, an
+// offset of the old one means nothing. With it goes the leader Epoch of the last record below it
+// (−1: not known).
 type Position struct {
 	Offset int64
 	Jumps  int
@@ -55,10 +57,14 @@ type Assignment struct {
 
 	mu         sync.Mutex
 	partitions []*Partition // by topic and number
-	turn       int          // brokers fill an answer in the order of the question, so it starts with another partition each time
+	turn       int          // so many questions were asked; each starts with another partition
 }
 
-func NewAssignment(partitions []*Partition, known *Layout, passOver map[TopicPartition][]int64, report Report) *Assignment {
+// NewAssignment takes over partitions, what there was when the group was joined, and the record batches
+// that operators named.
+func NewAssignment(
+	partitions []*Partition, known *Layout, passOver map[TopicPartition][]int64, report Report,
+) *Assignment {
 	slices.SortFunc(partitions, func(a, b *Partition) int {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
@@ -102,7 +108,8 @@ func (a *Assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 	return bySameTopic(to), leads
 }
 
-// bySameTopic brings the partitions of a topic together, the topics in the order of their first one.
+// bySameTopic brings the partitions of a topic together, the topics in the order of their first
+// one.
 func bySameTopic(wants []want) []want {
 	for i := 1; i < len(wants); i++ {
 		for j := i; j < len(wants); j++ {
@@ -115,7 +122,8 @@ func bySameTopic(wants []want) []want {
 	return wants
 }
 
-// advance moves a partition past a part, if it still is where the part begins; else the part is of no use.
+// advance moves a partition past what was fetched of it, if the partition still is where that begins;
+// else what was fetched is of no use.
 func (a *Assignment) advance(fetched *Fetched) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -149,7 +157,8 @@ func (a *Assignment) gap(p *Partition, g Gap) {
 	}
 }
 
-// jump goes on at an offset that does not follow on the last one. Nothing happens if the partition moved meanwhile.
+// jump goes on at an offset that does not follow on the last one. Nothing happens if the partition
+// moved meanwhile.
 func (a *Assignment) jump(p *Partition, from, to int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -186,7 +195,8 @@ func (a *Assignment) lose(p *Partition) {
 	p.lost = true
 }
 
-// Stands says whether a position may be committed: its topic is there, and is the one it was read from.
+// Stands says whether a position may be committed: its topic is there, and is the one it was read
+// from.
 func (a *Assignment) Stands(p *Partition, at Position) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 
 // Counters are what operators see of the partitions. The log names the reasons.
 type Counters interface {
-	Retried()                                    // a request failed, or its answer could not be used: it is repeated
+	Retried()                                    // a request failed, or its response could not be used: it is repeated
 	Missed(p TopicPartition, records int64)      // so many records will never be read
 	WaitsAtCorrupt(p TopicPartition, waits bool) // the partition waits at a record batch that cannot be read
 }

@@ -33,7 +33,7 @@ func TestUnreadIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// A position has the leader epoch of the last record batch below it, also when an answer without
+// A position has the leader epoch of the last record batch below it, also when a response without
 // records follows: a new leader is asked about that epoch.
 func TestPositionsKeepTheEpoch(t *testing.T) {
 	cutAt := func(from int64, wire []byte) recordbatch.Set {
@@ -50,7 +50,7 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
 		for _, fetched := range []Fetched{{Partition: p, Set: cutAt(5, records), HighWatermark: 6}, {Partition: p, Set: cutAt(6, nil), HighWatermark: 6}} {
 			if !a.advance(&fetched) || p.next != 6 || p.lastEpoch != want {
-				t.Fatalf("the part from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next, p.lastEpoch, want)
+				t.Fatalf("what was fetched from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next, p.lastEpoch, want)
 			}
 		}
 		p.next, p.lastEpoch = 9, want+1

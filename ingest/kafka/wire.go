@@ -7,7 +7,8 @@ import (
 
 var errCut = errors.New("the broker's answer ends too early")
 
-// A wire reads Kafka's big-endian fields off a buffer. After the end every field is zero and cut is set.
+// A wire reads Kafka's big-endian fields off a buffer. After the end every field is zero and cut is
+// set.
 type wire struct {
 	b   []byte
 	cut bool

@@ -25,8 +25,9 @@ const (
 	codecZstd
 )
 
-// MaxWindow is the largest zstd window that a stream is granted: what level 22 asks for, and the most that brokers themselves accept. What fits into the
-// limit needs no window of its own, so there any size is accepted (anyWindow).
+// MaxWindow is the largest zstd window that a stream is granted: what level 22 asks for, and the
+// most that brokers themselves accept. What fits into the limit needs no window of its own, so
+// there any size is accepted (anyWindow).
 const (
 	MaxWindow = 128 << 20
 	anyWindow = 1 << 41
@@ -46,7 +47,8 @@ type inflater struct {
 }
 
 func newInflater(limit int) *inflater {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(MaxWindow))
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(MaxWindow))
 	if err != nil {
 		panic(err) // the options are constants
 	}
@@ -87,11 +89,12 @@ func (f *inflater) zstdFrames(packed []byte) (err error) {
 	return err
 }
 
-// wideZstd inflates into the room that it is given and no further. The other decoder refuses windows that are larger than its limit.
+// wideZstd inflates into the room that it is given and no further. The other decoder refuses
+// windows that are larger than its limit.
 func (f *inflater) wideZstd() *zstd.Decoder {
 	if f.wide == nil {
-		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(anyWindow), zstd.WithDecoderMaxWindow(anyWindow),
-			zstd.WithDecodeAllCapLimit(true))
+		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+			zstd.WithDecoderMaxMemory(anyWindow), zstd.WithDecoderMaxWindow(anyWindow), zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
 			panic(err) // the options are constants
 		}
@@ -100,11 +103,13 @@ func (f *inflater) wideZstd() *zstd.Decoder {
 	return f.wide
 }
 
-// stream gives the uncompressed bytes piece by piece, after inflate has found them to be beyond the limit.
+// stream gives the uncompressed bytes piece by piece, after inflate has found them to be beyond the
+// limit.
 func (f *inflater) stream(c codec, packed []byte) (io.ReadCloser, error) {
 	switch c {
 	case codecZstd:
-		decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow))
+		decoder, err := zstd.NewReader(bytes.NewReader(packed),
+			zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow))
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +140,8 @@ func (f *inflater) readAll(r io.Reader) error {
 	}
 }
 
-// xerial is the framing that the Java client and kafka-go put around snappy blocks: this, two versions, then blocks, each with its length before it.
+// xerial is the framing that the Java client and kafka-go put around snappy blocks: this, two
+// versions, then blocks, each with its length before it.
 var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const xerialHead = 16

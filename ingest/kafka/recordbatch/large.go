@@ -87,7 +87,8 @@ func (r *Reader) cutStream(in *bufio.Reader) error {
 // takeApart reads a record of size bytes that is not held whole into r.rec.
 func (r *Reader) takeApart(in io.Reader, size int64) error {
 	rest := &io.LimitedReader{R: in, N: size}
-	p := &pieces{in: rest, held: slices.Grow(r.held[:0], keptOfKey+schema.MaxValueBytes+keptOfHeader+lateName+lateValue)}
+	most := keptOfKey + schema.MaxValueBytes + keptOfHeader + lateName + lateValue
+	p := &pieces{in: rest, held: slices.Grow(r.held[:0], most)}
 	r.held = p.held
 	p.byte() // attributes
 	r.rec.Time = schema.Millis(p.varint())

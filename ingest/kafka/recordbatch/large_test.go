@@ -59,7 +59,8 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	}
 }
 
-// Of a value that is too large a reject has the beginning, and the size and hash of all of it, however it was read.
+// Of a value that is too large a reject has the beginning, and the size and hash of all of it,
+// however it was read.
 func TestWhatIsKeptOfALargeValue(t *testing.T) {
 	value := make([]byte, maxWhole+12345)
 	for i := range value {

@@ -8,8 +8,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// The frame around lz4 blocks: magic, flags, block size, [content size], [dictionary], header checksum; blocks, each with its length before it; an empty one;
-// [content checksum].
+// The frame around lz4 blocks: magic, flags, block size, [content size], [dictionary], header
+// checksum; blocks, each with its length before it; an empty one; [content checksum].
 const (
 	lz4Magic         = 0x184d2204
 	lz4Version       = 1 << 6
@@ -25,8 +25,9 @@ const (
 
 var errLZ4 = errors.New("malformed lz4 frame")
 
-// lz4Frame inflates into f.out. It does in place what the library's Reader does through buffers of its own, which it makes anew for each frame: producers send a
-// batch every few milliseconds, often of a few records. Its checksums are not looked at: that of the record batch covers them.
+// lz4Frame inflates into f.out. It does in place what the library's Reader does through buffers of
+// its own, which it makes anew for each frame: producers send a batch every few milliseconds, often
+// of a few records. Its checksums are not looked at: that of the record batch covers them.
 func (f *inflater) lz4Frame(packed []byte) error {
 	if len(packed) < 7 || binary.LittleEndian.Uint32(packed) != lz4Magic {
 		return errLZ4
@@ -69,7 +70,8 @@ func (f *inflater) lz4Frame(packed []byte) error {
 	}
 }
 
-// lz4Block appends one block, of at most so many bytes inflated; one that is not independent looks back at what came before it.
+// lz4Block appends one block, of at most so many bytes inflated; one that is not independent looks
+// back at what came before it.
 func (f *inflater) lz4Block(block []byte, plain, independent bool, most int) error {
 	if plain {
 		f.out = append(f.out, block...)

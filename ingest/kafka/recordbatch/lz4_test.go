@@ -70,8 +70,9 @@ func TestLZ4LinkedBlocks(t *testing.T) {
 	}
 }
 
-// Whatever frame the library's Reader accepts, its bytes are the same here; it refuses more, since it looks at checksums. (It also takes nothing, and frames to be
-// skipped; no Kafka client sends those.)
+// Whatever frame the library's Reader accepts, its bytes are the same here; it refuses more, since
+// it looks at checksums. (It also takes nothing, and frames to be skipped; no Kafka client sends
+// those.)
 func FuzzLZ4Frame(f *testing.F) {
 	for _, content := range contents()[:3] {
 		f.Add(lz4Frame(f, content))
@@ -92,7 +93,8 @@ func FuzzLZ4Frame(f *testing.F) {
 	})
 }
 
-// BenchmarkInflateLZ4 goes through record batches of different sizes: what a producer sends depends on how long it lingers.
+// BenchmarkInflateLZ4 goes through record batches of different sizes: what a producer sends depends
+// on how long it lingers.
 func BenchmarkInflateLZ4(b *testing.B) {
 	f := newInflater(64 << 20)
 	for _, records := range []int{5, 50, 500} {

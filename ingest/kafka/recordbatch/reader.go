@@ -14,10 +14,12 @@ var errRecord = errors.New("malformed record")
 // A visit is told of each committed record, in order. The record's bytes hold until it returns.
 type visit func(rec *schema.Record) error
 
-// maxWhole is how large a record may be, with key and headers, that is visited as it came. A larger one is taken apart, see large.go.
+// maxWhole is how large a record may be, with key and headers, that is visited as it came. A larger
+// one is taken apart, see large.go.
 const maxWhole = 4 << 20
 
-// A Reader walks the record sets of partitions. Its memory is used again; it is not safe for concurrent use.
+// A Reader walks the record sets of partitions. Its memory is used again; it is not safe for
+// concurrent use.
 type Reader struct {
 	inflater *inflater
 	Stopped  <-chan struct{} // when it is closed, nothing more is inflated: a few KiB may hold gigabytes
@@ -32,8 +34,9 @@ func NewReader(inflateBytes int) *Reader {
 }
 
 // Read visits every committed record of a set at or above the offset that was asked for, batch by
-// batch, and calls done with the offset after each batch. Records of aborted transactions and control
-// records are left out: they are not events. On errCorrupt all before that batch has been visited.
+// batch, and calls done with the offset after each batch. Records of aborted transactions and
+// control records are left out: they are not events. On errCorrupt all before that batch has been
+// visited.
 func (r *Reader) Read(s *Set, visit visit, done func(next int64) error) error {
 	clear(r.aborted)
 	r.rec.Topic, r.rec.Partition = s.Topic, s.Partition
@@ -61,7 +64,8 @@ func (r *Reader) Read(s *Set, visit visit, done func(next int64) error) error {
 	return nil
 }
 
-// abort moves the transactions that start at or before last into the set of aborted ones. They come sorted by their first offset.
+// abort moves the transactions that start at or before last into the set of aborted ones. They come
+// sorted by their first offset.
 func (r *Reader) abort(waiting []Aborted, last int64) []Aborted {
 	for len(waiting) > 0 && waiting[0].First <= last {
 		r.aborted[waiting[0].Producer] = true
@@ -118,8 +122,9 @@ func (r *Reader) batch(b Batch, from int64, visit visit) error {
 	return nil
 }
 
-// place turns the record's offset and time, which are told as differences, into its own. Offsets only grow: that is why the offset after a record may be
-// committed before the rest of its batch was read.
+// place turns the record's offset and time, which are told as differences, into its own. Offsets
+// only grow: that is why the offset after a record may be committed before the rest of its batch
+// was read.
 func (r *Reader) place(b Batch) error {
 	r.rec.Offset += b.base()
 	r.rec.Time += schema.Millis(b.baseTime())
@@ -133,7 +138,8 @@ func (r *Reader) place(b Batch) error {
 	return nil
 }
 
-// cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are still differences.
+// cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are
+// still differences.
 func (r *Reader) cut(b []byte) (rest []byte, err error) {
 	size, n := binary.Varint(b)
 	if n <= 0 || size < 1 || size > int64(len(b)-n) {

@@ -176,7 +176,8 @@ func TestCorruptBatches(t *testing.T) {
 	}
 }
 
-// A batch that inflates beyond the limit is read as a stream; a record that is too large is cut, sized and hashed, however it came.
+// A batch that inflates beyond the limit is read as a stream; a record that is too large is cut,
+// sized and hashed, however it came.
 func TestLargeBatches(t *testing.T) {
 	big, huge := strings.Repeat("x", 600<<10), strings.Repeat("y", 5<<20)
 	for codec := compress.None; codec <= compress.Zstd; codec++ {

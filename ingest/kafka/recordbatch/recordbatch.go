@@ -54,8 +54,8 @@ func (b Batch) control() bool         { return b.attributes()&(1<<5) != 0 }
 func (b Batch) next() int64           { return b.last() + 1 }
 func (b Batch) isBefore(o int64) bool { return b.last() < o }
 
-// cutBatch takes the first batch off a record set; its checksum is not looked at. ok is false at the
-// set's end, or where the answer's size limit cut the last batch off: it comes again.
+// cutBatch takes the first batch off a record set; its checksum is not looked at. ok is false at
+// the set's end, or where the response's size limit cut the last batch off: it comes again.
 func cutBatch(set []byte) (b Batch, rest []byte, ok bool, err error) {
 	if len(set) < 17 {
 		return b, nil, false, nil
@@ -85,8 +85,8 @@ func (b Batch) check() error {
 	return nil
 }
 
-// A Set is what an answer has of a partition: whole record batches, which are views into the
-// answer.
+// A Set is what a response has of a partition: whole record batches, which are views into the
+// response.
 type Set struct {
 	Topic     string
 	Partition int32

@@ -114,7 +114,8 @@ func RawRecord(offset int, key, value []byte, headers ...schema.Header) []byte {
 	return append(binary.AppendVarint(nil, int64(len(one))), one...)
 }
 
-// Usage is n message events as a busy day brings them: 40 orgs, thousands of users, a few models; about 350 bytes each.
+// Usage is n message events as a busy day brings them: 40 orgs, thousands of users, a few models;
+// about 350 bytes each.
 func Usage(n int, now time.Time) []Record {
 	random := rand.New(rand.NewPCG(1, 2))
 	records := make([]Record, n)
