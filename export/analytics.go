@@ -151,22 +151,6 @@ func previousPeriod(p query.Period, name string, now time.Time) (query.Period, b
 	}, true
 }
 
-// byPlan makes a plan for the span and reads by it; if it no longer held, again by another.
-func (e *Export) byPlan(ctx context.Context, span tables.Span, read func(tables.Plan) error) error {
-	for attempt := 1; ; attempt++ {
-		plan, err := tables.ReadPlan(ctx, e.conn, span, e.cfg.Now())
-		if err != nil {
-			return err
-		}
-		if err = read(plan); !stale(err) || attempt >= maxPlans {
-			return err
-		}
-		if tables.Stale(err) { // as in answer
-			span = span.Counting()
-		}
-	}
-}
-
 func (e *Export) totals(ctx context.Context, request query.Request) (t query.Totals, err error) {
 	err = e.byPlan(ctx, request.Period.Span(request.Org), func(plan tables.Plan) error {
 		statement := query.AddUp(request, plan)

@@ -30,9 +30,6 @@ var contentTypes = map[query.Format]string{
 	query.Parquet: "application/vnd.apache.parquet",
 }
 
-// maxPlans is how often a request is planned before only what exactness needs is insisted on: that the plan holds, not that the log stands still for the ETag.
-const maxPlans = 3
-
 // answer gives the job's rows: plan, guarded statement, and again if the plan no longer held. Nothing is sent before the engine's first bytes are there, which it
 // sends only when the guards have passed, and the audit's start is written, which goes on beside.
 func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j job) error {
@@ -46,45 +43,35 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	if err != nil {
 		return err
 	}
-	stalePlan := false
-	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, stalePlan, attempt > maxPlans || j.frame != nil)
-		if err != nil {
-			return err
-		}
-		notModified := p.tag != "" && noneMatch(r, p.tag)
-		if notModified || r.Method == http.MethodHead {
-			if err := audited.Wait(); err != nil {
-				return err
-			}
-			j.header(w.Header(), p.tag, through)
-			if !notModified { // the copy at hand keeps the encoding that it came in
-				j.encode(w.Header(), r)
-			}
-			w.WriteHeader(statusWithoutRows(notModified))
+	var p planned
+	var began *begun // nil: the answer has no rows
+	err = e.byJobsPlan(ctx, &j, j.frame == nil, func(made planned) (err error) {
+		p = made
+		if r.Method == http.MethodHead || p.held(r) {
 			return nil
 		}
-		began, err := e.begin(ctx, j.request, p.plan)
-		switch {
-		case err == nil:
-			if err := audited.Wait(); err != nil {
-				began.close()
-				return err
-			}
-			x.firstByte = e.cfg.Now()
-			j.header(w.Header(), p.tag, through)
-			j.encode(w.Header(), r)
-			return e.stream(w, r, x, j, began, cancel)
-		case !stale(err):
-			return err
-		case attempt > maxPlans:
-			return &failure{
-				status: http.StatusServiceUnavailable, retryAfter: time.Second, err: err,
-				detail: "This workspace's data is being reorganised at the moment; try again in a second.",
-			}
-		}
-		stalePlan = stalePlan || tables.Stale(err)
+		began, err = e.begin(ctx, j.request, p.plan)
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	if err := audited.Wait(); err != nil {
+		if began != nil {
+			began.close()
+		}
+		return err
+	}
+	j.header(w.Header(), p.tag, through)
+	if !p.held(r) { // the copy that the client holds keeps the encoding that it came in
+		j.encode(w.Header(), r)
+	}
+	if began == nil {
+		w.WriteHeader(statusWithoutRows(p.held(r)))
+		return nil
+	}
+	x.firstByte = e.cfg.Now()
+	return e.stream(w, r, x, j, began, cancel)
 }
 
 func statusWithoutRows(notModified bool) int {
@@ -100,17 +87,15 @@ type planned struct {
 	tag  string
 }
 
-// plan reads the workspace's state and makes the plan; the job's request gets the settings. With anyVersion, the answer has no tag.
-// After rows were missing (stalePlan), the next plan counts them: they may have gone for good.
-func (e *Export) plan(ctx context.Context, j *job, stalePlan, anyVersion bool) (_ planned, err error) {
+// held tells whether the client holds a copy of this answer already.
+func (p planned) held(r *http.Request) bool { return p.tag != "" && noneMatch(r, p.tag) }
+
+// plan reads the workspace's state and makes the plan of the span; the job's request gets the settings. With anyVersion, the answer has no tag.
+func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
 	var space workspace
 	var plan tables.Plan
-	span := j.request.Period.Span(j.request.Org)
-	if stalePlan {
-		span = span.Counting()
-	}
 	reads, readCtx := stepsUntil(ctx)
 	reads.Go(func() (err error) {
 		space, err = e.readWorkspace(readCtx, j.request.Org, j.request.AsOf)
@@ -144,9 +129,6 @@ func (e *Export) pseudonymKey(org string) (key [32]byte) {
 	mac.Write([]byte(org))
 	return [32]byte(mac.Sum(nil))
 }
-
-// stale errors are worth another plan.
-func stale(err error) bool { return tables.Stale(err) || tables.StaleVersion(err) }
 
 // A begun statement has passed its guards: head are the first bytes of its rows.
 type begun struct {
@@ -216,7 +198,6 @@ func (j job) header(h http.Header, tag string, through time.Time) {
 	} else {
 		h.Set("Content-Disposition", attachment(j.fileName()))
 	}
-	h.Del("ETag") // of an attempt before
 	if tag != "" {
 		h.Set("ETag", tag)
 	}

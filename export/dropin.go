@@ -15,7 +15,6 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"rollcall/export/query"
-	"rollcall/schema/tables"
 )
 
 // The drop-in surface answers as existing clients of a usage-export API expect: POST /export/{type}[/csv|/json], also
@@ -189,20 +188,12 @@ func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 
 // count gives the number of rows that the export has at this moment.
 func (e *Export) count(ctx context.Context, j job) (rows uint64, err error) {
-	stalePlan := false
-	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, &j, stalePlan, true)
-		if err != nil {
-			return 0, err
-		}
+	err = e.byJobsPlan(ctx, &j, false, func(p planned) error {
 		statement, err := query.Count(j.request, p.plan)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		err = e.conn.QueryRow(statement.Context(ctx), statement.SQL).Scan(&rows)
-		if err == nil || !stale(err) || attempt > maxPlans {
-			return rows, err
-		}
-		stalePlan = stalePlan || tables.Stale(err)
-	}
+		return e.conn.QueryRow(statement.Context(ctx), statement.SQL).Scan(&rows)
+	})
+	return rows, err
 }

@@ -14,7 +14,6 @@ import (
 
 	"rollcall/export/query"
 	"rollcall/export/web"
-	"rollcall/schema/tables"
 )
 
 // page mounts the analytics page and what only it calls: nothing here is a promise to clients.
@@ -72,27 +71,20 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 
 // firstRows gives the header and the rows of a limited job, and fills in its settings.
 func (e *Export) firstRows(ctx context.Context, j *job) ([][]string, error) {
-	stalePlan := false
-	for attempt := 1; ; attempt++ {
-		p, err := e.plan(ctx, j, stalePlan, true)
-		if err != nil {
-			return nil, err
-		}
-		b, err := e.begin(ctx, j.request, p.plan)
-		if stale(err) && attempt < maxPlans {
-			stalePlan = stalePlan || tables.Stale(err)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		defer b.close()
-		records, err := csv.NewReader(io.MultiReader(bytes.NewReader(b.buf[:b.n]), b.rows)).ReadAll()
-		if err != nil || len(records) == 0 {
-			return nil, fmt.Errorf("read the first rows: %w", err)
-		}
-		return records, nil
+	var began *begun
+	err := e.byJobsPlan(ctx, j, false, func(p planned) (err error) {
+		began, err = e.begin(ctx, j.request, p.plan)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	defer began.close()
+	records, err := csv.NewReader(io.MultiReader(bytes.NewReader(began.buf[:began.n]), began.rows)).ReadAll()
+	if err != nil || len(records) == 0 {
+		return nil, fmt.Errorf("read the first rows: %w", err)
+	}
+	return records, nil
 }
 
 const historyRows = 20

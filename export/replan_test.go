@@ -1,0 +1,82 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// movingLog is a connection to a database that fails the first statements which carry a guard, as it
+// does when rows went between a plan and the statement that follows it.
+type movingLog struct {
+	driver.Conn
+	left *atomic.Int64 // statements that are still to fail
+}
+
+var errMoved = errors.New("code: 395, message: rollcall: stale plan: while executing 'FUNCTION throwIf'")
+
+func (c movingLog) moved(query string) bool {
+	return strings.Contains(query, "rollcall: stale") && c.left.Add(-1) >= 0
+}
+
+func (c movingLog) Select(ctx context.Context, dest any, query string, args ...any) error {
+	if c.moved(query) {
+		return errMoved
+	}
+	return c.Conn.Select(ctx, dest, query, args...)
+}
+
+func (c movingLog) QueryRow(ctx context.Context, query string, args ...any) driver.Row {
+	if c.moved(query) {
+		return movedRow{}
+	}
+	return c.Conn.QueryRow(ctx, query, args...)
+}
+
+func (c movingLog) QueryFormat(ctx context.Context, format, query string, args ...any) (io.ReadCloser, error) {
+	if c.moved(query) {
+		return nil, errMoved
+	}
+	return c.Conn.QueryFormat(ctx, format, query, args...)
+}
+
+type movedRow struct{}
+
+func (movedRow) Err() error           { return errMoved }
+func (movedRow) Scan(...any) error    { return errMoved }
+func (movedRow) ScanStruct(any) error { return errMoved }
+
+// Every request that follows a plan is planned again while its plan does not hold. If none holds, the
+// client is told to come again: that is no failure of the service.
+func TestEveryRequestIsPlannedAgain(t *testing.T) {
+	f := newFixture(t)
+	f.event("acme", yesterday(), nil)
+	f.generation("acme", 1, "ada") // whose rows every plan counts on
+	_, key := f.key("acme")
+	plain := f.service.conn
+	for _, c := range []struct{ method, path, body string }{
+		{http.MethodGet, "/v1/exports", ""},
+		{http.MethodGet, "/v1/exports/users?" + lastDays(), ""},
+		{http.MethodGet, "/app/summary?" + lastDays(), ""},
+		{http.MethodGet, "/app/preview/users?" + lastDays(), ""},
+		{http.MethodPost, "/export/users", dropIn()},
+		{http.MethodPost, "/export/users/json", dropIn()},
+	} {
+		for fail, want := range map[int64]int{maxPlans: 200, 1 << 20: 503} {
+			left := new(atomic.Int64)
+			left.Store(fail)
+			f.service.conn = movingLog{plain, left}
+			a := f.do(c.method, c.path, key, c.body)
+			if a.StatusCode != want || want == 503 && a.Header.Get("Retry-After") != "1" {
+				t.Errorf("%s %s, %d stale plans: status %d, want %d; Retry-After %q: %s",
+					c.method, c.path, fail, a.StatusCode, want, a.Header.Get("Retry-After"), a.body)
+			}
+		}
+	}
+}
