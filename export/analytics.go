@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollcall/export/query"
+	"rollcall/export/steps"
 	"rollcall/schema"
 	"rollcall/schema/tables"
 )
@@ -92,7 +93,7 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 		PseudonymKey: e.pseudonymKey(x.who.Org), SpillBytes: e.cfg.SpillBytes, AnyVersion: true,
 	}
 	var current, before query.Totals
-	all, ctx := stepsUntil(ctx)
+	all, ctx := steps.Until(ctx)
 	all.Go(func() (err error) { current, err = e.totals(ctx, request); return err })
 	all.Go(func() (err error) { o.Days, err = e.messagesPerDay(ctx, request); return err })
 	all.Go(func() (err error) { o.Top, err = e.tops(ctx, request); return err })
@@ -170,7 +171,7 @@ func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]
 	}
 	lists := make([][]ranked, len(types))
 	err := e.byPlan(ctx, request.Period.Span(request.Org), func(plan tables.Plan) error {
-		all, ctx := stepsUntil(ctx)
+		all, ctx := steps.Until(ctx)
 		for i, t := range types {
 			request := request
 			request.Type = t

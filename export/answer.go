@@ -13,6 +13,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"rollcall/export/query"
+	"rollcall/export/steps"
 	"rollcall/schema/tables"
 )
 
@@ -36,7 +37,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	x.take(j)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel() // of the query, whatever ends this
-	start, audited := x.auditRow(), allSteps()
+	start, audited := x.auditRow(), steps.All()
 	audited.Go(func() error { return e.audit.start(r.Context(), start) })
 	defer audited.Wait()                   // whatever fails beside it
 	through, err := e.completeThrough(ctx) // before the plan: what comes between the two is in neither, or in the rows alone
@@ -96,7 +97,7 @@ func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion 
 	defer endTrace(&err)
 	var space workspace
 	var plan tables.Plan
-	reads, readCtx := stepsUntil(ctx)
+	reads, readCtx := steps.Until(ctx)
 	reads.Go(func() (err error) {
 		space, err = e.readWorkspace(readCtx, j.request.Org, j.request.AsOf)
 		return err

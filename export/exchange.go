@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"rollcall/export/query"
+	"rollcall/export/steps"
 )
 
 // An exchange is one request for data and what has become of it: what the log line, the metrics and the audit row tell.
@@ -58,7 +59,7 @@ func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureW
 
 // admit lets the request pass, holding one of its workspace's slots, if its credential is valid and its limits are kept.
 func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (Principal, error), handle dataHandler) (err error) {
-	defer recovered(&err)
+	defer steps.Recovered(&err)
 	if !r.ProtoAtLeast(1, 1) {
 		return &failure{
 			status: http.StatusUpgradeRequired,

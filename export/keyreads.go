@@ -11,6 +11,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/export/steps"
 )
 
 const (
@@ -202,7 +204,7 @@ func (b *keyBatcher) run(batch *keyBatch) {
 	batch.read = time.Now()
 	defer func() { b.turn <- batch.read }()
 	defer close(batch.done)
-	defer recovered(&batch.err)
+	defer steps.Recovered(&batch.err)
 	ctx, cancel := context.WithTimeout(context.Background(), keyReadTimeout)
 	defer cancel()
 	batch.keys, batch.err = b.lookUp(ctx, slices.Collect(maps.Keys(batch.ids)))
