@@ -29,19 +29,17 @@ func principal(k Key, kind Kind) Principal {
 	return Principal{Org: k.Org, KeyID: k.ID, KeyName: k.Name, Kind: kind, Scopes: k.Scopes}
 }
 
-// An Authenticator reads one kind of credential. errNoCredential: the request carries none of this kind, so ask the next; ErrKey: it does, and it is not valid.
-type Authenticator interface {
-	Authenticate(r *http.Request) (Principal, error)
+// An authenticator reads one kind of credential. errNoCredential: the request carries none of this kind, so ask the next; ErrKey: it does, and it is not valid.
+type authenticator interface {
+	authenticate(r *http.Request) (Principal, error)
 }
 
 var errNoCredential = errors.New("no credential")
 
-// authenticate gives who asks, or the failure to answer with.
-func (e *Export) authenticate(r *http.Request) (Principal, error) { return authenticateBy(r, e.auth) }
-
-func authenticateBy(r *http.Request, auth []Authenticator) (Principal, error) {
+// authenticate asks for the credentials in turn; the first that the request carries decides.
+func authenticate(r *http.Request, auth ...authenticator) (Principal, error) {
 	for _, a := range auth {
-		p, err := a.Authenticate(r)
+		p, err := a.authenticate(r)
 		switch {
 		case errors.Is(err, errNoCredential):
 			continue
@@ -57,17 +55,13 @@ func authenticateBy(r *http.Request, auth []Authenticator) (Principal, error) {
 
 func checkScope(p Principal) error {
 	if !slices.Contains(p.Scopes, ScopeExport) {
-		return &failure{status: http.StatusForbidden, detail: "This API key may not export usage; use one with the scope " + ScopeExport + "."}
+		return &Refusal{
+			Status: http.StatusForbidden,
+			Detail: "This API key may not export usage; use one with the scope " + ScopeExport + ".",
+		}
 	}
 	return nil
 }
-
-// unauthorized is the same for a missing, malformed, unknown, wrong, revoked and expired key.
-func unauthorized() error {
-	return &failure{status: http.StatusUnauthorized, detail: invalidKey + ": send a valid one as `Authorization: Bearer rc_…`."}
-}
-
-const invalidKey = "Invalid or missing API key"
 
 // bearer reads `Authorization: Bearer <key>`.
 type bearer struct {
@@ -75,7 +69,7 @@ type bearer struct {
 	now  func() time.Time
 }
 
-func (b bearer) Authenticate(r *http.Request) (Principal, error) {
+func (b bearer) authenticate(r *http.Request) (Principal, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {
 		return Principal{}, errNoCredential
@@ -91,7 +85,7 @@ func (b bearer) Authenticate(r *http.Request) (Principal, error) {
 	return principal(key, ByKey), nil
 }
 
-// keyHolder gives the principal of a link or session that was made with a key, if the key is still valid.
+// holder gives the principal of a link or session that was made with a key, if the key is still valid.
 func (k *Keys) holder(ctx context.Context, id string, kind Kind, now time.Time) (Principal, error) {
 	key, err := k.Valid(ctx, id, now)
 	if err != nil {

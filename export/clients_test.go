@@ -278,7 +278,7 @@ func TestClientsThatGo(t *testing.T) {
 			}
 			request.Header.Set("Authorization", "Bearer "+key)
 			if method == http.MethodDelete {
-				request.Header.Set("Cookie", sessionCookie+"="+cookie.Value)
+				request.Header.Set("Cookie", SessionCookie+"="+cookie.Value)
 			}
 			if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
 				if response.StatusCode >= 500 {

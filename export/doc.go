@@ -24,6 +24,6 @@
 //
 // The rate limit, the cache of keys and all timeouts measure time within one process, by its monotonic clock.
 //
-// routes.go lists all routes; a request passes authenticate.go, limit.go, params.go or dropin.go, answer.go (statement), replan.go (plan, and again), stream.go, audit.go.
-// page.go, session.go and analytics.go are what the page in web/ calls: its session stands for a key, its figures are read as exports are, and equal their sums.
+// routes.go lists all routes; a request passes gate.go (who may: authenticate.go, session.go, grant.go, limit.go), params.go or dropin.go, answer.go (statement), replan.go (plan, and again), stream.go, audit.go.
+// page.go, signin.go and analytics.go are what the page in web/ calls: its session stands for a key, its figures are read as exports are, and equal their sums.
 package export

@@ -86,7 +86,7 @@ func (e *Export) dropInLink(w http.ResponseWriter, r *http.Request, x *exchange)
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, "application/json", http.StatusOK, dropInReply{true, dropInFile{
 		FilePath:    j.filePath(askedType(r)),
-		DownloadURL: e.publicURL(r) + e.links.sign(dropInPrefix(r), newLink(j, x.who.KeyID, x.started.Add(linkLife))),
+		DownloadURL: e.publicURL(r) + e.signLink(dropInPrefix(r), newLink(j, NewGrant(x.who, x.started))),
 		DataType:    dataType(r),
 		RecordCount: count,
 		DateRange:   dateRange{inZone(j.request.Period.First), inZone(j.request.Period.Last)},

@@ -69,10 +69,7 @@ func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth
 	if x.who, err = auth(r); err != nil {
 		return err
 	}
-	if wait, ok := e.rate.admit(x.who.KeyID, time.Now()); !ok {
-		return tooMany(e.cfg.RatePerMinute, wait)
-	}
-	release, err := e.slots.take(x.who.Org)
+	release, err := e.gate.Admit(x.who)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -16,14 +17,14 @@ const (
 	expiringAgain  = 5 * time.Second // where the database did not answer
 )
 
-// watchKeys shows how many workspaces are about to be without a key, until ctx is cancelled.
-func (e *Export) watchKeys(ctx context.Context) {
+// WatchExpiring shows how many workspaces are about to be without a key, until ctx is cancelled.
+func (k *Keys) WatchExpiring(ctx context.Context, now func() time.Time, log *slog.Logger, show func(workspaces uint64)) {
 	for ctx.Err() == nil {
 		wait := expiringEvery
-		if n, err := e.keys.expiring(ctx, e.cfg.Now()); err == nil {
-			e.metrics.expiring.Set(float64(n))
+		if n, err := k.expiring(ctx, now()); err == nil {
+			show(n)
 		} else if ctx.Err() == nil {
-			e.log.Warn("the keys' expiry was not read", "error", err)
+			log.Warn("the keys' expiry was not read", "error", err)
 			wait = expiringAgain
 		}
 		select {

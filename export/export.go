@@ -63,6 +63,13 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+func (c Config) gate() GateConfig {
+	return GateConfig{
+		Secret: c.Secret, PublicURL: c.PublicURL, Now: c.Now,
+		RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg,
+	}
+}
+
 // Export is the HTTP service.
 type Export struct {
 	cfg     Config
@@ -71,12 +78,8 @@ type Export struct {
 	metrics *metrics
 	tracer  trace.Tracer
 	keys    *Keys
-	auth    []Authenticator // of clients; session is for the page alone
-	session session
-	rate    *rateLimit
-	slots   *slots
+	gate    *Gate
 	audit   *audit
-	links   linkSigner
 
 	readiness   *readiness
 	bodyTimeout time.Duration // of a request's body
@@ -96,19 +99,16 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
+	keys := OpenKeys(conn)
 	e := &Export{
 		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg), tracer: cfg.Traces.Tracer("rollcall/export"),
-		keys:  OpenKeys(conn),
-		rate:  newRateLimit(cfg.RatePerMinute),
-		slots: newSlots(cfg.MaxConcurrentPerOrg),
+		keys:  keys,
+		gate:  NewGate(cfg.gate(), conn, keys),
 		audit: &audit{conn: conn, log: log},
-		links: newLinkSigner(cfg.Secret),
 
 		bodyTimeout: 10 * time.Second,
 	}
-	e.auth = []Authenticator{bearer{e.keys, cfg.Now}}
 	e.readiness = &readiness{check: e.Ready, log: log}
-	e.session = newSession(cfg, conn, e.keys)
 	return e, nil
 }
 
@@ -116,7 +116,9 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 // what is left.
 func (e *Export) Run(ctx context.Context) error {
 	var watch sync.WaitGroup
-	watch.Go(func() { e.watchKeys(ctx) })
+	watch.Go(func() {
+		e.keys.WatchExpiring(ctx, e.cfg.Now, e.log, func(n uint64) { e.metrics.expiring.Set(float64(n)) })
+	})
 	defer watch.Wait()
 	return e.audit.run(ctx)
 }

@@ -43,10 +43,13 @@ const statusClientGone = 499
 // failureOf is the one table from errors to answers.
 func failureOf(err error, requestID string) *failure {
 	var f *failure
+	var refused *Refusal
 	var bad *query.BadRequest
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.As(err, &refused):
+		return &failure{status: refused.Status, detail: refused.Detail, retryAfter: refused.RetryAfter}
 	case errors.As(err, &bad):
 		return &failure{status: http.StatusBadRequest, detail: bad.Message, param: bad.Param}
 	case errors.Is(err, query.ErrWorkflowsOff):
@@ -120,7 +123,7 @@ func writeDropInError(w http.ResponseWriter, f *failure, _ string) {
 	f.header(w.Header())
 	message := f.detail
 	if f.status == http.StatusUnauthorized {
-		message = invalidKey
+		message = InvalidKey
 	}
 	writeJSON(w, "application/json", f.status, struct {
 		Error   string `json:"error"`

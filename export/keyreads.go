@@ -185,9 +185,9 @@ func (b *keyBatcher) join(id string) (*keyBatch, error) {
 		go b.run(batch)
 	}
 	if len(batch.ids) >= b.limit {
-		return nil, &failure{
-			status: http.StatusTooManyRequests, retryAfter: time.Second,
-			detail: "The service gets more unknown API keys than it looks up at a time; try again in a second.",
+		return nil, &Refusal{
+			Status: http.StatusTooManyRequests, RetryAfter: time.Second,
+			Detail: "The service gets more unknown API keys than it looks up at a time; try again in a second.",
 		}
 	}
 	batch.ids[id] = struct{}{}

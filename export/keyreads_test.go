@@ -103,7 +103,7 @@ func TestUnknownKeysThatWaitAreBounded(t *testing.T) {
 		}
 	}
 	_, err = b.join("too many")
-	if f := failureOf(err, ""); f.status != 429 || f.retryAfter == 0 {
+	if refused := new(Refusal); !errors.As(err, &refused) || refused.Status != 429 || refused.RetryAfter == 0 {
 		t.Errorf("one id too many: %v", err)
 	}
 	close(hold)

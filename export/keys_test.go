@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
@@ -178,7 +179,11 @@ func TestTheMomentOfTheEnd(t *testing.T) {
 	sessions := newSessionSigner(secret)
 	value := sessions.sign(cookie{"key", ends, "session"})
 	links := newLinkSigner(secret)
-	address, err := url.Parse(links.sign("", newLink(job{}, "key", ends)))
+	text, err := json.Marshal(Grant{KeyID: "key", Expires: ends.Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := url.Parse(links.sign("/file", text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +194,7 @@ func TestTheMomentOfTheEnd(t *testing.T) {
 		if _, err := sessions.open(value, now); (err == nil) != want {
 			t.Errorf("at %v the session gives %v", now, err)
 		}
-		if _, err := links.open(address, now); (err == nil) != want {
+		if _, _, err := links.open(address, now); (err == nil) != want {
 			t.Errorf("at %v the link gives %v", now, err)
 		}
 	}

@@ -47,6 +47,14 @@ func (l *rateLimit) admit(keyID string, now time.Time) (wait time.Duration, ok b
 	return 0, true
 }
 
+// check is admit now; its error says how long to wait.
+func (l *rateLimit) check(keyID string) error {
+	if wait, ok := l.admit(keyID, time.Now()); !ok {
+		return tooMany(l.perMinute, wait)
+	}
+	return nil
+}
+
 // forget drops the keys that have been silent for a minute, when there are many.
 func (l *rateLimit) forget(now time.Time) {
 	if len(l.keys) < 1024 {
@@ -61,7 +69,10 @@ func (l *rateLimit) forget(now time.Time) {
 }
 
 func tooMany(perMinute int, wait time.Duration) error {
-	return &failure{status: http.StatusTooManyRequests, detail: fmt.Sprintf("This API key has made %d requests within a minute; wait as long as Retry-After says.", perMinute), retryAfter: wait}
+	return &Refusal{
+		Status: http.StatusTooManyRequests, RetryAfter: wait,
+		Detail: fmt.Sprintf("This API key has made %d requests within a minute; wait as long as Retry-After says.", perMinute),
+	}
 }
 
 // slots cap the exports of one workspace that run at the same time in this process.
@@ -79,9 +90,9 @@ func (s *slots) take(org string) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.busy[org] >= s.perOrg {
-		return nil, &failure{
-			status: http.StatusTooManyRequests, retryAfter: 5 * time.Second,
-			detail: "This workspace already has as many exports running as are allowed at a time; try again when one has ended.",
+		return nil, &Refusal{
+			Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second,
+			Detail: "This workspace already has as many exports running as are allowed at a time; try again when one has ended.",
 		}
 	}
 	s.busy[org]++

@@ -40,9 +40,9 @@ func TestLink(t *testing.T) {
 	if row := f.auditOf(org, "csv"); row.Credential != "link" || row.KeyID != id || strings.Contains(row.Request, "signature") {
 		t.Errorf("audit %+v", row)
 	}
-	ahead = linkLife - time.Second*30
+	ahead = LinkLife - time.Second*30
 	f.want(f.get(link, ""), 200)
-	ahead = linkLife + time.Second
+	ahead = LinkLife + time.Second
 	if a := f.want(f.get(link, ""), 403); !strings.Contains(a.body, "expired") {
 		t.Errorf("expired: %s", a.body)
 	}
@@ -110,9 +110,21 @@ func TestLinkOfAnotherSecret(t *testing.T) {
 	f := newFixture(t)
 	id, _ := f.key("acme")
 	j := job{}
-	j.request.Org, j.request.Type = "acme", "users"
-	forged := newLinkSigner([]byte("another secret of tests")).sign("", newLink(j, id, testNow().Add(time.Minute)))
+	j.request.Type = "users"
+	forged := f.linkOf("another secret of tests", newLink(j, Grant{Org: "acme", KeyID: id, Expires: testNow().Add(time.Minute).Unix()}))
+	f.want(f.get(f.linkOf("a secret for tests only", newLink(j, Grant{Org: "acme", KeyID: id})), ""), 403) // expired
 	f.want(f.get(forged, ""), 403)
+}
+
+// linkOf signs a link with a secret.
+func (f *fixture) linkOf(secret string, l link) string {
+	f.Helper()
+	text, err := json.Marshal(l)
+	if err != nil {
+		f.Fatal(err)
+	}
+	gate := NewGate(GateConfig{Secret: []byte(secret), Now: testNow}, f.conn, f.service.keys)
+	return gate.SignLink(l.path(), text)
 }
 
 // recorder is a ResponseWriter that keeps the status.

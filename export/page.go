@@ -22,9 +22,9 @@ func (e *Export) page(r chi.Router) {
 	r.Get("/app/*", web.Assets().ServeHTTP)
 	r.Post("/app/session", e.signIn)
 	r.Delete("/app/session", e.signOut)
-	r.Get("/app/summary", e.data(e.authenticatePage, writeProblem, e.summary))
-	r.Get("/app/preview/{type}", e.data(e.authenticatePage, writeProblem, e.preview))
-	r.Get("/app/history", e.data(e.authenticatePage, writeProblem, e.history))
+	r.Get("/app/summary", e.data(e.gate.ByKeyOrSession, writeProblem, e.summary))
+	r.Get("/app/preview/{type}", e.data(e.gate.ByKeyOrSession, writeProblem, e.preview))
+	r.Get("/app/history", e.data(e.gate.ByKeyOrSession, writeProblem, e.history))
 }
 
 const previewRows = 10

@@ -63,7 +63,7 @@ func TestNoSignatureIsKept(t *testing.T) {
 		}
 	}
 	f.do("POST", "/export/users?"+u.RawQuery, key, dropIn())
-	release, err := f.service.slots.take("acme")
+	release, err := f.service.gate.Admit(Principal{Org: "acme", KeyID: "another"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,9 @@ func TestNoSignatureIsKept(t *testing.T) {
 	f.want(f.get(link, ""), 200)
 	for f.get(link, "").StatusCode != 429 { // the rate
 	}
-	f.service.rate = newRateLimit(100)
+	cfg := f.service.cfg
+	cfg.RatePerMinute = 100
+	f.service.gate = NewGate(cfg.gate(), f.conn, f.service.keys) // which has counted none
 	f.want(f.get(link, ""), 200)
 	if err := f.conn.Exec(t.Context(), "RENAME TABLE events TO elsewhere"); err != nil {
 		t.Fatal(err)

@@ -17,16 +17,16 @@ func (e *Export) routes() http.Handler {
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 
-	r.Get("/v1/exports", e.data(e.authenticatePage, writeProblem, e.catalogue))
-	r.Get("/v1/exports/{type}", e.data(e.authenticatePage, writeProblem, e.download))
-	r.Head("/v1/exports/{type}", e.data(e.authenticatePage, writeProblem, e.download))
+	r.Get("/v1/exports", e.data(e.gate.ByKeyOrSession, writeProblem, e.catalogue))
+	r.Get("/v1/exports/{type}", e.data(e.gate.ByKeyOrSession, writeProblem, e.download))
+	r.Head("/v1/exports/{type}", e.data(e.gate.ByKeyOrSession, writeProblem, e.download))
 
 	for _, prefix := range []string{"", publicPrefix} {
-		r.Post(prefix+"/export/{type}", e.data(e.authenticate, writeDropInError, e.dropInLink))
-		r.Post(prefix+"/export/{type}/csv", e.data(e.authenticate, writeDropInError, e.dropInLink))
-		r.Post(prefix+"/export/{type}/json", e.data(e.authenticate, writeDropInError, e.dropInJSON))
-		r.Get(prefix+"/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
-		r.Head(prefix+"/export/files/*", e.data(e.authenticateLink, writeDropInError, e.followLink))
+		r.Post(prefix+"/export/{type}", e.data(e.gate.ByKey, writeDropInError, e.dropInLink))
+		r.Post(prefix+"/export/{type}/csv", e.data(e.gate.ByKey, writeDropInError, e.dropInLink))
+		r.Post(prefix+"/export/{type}/json", e.data(e.gate.ByKey, writeDropInError, e.dropInJSON))
+		r.Get(prefix+"/export/files/*", e.data(e.gate.ByLink, writeDropInError, e.followLink))
+		r.Head(prefix+"/export/files/*", e.data(e.gate.ByLink, writeDropInError, e.followLink))
 	}
 
 	r.Get("/openapi.yaml", serveOpenAPI)

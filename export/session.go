@@ -16,13 +16,13 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// The page exchanges a key for a session: a signed cookie that names the key, a random id and its own end. It lasts sessionLife, and no longer than its key. No
+// The page exchanges a key for a session: a signed cookie that names the key, a random id and its own end. It lasts SessionLife, and no longer than its key. No
 // script can read it, and no other site can use it. Nothing of it is stored until somebody signs out: then the table ended_sessions has its id, and whoever holds
 // a copy of the cookie is refused by every process from then on. So each request with a session asks that table, whatever else is in memory.
 
 const (
-	sessionLife   = 12 * time.Hour
-	sessionCookie = "rollcall_session"
+	SessionLife   = 12 * time.Hour
+	SessionCookie = "rollcall_session"
 )
 
 // A cookie is what a session's cookie says.
@@ -78,27 +78,32 @@ func newSessionID() string {
 	return base64.RawURLEncoding.EncodeToString(id)
 }
 
-// session authenticates the page's requests.
-type session struct {
+// sessions begin, authenticate and end the page's sessions.
+type sessions struct {
 	signer     sessionSigner
 	keys       *Keys
 	ended      *endedSessions
+	publicURL  *url.URL // nil: what the browser called
 	now        func() time.Time
 	sameOrigin *http.CrossOriginProtection
 }
 
-// newSession trusts the origin that browsers see, which a proxy may have replaced by its own.
-func newSession(cfg Config, conn driver.Conn, keys *Keys) session {
-	s := session{newSessionSigner(cfg.Secret), keys, newEndedSessions(conn), cfg.Now, http.NewCrossOriginProtection()}
+// newSessions trusts the origin that browsers see, which a proxy may have replaced by its own.
+func newSessions(cfg GateConfig, conn driver.Conn, keys *Keys) sessions {
+	s := sessions{
+		signer: newSessionSigner(cfg.Secret), keys: keys, ended: newEndedSessions(conn), now: cfg.Now,
+		sameOrigin: http.NewCrossOriginProtection(),
+	}
 	if u, err := url.Parse(cfg.PublicURL); err == nil && u.Host != "" {
+		s.publicURL = u
 		_ = s.sameOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host) // the configuration was checked
 	}
 	return s
 }
 
-// Authenticate reads the cookie of a request that the page itself made.
-func (s session) Authenticate(r *http.Request) (Principal, error) {
-	sent, err := r.Cookie(sessionCookie)
+// authenticate reads the cookie of a request that the page itself made.
+func (s sessions) authenticate(r *http.Request) (Principal, error) {
+	sent, err := r.Cookie(SessionCookie)
 	if err != nil {
 		return Principal{}, errNoCredential
 	}
@@ -119,109 +124,84 @@ func (s session) Authenticate(r *http.Request) (Principal, error) {
 	return s.keys.holder(r.Context(), c.keyID, BySession, now)
 }
 
-// checkOrigin refuses what another site's page sent, reading as well as writing: a cookie is not for it, whatever its browser thinks of SameSite.
-func (s session) checkOrigin(r *http.Request) error {
+// checkOrigin refuses what another site's page sent, reading as well as writing: a cookie is not for
+// it, whatever its browser thinks of SameSite.
+func (s sessions) checkOrigin(r *http.Request) error {
 	writing := *r
 	writing.Method = http.MethodPost // GET would pass unseen
 	if err := s.sameOrigin.Check(&writing); err != nil {
-		return &failure{status: http.StatusForbidden, detail: "Sessions only work from Rollcall's own page; other programs send a key as `Authorization: Bearer rc_…`."}
+		return &Refusal{
+			Status: http.StatusForbidden,
+			Detail: "Sessions only work from Rollcall's own page; other programs send a key as `Authorization: Bearer rc_…`.",
+		}
 	}
 	return nil
 }
 
-// authenticatePage takes a key or the page's session.
-func (e *Export) authenticatePage(r *http.Request) (Principal, error) {
-	return authenticateBy(r, append(e.auth[:len(e.auth):len(e.auth)], e.session))
-}
-
-// signIn exchanges a key for a session.
-func (e *Export) signIn(w http.ResponseWriter, r *http.Request) {
-	if err := e.exchangeKey(w, r); err != nil {
-		e.refuseSession(w, r, "sign-in", err)
-	}
-}
-
-// refuseSession answers a sign-in or sign-out that failed.
-func (e *Export) refuseSession(w http.ResponseWriter, r *http.Request, what string, err error) {
-	id := requestID(r).String()
-	f := failureFor(r, err, id)
-	if f.status >= 500 {
-		e.log.Error(what+" failed", "request_id", id, "status", f.status, "error", f.err)
-	} else {
-		e.log.Info(what+" refused", "request_id", id, "status", f.status)
-	}
-	writeProblem(w, f, id)
-}
-
-func (e *Export) exchangeKey(w http.ResponseWriter, r *http.Request) error {
-	if err := e.session.checkOrigin(r); err != nil {
-		return err
+// SignIn exchanges the key in the request's body for a session: its cookie. It counts as a request of
+// the key.
+func (g *Gate) SignIn(r *http.Request) (*http.Cookie, error) {
+	if err := g.sessions.checkOrigin(r); err != nil {
+		return nil, err
 	}
 	var body struct {
 		Key string `json:"key"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-		return &failure{status: http.StatusBadRequest, detail: `Send the key as JSON: {"key":"rc_…"}.`}
+		return nil, &Refusal{Status: http.StatusBadRequest, Detail: `Send the key as JSON: {"key":"rc_…"}.`}
 	}
-	now := e.cfg.Now()
-	key, err := e.keys.Verify(r.Context(), strings.TrimSpace(body.Key), now)
+	now := g.now()
+	key, err := g.keys.Verify(r.Context(), strings.TrimSpace(body.Key), now)
 	if errors.Is(err, ErrKey) {
-		return unauthorized()
+		return nil, unauthorized()
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkScope(principal(key, BySession)); err != nil {
-		return err
+		return nil, err
 	}
-	if wait, ok := e.rate.admit(key.ID, time.Now()); !ok {
-		return tooMany(e.cfg.RatePerMinute, wait)
+	if err := g.rate.check(key.ID); err != nil {
+		return nil, err
 	}
-	expires := now.Add(sessionLife)
+	expires := now.Add(SessionLife)
 	if key.ExpiresAt != nil && key.ExpiresAt.Before(expires) {
 		expires = *key.ExpiresAt
 	}
-	value := e.session.signer.sign(cookie{key.ID, expires, newSessionID()})
-	e.setCookie(w, r, value, int(expires.Sub(now).Seconds()))
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	value := g.sessions.signer.sign(cookie{key.ID, expires, newSessionID()})
+	return g.sessions.cookie(r, value, int(expires.Sub(now).Seconds())), nil
 }
 
-// signOut ends the session in the database, then makes the browser forget it. Only then it says that it is done; where it fails, the browser keeps the cookie, so
-// that it can be tried again. A request without a valid session has nothing to end.
-func (e *Export) signOut(w http.ResponseWriter, r *http.Request) {
-	if err := e.endSession(r); err != nil {
-		e.refuseSession(w, r, "sign-out", err)
-		return
+// SignOut ends the request's session in the database and gives the cookie that makes the browser
+// forget it. Where it fails there is none, so that the browser can try again. A request without a valid
+// session has nothing to end.
+func (g *Gate) SignOut(r *http.Request) (*http.Cookie, error) {
+	if err := g.sessions.checkOrigin(r); err != nil {
+		return nil, err
 	}
-	e.setCookie(w, r, "", -1)
-	w.WriteHeader(http.StatusNoContent)
-}
-
-func (e *Export) endSession(r *http.Request) error {
-	if err := e.session.checkOrigin(r); err != nil {
-		return err
-	}
-	for _, sent := range r.CookiesNamed(sessionCookie) {
-		c, err := e.session.signer.open(sent.Value, e.cfg.Now())
+	for _, sent := range r.CookiesNamed(SessionCookie) {
+		c, err := g.sessions.signer.open(sent.Value, g.now())
 		if err != nil {
 			continue
 		}
-		if err := e.session.ended.add(r.Context(), c); err != nil {
-			return err
+		if err := g.sessions.ended.add(r.Context(), c); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return g.sessions.cookie(r, "", -1), nil
 }
 
-// setCookie: Secure wherever the browser speaks TLS, be it with a proxy in front.
-func (e *Export) setCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
+// cookie is Secure wherever the browser speaks TLS, be it with a proxy in front.
+func (s sessions) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
 	path := "/"
-	if u, err := url.Parse(e.cfg.PublicURL); err == nil && u.Path != "" {
-		path = u.Path
+	secure := r.TLS != nil
+	if s.publicURL != nil {
+		secure = s.publicURL.Scheme == "https"
+		if s.publicURL.Path != "" {
+			path = s.publicURL.Path
+		}
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: sessionCookie, Value: value, Path: path, MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: strings.HasPrefix(e.publicURL(r), "https:") || r.Header.Get("X-Forwarded-Proto") == "https",
-	})
-	w.Header().Set("Cache-Control", "no-store")
+	return &http.Cookie{
+		Name: SessionCookie, Value: value, Path: path, MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: secure || r.Header.Get("X-Forwarded-Proto") == "https",
+	}
 }

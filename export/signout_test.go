@@ -14,7 +14,7 @@ func (f *fixture) signedIn(key string) []string {
 	f.Helper()
 	a, c := f.signIn(key)
 	f.want(a, 204)
-	return []string{"Cookie", sessionCookie + "=" + c.Value}
+	return []string{"Cookie", SessionCookie + "=" + c.Value}
 }
 
 func (f *fixture) signOut(with []string) answer {
@@ -50,7 +50,7 @@ func TestSignOutEndsTheSession(t *testing.T) {
 		t.Errorf("%d rows, %v", rows, err)
 	}
 	here.want(here.signOut(nil), 204) // no session: nothing to end
-	here.want(here.signOut([]string{"Cookie", sessionCookie + "=rubbish"}), 204)
+	here.want(here.signOut([]string{"Cookie", SessionCookie + "=rubbish"}), 204)
 	here.want(here.get("/app/history", "", here.signedIn(key)...), 200)
 }
 
@@ -77,10 +77,10 @@ func TestSignOutFails(t *testing.T) {
 			t.Errorf("%s: %d, cookies %v, %s", why, a.StatusCode, a.Cookies(), a.body)
 		}
 	}
-	conn := f.service.session.ended.conn
-	f.service.session.ended.conn = lossy{conn}
+	conn := f.service.gate.sessions.ended.conn
+	f.service.gate.sessions.ended.conn = lossy{conn}
 	refused("a row that is lost")
-	f.service.session.ended.conn = conn
+	f.service.gate.sessions.ended.conn = conn
 	if err := f.conn.Exec(t.Context(), "RENAME TABLE ended_sessions TO elsewhere"); err != nil {
 		t.Fatal(err)
 	}
@@ -103,10 +103,10 @@ func TestCookieOfAnOlderBinary(t *testing.T) {
 	id, _ := f.key("acme")
 	text := id + "." + fmt.Sprint(time.Now().Add(time.Hour).Unix())
 	for name, value := range map[string]string{
-		"of its form":       text + "." + f.service.session.signer.signature(text),
-		"of too many parts": text + ".a.b." + f.service.session.signer.signature(text+".a.b"),
+		"of its form":       text + "." + f.service.gate.sessions.signer.signature(text),
+		"of too many parts": text + ".a.b." + f.service.gate.sessions.signer.signature(text+".a.b"),
 	} {
-		if _, err := f.service.session.signer.open(value, time.Now()); !errors.Is(err, ErrKey) {
+		if _, err := f.service.gate.sessions.signer.open(value, time.Now()); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestCookieOfAnOlderBinary(t *testing.T) {
 func TestEndedSessionsAreKeptLongEnough(t *testing.T) {
 	f := newFixture(t)
 	for name, ends := range map[string]time.Duration{"just now": -time.Minute, "on a slow clock": -23 * time.Hour, "long ago": -25 * time.Hour} {
-		if err := f.service.session.ended.store(t.Context(), cookie{session: name, expires: time.Now().Add(ends)}); err != nil {
+		if err := f.service.gate.sessions.ended.store(t.Context(), cookie{session: name, expires: time.Now().Add(ends)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,7 +124,7 @@ func TestEndedSessionsAreKeptLongEnough(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{"just now": true, "on a slow clock": true, "long ago": false} {
-		if got, err := f.service.session.ended.has(t.Context(), name); err != nil || got != want {
+		if got, err := f.service.gate.sessions.ended.has(t.Context(), name); err != nil || got != want {
 			t.Errorf("%s: kept %t, %v", name, got, err)
 		}
 	}

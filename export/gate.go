@@ -1,0 +1,58 @@
+package export
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// GateConfig is what a Gate can be told; everything but PublicURL is required.
+type GateConfig struct {
+	Secret              []byte // signs links and sessions; the same in every process
+	PublicURL           string // where browsers reach the service; "" is the address that they called
+	RatePerMinute       int    // requests per key within any minute of this process
+	MaxConcurrentPerOrg int    // requests of one workspace that this process answers at a time
+	Now                 func() time.Time
+}
+
+// A Gate decides who may ask: who a request is by, and whether they are within their limits.
+type Gate struct {
+	keys     *Keys
+	bearer   bearer
+	sessions sessions
+	links    linkSigner
+	rate     *rateLimit
+	slots    *slots
+	now      func() time.Time
+}
+
+// NewGate is inert.
+func NewGate(cfg GateConfig, conn driver.Conn, keys *Keys) *Gate {
+	return &Gate{
+		keys:     keys,
+		bearer:   bearer{keys, cfg.Now},
+		sessions: newSessions(cfg, conn, keys),
+		links:    newLinkSigner(cfg.Secret),
+		rate:     newRateLimit(cfg.RatePerMinute),
+		slots:    newSlots(cfg.MaxConcurrentPerOrg),
+		now:      cfg.Now,
+	}
+}
+
+// ByKey tells who asks with a key. Its error is a *Refusal, or says that it could not be found out.
+func (g *Gate) ByKey(r *http.Request) (Principal, error) { return authenticate(r, g.bearer) }
+
+// ByKeyOrSession tells who asks with a key or as the page.
+func (g *Gate) ByKeyOrSession(r *http.Request) (Principal, error) {
+	return authenticate(r, g.bearer, g.sessions)
+}
+
+// Admit counts one request of the principal's key and takes one of its workspace's slots, which
+// release gives back. A request beyond a limit is a *Refusal.
+func (g *Gate) Admit(p Principal) (release func(), err error) {
+	if err := g.rate.check(p.KeyID); err != nil {
+		return nil, err
+	}
+	return g.slots.take(p.Org)
+}
