@@ -9,6 +9,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
+
+	"rollcall/export/access"
 )
 
 // The outcomes of a request for data, as the table export_audit tells them.
@@ -24,7 +26,7 @@ const (
 // An auditRow is one row of export_audit.
 type auditRow struct {
 	requestID uuid.UUID
-	who       Principal
+	who       access.Principal
 	dataType  string
 	format    string
 	start     string // YYYY-MM-DD, as shown; "" if the request was refused before it was read

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/export/access"
 )
 
 // rubbish is what clients put where a date, a name or a number belongs.
@@ -278,7 +280,7 @@ func TestClientsThatGo(t *testing.T) {
 			}
 			request.Header.Set("Authorization", "Bearer "+key)
 			if method == http.MethodDelete {
-				request.Header.Set("Cookie", SessionCookie+"="+cookie.Value)
+				request.Header.Set("Cookie", access.SessionCookie+"="+cookie.Value)
 			}
 			if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
 				if response.StatusCode >= 500 {

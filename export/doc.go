@@ -16,14 +16,13 @@
 //
 // Hosts' clocks may differ. What one process wrote by its clock and another compares with its own, and why that is harmless:
 //
-//   - The end of a key, of a session and of a download link. Between two hosts it comes earlier or later by as much as their clocks differ; it is a limit for
-//     what nobody revoked. A revocation rests on no clock: a row that says revoked wins by its rank (keys.go).
+//   - The end of a key, of a session and of a download link: see package access.
 //   - today, the earliest date and whether a period is over: a request is judged by the clock of the process that answers it, once.
 //   - started_at and finished_at of the audit order what people read. Start and end of one request are written by one process.
 //   - created_at of the service's secret decides which of two secrets counts that two processes made in the same second; both wait, then read the same table.
 //
-// The rate limit, the cache of keys and all timeouts measure time within one process, by its monotonic clock.
+// Timeouts measure time within one process, by its monotonic clock.
 //
-// routes.go lists all routes; a request passes gate.go (who may: authenticate.go, session.go, grant.go, limit.go), params.go or dropin.go, answer.go (statement), replan.go (plan, and again), stream.go, audit.go.
+// routes.go lists all routes; a request passes access (who may), params.go or dropin.go, answer.go (statement), replan.go (plan, and again), stream.go, audit.go.
 // page.go, signin.go and analytics.go are what the page in web/ calls: its session stands for a key, its figures are read as exports are, and equal their sums.
 package export

@@ -14,6 +14,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/go-chi/chi/v5"
 
+	"rollcall/export/access"
 	"rollcall/export/query"
 )
 
@@ -86,7 +87,7 @@ func (e *Export) dropInLink(w http.ResponseWriter, r *http.Request, x *exchange)
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, "application/json", http.StatusOK, dropInReply{true, dropInFile{
 		FilePath:    j.filePath(askedType(r)),
-		DownloadURL: e.publicURL(r) + e.signLink(dropInPrefix(r), newLink(j, NewGrant(x.who, x.started))),
+		DownloadURL: e.publicURL(r) + e.signLink(dropInPrefix(r), newLink(j, access.NewGrant(x.who, x.started))),
 		DataType:    dataType(r),
 		RecordCount: count,
 		DateRange:   dateRange{inZone(j.request.Period.First), inZone(j.request.Period.Last)},

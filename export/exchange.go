@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
 
+	"rollcall/export/access"
 	"rollcall/export/query"
 	"rollcall/export/steps"
 )
@@ -16,7 +17,7 @@ import (
 type exchange struct {
 	id      uuid.UUID
 	started time.Time
-	who     Principal
+	who     access.Principal
 	what    string // the export's type, catalogue, summary, preview, history, or "" as long as it is not known
 	format  query.Format
 	period  query.Period
@@ -33,7 +34,7 @@ type exchange struct {
 type dataHandler func(w http.ResponseWriter, r *http.Request, x *exchange) error
 
 // data wraps the routes that give data: who asks, limits, errors in the surface's form, log, metrics and audit.
-func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureWriter, handle dataHandler) http.HandlerFunc {
+func (e *Export) data(auth func(*http.Request) (access.Principal, error), fail failureWriter, handle dataHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{id: requestID(r), started: e.cfg.Now(), request: requestText(r)}
 		r = e.trace(r, x)
@@ -58,7 +59,7 @@ func (e *Export) data(auth func(*http.Request) (Principal, error), fail failureW
 }
 
 // admit lets the request pass, holding one of its workspace's slots, if its credential is valid and its limits are kept.
-func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (Principal, error), handle dataHandler) (err error) {
+func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (access.Principal, error), handle dataHandler) (err error) {
 	defer steps.Recovered(&err)
 	if !r.ProtoAtLeast(1, 1) {
 		return &failure{

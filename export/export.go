@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"rollcall/export/access"
 	"rollcall/schema/tables"
 )
 
@@ -63,8 +64,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-func (c Config) gate() GateConfig {
-	return GateConfig{
+func (c Config) gate() access.Config {
+	return access.Config{
 		Secret: c.Secret, PublicURL: c.PublicURL, Now: c.Now,
 		RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg,
 	}
@@ -77,8 +78,8 @@ type Export struct {
 	log     *slog.Logger
 	metrics *metrics
 	tracer  trace.Tracer
-	keys    *Keys
-	gate    *Gate
+	keys    *access.Keys
+	gate    *access.Gate
 	audit   *audit
 
 	readiness   *readiness
@@ -99,11 +100,11 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
-	keys := OpenKeys(conn)
+	keys := access.OpenKeys(conn)
 	e := &Export{
 		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg), tracer: cfg.Traces.Tracer("rollcall/export"),
 		keys:  keys,
-		gate:  NewGate(cfg.gate(), conn, keys),
+		gate:  access.New(cfg.gate(), conn, keys),
 		audit: &audit{conn: conn, log: log},
 
 		bodyTimeout: 10 * time.Second,

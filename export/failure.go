@@ -14,6 +14,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	"rollcall/export/access"
 	"rollcall/export/query"
 )
 
@@ -43,7 +44,7 @@ const statusClientGone = 499
 // failureOf is the one table from errors to answers.
 func failureOf(err error, requestID string) *failure {
 	var f *failure
-	var refused *Refusal
+	var refused *access.Refusal
 	var bad *query.BadRequest
 	switch {
 	case errors.As(err, &f):
@@ -123,7 +124,7 @@ func writeDropInError(w http.ResponseWriter, f *failure, _ string) {
 	f.header(w.Header())
 	message := f.detail
 	if f.status == http.StatusUnauthorized {
-		message = InvalidKey
+		message = access.InvalidKey
 	}
 	writeJSON(w, "application/json", f.status, struct {
 		Error   string `json:"error"`

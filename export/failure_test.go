@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"rollcall/export/access"
 )
 
 // Retry-After is in whole seconds, never shorter than the wait, and never 0.
@@ -34,7 +36,7 @@ func TestFailuresOfAClientThatIsGone(t *testing.T) {
 		{t.Context(), errors.New("a defect"), 500},
 		{gone, errors.New("a defect"), statusClientGone},
 		{gone, &failure{status: 503}, statusClientGone},
-		{gone, unauthorized(), 401},
+		{gone, &access.Refusal{Status: 401}, 401},
 		{gone, &failure{status: 499}, statusClientGone},
 	} {
 		r := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", nil)

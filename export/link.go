@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/export/access"
 	"rollcall/export/query"
 	"rollcall/schema"
 )
@@ -18,7 +19,7 @@ const linkPrefix = "/export/files/"
 
 // A link is what a download link says.
 type link struct {
-	Grant
+	access.Grant
 	Type    query.Type    `json:"type"`
 	GroupBy string        `json:"group_by,omitempty"`
 	From    schema.Millis `json:"from"`
@@ -27,7 +28,7 @@ type link struct {
 	End     string        `json:"end"`
 }
 
-func newLink(j job, g Grant) link {
+func newLink(j job, g access.Grant) link {
 	q := j.request
 	return link{g, q.Type, q.GroupBy, q.Period.From, q.Period.To, q.Period.Start, q.Period.End}
 }

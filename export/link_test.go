@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rollcall/export/access"
 )
 
 // makeLink asks for a link as a client does.
@@ -40,9 +42,9 @@ func TestLink(t *testing.T) {
 	if row := f.auditOf(org, "csv"); row.Credential != "link" || row.KeyID != id || strings.Contains(row.Request, "signature") {
 		t.Errorf("audit %+v", row)
 	}
-	ahead = LinkLife - time.Second*30
+	ahead = access.LinkLife - time.Second*30
 	f.want(f.get(link, ""), 200)
-	ahead = LinkLife + time.Second
+	ahead = access.LinkLife + time.Second
 	if a := f.want(f.get(link, ""), 403); !strings.Contains(a.body, "expired") {
 		t.Errorf("expired: %s", a.body)
 	}
@@ -111,8 +113,8 @@ func TestLinkOfAnotherSecret(t *testing.T) {
 	id, _ := f.key("acme")
 	j := job{}
 	j.request.Type = "users"
-	forged := f.linkOf("another secret of tests", newLink(j, Grant{Org: "acme", KeyID: id, Expires: testNow().Add(time.Minute).Unix()}))
-	f.want(f.get(f.linkOf("a secret for tests only", newLink(j, Grant{Org: "acme", KeyID: id})), ""), 403) // expired
+	forged := f.linkOf("another secret of tests", newLink(j, access.Grant{Org: "acme", KeyID: id, Expires: testNow().Add(time.Minute).Unix()}))
+	f.want(f.get(f.linkOf("a secret for tests only", newLink(j, access.Grant{Org: "acme", KeyID: id})), ""), 403) // expired
 	f.want(f.get(forged, ""), 403)
 }
 
@@ -123,7 +125,7 @@ func (f *fixture) linkOf(secret string, l link) string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	gate := NewGate(GateConfig{Secret: []byte(secret), Now: testNow}, f.conn, f.service.keys)
+	gate := access.New(access.Config{Secret: []byte(secret), Now: testNow}, f.conn, f.service.keys)
 	return gate.SignLink(l.path(), text)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/export/access"
 	"rollcall/export/query"
 )
 
@@ -19,7 +20,7 @@ func (f *fixture) signIn(key string, header ...string) (answer, *http.Cookie) {
 	f.Helper()
 	a := f.do(http.MethodPost, "/app/session", "", `{"key":"`+key+`"}`, header...)
 	for _, c := range a.Cookies() {
-		if c.Name == SessionCookie {
+		if c.Name == access.SessionCookie {
 			return a, c
 		}
 	}
@@ -39,7 +40,7 @@ func TestSession(t *testing.T) {
 	if _, behind := f.signIn(key, "X-Forwarded-Proto", "https"); !behind.Secure {
 		t.Error("behind TLS the cookie is not Secure")
 	}
-	with := []string{"Cookie", SessionCookie + "=" + cookie.Value}
+	with := []string{"Cookie", access.SessionCookie + "=" + cookie.Value}
 	paths := []string{"/v1/exports", "/v1/exports/users?" + lastDays(), "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(), "/app/history"}
 	for _, path := range paths {
 		f.want(f.get(path, "", with...), 200)
@@ -56,11 +57,11 @@ func TestSession(t *testing.T) {
 	for i := range cookie.Value {
 		changed := []byte(cookie.Value)
 		changed[i] ^= 1
-		f.want(f.get("/app/history", "", "Cookie", SessionCookie+"="+string(changed)), 401)
+		f.want(f.get("/app/history", "", "Cookie", access.SessionCookie+"="+string(changed)), 401)
 	}
-	ahead = SessionLife - time.Minute
+	ahead = access.SessionLife - time.Minute
 	f.want(f.get("/app/history", "", with...), 200)
-	ahead = SessionLife + time.Second
+	ahead = access.SessionLife + time.Second
 	f.want(f.get("/app/history", "", with...), 401)
 	ahead = 0
 	if err := f.service.keys.Revoke(t.Context(), id); err != nil {

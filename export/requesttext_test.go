@@ -12,6 +12,8 @@ import (
 
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"rollcall/export/access"
 )
 
 // Whatever refuses a request that holds a download link, and wherever in the request the link is: neither the audit nor the log nor a trace ever holds the
@@ -63,7 +65,7 @@ func TestNoSignatureIsKept(t *testing.T) {
 		}
 	}
 	f.do("POST", "/export/users?"+u.RawQuery, key, dropIn())
-	release, err := f.service.gate.Admit(Principal{Org: "acme", KeyID: "another"})
+	release, err := f.service.gate.Admit(access.Principal{Org: "acme", KeyID: "another"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +76,7 @@ func TestNoSignatureIsKept(t *testing.T) {
 	}
 	cfg := f.service.cfg
 	cfg.RatePerMinute = 100
-	f.service.gate = NewGate(cfg.gate(), f.conn, f.service.keys) // which has counted none
+	f.service.gate = access.New(cfg.gate(), f.conn, f.service.keys) // which has counted none
 	f.want(f.get(link, ""), 200)
 	if err := f.conn.Exec(t.Context(), "RENAME TABLE events TO elsewhere"); err != nil {
 		t.Fatal(err)

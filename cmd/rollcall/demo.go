@@ -11,7 +11,7 @@ import (
 
 	"rollcall/deploy/demo/embedded"
 	"rollcall/deploy/demo/sample"
-	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/schema/tables"
 )
 
@@ -103,7 +103,7 @@ const demoKey = "demo"
 
 // announce prints each workspace with a fresh key, the page's address and a curl line.
 func (c *demoCommand) announce(ctx context.Context, std streams, clickhouse clickhouseFlags, workspaces []sample.Config) error {
-	return withKeys(clickhouse, func(keys *export.Keys) error {
+	return withKeys(clickhouse, func(keys *access.Keys) error {
 		old, err := keys.List(ctx, "")
 		if err != nil {
 			return err

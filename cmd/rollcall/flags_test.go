@@ -12,7 +12,7 @@ import (
 
 	"rollcall/deploy/bench"
 	"rollcall/deploy/demo/embedded/enginetest"
-	"rollcall/export"
+	"rollcall/export/access"
 )
 
 // Every flag of a command reaches what the command makes of it: given another value, that is another, or it says what is wrong with the value. Flags of the process
@@ -115,7 +115,7 @@ func keyMade(t *testing.T, c keysCreateCommand, url string) (any, error) {
 		return nil, err
 	}
 	var made []any
-	err := withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
+	err := withKeys(c.clickhouseFlags, func(keys *access.Keys) error {
 		all, err := keys.List(t.Context(), "")
 		for _, k := range all {
 			if !strings.HasPrefix(out.String(), "rc_"+k.ID+"_") {

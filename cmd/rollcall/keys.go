@@ -8,7 +8,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
-	"rollcall/export"
+	"rollcall/export/access"
 )
 
 type keysCommand struct {
@@ -26,9 +26,9 @@ type keysCreateCommand struct {
 }
 
 func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
-	return withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
+	return withKeys(c.clickhouseFlags, func(keys *access.Keys) error {
 		_, key, err := keys.Create(ctx, c.Org, c.Name, time.Duration(c.Expires), c.Scopes...)
-		if errors.Is(err, export.ErrKeyRefused) {
+		if errors.Is(err, access.ErrKeyRefused) {
 			return settingsError{err}
 		}
 		if err == nil {
@@ -44,7 +44,7 @@ type keysListCommand struct {
 }
 
 func (c *keysListCommand) Run(ctx context.Context, std streams) error {
-	return withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
+	return withKeys(c.clickhouseFlags, func(keys *access.Keys) error {
 		all, err := keys.List(ctx, c.Org)
 		if err != nil {
 			return err
@@ -71,7 +71,7 @@ type keysRevokeCommand struct {
 }
 
 func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
-	return withKeys(c.clickhouseFlags, func(keys *export.Keys) error {
+	return withKeys(c.clickhouseFlags, func(keys *access.Keys) error {
 		if err := keys.Revoke(ctx, c.ID); err != nil {
 			return err
 		}
@@ -80,6 +80,6 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 	})
 }
 
-func withKeys(f clickhouseFlags, do func(*export.Keys) error) error {
-	return f.connected(func(conn driver.Conn) error { return do(export.OpenKeys(conn)) })
+func withKeys(f clickhouseFlags, do func(*access.Keys) error) error {
+	return f.connected(func(conn driver.Conn) error { return do(access.OpenKeys(conn)) })
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/export/query"
 	"rollcall/rollup"
 	"rollcall/schema"
@@ -200,7 +201,7 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.server = httptest.NewServer(e.Handler())
-	_, r.key, err = export.OpenKeys(r.conn).Create(ctx, benchOrg, "bench", 0)
+	_, r.key, err = access.OpenKeys(r.conn).Create(ctx, benchOrg, "bench", 0)
 	return err
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/deploy/test/kafkatest"
-	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/schema/tables"
 )
 
@@ -118,7 +118,7 @@ func TestAProfileThatForbidsSettingsIsRefused(t *testing.T) {
 			c.role.grants = []string{"GRANT ALL ON *.*"}
 			s := serve(t, dir, &c.role)
 			defer s.Stop()
-			_, _, err := export.OpenKeys(s.conn).Create(t.Context(), "acme", "", 0)
+			_, _, err := access.OpenKeys(s.conn).Create(t.Context(), "acme", "", 0)
 			if !errors.Is(err, tables.ErrProfile) || !strings.Contains(err.Error(), c.says) ||
 				strings.Contains(err.Error(), "\n") || len(err.Error()) > 400 {
 				t.Errorf("%v; it must say %q", err, c.says)

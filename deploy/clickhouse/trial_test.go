@@ -20,6 +20,7 @@ import (
 
 	"rollcall/deploy/test/kafkatest"
 	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/ingest"
 	"rollcall/rollup"
 	"rollcall/schema"
@@ -214,7 +215,7 @@ func (tr *trial) export(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	keys := export.OpenKeys(conn)
+	keys := access.OpenKeys(conn)
 	for _, org := range []string{full, masked} {
 		_, key, err := keys.Create(ctx, org, "profile", 0)
 		if err != nil {

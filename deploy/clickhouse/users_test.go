@@ -19,6 +19,7 @@ import (
 	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/deploy/test/kafkatest"
 	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/ingest"
 	"rollcall/rollup"
 	"rollcall/schema/tables"
@@ -140,7 +141,7 @@ func exports(s *server) {
 	if _, err := tables.Secret(s.Context(), s.conn, secret); err != nil {
 		s.Error(err)
 	}
-	keys := export.OpenKeys(s.conn)
+	keys := access.OpenKeys(s.conn)
 	id, key, err := keys.Create(s.Context(), "acme", "", 0)
 	if err != nil {
 		s.Fatal(err)
@@ -299,7 +300,7 @@ func (s *server) exportUsers() (users int, whole bool) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	_, key, err := export.OpenKeys(s.conn).Create(s.Context(), "acme", "", 0)
+	_, key, err := access.OpenKeys(s.conn).Create(s.Context(), "acme", "", 0)
 	if err != nil {
 		s.Fatal(err)
 	}

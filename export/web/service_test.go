@@ -24,6 +24,7 @@ import (
 
 	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/schema/tables"
 )
 
@@ -31,7 +32,7 @@ import (
 type service struct {
 	*testing.T
 	conn   driver.Conn
-	keys   *export.Keys
+	keys   *access.Keys
 	server *httptest.Server
 	ahead  atomic.Int64             // nanoseconds that its clock is ahead
 	broken atomic.Pointer[breakage] // if set
@@ -68,7 +69,7 @@ func newService(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	s := &service{T: t, conn: conn, keys: export.OpenKeys(conn)}
+	s := &service{T: t, conn: conn, keys: access.OpenKeys(conn)}
 	e, err := export.New(export.Config{
 		Secret: []byte("a secret for tests only"), RatePerMinute: 100_000,
 		Now: func() time.Time { return testNow().Add(time.Duration(s.ahead.Load())) },

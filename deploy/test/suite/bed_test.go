@@ -14,6 +14,7 @@ import (
 	"rollcall/deploy/test/suite/oracle"
 	"rollcall/deploy/test/suite/traffic"
 	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/ingest"
 	"rollcall/rollup"
 	"rollcall/schema/tables"
@@ -159,7 +160,7 @@ func (b *bed) roll() *rollup.Rollup {
 func (b *bed) key(org string) string {
 	b.t.Helper()
 	if b.keys[org] == "" {
-		keys := export.OpenKeys(b.conn)
+		keys := access.OpenKeys(b.conn)
 		_, key, err := keys.Create(b.t.Context(), org, "suite", 0)
 		b.must(err)
 		b.keys[org] = key

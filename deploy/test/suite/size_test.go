@@ -18,7 +18,7 @@ import (
 
 	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/deploy/test/processtest"
-	"rollcall/export"
+	"rollcall/export/access"
 	"rollcall/rollup"
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -141,7 +141,7 @@ func (s *sizes) roll() {
 // ask reads the whole export, and gives its size and the most memory that the service had resident
 // meanwhile.
 func (s *sizes) ask(b *testing.B, org, format string) (answer, resident int64) {
-	_, key, err := export.OpenKeys(s.conn).Create(b.Context(), org, "size", 0)
+	_, key, err := access.OpenKeys(s.conn).Create(b.Context(), org, "size", 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package export
+package access
 
 import (
 	"context"
@@ -43,38 +43,4 @@ func TestExpiringCountsWorkspacesAboutToBeWithoutAKey(t *testing.T) {
 			t.Errorf("after %v: %d, %v; want %d", at, n, err, want)
 		}
 	}
-}
-
-// Run shows the count.
-func TestRunShowsExpiringKeys(t *testing.T) {
-	f := newFixture(t)
-	if _, _, err := f.service.keys.Create(t.Context(), "acme", "", time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- f.service.Run(ctx) }()
-	for deadline := time.Now().Add(10 * time.Second); f.gauge("rollcall_export_keys_expiring") != 1; <-time.After(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the key that expires within the hour is not shown")
-		}
-	}
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
-func (f *fixture) gauge(name string) float64 {
-	f.Helper()
-	families, err := f.reg.Gather()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() == name {
-			return family.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	return -1
 }

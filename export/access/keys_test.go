@@ -1,4 +1,4 @@
-package export
+package access
 
 import (
 	"context"
@@ -73,25 +73,6 @@ func TestKeys(t *testing.T) {
 	if err := keys.Revoke(ctx, "nosuchkey"); err == nil || !strings.Contains(err.Error(), "keys list") {
 		t.Errorf("revoking an unknown key: %v", err)
 	}
-}
-
-// A key is rotated without a refused request: the new one is made, both work, clients change over, the old one goes.
-func TestRotation(t *testing.T) {
-	f := newFixture(t)
-	f.event("acme", yesterday(), nil)
-	path := "/v1/exports/users?" + lastDays()
-	oldID, old := f.key("acme")
-	f.want(f.get(path, old), 200)
-	_, fresh := f.key("acme")
-	for range 3 {
-		f.want(f.get(path, old), 200)
-		f.want(f.get(path, fresh), 200)
-	}
-	if err := f.service.keys.Revoke(t.Context(), oldID); err != nil {
-		t.Fatal(err)
-	}
-	f.want(f.get(path, fresh), 200)
-	f.want(f.get(path, old), 401)
 }
 
 // Two keys never share a salt, so equal secrets would not show as equal hashes.

@@ -1,4 +1,4 @@
-package export
+package access
 
 import (
 	"context"
@@ -47,10 +47,10 @@ func TestRevocationOutranksEveryClock(t *testing.T) {
 	id, text := f.key("acme")
 	made[id] = text
 	for id, text := range made {
-		if _, err := f.service.keys.Verify(t.Context(), text, time.Now()); err != nil {
+		if _, err := f.keys.Verify(t.Context(), text, time.Now()); err != nil {
 			t.Fatalf("%s before: %v", id, err)
 		}
-		if err := f.service.keys.Revoke(t.Context(), id); err != nil {
+		if err := f.keys.Revoke(t.Context(), id); err != nil {
 			t.Fatalf("%s: %v", id, err)
 		}
 	}
@@ -105,7 +105,7 @@ func TestALateRevocationIsFound(t *testing.T) {
 	ahead, now := time.Now().Add(10*time.Minute), time.Now()
 	text := f.oldKey("latelatelate", "acme", ahead, nil)
 	f.oldKey("latelatelate", "acme", now, &now)
-	if _, err := f.service.keys.Verify(t.Context(), text, now); !errors.Is(err, ErrKey) {
+	if _, err := f.keys.Verify(t.Context(), text, now); !errors.Is(err, ErrKey) {
 		t.Errorf("%v, want ErrKey", err)
 	}
 	statements, err := tables.Statements(f.options)

@@ -1,4 +1,4 @@
-package export
+package access
 
 import (
 	"net/http"
@@ -7,8 +7,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// GateConfig is what a Gate can be told; everything but PublicURL is required.
-type GateConfig struct {
+// Config is what a Gate can be told; everything but PublicURL is required.
+type Config struct {
 	Secret              []byte // signs links and sessions; the same in every process
 	PublicURL           string // where browsers reach the service; "" is the address that they called
 	RatePerMinute       int    // requests per key within any minute of this process
@@ -27,8 +27,8 @@ type Gate struct {
 	now      func() time.Time
 }
 
-// NewGate is inert.
-func NewGate(cfg GateConfig, conn driver.Conn, keys *Keys) *Gate {
+// New is inert.
+func New(cfg Config, conn driver.Conn, keys *Keys) *Gate {
 	return &Gate{
 		keys:     keys,
 		bearer:   bearer{keys, cfg.Now},

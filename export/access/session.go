@@ -1,4 +1,4 @@
-package export
+package access
 
 import (
 	"crypto/hmac"
@@ -89,7 +89,7 @@ type sessions struct {
 }
 
 // newSessions trusts the origin that browsers see, which a proxy may have replaced by its own.
-func newSessions(cfg GateConfig, conn driver.Conn, keys *Keys) sessions {
+func newSessions(cfg Config, conn driver.Conn, keys *Keys) sessions {
 	s := sessions{
 		signer: newSessionSigner(cfg.Secret), keys: keys, ended: newEndedSessions(conn), now: cfg.Now,
 		sameOrigin: http.NewCrossOriginProtection(),
