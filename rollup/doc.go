@@ -15,15 +15,15 @@
 //	(e) count the rows. Each says of how many events it is made, so if together they are not made of the log's, rows are missing: no manifest.
 //	(f) write the manifest, with the number of rows: the commit point.
 //
-// A manifest never says less than was written. A worker may be suspended for hours between any two steps, and a cleaner may take its rows for a dead worker's: before
+// A manifest never says less than was written. A worker may be suspended for hours between any two steps, and a sweeper may take its rows for a dead worker's: before
 // (e) it sees that they are gone, and after it the number in the manifest is that of all rows, so the guard of a read fails.
 //
-// model_test.go visits every interleaving of small casts of writers, workers, readers, a cleaner and an eraser that follow these steps, and shows for each weaker
+// model_test.go visits every interleaving of small casts of writers, workers, readers, a sweeper and an eraser that follow these steps, and shows for each weaker
 // variant the steps by which it reads wrong. steps_test.go runs the steps themselves, and lets others act between any two of their statements. Go there before
 // changing an order here.
 //
 // A closed month of a workspace (its last day is over, all of its slices are clean) is merged into a month generation (months.go), so that an export of a year reads
-// twelve of them. It is made of committed generations alone, which never change, so nothing that happens meanwhile can make it wrong, only incomplete: the cleaner may
+// twelve of them. It is made of committed generations alone, which never change, so nothing that happens meanwhile can make it wrong, only incomplete: the sweeper may
 // take rows under way. So it goes
 //
 //	(a) merge the days' generations, each of which is known by its manifest, under a generation number that nobody else has.
@@ -46,7 +46,7 @@
 //
 //   - Of generations that cover all marks and are of one version, the one with the highest number is read, and a number begins with its maker's clock. They were made
 //     of the same events: it does not matter which. A rebuild does not rest on it, but marks the slices.
-//   - A cleaner holds the number of rows without a manifest, which is by their writer's clock, against the engine's (OrphanTime). A worker hours behind finds some of
+//   - A sweeper holds the number of rows without a manifest, which is by their writer's clock, against the engine's (OrphanTime). A worker hours behind finds some of
 //     its rows gone and does its work again; what a dead worker hours ahead left stays for so much longer.
 //   - DeadTime, the day for which generations of an older revision stay, SettleTime, TodayEvery and the gauges hold a time that the engine wrote against the engine's
 //     clock; on a cluster, replicas' clocks. Rows that go too early fail a read by its guard, which plans again; the others only say when something is done.
@@ -56,7 +56,7 @@
 //   - Chores are due by the worker's own clock alone.
 //   - The time of an erasure is by the clock of the host that ran it, and the times of events are by their producers': see Erasure.
 //
-// # Cleaning
+// # Sweeping
 //
 // A generation that lost is first marked dead, so that no new plan has it; its rows go Config.DeadTime later. A reader that planned before and reads after finds its
 // rows short, fails by its guard before its first byte, and plans again. Rows without a manifest are a dead worker's once they are Config.OrphanTime old.
@@ -84,5 +84,5 @@
 // of the whole content. Entities that name the person as their owner keep
 // everything else and lose the owner, under a version above the old event's own; a replay of it is stored without the owner, too. A later event may name an owner again. Rejects go if what
 // could be read of them names the person, if their value has the id as a quoted text, or their key is it, or a header has it as a word. Rows that a recompute under way wrote and could not commit stay unread
-// until Clean takes them for orphans, those of a month that was merged meanwhile until Clean removes it as dead; deleted rows stay in the engine's replaced parts for its old_parts_lifetime (8 minutes).
+// until Sweep takes them for orphans, those of a month that was merged meanwhile until Sweep removes it as dead; deleted rows stay in the engine's replaced parts for its old_parts_lifetime (8 minutes).
 package rollup

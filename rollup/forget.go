@@ -209,7 +209,7 @@ func (p *person) delete(ctx context.Context) error {
 }
 
 // rows says for each table which rows are the person's. Those of an event from after the erasure (a person who came back) are not, nor generations begun since
-// the marks, which hold nothing else. A recompute that was under way leaves rows without a manifest: nobody reads them, and Clean removes them.
+// the marks, which hold nothing else. A recompute that was under way leaves rows without a manifest: nobody reads them, and Sweep removes them.
 func (p *person) rows() map[string]string {
 	rows := map[string]string{
 		"events":   theirs + " AND " + erased,

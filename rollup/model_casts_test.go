@@ -9,15 +9,15 @@ var (
 
 	conflicts = cast{batches: [2][][]modelEvent{{{a1, b1}, {b2}}, {{a2}}}, runs: [2]uint8{1, 1}}
 	crashes   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 1}}
-	cleaning  = cast{batches: [2][][]modelEvent{{{a1}, {b1}}, {}}, runs: [2]uint8{2, 1}, cleaner: true}
-	sweeping  = cast{batches: [2][][]modelEvent{{{a1, b1}}, {}}, runs: [2]uint8{2, 1}, cleaner: true, sweeper: true}
+	sweeping  = cast{batches: [2][][]modelEvent{{{a1}, {b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true}
+	hastily   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true, hasty: true}
 	erasure   = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true}
 	persons   = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true, others: 3}
 	losers    = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true, others: 1}
 )
 
 func TestNoInterleavingReadsWrong(t *testing.T) {
-	for name, c := range map[string]cast{"conflicting copies": conflicts, "crashes and redelivery": crashes, "cleaning": cleaning, "sweeping": sweeping, "erasure": erasure,
+	for name, c := range map[string]cast{"conflicting copies": conflicts, "crashes and redelivery": crashes, "sweeping": sweeping, "hastily": hastily, "erasure": erasure,
 		"erasure of who lost a conflict": persons, "erasure of who won it": losers} {
 		states, wrong := run(design{}, c)
 		t.Logf("%s: %d states", name, states)
@@ -44,9 +44,9 @@ func TestEachBrokenDesignIsFoundBroken(t *testing.T) {
 		"a row count for the slice's version":          {design{countIsVersion: true}, conflicts},
 		"rows that replace rows":                       {design{rowsReplaceRows: true}, conflicts},
 		"no second version read":                       {design{noSecondVersion: true}, conflicts},
-		"no guard against the cleaner":                 {design{noGuard: true}, cleaning},
-		"a manifest counts what is there":              {design{countsWhatIsThere: true}, sweeping},
-		"a generation without rows is not marked dead": {design{neverHeals: true}, sweeping},
+		"no guard against the sweeper":                 {design{noGuard: true}, sweeping},
+		"a manifest counts what is there":              {design{countsWhatIsThere: true}, hastily},
+		"a generation without rows is not marked dead": {design{neverHeals: true}, hastily},
 		"ingest marks before the log has the rows":     {design{marksBeforeLog: true}, conflicts},
 		"ingest commits before it marks":               {design{commitsBeforeMarks: true}, crashes},
 		"ingest reads the erasure list once":           {design{listReadOnce: true}, erasure},

@@ -89,7 +89,7 @@ type monthCast struct {
 	writes  [monthDayCount]string
 	workers [monthDayCount]uint8
 	rolls   uint8
-	cleaner bool // ours, and an older binary's, which takes months for orphans
+	sweeper bool // ours, and an older binary's, which takes months for orphans
 	eraser  bool
 	rebuild bool // of day 0
 }
@@ -117,7 +117,7 @@ func (m *monthModel) explore(w monthWorld) {
 	m.roll(w)
 	m.erase(w)
 	m.rebuildDay(w)
-	m.clean(w)
+	m.sweep(w)
 	m.read(w)
 }
 
@@ -367,8 +367,8 @@ func (m *monthModel) rebuildDay(w monthWorld) {
 	})
 }
 
-func (m *monthModel) clean(w monthWorld) {
-	if !m.cleaner {
+func (m *monthModel) sweep(w monthWorld) {
+	if !m.sweeper {
 		return
 	}
 	now := look{}
@@ -380,18 +380,18 @@ func (m *monthModel) clean(w monthWorld) {
 		for i, s := range w.days[d] {
 			switch {
 			case s.committed && !s.dead && best[d] != none && uint8(i) != best[d]:
-				m.step(w, fmt.Sprintf("cleaner marks %d of day %d dead", i, d), func(w *monthWorld) { w.days[d][i].dead = true })
+				m.step(w, fmt.Sprintf("sweeper marks %d of day %d dead", i, d), func(w *monthWorld) { w.days[d][i].dead = true })
 			case s.dead && !s.gone:
-				m.step(w, fmt.Sprintf("cleaner removes %d of day %d", i, d), func(w *monthWorld) { w.days[d][i].gone = true })
+				m.step(w, fmt.Sprintf("sweeper removes %d of day %d", i, d), func(w *monthWorld) { w.days[d][i].gone = true })
 			}
 		}
 	}
 	for i, s := range w.months {
 		if s.committed && !s.dead && !slices.Contains(best[:], none) && uint8(i) != month {
-			m.step(w, fmt.Sprintf("cleaner marks month %d dead", i), func(w *monthWorld) { w.months[i].dead = true })
+			m.step(w, fmt.Sprintf("sweeper marks month %d dead", i), func(w *monthWorld) { w.months[i].dead = true })
 		}
 		if s.used && !s.gone {
-			m.step(w, fmt.Sprintf("an old binary's cleaner removes month %d", i), func(w *monthWorld) { w.months[i].gone = true })
+			m.step(w, fmt.Sprintf("an old binary's sweeper removes month %d", i), func(w *monthWorld) { w.months[i].gone = true })
 		}
 	}
 }
@@ -471,13 +471,13 @@ var (
 	fromNothing = monthCast{writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
 	lateEvents  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
 	redelivered = monthCast{begin: goingBack(), writes: [monthDayCount]string{"mi", "im"}, workers: [monthDayCount]uint8{2, 1}, rolls: 1}
-	monthClean  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", ""}, workers: [monthDayCount]uint8{1, 0}, rolls: 2, cleaner: true}
+	monthSweep  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", ""}, workers: [monthDayCount]uint8{1, 0}, rolls: 2, sweeper: true}
 	monthErase  = monthCast{begin: settled(), workers: [monthDayCount]uint8{1, 0}, rolls: 2, eraser: true}
 	monthRepair = monthCast{begin: damaged(), workers: [monthDayCount]uint8{1, 0}, rolls: 2, rebuild: true}
 )
 
 func TestNoInterleavingReadsAMonthWrong(t *testing.T) {
-	for name, c := range map[string]monthCast{"from nothing": fromNothing, "late events": lateEvents, "a version that goes back": redelivered, "cleaning": monthClean, "erasure": monthErase, "rebuild": monthRepair} {
+	for name, c := range map[string]monthCast{"from nothing": fromNothing, "late events": lateEvents, "a version that goes back": redelivered, "sweeping": monthSweep, "erasure": monthErase, "rebuild": monthRepair} {
 		m := runMonths(monthDesign{}, c)
 		t.Logf("%s: %d states, %d reads of a month", name, len(m.visited), m.months)
 		if m.wrong != "" {
@@ -502,11 +502,11 @@ func TestEachBrokenMonthIsFoundBroken(t *testing.T) {
 		"the sum of the versions":                       {monthDesign{addsUp: true}, redelivered},
 		"only clean days compared":                      {monthDesign{leavesOpen: true}, lateEvents},
 		"rows from the log under the days' generations": {monthDesign{fromLog: true}, lateEvents},
-		"no second count of the days' rows":             {monthDesign{noSecondCount: true}, monthClean},
-		"a manifest counts what is there":               {monthDesign{countsWhatIsThere: true}, monthClean},
+		"no second count of the days' rows":             {monthDesign{noSecondCount: true}, monthSweep},
+		"a manifest counts what is there":               {monthDesign{countsWhatIsThere: true}, monthSweep},
 		"days' versions for their generations":          {monthDesign{versionsAlone: true}, monthRepair},
 		"a rebuild without a mark":                      {monthDesign{rebuildUnmarked: true}, monthRepair},
-		"no guard against who knows nothing of months":  {monthDesign{noMonthGuard: true}, monthClean},
+		"no guard against who knows nothing of months":  {monthDesign{noMonthGuard: true}, monthSweep},
 	} {
 		m := runMonths(broken.monthDesign, broken.monthCast)
 		if m.wrong == "" {

@@ -82,8 +82,8 @@ type cast struct {
 	batches [2][][]modelEvent
 	crashes [2]bool
 	runs    [2]uint8
-	cleaner bool
-	sweeper bool // the cleaner takes a worker that is under way for a dead one
+	sweeper bool
+	hasty   bool // the sweeper takes a worker that is under way for a dead one
 	eraser  bool
 	others  uint8 // the version of A that is another person's than the one who is erased; 0: none
 }
@@ -153,7 +153,7 @@ func (m *model) explore(w world) string {
 		m.workerSteps(&w, i, step)
 	}
 	quiet = !m.eraserSteps(&w, step) && quiet
-	tidy := !m.cleaner || !m.cleanerSteps(&w, step)
+	tidy := !m.sweeper || !m.sweeperSteps(&w, step)
 	m.readerSteps(&w, step)
 	switch best := w.best(); {
 	case wrong != "":
@@ -402,8 +402,8 @@ func covers(covered, marks [modelWriters]uint8) bool {
 	return true
 }
 
-// cleanerSteps returns whether anything is left to do.
-func (m *model) cleanerSteps(w *world, step func(string, func(*world) string)) (acts bool) {
+// sweeperSteps returns whether anything is left to do.
+func (m *model) sweeperSteps(w *world, step func(string, func(*world) string)) (acts bool) {
 	best := w.best()
 	act := func(name string, do func(w *world)) {
 		acts = true
@@ -412,14 +412,14 @@ func (m *model) cleanerSteps(w *world, step func(string, func(*world) string)) (
 	for s := range w.slots {
 		g := w.slots[s]
 		if g.committed && !g.dead && (uint8(s) != best || g.short() && !m.neverHeals) {
-			act(fmt.Sprintf("cleaner marks %d dead", s), func(w *world) { w.slots[s].dead = true })
+			act(fmt.Sprintf("sweeper marks %d dead", s), func(w *world) { w.slots[s].dead = true })
 		}
-		if !g.dead && !(m.sweeper && g.used && !g.committed) {
+		if !g.dead && !(m.hasty && g.used && !g.committed) {
 			continue
 		}
 		for t := range g.rows {
 			if g.rows[t] != [2]uint8{} {
-				act(fmt.Sprintf("cleaner removes %d from table %d", s, t), func(w *world) { w.slots[s].rows[t] = [2]uint8{} })
+				act(fmt.Sprintf("sweeper removes %d from table %d", s, t), func(w *world) { w.slots[s].rows[t] = [2]uint8{} })
 			}
 		}
 	}
@@ -463,7 +463,7 @@ func (m *model) readerSteps(w *world, step func(string, func(*world) string)) {
 	}
 	step("reader plans", func(w *world) string {
 		r := reader{planned: true, slot: w.best(), acked: w.acked}
-		if m.cleaner && r.slot != live { // what else it reads is the same later, or newer
+		if m.sweeper && r.slot != live { // what else it reads is the same later, or newer
 			w.reader = r
 			return ""
 		}

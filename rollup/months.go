@@ -103,7 +103,7 @@ func (r *Rollup) rollMonth(ctx context.Context, batch []tables.MonthState) (err 
 	if err != nil {
 		return err
 	}
-	// (c) What was written, counted: it must add up to what the days' rows do. A cleaner may have taken this worker for a dead one.
+	// (c) What was written, counted: it must add up to what the days' rows do. A sweeper may have taken this worker for a dead one.
 	if b.written, err = r.countMonths(ctx, monthRows, b); err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func TestBatchesOfMonthsKeepToTheirLimits(t *testing.T) {
 	}
 }
 
-// A cleaner that was faster than the merge leaves no manifest behind; the other orgs of the batch get theirs.
+// A sweeper that was faster than the merge leaves no manifest behind; the other orgs of the batch get theirs.
 func TestAMonthWithoutAllOfItsRowsIsNotCommitted(t *testing.T) {
 	db := newDatabase(t)
 	_, end := db.closedMonths()
@@ -168,7 +168,7 @@ func TestCleanKeepsMonthsAndRemovesLostOnes(t *testing.T) {
 	db.cfg.OrphanTime, db.cfg.DeadTime = time.Nanosecond, time.Hour
 	clean := func(what string, manifests, dead uint64) {
 		t.Helper()
-		if err := db.Clean(db.ctx); err != nil {
+		if err := db.Sweep(db.ctx); err != nil {
 			t.Fatal(err)
 		}
 		if n := db.count("SELECT sum(dead) FROM months FINAL"); n != dead || db.count("SELECT count() FROM months FINAL") != manifests {
@@ -201,7 +201,7 @@ func TestCleanKeepsMonthsAndRemovesLostOnes(t *testing.T) {
 	}
 }
 
-// An older binary knows nothing of months: its cleaner takes their rows for orphans. Exports stay exact, and a cleaner of this one sees to it.
+// An older binary knows nothing of months: its sweeper takes their rows for orphans. Exports stay exact, and a sweeper of this one sees to it.
 func TestMonthsWhoseRowsWentAreMadeAgain(t *testing.T) {
 	db := newDatabase(t)
 	first, _ := db.closedMonths()
@@ -214,7 +214,7 @@ func TestMonthsWhoseRowsWentAreMadeAgain(t *testing.T) {
 		}
 	}
 	read("rows are gone", 6)
-	if err := db.Clean(db.ctx); err != nil {
+	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
 	}
 	if n := db.count(generationsOfMonths); n != 2 {
@@ -261,7 +261,7 @@ func TestForgetTakesMonthsToo(t *testing.T) {
 		t.Errorf("%v of them saw it", n)
 	}
 	db.cfg.DeadTime, db.cfg.OrphanTime = time.Nanosecond, time.Nanosecond
-	if err := db.Clean(db.ctx); err != nil {
+	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
 	}
 	gone(db)
@@ -326,7 +326,7 @@ func TestRunRollsMonthsUp(t *testing.T) {
 	db := newDatabase(t)
 	first, _ := db.closedMonths()
 	db.ingest(event{org: "acme", day: first, id: 1}, event{org: "acme", day: first - 1, id: 1})
-	db.cfg.SettleTime, db.cfg.Poll, db.cfg.CleanEvery = time.Nanosecond, time.Millisecond, time.Millisecond
+	db.cfg.SettleTime, db.cfg.Poll, db.cfg.SweepEvery = time.Nanosecond, time.Millisecond, time.Millisecond
 	ctx, stop := context.WithTimeout(db.ctx, time.Minute)
 	defer stop()
 	ended := make(chan error)

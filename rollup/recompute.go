@@ -97,12 +97,12 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 		return 0, rest, err
 	}
 	b.keep(func(i int) bool { return b.before[i].version.Cmp(&b.after[i].version) == 0 })
-	// (e) What was written, counted. Where a row is missing, a cleaner took this worker for a dead one: no manifest, which would say less than was written.
+	// (e) What was written, counted. Where a row is missing, a sweeper took this worker for a dead one: no manifest, which would say less than was written.
 	if err := r.countRows(ctx, b); err != nil {
 		return 0, rest, err
 	}
 	if gone := b.keep(b.whole); gone > 0 {
-		r.log.Warn("a cleaner took rows of a recompute under way; it is done again. Was this process suspended, or is its clock hours behind?", "slices", gone)
+		r.log.Warn("a sweeper took rows of a recompute under way; it is done again. Was this process suspended, or is its clock hours behind?", "slices", gone)
 	}
 	// (f) The manifests: the commit point.
 	if len(b.slices) == 0 {

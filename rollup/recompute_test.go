@@ -37,7 +37,7 @@ func TestOnceRollsUpWhatIsDirty(t *testing.T) {
 			t.Errorf("the plan counts on %d rows of %s", plan.Rows[d.Table], d.Table)
 		}
 	}
-	if err := db.Clean(db.ctx); err != nil {
+	if err := db.Sweep(db.ctx); err != nil {
 		t.Error(err)
 	}
 }

@@ -26,8 +26,8 @@ type Config struct {
 	// BatchSlices and BatchRows limit what one recompute takes together: slices (default 256) and log rows (default 5,000,000). A larger slice goes alone.
 	BatchSlices int
 	BatchRows   uint64
-	// CleanEvery is the time between two cleanings, and between two looks for closed months to roll up. Default 10 min.
-	CleanEvery time.Duration
+	// SweepEvery is the time between two sweeps, and between two looks for closed months to roll up. Default 10 min.
+	SweepEvery time.Duration
 	// DeadTime is how long rows stay after their manifest was marked dead. Default 1 h: longer than any query may run. A query that planned with them
 	// and comes later than that fails by its guard and plans again.
 	DeadTime time.Duration
@@ -44,7 +44,7 @@ type Config struct {
 }
 
 func (c Config) check() error {
-	if least := min(c.SettleTime, c.TodayEvery, c.Poll, c.CleanEvery, c.DeadTime, c.VerifyEvery, c.DisksEvery, c.OrphanTime); least < 0 || c.BatchSlices < 0 {
+	if least := min(c.SettleTime, c.TodayEvery, c.Poll, c.SweepEvery, c.DeadTime, c.VerifyEvery, c.DisksEvery, c.OrphanTime); least < 0 || c.BatchSlices < 0 {
 		return errors.New("the rollup's times and batches must not be negative; 0 takes the default")
 	}
 	return nil
@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 		is    time.Duration
 	}{
 		{&c.SettleTime, 30 * time.Second}, {&c.TodayEvery, 5 * time.Minute}, {&c.Poll, 5 * time.Second},
-		{&c.CleanEvery, 10 * time.Minute}, {&c.VerifyEvery, 10 * time.Minute}, {&c.DisksEvery, time.Minute}, {&c.DeadTime, time.Hour}, {&c.OrphanTime, 6 * time.Hour},
+		{&c.SweepEvery, 10 * time.Minute}, {&c.VerifyEvery, 10 * time.Minute}, {&c.DisksEvery, time.Minute}, {&c.DeadTime, time.Hour}, {&c.OrphanTime, 6 * time.Hour},
 	} {
 		if *d.value == 0 {
 			*d.value = d.is

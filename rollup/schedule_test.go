@@ -70,7 +70,7 @@ func TestBatchesAreOfOneMonthAndTodayComesLast(t *testing.T) {
 
 func TestNewRefusesWhatIsNegative(t *testing.T) {
 	for _, cfg := range []Config{
-		{SettleTime: -1}, {TodayEvery: -1}, {Poll: -1}, {CleanEvery: -1}, {DeadTime: -1}, {VerifyEvery: -1}, {DisksEvery: -1}, {OrphanTime: -1}, {BatchSlices: -1},
+		{SettleTime: -1}, {TodayEvery: -1}, {Poll: -1}, {SweepEvery: -1}, {DeadTime: -1}, {VerifyEvery: -1}, {DisksEvery: -1}, {OrphanTime: -1}, {BatchSlices: -1},
 	} {
 		if _, err := New(cfg, tables.Options{URL: "http://127.0.0.1:1/rollcall"}, slog.New(slog.DiscardHandler), prometheus.NewRegistry()); err == nil || !strings.Contains(err.Error(), "negative") {
 			t.Errorf("%+v: %v", cfg, err)

@@ -72,8 +72,8 @@ func (db *database) stepped() (*Rollup, *steppedConn) {
 	return &Rollup{cfg: Config{}.withDefaults(), conn: conn, log: slog.New(slog.DiscardHandler), metrics: newMetrics(prometheus.NewRegistry()), tracer: db.tracer, now: time.Now}, conn
 }
 
-// sweep is a cleaner for which every worker under way is dead.
-func (db *database) sweep() {
+// sweepHastily is a sweeper for which every worker under way is dead.
+func (db *database) sweepHastily() {
 	db.Helper()
 	sweeper := *db.Rollup
 	sweeper.cfg.OrphanTime = time.Nanosecond
@@ -133,7 +133,7 @@ func (db *database) judge(what, org string, from, to schema.Day, before ...strin
 	}
 }
 
-// A worker is stopped after it wrote its rows and before its manifest; the cleaner takes them for a dead worker's; the first goes on. So it went with "suspended-rollup":
+// A worker is stopped after it wrote its rows and before its manifest; the sweeper takes them for a dead worker's; the first goes on. So it went with "suspended-rollup":
 // a manifest that counted what was left, and a clean slice of nothing.
 func TestASweepBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 	db := newDatabase(t)
@@ -147,7 +147,7 @@ func TestASweepBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 		conn.sent, conn.before = 0, func(n int, text string) {
 			if n == at {
 				swept = text
-				db.sweep()
+				db.sweepHastily()
 			}
 		}
 		if _, _, err := worker.recompute(db.ctx, []tables.Slice{slice}); err != nil {
@@ -159,7 +159,7 @@ func TestASweepBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 			t.Logf("%d statements", at)
 			return
 		}
-		if err := db.Clean(db.ctx); err != nil {
+		if err := db.Sweep(db.ctx); err != nil {
 			t.Fatal(err)
 		}
 		db.once()
@@ -194,7 +194,7 @@ func TestASliceWhoseRowsAreGoneHeals(t *testing.T) {
 		db.once()
 		db.exec(fmt.Sprintf(gone, org))
 		db.judge(gone, org, day, day)
-		if err := db.Clean(db.ctx); err != nil {
+		if err := db.Sweep(db.ctx); err != nil {
 			t.Fatal(err)
 		}
 		if n := value(db.metrics.cleaned.WithLabelValues(short)); n != float64(i+1) {
@@ -207,7 +207,7 @@ func TestASliceWhoseRowsAreGoneHeals(t *testing.T) {
 		if _, plan, _ := usage(db.ctx, db.conn, org, day, day); len(plan.Generations) != 1 || len(plan.Live) != 0 {
 			t.Errorf("%s: recomputed, it is read by %+v", gone, plan)
 		}
-		if err := db.Clean(db.ctx); err != nil || db.once() != 0 {
+		if err := db.Sweep(db.ctx); err != nil || db.once() != 0 {
 			t.Errorf("%s: it does not come to rest, %v", gone, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Outcomes of cleaning, per generation.
+// Outcomes of a sweep, per generation.
 const (
 	dead     = "dead"     // its manifest was marked: no new plan has it
 	removed  = "removed"  // rows and manifest are gone
@@ -22,9 +22,9 @@ const (
 	short    = "short"    // its rows were not all there, so it was marked dead: it is made again
 )
 
-// Clean marks the generations that lost or lack rows as dead, removes the rows of those that have been dead for long, and the rows that dead workers left. Several may clean
+// Sweep marks the generations that lost or lack rows as dead, removes the rows of those that have been dead for long, and the rows that dead workers left. Several may clean
 // at once; each step can be repeated.
-func (r *Rollup) Clean(ctx context.Context) error {
+func (r *Rollup) Sweep(ctx context.Context) error {
 	if err := r.markDead(ctx, tables.Filter{}); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 	return losers
 }
 
-// markShort writes the manifests of generations dead whose rows are not all there: a cleaner took a suspended worker for a dead one, or that of an older binary
+// markShort writes the manifests of generations dead whose rows are not all there: a sweeper took a suspended worker for a dead one, or that of an older binary
 // knows no months, or a hand deleted rows, or a backup has a manifest without them. So the slice is dirty and made again, under a generation whose rows were counted
 // when it was committed: a round ends here, and another begins only if rows go again. Until it is marked, each export that meets it plans twice.
 func (r *Rollup) markShort(ctx context.Context, manifests string) error {

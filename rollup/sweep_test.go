@@ -19,7 +19,7 @@ func TestCleanKillsLosersFirstAndRemovesThemLater(t *testing.T) {
 	db.once()
 	clean := func() {
 		t.Helper()
-		if err := db.Clean(db.ctx); err != nil {
+		if err := db.Sweep(db.ctx); err != nil {
 			t.Fatal(err)
 		}
 		for org, want := range map[string]uint64{"acme": 3, "globex": 2} {
@@ -48,7 +48,7 @@ func TestCleanKillsLosersFirstAndRemovesThemLater(t *testing.T) {
 	}
 	// A slice that nothing covers keeps its newest generation, by which today's slices are throttled.
 	db.ingest(event{org: "acme", day: day, id: 3})
-	if err := db.Clean(db.ctx); err != nil {
+	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
 	}
 	if n := db.count("SELECT count() FROM slices FINAL WHERE org_id = 'acme' AND day = {day:Date} AND dead = 0", named("day", day.String())); n != 1 {
@@ -70,7 +70,7 @@ func TestCleanRemovesWhatDeadWorkersLeft(t *testing.T) {
 			db.exec("INSERT INTO "+d.Table+" (org_id, day, generation) SELECT 'acme', {day:Date}, {g:UUID}", named("day", day.String()), named("g", generation.String()))
 		}
 	}
-	if err := db.Clean(db.ctx); err != nil {
+	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range tables.Dailies() {
@@ -93,7 +93,7 @@ func TestCleanLeavesOlderRevisionsForADay(t *testing.T) {
 	newer := uuid.MustParse("01900000-0000-7000-8000-000000000002")
 	db.exec("INSERT INTO slices (org_id, day, generation, revision) SELECT 'acme', {day:Date}, {g:UUID}, {r:UInt32}",
 		named("day", (db.today-3).String()), named("g", newer.String()), named("r", tables.Revision+1))
-	if err := db.Clean(db.ctx); err != nil {
+	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
 	}
 	for generation, dead := range map[uuid.UUID]uint64{old: 1, fresh: 0, newer: 0} {

@@ -15,9 +15,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Two writers with the same and with conflicting events, two workers, a cleaner that waits for nobody, and readers: every read has what was acknowledged before it
+// Two writers with the same and with conflicting events, two workers, a sweeper that waits for nobody, and readers: every read has what was acknowledged before it
 // began, and nothing that was not sent by its end.
-func TestReadsAreExactBesideWritersWorkersAndACleaner(t *testing.T) {
+func TestReadsAreExactBesideWritersWorkersAndASweeper(t *testing.T) {
 	db := newDatabase(t)
 	db.cfg.DeadTime = time.Millisecond
 	first := db.today - 2
@@ -66,12 +66,12 @@ func TestReadsAreExactBesideWritersWorkersAndACleaner(t *testing.T) {
 	for _, worker := range []*Rollup{db.Rollup, db.another()} {
 		loop(func() error { _, err := worker.Once(ctx); return err })
 	}
-	loop(func() error { return db.Clean(ctx) })
+	loop(func() error { return db.Sweep(ctx) })
 	loop(func() error {
 		least := acknowledged.Load()
 		n, plan, err := messages(ctx, db.conn, "acme", first, first+1)
 		if tables.Stale(err) {
-			return nil // the cleaner was faster ten times
+			return nil // the sweeper was faster ten times
 		}
 		if most := sent.Load(); err == nil && (n < least || n > most) {
 			err = errors.New("a read was wrong")

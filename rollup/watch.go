@@ -18,7 +18,7 @@ type chore struct {
 }
 
 func (r *Rollup) chores() []*chore {
-	return []*chore{{every: r.cfg.CleanEvery, do: r.monthsChore}, {every: r.cfg.CleanEvery, do: r.Clean}, {every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks}}
+	return []*chore{{every: r.cfg.SweepEvery, do: r.monthsChore}, {every: r.cfg.SweepEvery, do: r.Sweep}, {every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks}}
 }
 
 // tidy does the chores that are due; one that fails is due again at the next call, and keeps no other from its turn.

@@ -149,7 +149,7 @@ func (tr *trial) counted(ctx context.Context) error {
 
 func (tr *trial) rollUp(ctx context.Context) error {
 	r, err := rollup.New(rollup.Config{
-		SettleTime: time.Nanosecond, CleanEvery: time.Nanosecond, VerifyEvery: time.Nanosecond,
+		SettleTime: time.Nanosecond, SweepEvery: time.Nanosecond, VerifyEvery: time.Nanosecond,
 	}, tr.options, tr.log, prometheus.NewRegistry())
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (tr *trial) verified(ctx context.Context, r *rollup.Rollup) error {
 	tr.said["verified"] = fmt.Sprint(n)
 	n, err = r.Once(ctx)
 	tr.said["recomputed again"] = fmt.Sprint(n)
-	err = errors.Join(err, r.Clean(ctx))
+	err = errors.Join(err, r.Sweep(ctx))
 	return errors.Join(err, r.Duplicates(ctx, rollup.Filter{}, func(rollup.Duplicate) { tr.said["duplicates"] += "x" }))
 }
 

@@ -107,7 +107,7 @@ func ingests(s *server) {
 
 func rollsUp(s *server) {
 	r, err := rollup.New(rollup.Config{
-		SettleTime: time.Nanosecond, CleanEvery: time.Nanosecond, VerifyEvery: time.Nanosecond, Poll: 50 * time.Millisecond,
+		SettleTime: time.Nanosecond, SweepEvery: time.Nanosecond, VerifyEvery: time.Nanosecond, Poll: 50 * time.Millisecond,
 	}, s.options, s.log(), prometheus.NewRegistry())
 	if err != nil {
 		s.Fatal(err)
@@ -120,7 +120,7 @@ func rollsUp(s *server) {
 	if _, err := r.Rebuild(s.Context(), rollup.Filter{}, nil); err != nil {
 		s.Error(err)
 	}
-	if err := r.Clean(s.Context()); err != nil {
+	if err := r.Sweep(s.Context()); err != nil {
 		s.Error(err)
 	}
 	if err := r.Forget(s.Context(), secret, "acme", "bob", nil); err != nil {

@@ -47,7 +47,7 @@ const (
 	LiveWhere   = "org_id = {plan_org:String} AND day IN {plan_live:Array(Date)}"
 )
 
-// Guard is a scalar expression that is 0 while all rows the plan counts on are there, and fails the statement with an error that Stale knows when a cleaner or
+// Guard is a scalar expression that is 0 while all rows the plan counts on are there, and fails the statement with an error that Stale knows when a sweeper or
 // the TTL was faster. It must stand in the statement that reads: the engine takes one snapshot of a table per statement. throwIf stands inside the subquery, which
 // has one row whatever is there: outside of it, a statement that finds no row would not evaluate it.
 func (d Daily) Guard() string {
@@ -141,7 +141,7 @@ func (s Span) WithoutMonths() Span {
 }
 
 // Counting is for the plan after a stale one: it reads no months, counts the rows of each generation, and reads the slices whose rows are not all there from the
-// log. Without it, rows that are gone for good would fail every plan until a worker's cleaner came by.
+// log. Without it, rows that are gone for good would fail every plan until a worker's sweeper came by.
 func (s Span) Counting() Span {
 	s = s.WithoutMonths()
 	s.counting = true

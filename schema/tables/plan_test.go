@@ -151,7 +151,7 @@ func TestGuardsHoldAReadToItsPlan(t *testing.T) {
 	}
 	db.exec("DELETE FROM message_daily WHERE generation = {g:UUID} AND user_id = '3'", named("g", generation.String()))
 	if n, err := db.follow(p, guard); !tables.Stale(err) || tables.StaleVersion(err) {
-		t.Errorf("a cleaner was faster: %d, %v", n, err)
+		t.Errorf("a sweeper was faster: %d, %v", n, err)
 	}
 }
 

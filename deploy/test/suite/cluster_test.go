@@ -27,5 +27,5 @@ func TestEveryExportOfAClusterIsTheOracles(t *testing.T) {
 	b.must(err)
 	b.rolledUp(1)
 	b.compare(r, 0.5)
-	b.must(b.roll().Clean(t.Context()))
+	b.must(b.roll().Sweep(t.Context()))
 }
