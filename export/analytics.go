@@ -15,13 +15,13 @@ import (
 
 // An overview is what the page shows of a period. Every figure is what the rows of an export add up to, or their number.
 type overview struct {
-	Period          shownPeriod         `json:"period"`
-	Previous        *shownPeriod        `json:"previous"` // null: before what is kept
-	CompleteThrough *time.Time          `json:"complete_through"`
-	Figures         []figure            `json:"figures"`
-	Days            []dayFigure         `json:"days"`
-	Top             map[string][]ranked `json:"top"`               // users only where persons are shown
-	PersonsHiddenBy string              `json:"persons_hidden_by"` // the setting: user_level_data, pseudonymize or ""
+	Period          shownPeriod           `json:"period"`
+	Previous        *shownPeriod          `json:"previous"` // null: before what is kept
+	CompleteThrough *time.Time            `json:"complete_through"`
+	Figures         []figure              `json:"figures"`
+	Days            []dayFigure           `json:"days"`
+	Top             map[string][]topEntry `json:"top"`               // users only where persons are shown
+	PersonsHiddenBy string                `json:"persons_hidden_by"` // the setting: user_level_data, pseudonymize or ""
 }
 
 type shownPeriod struct {
@@ -40,16 +40,16 @@ type dayFigure struct {
 	Messages uint64 `json:"messages"`
 }
 
-type ranked struct {
+type topEntry struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"` // "" where there is none, or none is shown
 	Value uint64 `json:"value"`
 }
 
-// topRows is how many users, assistants, projects and models are ranked.
+// topRows is how many users, assistants, projects and models are listed.
 const topRows = 8
 
-var rankedTypes = []query.Type{query.Users, query.Assistants, query.Projects, query.Models}
+var topTypes = []query.Type{query.Users, query.Assistants, query.Projects, query.Models}
 
 // summary answers the page's figures for a period of whole UTC days.
 func (e *Export) summary(w http.ResponseWriter, r *http.Request, x *exchange) error {
@@ -163,13 +163,13 @@ func (e *Export) totals(ctx context.Context, request query.Request) (t query.Tot
 	return t, err
 }
 
-// tops ranks the entities that have any.
-func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]ranked, error) {
-	types := rankedTypes
+// tops lists the entities that have most, of those that have any.
+func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]topEntry, error) {
+	types := topTypes
 	if hiddenBy(request.Settings) != "" {
 		types = slices.DeleteFunc(slices.Clone(types), func(t query.Type) bool { return t == query.Users })
 	}
-	lists := make([][]ranked, len(types))
+	lists := make([][]topEntry, len(types))
 	err := e.byPlan(ctx, request.Period.Span(request.Org), func(plan tables.Plan) error {
 		all, ctx := steps.Until(ctx)
 		for i, t := range types {
@@ -182,26 +182,26 @@ func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]
 	if err != nil {
 		return nil, err
 	}
-	tops := map[string][]ranked{}
+	tops := map[string][]topEntry{}
 	for i, t := range types {
 		tops[string(t)] = lists[i]
 	}
 	return tops, nil
 }
 
-func (e *Export) top(ctx context.Context, request query.Request, plan tables.Plan) ([]ranked, error) {
-	statement, err := query.Rank(request, plan, topRows)
+func (e *Export) top(ctx context.Context, request query.Request, plan tables.Plan) ([]topEntry, error) {
+	statement, err := query.TopList(request, plan, topRows)
 	if err != nil {
 		return nil, err
 	}
 	var top query.Top
 	if err := e.conn.QueryRow(statement.Context(ctx), statement.SQL).ScanStruct(&top); err != nil {
-		return nil, fmt.Errorf("rank the %s: %w", request.Type, err)
+		return nil, fmt.Errorf("list the top %s: %w", request.Type, err)
 	}
-	list := []ranked{}
+	list := []topEntry{}
 	for i, id := range top.IDs {
 		if top.Counts[i] > 0 {
-			list = append(list, ranked{id, top.Names[i], top.Counts[i]})
+			list = append(list, topEntry{id, top.Names[i], top.Counts[i]})
 		}
 	}
 	return list, nil

@@ -182,7 +182,7 @@ func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 	if len(o.Days) != 2 || o.Days[0].Messages != 81 || o.Days[1].Messages != 0 {
 		t.Errorf("days %+v", o.Days)
 	}
-	if top := o.Top["users"]; len(top) != 2 || top[0] != (ranked{"ada", "Ada Example", uint64(total(users[:2], "messages_total"))}) {
+	if top := o.Top["users"]; len(top) != 2 || top[0] != (topEntry{"ada", "Ada Example", uint64(total(users[:2], "messages_total"))}) {
 		t.Errorf("top users %+v", top)
 	}
 	if next := o.Figures[0].Value; f.summary(key, "from="+yesterday().AddDate(0, 0, 1).Format(time.DateOnly)+"&to="+yesterday().AddDate(0, 0, 1).Format(time.DateOnly)).Figures[0].Value == next {

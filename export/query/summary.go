@@ -49,19 +49,20 @@ type Top struct {
 	Counts []uint64 `ch:"counts"`
 }
 
-// ranked says by which columns a type is ranked.
-var ranked = map[Type]struct{ id, name, count string }{
+// topBy says by which count the top list of a type is made.
+var topBy = map[Type]struct{ id, name, count string }{
 	Users:      {"user_id", "name", "messages_total"},
 	Assistants: {"assistant_id", "assistant_name", "messages"},
 	Projects:   {"project_id", "project_name", "messages"},
 	Models:     {"name", "", "requests"},
 }
 
-// Rank makes the statement for the request's Top, one row: of the rows of Build, the first most by count, then by id. Workflows and API keys have none.
-func Rank(r Request, plan tables.Plan, most int) (Statement, error) {
-	by, known := ranked[r.Type]
+// TopList makes the statement for the request's Top, one row: of the rows of Build, the first most by
+// count, then by id. Workflows and API keys have none. The ranks of an export are in its SQL (users.sql).
+func TopList(r Request, plan tables.Plan, most int) (Statement, error) {
+	by, known := topBy[r.Type]
 	if !known {
-		return Statement{}, bad("type", "The export %s is not ranked.", r.Type)
+		return Statement{}, bad("type", "The export %s has no top list.", r.Type)
 	}
 	r.Format, r.Limit = NDJSON, 0 // values of their own types, not as CSV shows them
 	rows, err := Build(r, plan)
