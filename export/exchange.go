@@ -58,7 +58,7 @@ func (e *Export) data(auth func(*http.Request) (access.Principal, error), fail f
 	}
 }
 
-// admit lets the request pass, holding one of its workspace's slots, if its credential is valid and its limits are kept.
+// admit lets the request pass, counted as one of its workspace's, if its credential is valid and its limits are kept.
 func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (access.Principal, error), handle dataHandler) (err error) {
 	defer steps.Recovered(&err)
 	if !r.ProtoAtLeast(1, 1) {
@@ -70,11 +70,11 @@ func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth
 	if x.who, err = auth(r); err != nil {
 		return err
 	}
-	release, err := e.gate.Admit(x.who)
+	end, err := e.gate.Admit(x.who)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer end()
 	return handle(w, r, x)
 }
 

@@ -65,12 +65,12 @@ func TestNoSignatureIsKept(t *testing.T) {
 		}
 	}
 	f.do("POST", "/export/users?"+u.RawQuery, key, dropIn())
-	release, err := f.service.gate.Admit(access.Principal{Org: "acme", KeyID: "another"})
+	end, err := f.service.gate.Admit(access.Principal{Org: "acme", KeyID: "another"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.want(f.get(link, ""), 429) // no slot
-	release()
+	f.want(f.get(link, ""), 429) // one too many at a time
+	end()
 	f.want(f.get(link, ""), 200)
 	for f.get(link, "").StatusCode != 429 { // the rate
 	}

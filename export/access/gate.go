@@ -23,7 +23,7 @@ type Gate struct {
 	sessions sessions
 	links    linkSigner
 	rate     *rateLimit
-	slots    *slots
+	running  *concurrency
 	now      func() time.Time
 }
 
@@ -35,7 +35,7 @@ func New(cfg Config, conn driver.Conn, keys *Keys) *Gate {
 		sessions: newSessions(cfg, conn, keys),
 		links:    newLinkSigner(cfg.Secret),
 		rate:     newRateLimit(cfg.RatePerMinute),
-		slots:    newSlots(cfg.MaxConcurrentPerOrg),
+		running:  newConcurrency(cfg.MaxConcurrentPerOrg),
 		now:      cfg.Now,
 	}
 }
@@ -48,11 +48,11 @@ func (g *Gate) ByKeyOrSession(r *http.Request) (Principal, error) {
 	return authenticate(r, g.bearer, g.sessions)
 }
 
-// Admit counts one request of the principal's key and takes one of its workspace's slots, which
-// release gives back. A request beyond a limit is a *Refusal.
-func (g *Gate) Admit(p Principal) (release func(), err error) {
+// Admit counts one request of the principal's key, and as one that runs for its workspace until end is
+// called. A request beyond a limit is a *Refusal.
+func (g *Gate) Admit(p Principal) (end func(), err error) {
 	if err := g.rate.check(p.KeyID); err != nil {
 		return nil, err
 	}
-	return g.slots.take(p.Org)
+	return g.running.begin(p.Org)
 }

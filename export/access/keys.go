@@ -66,7 +66,7 @@ func (k *Keys) Create(ctx context.Context, org, name string, expires time.Durati
 	if len(scopes) == 0 {
 		scopes = []string{ScopeExport}
 	}
-	if err := judgeKey(org, name, expires, scopes); err != nil {
+	if err := checkKey(org, name, expires, scopes); err != nil {
 		return "", "", err
 	}
 	random, salt := make([]byte, 32), make([]byte, 16)
@@ -111,7 +111,7 @@ func (k *Keys) insert(ctx context.Context, key Key) error {
 	return batch.Send()
 }
 
-func judgeKey(org, name string, expires time.Duration, scopes []string) error {
+func checkKey(org, name string, expires time.Duration, scopes []string) error {
 	switch {
 	case org == "" || len(org) > 256 || !utf8.ValidString(org):
 		return fmt.Errorf("%w: it needs its workspace's id, 1 to 256 bytes of UTF-8", ErrKeyRefused)

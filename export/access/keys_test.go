@@ -142,13 +142,13 @@ func TestCreateRefuses(t *testing.T) {
 func TestKeysThatCanBe(t *testing.T) {
 	long := strings.Repeat("n", 256)
 	for _, err := range []error{
-		judgeKey("a", "", 0, nil), judgeKey(long, long, 1, []string{"S", strings.Repeat("S", 64)}),
+		checkKey("a", "", 0, nil), checkKey(long, long, 1, []string{"S", strings.Repeat("S", 64)}),
 	} {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	if err := judgeKey("a", "", 0, []string{strings.Repeat("S", 65)}); err == nil {
+	if err := checkKey("a", "", 0, []string{strings.Repeat("S", 65)}); err == nil {
 		t.Error("a scope of 65 characters was taken")
 	}
 }

@@ -75,34 +75,36 @@ func tooMany(perMinute int, wait time.Duration) error {
 	}
 }
 
-// slots cap the exports of one workspace that run at the same time in this process.
-type slots struct {
+// A concurrency limit caps the requests of one workspace that run at the same time in this process.
+type concurrency struct {
 	perOrg int
 
 	mu   sync.Mutex
 	busy map[string]int
 }
 
-func newSlots(perOrg int) *slots { return &slots{perOrg: perOrg, busy: map[string]int{}} }
+func newConcurrency(perOrg int) *concurrency {
+	return &concurrency{perOrg: perOrg, busy: map[string]int{}}
+}
 
-// take gives the function that returns the slot, or an answer that says to come again.
-func (s *slots) take(org string) (release func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[org] >= s.perOrg {
+// begin counts a request until end is called, or refuses it.
+func (c *concurrency) begin(org string) (end func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy[org] >= c.perOrg {
 		return nil, &Refusal{
 			Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second,
 			Detail: "This workspace already has as many exports running as are allowed at a time; try again when one has ended.",
 		}
 	}
-	s.busy[org]++
-	return sync.OnceFunc(func() { s.release(org) }), nil
+	c.busy[org]++
+	return sync.OnceFunc(func() { c.ended(org) }), nil
 }
 
-func (s *slots) release(org string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[org]--; s.busy[org] == 0 {
-		delete(s.busy, org)
+func (c *concurrency) ended(org string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy[org]--; c.busy[org] == 0 {
+		delete(c.busy, org)
 	}
 }

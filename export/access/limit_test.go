@@ -98,23 +98,23 @@ func TestWhichKeysAreForgotten(t *testing.T) {
 	}
 }
 
-func TestSlots(t *testing.T) {
-	s := newSlots(2)
-	first, err1 := s.take("a")
-	_, err2 := s.take("a")
-	_, err3 := s.take("a")
+func TestConcurrency(t *testing.T) {
+	s := newConcurrency(2)
+	first, err1 := s.begin("a")
+	_, err2 := s.begin("a")
+	_, err3 := s.begin("a")
 	if err1 != nil || err2 != nil || err3 == nil {
 		t.Fatalf("errors %v, %v, %v: want the third only", err1, err2, err3)
 	}
-	if _, err := s.take("b"); err != nil {
+	if _, err := s.begin("b"); err != nil {
 		t.Error("another workspace was refused")
 	}
 	first()
 	first() // gives back once
-	if _, err := s.take("a"); err != nil {
+	if _, err := s.begin("a"); err != nil {
 		t.Error("refused after one ended")
 	}
-	if _, err := s.take("a"); err == nil {
-		t.Error("a slot was given back twice")
+	if _, err := s.begin("a"); err == nil {
+		t.Error("one request ended twice")
 	}
 }
