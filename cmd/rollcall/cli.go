@@ -68,7 +68,7 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 	if err != nil {
 		return nil, settingsError{err}
 	}
-	if err := judgeFlags(parsed.Flags()); err != nil {
+	if err := checkFlags(parsed.Flags()); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (err error) {
@@ -120,9 +120,9 @@ func isGroup(node *kong.Node, args []string) bool {
 	return len(node.Children) > 0
 }
 
-// judgeFlags holds what is common to the settings. No number or duration can be negative, nor 0, which the stages would take for "the default", but where 0 is the
+// checkFlags holds what is common to the settings. No number or duration can be negative, nor 0, which the stages would take for "the default", but where 0 is the
 // default or the flag's tag zero says that it means something; and what is required is not empty.
-func judgeFlags(flags []*kong.Flag) error {
+func checkFlags(flags []*kong.Flag) error {
 	for _, flag := range flags {
 		value := flag.Target
 		number := value.CanInt() || value.CanFloat()

@@ -33,8 +33,8 @@ type configCheckCommand struct {
 	exportFlags     `embed:""`
 }
 
-// judge builds all stages as their commands would, and starts none.
-func (c *configCheckCommand) judge(ctx context.Context, o tables.Options) (ingest.Config, error) {
+// build makes all stages as their commands would, and starts none.
+func (c *configCheckCommand) build(ctx context.Context, o tables.Options) (ingest.Config, error) {
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	kafkaConfig, err := c.ingestFlags.config(c.kafkaFlags)
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	kafkaConfig, err := c.judge(ctx, o)
+	kafkaConfig, err := c.build(ctx, o)
 	if err != nil {
 		return err
 	}
