@@ -79,7 +79,7 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 	defer r.server.Close()
 	for _, p := range r.periods {
 		for _, t := range query.Types() {
-			log, err := r.repeat(func() (answer, error) { return r.service(ctx, t, p) })
+			log, err := r.repeat(func() (download, error) { return r.service(ctx, t, p) })
 			if err != nil {
 				return nil, fmt.Errorf("%s of a %s from the log: %w", t, p.name, err)
 			}
@@ -104,8 +104,8 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 // fromRollups measures what remains to be measured when everything is rolled up.
 func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPeriod) error {
 	t := query.Type(x.Type)
-	both, err := r.repeat(func() (answer, error) { return r.service(ctx, t, p) },
-		func() (answer, error) { return r.bare(ctx, t, p) })
+	both, err := r.repeat(func() (download, error) { return r.service(ctx, t, p) },
+		func() (download, error) { return r.bare(ctx, t, p) })
 	if err != nil {
 		return err
 	}
@@ -220,17 +220,17 @@ func (r *exportRun) roll(ctx context.Context) error {
 }
 
 // service asks for an export as a client does.
-func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
+func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (download, error) {
 	req, err := http.NewRequestWithContext(ctx, "GET",
 		fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), nil)
 	if err != nil {
-		return answer{}, err
+		return download{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+r.key)
 	started := time.Now()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return answer{}, err
+		return download{}, err
 	}
 	defer res.Body.Close()
 	return drain(started, res.Body, res.StatusCode)
@@ -238,50 +238,50 @@ func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (a
 
 // bare runs the same SQL in the engine, without the service and so without the guard of a tag's
 // entities.
-func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (answer, error) {
+func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (download, error) {
 	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
 	if err != nil {
-		return answer{}, err
+		return download{}, err
 	}
 	s, err := query.Build(query.Request{
 		Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: p.Period,
 		AsOf: time.Now(),
 	}, plan)
 	if err != nil {
-		return answer{}, err
+		return download{}, err
 	}
 	started := time.Now()
 	body, err := r.conn.QueryFormat(s.Context(ctx), s.Format, s.SQL)
 	if err != nil {
-		return answer{}, err
+		return download{}, err
 	}
 	defer body.Close()
 	return drain(started, body, http.StatusOK)
 }
 
-// An answer is one export, read to its end.
-type answer struct {
+// A download is one export, read to its end.
+type download struct {
 	first, total time.Duration
 	bytes        int64
 }
 
-func drain(started time.Time, body io.Reader, status int) (answer, error) {
+func drain(started time.Time, body io.Reader, status int) (download, error) {
 	if _, err := io.ReadFull(body, make([]byte, 1)); err != nil {
-		return answer{}, err
+		return download{}, err
 	}
 	first := time.Since(started)
 	n, err := io.Copy(io.Discard, body)
 	if status != http.StatusOK {
 		err = fmt.Errorf("answered %d", status)
 	}
-	return answer{first, time.Since(started), n + 1}, err
+	return download{first, time.Since(started), n + 1}, err
 }
 
 // repeat runs each in turn, so that all meet the same machine, and gives their medians.
-func (r *exportRun) repeat(runs ...func() (answer, error)) ([]answer, error) {
+func (r *exportRun) repeat(runs ...func() (download, error)) ([]download, error) {
 	firsts := make([][]time.Duration, len(runs))
 	totals := make([][]time.Duration, len(runs))
-	medians := make([]answer, len(runs))
+	medians := make([]download, len(runs))
 	for range r.Repeat {
 		for i, run := range runs {
 			a, err := run()
@@ -289,7 +289,7 @@ func (r *exportRun) repeat(runs ...func() (answer, error)) ([]answer, error) {
 				return nil, err
 			}
 			firsts[i], totals[i] = append(firsts[i], a.first), append(totals[i], a.total)
-			medians[i] = answer{median(firsts[i]), median(totals[i]), a.bytes}
+			medians[i] = download{median(firsts[i]), median(totals[i]), a.bytes}
 		}
 	}
 	return medians, nil
