@@ -20,12 +20,18 @@ import (
 	"rollcall/schema/tables"
 )
 
+// The defaults of Config.
+const (
+	DefaultRatePerMinute       = 500
+	DefaultMaxConcurrentPerOrg = 8
+)
+
 // Config is what the service can be told. Only Secret is required.
 type Config struct {
 	PublicURL           string               // what download links start with, like https://usage.example.com; default: the scheme and host of the request
 	Secret              []byte               // signs download links, keys pseudonyms; the same in every process, at least 16 bytes
-	RatePerMinute       int                  // requests per key within any minute of this process; default 500
-	MaxConcurrentPerOrg int                  // exports of one workspace that this process answers at a time; default 8
+	RatePerMinute       int                  // requests per key within any minute of this process; 0: DefaultRatePerMinute
+	MaxConcurrentPerOrg int                  // exports of one workspace that this process answers at a time; 0: DefaultMaxConcurrentPerOrg
 	StallTimeout        time.Duration        // a client that takes nothing of its download for so long is dropped; default 1 min
 	SpillBytes          uint64               // memory of one aggregation or sort in the engine, before it goes on on disk; default: the engine's setting
 	Traces              trace.TracerProvider // where the spans of requests go; nil: none are made
@@ -47,10 +53,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("rate, concurrency and stall timeout must not be negative; 0 takes the default")
 	}
 	if c.RatePerMinute == 0 {
-		c.RatePerMinute = 500
+		c.RatePerMinute = DefaultRatePerMinute
 	}
 	if c.MaxConcurrentPerOrg == 0 {
-		c.MaxConcurrentPerOrg = 8
+		c.MaxConcurrentPerOrg = DefaultMaxConcurrentPerOrg
 	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = time.Minute

@@ -18,25 +18,34 @@ import (
 	"rollcall/ingest/kafka/recordbatch"
 )
 
+// The defaults of Config that are settings of the command, too.
+const (
+	DefaultGroup         = "rollcall"
+	DefaultBatchRows     = 200_000
+	DefaultBatchBytes    = 64 << 20
+	DefaultBatchAge      = 250 * time.Millisecond
+	DefaultInsertTimeout = time.Minute
+)
+
 // Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are required; zero takes the default.
 //
 // Memory: see MemoryLimit.
 type Config struct {
 	Brokers []string       // host:port of some brokers; the others are learned from them
 	Topics  []string       // any may be missing for now: it is waited for while the others are read
-	Group   string         // consumer group; default "rollcall". A new group starts at the first offset
+	Group   string         // consumer group; "": DefaultGroup. A new group starts at the first offset
 	TLS     *tls.Config    // nil: plain TCP. With a client certificate in it: mTLS
 	SASL    sasl.Mechanism // nil: none. See SASL
 
-	BatchRows  int           // a batch is stored when it has this many rows (default 200,000; 1 … 10,000,000),
-	BatchBytes int           // or this many bytes of columns (default 64 MiB, at least 1 MiB),
-	BatchAge   time.Duration // or when its first record is this old and the batch before it is stored (default 250 ms)
+	BatchRows  int           // a batch is stored when it has this many rows (0: DefaultBatchRows; 1 … 10,000,000),
+	BatchBytes int           // or this many bytes of columns (0: DefaultBatchBytes; at least 1 MiB),
+	BatchAge   time.Duration // or when its first record is this old and the batch before it is stored (0: DefaultBatchAge)
 
 	FetchBytes   int           // asked of a broker at once; default 8 MiB, at least 64 KiB. A single larger record batch is still taken whole
 	FetchWait    time.Duration // how long a broker may wait for the first byte; default 500 ms. Idle partitions advance the watermark this often
 	InflateBytes int           // the largest record batch, uncompressed, that is held in memory; default 32 MiB. A larger one is read as a stream
 
-	InsertTimeout  time.Duration // after it an insert that was not answered is sent again; default 60 s
+	InsertTimeout  time.Duration // after it an insert that was not answered is sent again; 0: DefaultInsertTimeout
 	SessionTimeout time.Duration // after this silence the group gives a member's partitions to others; default 10 s (brokers refuse less than 6 s)
 	StopTimeout    time.Duration // how long a stop or a rebalance may wait for the batch in hand; default 8 s. After it the batch is left to redelivery
 	ProgressEvery  time.Duration // how often the watermark is stored; default 1 s
@@ -66,18 +75,18 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if c.Group == "" {
-		c.Group = "rollcall"
+		c.Group = DefaultGroup
 	}
 	if c.Traces == nil {
 		c.Traces = noop.NewTracerProvider()
 	}
-	def(&c.BatchRows, 200_000)
-	def(&c.BatchBytes, 64<<20)
+	def(&c.BatchRows, DefaultBatchRows)
+	def(&c.BatchBytes, DefaultBatchBytes)
 	def(&c.FetchBytes, 8<<20)
 	def(&c.InflateBytes, 32<<20)
-	wait(&c.BatchAge, 250*time.Millisecond)
+	wait(&c.BatchAge, DefaultBatchAge)
 	wait(&c.FetchWait, 500*time.Millisecond)
-	wait(&c.InsertTimeout, time.Minute)
+	wait(&c.InsertTimeout, DefaultInsertTimeout)
 	wait(&c.SessionTimeout, 10*time.Second)
 	wait(&c.StopTimeout, 8*time.Second)
 	wait(&c.ProgressEvery, time.Second)

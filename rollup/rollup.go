@@ -15,9 +15,15 @@ import (
 	"rollcall/schema/tables"
 )
 
+// The defaults of Config that are settings of the command, too.
+const (
+	DefaultSettleTime  = 30 * time.Second
+	DefaultVerifyEvery = 10 * time.Minute
+)
+
 // Config sets how eagerly slices are recomputed and cleaned. None of it can make an export wrong; it only moves work. 0 takes the default, less is refused.
 type Config struct {
-	// SettleTime is how long a slice must have been without a new mark before it is recomputed. Default 30 s. A shorter time recomputes a day more often.
+	// SettleTime is how long a slice must have been without a new mark before it is recomputed. 0: DefaultSettleTime. A shorter time recomputes a day more often.
 	SettleTime time.Duration
 	// TodayEvery is the least time between two recomputes of a slice of today (or of tomorrow, for clocks ahead). Default 5 min.
 	TodayEvery time.Duration
@@ -31,7 +37,7 @@ type Config struct {
 	// DeadTime is how long rows stay after their manifest was marked dead. Default 1 h: longer than any query may run. A query that planned with them
 	// and comes later than that fails by its guard and plans again.
 	DeadTime time.Duration
-	// VerifyEvery is the time between two looks at whether a batch of clean slices still is what the log says. Default 10 min: at 256 slices a batch, some
+	// VerifyEvery is the time between two looks at whether a batch of clean slices still is what the log says. 0: DefaultVerifyEvery: at 256 slices a batch, some
 	// 37,000 slices a day. Each costs about what its recompute did.
 	VerifyEvery time.Duration
 	// DisksEvery is the time between two looks at the engine's free disk space. Default 1 min.
@@ -55,8 +61,8 @@ func (c Config) withDefaults() Config {
 		value *time.Duration
 		is    time.Duration
 	}{
-		{&c.SettleTime, 30 * time.Second}, {&c.TodayEvery, 5 * time.Minute}, {&c.Poll, 5 * time.Second},
-		{&c.SweepEvery, 10 * time.Minute}, {&c.VerifyEvery, 10 * time.Minute}, {&c.DisksEvery, time.Minute}, {&c.DeadTime, time.Hour}, {&c.OrphanTime, 6 * time.Hour},
+		{&c.SettleTime, DefaultSettleTime}, {&c.TodayEvery, 5 * time.Minute}, {&c.Poll, 5 * time.Second},
+		{&c.SweepEvery, 10 * time.Minute}, {&c.VerifyEvery, DefaultVerifyEvery}, {&c.DisksEvery, time.Minute}, {&c.DeadTime, time.Hour}, {&c.OrphanTime, 6 * time.Hour},
 	} {
 		if *d.value == 0 {
 			*d.value = d.is

@@ -88,6 +88,7 @@ func newParser(c *commands, std streams) (*kong.Kong, error) {
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.DefaultEnvars("ROLLCALL"),
+		stageDefaults,
 		kong.TypeMapper(typeOf[days](), daysMapper),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Summary: true}),
 	)

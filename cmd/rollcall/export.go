@@ -20,9 +20,9 @@ type exportFlags struct {
 	PublicURL           string `name:"public-url" help:"The address that clients use, for download links; by default the one they called." placeholder:"URL"`
 	HTTPCertFile        string `name:"http-cert-file" help:"PEM certificate, to serve TLS." type:"path" placeholder:"FILE"`
 	HTTPKeyFile         string `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
-	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"500"`
+	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"${rate_per_minute}"`
 	MaxConnections      int    `help:"Connections at the same time, of all clients; further requests wait until one ends." default:"4096"`
-	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 429. Each process counts for itself." default:"8"`
+	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 429. Each process counts for itself." default:"${max_concurrent_per_org}"`
 }
 
 func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {

@@ -37,12 +37,12 @@ type ingestCommand struct {
 // ingestFlags are ingest's alone.
 type ingestFlags struct {
 	KafkaTopics   []string      `help:"Topics to read, comma-separated. One that does not exist yet is waited for while the others are read." default:"usage.messages,usage.actions,usage.tokens,usage.workflows,usage.entities"`
-	KafkaGroup    string        `help:"Consumer group. A new one starts at the first offset, which stores again what is stored and counts nothing twice." default:"rollcall"`
+	KafkaGroup    string        `help:"Consumer group. A new one starts at the first offset, which stores again what is stored and counts nothing twice." default:"${kafka_group}"`
 	KafkaPassOver []string      `help:"Corrupt record batches to leave out, topic/partition/offset each, comma-separated, as ingest's log names them. Their records are counted as a gap; a batch that can be read is never left out." placeholder:"TOPIC/PARTITION/OFFSET"`
-	BatchRows     int           `help:"A batch is stored once it has this many rows, 1 to 10000000. More make fewer, larger inserts and take more memory." default:"200000"`
-	BatchBytes    int           `help:"A batch is stored once it has this many bytes of columns, 1 MiB to 1 GiB. The process takes about six times as much." default:"67108864"`
-	BatchAge      time.Duration `help:"A batch is stored once its first record is this old, like 250ms. Longer makes exports later, and inserts fewer where little arrives." default:"250ms"`
-	InsertTimeout time.Duration `help:"An insert that was not answered for so long, like 60s, is sent again. Too short a time only makes load: what was stored twice counts once." default:"60s"`
+	BatchRows     int           `help:"A batch is stored once it has this many rows, 1 to 10000000. More make fewer, larger inserts and take more memory." default:"${batch_rows}"`
+	BatchBytes    int           `help:"A batch is stored once it has this many bytes of columns, 1 MiB to 1 GiB. The process takes about six times as much." default:"${batch_bytes}"`
+	BatchAge      time.Duration `help:"A batch is stored once its first record is this old, like 250ms. Longer makes exports later, and inserts fewer where little arrives." default:"${batch_age}"`
+	InsertTimeout time.Duration `help:"An insert that was not answered for so long, like 60s, is sent again. Too short a time only makes load: what was stored twice counts once." default:"${insert_timeout}"`
 }
 
 func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {

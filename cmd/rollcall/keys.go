@@ -22,7 +22,7 @@ type keysCreateCommand struct {
 	Org             string   `help:"The workspace; it may have sent nothing yet." required:""`
 	Name            string   `help:"What the key is for, as lists and the audit show it."`
 	Expires         days     `help:"How long it is valid, like 90d; without it, until it is revoked." placeholder:"90d"`
-	Scopes          []string `help:"What it may do." default:"USAGE_EXPORT_API"`
+	Scopes          []string `help:"What it may do." default:"${scope}"`
 }
 
 func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {

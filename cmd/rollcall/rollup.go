@@ -20,8 +20,8 @@ type rollupCommand struct {
 
 // rollupFlags are rollup's alone.
 type rollupFlags struct {
-	SettleTime  time.Duration `help:"A workspace's day is rolled up once nothing was added to it for this long, like 30s. Shorter does the work more often; exports are exact either way." default:"30s"`
-	VerifyEvery time.Duration `help:"How often the next 256 rolled up slices are compared with the log, like 10m. Each costs about what its recompute did." default:"10m"`
+	SettleTime  time.Duration `help:"A workspace's day is rolled up once nothing was added to it for this long, like 30s. Shorter does the work more often; exports are exact either way." default:"${settle_time}"`
+	VerifyEvery time.Duration `help:"How often the next 256 rolled up slices are compared with the log, like 10m. Each costs about what its recompute did." default:"${verify_every}"`
 }
 
 func (c *rollupCommand) Run(ctx context.Context, log *slog.Logger) error {

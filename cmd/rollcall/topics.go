@@ -21,7 +21,7 @@ type topicsCommand struct {
 type topicFlags struct {
 	clickhouseFlags `embed:""`
 	kafkaFlags      `embed:""`
-	KafkaGroup      string `help:"Ingest's consumer group." default:"rollcall"`
+	KafkaGroup      string `help:"Ingest's consumer group." default:"${kafka_group}"`
 }
 
 func (f topicFlags) group() (ingest.Config, error) {
