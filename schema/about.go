@@ -8,12 +8,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// searched is how much of a value that is not JSON, or too large to be decoded, is looked through
-// for names.
+// searched limits the search for names in a value that is not JSON or is too large to be decoded,
+// in bytes.
 const searched = 64 << 10
 
-// about fills in whom a rejected record speaks of, and when it was, as far as it could be read:
-// rejects are found and erased by it.
+// about fills in the org, the user and the time of a rejected record, as far as they could be read.
+// Rejects are found and erased by them.
 func (d *Decoder) about(rej *Rejection) *Rejection {
 	f := &d.fields
 	rej.Org, rej.User = f.text(orgID), f.text(userID)
@@ -24,16 +24,16 @@ func (d *Decoder) about(rej *Rejection) *Rejection {
 	return rej
 }
 
-// About fills in whom a record speaks of, and when it was, that is rejected without having been
-// decoded. Its value may be cut.
+// About fills in the org, the user and the time of a record that is rejected before it is decoded.
+// The value of rec may be cut.
 func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
 	value := withoutMark(rec.Value[:min(len(rec.Value), searched)])
-	_ = d.read(d.fields.begin(rec), value) // what it found before the end counts
+	_ = d.read(d.fields.begin(rec), value) // after an error, what was read before it counts
 	return d.aboutBroken(value, rej)
 }
 
-// aboutBroken is about for a value that could be decoded in part: what is still unknown is searched
-// for as text.
+// aboutBroken is about for a value of which only a part could be decoded. It searches the text of
+// the value for the keys that are still unknown.
 func (d *Decoder) aboutBroken(value []byte, rej *Rejection) *Rejection {
 	value = value[:min(len(value), searched)]
 	f := &d.fields
@@ -42,7 +42,7 @@ func (d *Decoder) aboutBroken(value []byte, rej *Rejection) *Rejection {
 			f.put(k, text, lastText(value, keyNames[k]))
 		}
 	}
-	if _, data, found := bytes.Cut(value, []byte(`"data"`)); found { // before it, "id" is the event's
+	if _, data, found := bytes.Cut(value, []byte(`"data"`)); found { // an "id" before data is the event's
 		value = data
 	}
 	if f.text(entityID) == "" {
@@ -51,7 +51,7 @@ func (d *Decoder) aboutBroken(value []byte, rej *Rejection) *Rejection {
 	return d.about(rej)
 }
 
-// lastText finds the last "name": "text" in what may be anything. name is as in keyNames.
+// lastText finds the last "name": "text" in bytes that need not be JSON. name is as in keyNames.
 func lastText(b []byte, name string) []byte {
 	quoted := []byte(`"` + strings.TrimPrefix(name, "data.") + `"`)
 	for {
@@ -66,7 +66,7 @@ func lastText(b []byte, name string) []byte {
 	}
 }
 
-// textAfter reads : "text".
+// textAfter reads : "text" at the start of b. It returns nil if b starts otherwise.
 func textAfter(b []byte) []byte {
 	const space = " \t\r\n"
 	b = bytes.TrimLeft(b, space)

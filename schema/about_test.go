@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A reject has to be found when the person it names is erased, also where it is no event at all.
+// A reject must be found when the person that it names is erased, even if it is no event at all.
 func TestRejectionsNameWhomTheySpeakOf(t *testing.T) {
 	large := strings.Repeat(" ", MaxValueBytes)
 	for name, c := range map[string]struct {
@@ -46,7 +46,7 @@ func TestRejectionsNameWhomTheySpeakOf(t *testing.T) {
 	}
 }
 
-// Whether a reject is from before an erasure shows its event's own time.
+// The event's own time shows whether a reject is older than an erasure.
 func TestRejectionsSayWhenTheirEventWas(t *testing.T) {
 	at := `"time":"2026-10-31T10:15:30.250+02:00"`
 	const want = Millis(1793434530250)
@@ -77,7 +77,7 @@ func TestRejectionsSayWhenTheirEventWas(t *testing.T) {
 	}
 }
 
-// What a record before said must not stick to the next one.
+// Nothing that was read of one record may appear in the rejection of the next.
 func TestARejectionIsAboutItsOwnRecord(t *testing.T) {
 	d := NewDecoder()
 	ev := new(Event)

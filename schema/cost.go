@@ -11,8 +11,8 @@ const (
 	maxCost    = 1_000_000_000 * 1_000_000_000 // 10⁹ USD
 )
 
-// cost is an optional amount of USD: a number, rounded half-even to 9 digits after the point from
-// its text, or a decimal text, whose value is never rounded.
+// cost reads an optional amount of USD. A number is rounded half-even, from its text, to 9 digits
+// after the point. A decimal text is never rounded: it is invalid if it has more digits.
 func (j *judge) cost(k key) uint64 {
 	v := j.f.get(k)
 	var nano uint64
@@ -32,9 +32,9 @@ func (j *judge) cost(k key) uint64 {
 	return nano
 }
 
-// writtenNano reads a decimal text: digits[.digits][e[±]digits], as decimal types print it, with at
-// most 9 digits after the point when it is written out without the exponent. A minus is accepted
-// before a zero only.
+// writtenNano reads a decimal text: digits[.digits][e[±]digits], as decimal types print it. Written
+// out without the exponent it has at most 9 digits after the point. A minus is accepted before a
+// zero only.
 func writtenNano(b []byte) (uint64, bool) {
 	if n, ok := exactNano(b); ok {
 		return n, true
@@ -43,11 +43,11 @@ func writtenNano(b []byte) (uint64, bool) {
 	if !ok || places > costDigits {
 		return 0, false
 	}
-	return roundedNano(b) // nothing is rounded: there are no more places
+	return roundedNano(b) // rounds nothing: there are at most 9 places
 }
 
-// fractionDigits counts the digits after the point of a decimal text when it is written out; ok is
-// false for what is no decimal text.
+// fractionDigits counts the digits that a decimal text has after the point when it is written out
+// without an exponent. ok is false if b is no decimal text.
 func fractionDigits(b []byte) (n int, ok bool) {
 	b = bytes.TrimPrefix(b, []byte("-"))
 	i := digits(b, 0)
@@ -108,14 +108,14 @@ func exactNano(b []byte) (uint64, bool) {
 	return n, len(b) > 0
 }
 
-// roundedNano reads a JSON number of any length.
+// roundedNano reads a JSON number of any length and rounds it half-even.
 func roundedNano(b []byte) (uint64, bool) {
 	if n, ok := exactNano(b); ok {
 		return n, true
 	}
 	digits, point, negative := significant(b)
-	// The value is 0.digits × 10^point; keep digits of it stand before the ninth place after the
-	// point.
+	// In 10⁻⁹ USD the value is 0.digits × 10^keep: the first keep digits are its whole part, and
+	// the others are rounded.
 	keep := point + costDigits
 	if keep > 19 {
 		return 0, len(digits) == 0 // too large, unless it is 0
@@ -133,8 +133,8 @@ func roundedNano(b []byte) (uint64, bool) {
 	return n, n <= maxCost && (!negative || n == 0)
 }
 
-// significant takes a JSON number apart: its digits without leading zeros, and the place of the
-// point before them.
+// significant takes a JSON number apart: its value is 0.digits × 10^point, and digits has no
+// leading zeros.
 func significant(b []byte) (digits []byte, point int, negative bool) {
 	negative = b[0] == '-'
 	seenPoint := false
@@ -161,7 +161,8 @@ func significant(b []byte) (digits []byte, point int, negative bool) {
 	return digits, point, negative
 }
 
-// exponent is clamped: beyond the limits every number is 0 or too large all the same.
+// exponent reads an exponent. One that an int cannot hold becomes ±2⁴⁰: with both, every number is
+// 0 or too large.
 func exponent(b []byte) int {
 	if b[0] == '+' {
 		b = b[1:]
@@ -178,8 +179,8 @@ func exponent(b []byte) int {
 
 func clamp(n int) int { return min(max(n, -1<<30), 1<<30) }
 
-// roundsUp is half-even: what follows the kept digits is more than half, or half and the last kept
-// digit is odd.
+// roundsUp rounds half-even. It reports whether the digits after the first keep ones are more than
+// half, or are half while the last kept digit is odd.
 func roundsUp(digits []byte, keep int, n uint64) bool {
 	if keep < 0 || keep >= len(digits) {
 		return false

@@ -32,14 +32,14 @@ func (d *Decoder) message(ev *Event) {
 	ev.APIKey = j.limited(apiKeyID, maxID)
 }
 
-// requireFor misses the entity that a message's channel is about.
+// requireFor reports a missing id: a message of a channel carries the id of its entity.
 func (j *judge) requireFor(k key, channel string) {
 	if j.f.get(k).kind == absent {
 		j.miss("%s is missing; a message of channel %s carries it", keyNames[k], channel)
 	}
 }
 
-// context is what messages and actions share.
+// context reads the fields that messages and actions share.
 func (d *Decoder) context(ev *Event) {
 	j := &d.judge
 	d.entities(ev)
@@ -48,11 +48,12 @@ func (d *Decoder) context(ev *Event) {
 	ev.Client = j.limited(client, maxText)
 }
 
-// entities are the three things that usage may belong to.
+// entities reads the ids of the three things that usage may belong to.
 func (d *Decoder) entities(ev *Event) {
 	j := &d.judge
-	ev.Assistant, ev.Project, ev.Workflow = j.limited(assistantID, maxID), j.limited(projectID,
-		maxID), j.limited(workflowID, maxID)
+	ev.Assistant = j.limited(assistantID, maxID)
+	ev.Project = j.limited(projectID, maxID)
+	ev.Workflow = j.limited(workflowID, maxID)
 }
 
 func (d *Decoder) action(ev *Event) {
@@ -65,14 +66,18 @@ func (d *Decoder) action(ev *Event) {
 func (d *Decoder) token(ev *Event) {
 	j := &d.judge
 	ev.Model = j.require(model, maxText)
-	ev.PromptTokens, ev.CompletionTokens = j.requireCount(promptTokens), j.requireCount(completionTokens)
+	ev.PromptTokens = j.requireCount(promptTokens)
+	ev.CompletionTokens = j.requireCount(completionTokens)
 	if j.f.get(userID).kind == absent && j.f.get(apiKeyID).kind == absent {
 		j.miss("data.user_id and data.api_key_id are missing; a request has at least one of them")
 	}
-	ev.User, ev.APIKey = j.limited(userID, maxID), j.limited(apiKeyID, maxID)
-	ev.Provider, ev.Deployment = j.limited(provider, maxText), j.limited(deployment, maxText)
+	ev.User = j.limited(userID, maxID)
+	ev.APIKey = j.limited(apiKeyID, maxID)
+	ev.Provider = j.limited(provider, maxText)
+	ev.Deployment = j.limited(deployment, maxText)
 	ev.BYOK = j.truth(byok, false)
-	ev.CachedPromptTokens, ev.CacheCreationTokens = j.count(cachedPromptTokens), j.count(cacheCreationTokens)
+	ev.CachedPromptTokens = j.count(cachedPromptTokens)
+	ev.CacheCreationTokens = j.count(cacheCreationTokens)
 	ev.CostNanoUSD = j.cost(costUSD)
 	d.entities(ev)
 	ev.Client = j.limited(client, maxText)
@@ -84,7 +89,8 @@ func (d *Decoder) workflowRun(ev *Event) {
 	ev.Run = j.require(runID, maxID)
 	ev.Status = j.oneOf(status, "succeeded", "failed", "cancelled")
 	ev.DurationMS = j.requireCount(durationMS)
-	ev.ErrorType, ev.Trigger = j.limited(errorType, maxText), j.limited(trigger, maxText)
+	ev.ErrorType = j.limited(errorType, maxText)
+	ev.Trigger = j.limited(trigger, maxText)
 	ev.User = j.limited(userID, maxID)
 }
 
@@ -108,12 +114,15 @@ func (d *Decoder) entityState(ev *Event) {
 	if e.Deleted = j.truth(deleted, false); e.Deleted {
 		return // its attributes are ignored
 	}
-	e.Name, e.Email = j.limited(name, maxName), j.limited(email, maxText)
+	e.Name = j.limited(name, maxName)
+	e.Email = j.limited(email, maxText)
 	if e.Role = j.limited(role, maxText); e.Role != nil {
 		e.Role = j.in(role, e.Role, []string{"member", "editor", "admin"})
 	}
-	e.Department, e.Description = j.limited(department, maxText), j.limited(description, maxName)
-	e.URL, e.Owner = j.limited(url, maxURL), j.limited(ownerID, maxID)
+	e.Department = j.limited(department, maxText)
+	e.Description = j.limited(description, maxName)
+	e.URL = j.limited(url, maxURL)
+	e.Owner = j.limited(ownerID, maxID)
 	e.JoinedAt = d.joinedAt()
 	if e.Kind == Workspace {
 		e.Settings = d.settings()
@@ -135,8 +144,8 @@ func (d *Decoder) joinedAt() *Day {
 	return &d.joined
 }
 
-// settings are nil where the event has none: the workspace's stay as they were. Members it leaves
-// out take their defaults.
+// settings returns nil if the event has none: the settings of the workspace then stay as they were.
+// A member that is left out takes its default.
 func (d *Decoder) settings() *Settings {
 	j := &d.judge
 	switch j.f.settings {

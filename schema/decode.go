@@ -17,8 +17,8 @@ type Decoder struct {
 	judge           judge
 	entity          Entity
 	joined          Day
-	today, earliest Day    // of the last event
-	content         []byte // scratch: what identity and version are hashes of
+	today, earliest Day    // today when an event was last judged, and the earliest exportable date
+	content         []byte // scratch: the bytes that are hashed for identity and version
 }
 
 // NewDecoder makes a Decoder.
@@ -29,9 +29,9 @@ func NewDecoder() *Decoder {
 	return d
 }
 
-// Decode judges a record at the time now. It returns nil and fills ev, whose texts hold until the
-// next call; or it says which rule the record breaks, the first that applies in the order of
-// Reasons.
+// Decode judges a record at the time now. If the record is an event, Decode fills ev and returns
+// nil; the texts of ev are valid until the next call. Otherwise it returns the first rule that the
+// record breaks, in the order of Reasons.
 func (d *Decoder) Decode(rec *Record, now time.Time, ev *Event) *Rejection {
 	if len(rec.Value) > MaxValueBytes {
 		return d.tooLarge(rec, len(rec.Value))
@@ -39,14 +39,15 @@ func (d *Decoder) Decode(rec *Record, now time.Time, ev *Event) *Rejection {
 	return d.decode(rec, now, ev, true)
 }
 
-// tooLarge rejects a record whose value has that size. The value may be cut.
+// tooLarge rejects a record with a value of size bytes. rec.Value may be only the beginning of it.
 func (d *Decoder) tooLarge(rec *Record, size int) *Rejection {
 	const detail = "the value has %d bytes; at most %d are accepted, so split it or send less"
 	return d.About(rec, d.reject(TooLarge, detail, size, MaxValueBytes))
 }
 
-// decode reads the value by the scanner, if it may and can, else by the full decoder. Both find the
-// same fields: FuzzDecode holds them to it.
+// decode reads the value with the scanner if mayScan allows it and the scanner is sure of the
+// value. Otherwise the full decoder reads it. Both find the same fields: FuzzDecode holds them to
+// that.
 func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *Rejection {
 	mode := d.fields.begin(rec)
 	value := withoutMark(rec.Value)
@@ -59,7 +60,7 @@ func (d *Decoder) decode(rec *Record, now time.Time, ev *Event, mayScan bool) *R
 	return d.verdict(now, ev)
 }
 
-// scan says whether the scanner could read the value.
+// scan reports whether the scanner could read the value.
 func (d *Decoder) scan(mode mode, value []byte) bool {
 	d.scanner.b = value
 	if mode == modeBinary {
@@ -68,8 +69,8 @@ func (d *Decoder) scan(mode mode, value []byte) bool {
 	return d.scanner.scanEnvelope()
 }
 
-// read has the full decoder read the value, whatever the scanner found of it. It finds what comes
-// before an error too.
+// read reads the value with the full decoder and forgets what the scanner found in it. After an
+// error the fields have what came before the error.
 func (d *Decoder) read(mode mode, value []byte) error {
 	if mode == modeBinary {
 		d.fields.startData(absent)

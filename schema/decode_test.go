@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// structured is an event of that type, with data and whatever envelope members are said instead of
-// the usual ones.
+// structured is a structured event of type typ with data. instead has names and values that replace
+// the envelope's usual members.
 func structured(typ, data string, instead ...string) []byte {
 	members := map[string]string{
 		"specversion": `"1.0"`, "id": `"id-1"`, "source": `"/test"`, "type": `"` + typ + `"`,
@@ -44,7 +44,8 @@ const mark = "\xef\xbb\xbf"
 
 func text256(n int) string { return `"` + strings.Repeat("x", n) + `"` }
 
-// decodeBoth decodes by the scanner and by the full decoder alone, and wants one answer.
+// decodeBoth decodes with the scanner and with the full decoder alone. Both must accept the record,
+// or both reject it.
 func decodeBoth(t *testing.T, rec *Record, now time.Time) (Event, *Rejection) {
 	t.Helper()
 	var ev, full Event
@@ -241,8 +242,8 @@ func TestBinaryMode(t *testing.T) {
 	}
 }
 
-// The version is of the content: what is written otherwise but means the same has the same, what
-// means something else has another.
+// The version is a hash of the content. Two spellings of one content have the same version, and
+// different content has another one.
 func TestVersionIsOfTheContent(t *testing.T) {
 	version := func(value []byte) (EventID, uint64) {
 		t.Helper()
@@ -310,8 +311,7 @@ func TestCosts(t *testing.T) {
 }
 
 // Decimal types of several languages print small and large costs with an exponent. The value is
-// what counts, and a text is never rounded: it has 9 digits after the point at most when it is
-// written out.
+// what counts. A text is never rounded: written out, it has at most 9 digits after the point.
 func TestCostTexts(t *testing.T) {
 	for text, nano := range map[string]uint64{
 		"3.5E-7": 350, "3.5e-7": 350, "35E-8": 350, "0.00035e-3": 350, "1e9": 1e18, "1E+2": 1e11, "1e0": 1e9, "1e-0": 1e9,

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// What was read for certain is not replaced by what stands in the rest of a broken record, and the
-// rest is searched from its first byte on.
+// A field that was decoded is not replaced by a name that is found in the rest of a broken record.
+// The rest is searched from its first byte.
 func TestNamesOfBrokenRecords(t *testing.T) {
 	long := strings.Repeat("o", 256)
 	for name, c := range map[string]struct {
@@ -68,7 +68,7 @@ func TestDaysAtTheLimits(t *testing.T) {
 	}
 }
 
-// A sentence quotes 64 bytes at most, and no half character.
+// A sentence quotes at most 64 bytes, and never half a character.
 func TestQuotesAreShort(t *testing.T) {
 	for value, want := range map[string]string{
 		strings.Repeat("x", 64):        strings.Repeat("x", 64),
@@ -96,7 +96,7 @@ func TestDaysOfMillis(t *testing.T) {
 	}
 }
 
-// What a record repeats or leaves out is judged by its last value.
+// The sentence of a rejection quotes the value that came, or says that it is missing.
 func TestSentencesSayWhatCame(t *testing.T) {
 	for version, said := range map[string]string{
 		`"0.3"`: `"0.3"`, `1.0`: "the number 1.0", `true`: "true", `false`: "false",
@@ -110,7 +110,8 @@ func TestSentencesSayWhatCame(t *testing.T) {
 	}
 }
 
-// Usual costs are read by the quick way, which is also right: what it refuses takes the long one.
+// exactNano reads usual costs quickly and exactly. It refuses all others, which roundedNano then
+// reads.
 func TestExactCosts(t *testing.T) {
 	for text, want := range map[string]uint64{
 		"0": 0, "5": 5e9, "10": 10e9, "0.25": 250_000_000, "12.5": 12_500_000_000, "0.000000001": 1,
@@ -129,8 +130,8 @@ func TestExactCosts(t *testing.T) {
 	}
 }
 
-// A field's length is a varint in what identities and versions are hashes of, whatever room there
-// is for it.
+// In the bytes that identities and versions are hashes of, a field's length is a varint, however
+// much room the buffer has.
 func TestLengthsInIdentities(t *testing.T) {
 	for _, size := range []int{0, 1, 126, 127, 128, 129, 256, 4096} {
 		field := bytes.Repeat([]byte("x"), size)
@@ -144,7 +145,7 @@ func TestLengthsInIdentities(t *testing.T) {
 	}
 }
 
-// The year 0 is before every day that can be stored, but rejects say when their events were.
+// The tables cannot store a day of the year 0, but a reject keeps the time of its event.
 func TestTimesOfTheYearZero(t *testing.T) {
 	for text, want := range map[string]string{
 		"0000-01-01T00:00:00Z": "0000-01-01", "0000-02-29T00:00:00Z": "0000-02-29", "0000-03-01T00:00:00Z": "0000-03-01",

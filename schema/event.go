@@ -12,30 +12,29 @@ const (
 	EntityState                 // usage.entity.v1: kept in entities, not in the log
 )
 
-// An EventID is the part of an event's identity that is not its org and day: a 128-bit hash of
-// (type, source, id).
+// An EventID is an event's identity without org and day: a 128-bit hash of (type, source, id).
 type EventID [16]byte
 
-// Erased is the lowest bit of a version, and set in tombstones only. A tombstone has the version of
-// the copy it stands for and this bit: it wins against that copy, whenever that comes again, and
-// against those that the copy won against; it loses against those that the copy lost against, which
-// may be somebody else's.
+// Erased is the lowest bit of a version. Only tombstones have it set. A tombstone has the version
+// of the copy that it replaces, with this bit. So it wins against that copy, whenever the copy
+// arrives again, and against every copy that the copy won against. It loses against a copy that the
+// copy lost against: that one may be about another person.
 const Erased = uint64(1)
 
-// Redaction is added to the version of a copy when an erased person's name as an owner is taken out
-// of it: above the copy itself, so that its replay changes nothing, and to the other copies of the
-// event what it was before.
+// Redaction is added to the version of a copy when the id of an erased person is removed from it as
+// owner_id. The redacted copy wins against the original, so a replay of the original changes
+// nothing. Against other copies of the event it wins or loses as the original did.
 const Redaction = 2
 
-// An Event is one valid, normalised event. Its texts are views into the record it was decoded from
-// or into the Decoder's scratch memory: they hold until the Decoder's next call. An absent optional
-// field is empty or 0.
+// An Event is one valid, normalised event. Its texts are views into the record that it was decoded
+// from, or into the Decoder's memory: they are valid until the Decoder's next call. An absent
+// optional field is empty or 0.
 type Event struct {
 	Type    Type
 	Day     Day
 	Time    Millis
 	EventID EventID
-	Version uint64 // hash of the content below (Time and Source/ID included); the lowest bit is 0
+	Version uint64 // hash of Type, Time and the fields of the type below; the lowest bit is 0
 
 	Source, ID []byte
 	Org        []byte
@@ -53,7 +52,8 @@ type Event struct {
 	Entity *Entity // with EntityState only
 }
 
-// A Kind is what an entity event describes; the values are the Enum8 of the table entities.
+// A Kind is what an entity event describes. Its values are those of the Enum8 of the table
+// entities.
 type Kind uint8
 
 const (
@@ -75,10 +75,10 @@ type Entity struct {
 	Settings                                               *Settings // workspaces only; nil if the event had none
 }
 
-// Settings are a workspace's, as the last event that carried any left them.
+// Settings are those of a workspace, as the last event that carried settings left them.
 type Settings struct {
 	UserLevelData, BYOK, Workflows, Pseudonymize bool
 }
 
-// DefaultSettings are those of a workspace that never sent any.
+// DefaultSettings are the settings of a workspace that never sent any.
 var DefaultSettings = Settings{UserLevelData: true}

@@ -61,8 +61,8 @@ func Example_producer() {
 	// {"specversion":"1.0","id":"message-5b1c9e0a","source":"/chat","type":"usage.message.v1","time":"2026-10-31T08:15:30.123Z","data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"gpt-5-mini"}}
 }
 
-// A consumer keeps one Decoder and one Event. The event's texts are views: what is to outlive the
-// next record is copied.
+// A consumer keeps one Decoder and one Event. The event's texts are views: copy those that must
+// outlive the next record.
 func ExampleDecoder_Decode() {
 	records := []schema.Record{
 		{Value: []byte(`{"specversion":"1.0","id":"1","source":"/chat","type":"usage.message.v1","time":"2026-10-31T09:15:30.1239+01:00","data":{"org_id":"acme","user_id":"ada","channel":"chat"}}`)},

@@ -1,6 +1,6 @@
 package schema
 
-// A kindOf is what JSON a member's value is.
+// A kindOf is the JSON type of a member's value.
 type kindOf uint8
 
 const (
@@ -19,15 +19,15 @@ type field struct {
 	kind  kindOf
 }
 
-// fields are all known keys of one record, as the scanner or the full decoder found them; which
-// rules hold is judged afterwards.
+// fields are the values of all known keys of one record, as the scanner or the full decoder found
+// them. The rules are applied afterwards.
 type fields struct {
 	value    [keyCount]field
 	seen     uint64 // bit k: value[k] belongs to this record and is not absent
-	batch    bool   // the value is an array, or says that it is a batch
+	batch    bool   // the value is an array, or the content type says that it is a batch
 	envelope bool   // the value is an object (structured mode), or the headers are the envelope (binary mode)
 	headers  bool   // the envelope is from headers
-	repeated bool   // headers have attributes that do not count: by the content type the value is the envelope
+	repeated bool   // ce_* headers are there and do not count: the content type says that the value is the envelope
 	data     kindOf
 	settings kindOf
 }
@@ -46,7 +46,7 @@ func (f *fields) reset() {
 	f.headers = false
 }
 
-// put sets a key; the last of repeated keys counts.
+// put sets a key, or removes it if the value is null or "". Of repeated keys the last counts.
 func (f *fields) put(k key, kind kindOf, bytes []byte) {
 	if kind == text && len(bytes) == 0 || kind == absent {
 		f.seen &^= 1 << k
@@ -58,7 +58,8 @@ func (f *fields) put(k key, kind kindOf, bytes []byte) {
 	f.seen |= 1 << k
 }
 
-// startData forgets an earlier data member, startSettings an earlier settings member.
+// startData drops what an earlier data member set, startSettings what an earlier settings member
+// set.
 func (f *fields) startData(kind kindOf) {
 	f.seen &^= dataKeys | settingsKeys
 	f.data = kind
@@ -70,7 +71,7 @@ func (f *fields) startSettings(kind kindOf) {
 	f.settings = kind
 }
 
-// has says whether a key is there and is neither null nor "".
+// has reports whether a key is there and is neither null nor "".
 func (f *fields) has(k key) bool { return f.seen>>k&1 == 1 }
 
 func (f *fields) get(k key) field {
@@ -80,8 +81,8 @@ func (f *fields) get(k key) field {
 	return f.value[k]
 }
 
-// text is the key's text, or "" where it is absent or something else: for what is read of a record
-// that is rejected.
+// text is the key's text. It is "" if the key is absent, is not a text, or is longer than an id may
+// be: it reads rejected records, which may hold anything.
 func (f *fields) text(k key) string {
 	if v := f.get(k); v.kind == text && len(v.bytes) <= maxID {
 		return string(v.bytes)

@@ -13,15 +13,15 @@ import (
 type fullDecoder struct {
 	json  *jsontext.Decoder
 	whole []byte // the record's value
-	texts []byte // those that were found in it, one behind the other
+	texts []byte // the texts that were found in it, one after the other
 	f     *fields
 }
 
-// jsonOptions let the last of repeated keys count, and the escape of a lone surrogate stand for
-// U+FFFD. The second would also let invalid UTF-8 pass, which finish refuses.
+// jsonOptions: of repeated keys the last counts, and the escape of a lone surrogate stands for
+// U+FFFD. The second option also lets invalid UTF-8 pass; finish refuses that.
 var jsonOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// usualTexts is enough for the known texts of nearly all events.
+// usualTexts is enough for the known texts of nearly all events, in bytes.
 const usualTexts = 256
 
 // decodeEnvelope reads a structured event; an error means that the value is not JSON.
@@ -58,7 +58,7 @@ var (
 	errInvalidUTF8 = errors.New("invalid UTF-8")
 )
 
-// finish wants nothing to follow the value, and all of it to be UTF-8.
+// finish returns an error if more text follows the value, or if the value is not valid UTF-8.
 func (d *fullDecoder) finish(err error) error {
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func (d *fullDecoder) member(in place, name string) error {
 	return err
 }
 
-// nested reads data or settings, whatever they are.
+// nested reads the value of data or settings, of any JSON type.
 func (d *fullDecoder) nested(in place) error {
 	start := d.f.startData
 	if in == inSettings {
@@ -149,8 +149,8 @@ func (d *fullDecoder) nested(in place) error {
 	return err
 }
 
-// value reads one value. What it holds is copied, and lives until the garbage collector finds it
-// unused.
+// value reads one value. It copies the value's bytes to d.texts, which start makes anew for each
+// record.
 func (d *fullDecoder) value() (kindOf, []byte, error) {
 	switch d.json.PeekKind() {
 	case '{':
@@ -164,7 +164,8 @@ func (d *fullDecoder) value() (kindOf, []byte, error) {
 	}
 	switch raw.Kind() {
 	case '"':
-		// The error would say that there is a lone surrogate. U+FFFD stands for it already.
+		// The error would only report a lone surrogate, for which U+FFFD already stands. Invalid
+		// UTF-8 is refused by finish.
 		texts, _ := jsontext.AppendUnquote(d.texts, []byte(raw))
 		return text, d.keep(texts), nil
 	case '0':
@@ -178,7 +179,7 @@ func (d *fullDecoder) value() (kindOf, []byte, error) {
 	}
 }
 
-// keep takes over the texts, and returns the last of them, which was not there before.
+// keep stores texts, which is d.texts with one more text at its end. It returns that text.
 func (d *fullDecoder) keep(texts []byte) []byte {
 	start := len(d.texts)
 	d.texts = texts

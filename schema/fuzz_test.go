@@ -26,8 +26,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// fuzzRecord is a record with that value, and with headers of one of the ways in which producers
-// send it.
+// fuzzRecord is a record with that value. way chooses its headers among those that producers send.
 func fuzzRecord(value []byte, way byte) *Record {
 	return &Record{Value: value, Headers: fuzzWays[int(way)%len(fuzzWays)]}
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// identify computes the event's identity and version: hashes of length-prefixed fields, so that no
-// two different lists of fields are the same bytes. Both are stored; a change of either makes old
-// events new ones.
+// identify computes the event's identity and version. Both are hashes of fields that have their
+// length before them, so two different lists of fields are never the same bytes. Both are stored: a
+// change of what is hashed turns old events into new ones.
 func (d *Decoder) identify(ev *Event) {
 	b := append(d.content[:0], byte(ev.Type))
 	b = prefixed(b, ev.Source)
@@ -19,11 +19,11 @@ func (d *Decoder) identify(ev *Event) {
 	b = binary.LittleEndian.AppendUint64(b, uint64(ev.Time))
 	switch ev.Type {
 	case Message, Action:
-		b = appendAll(b, ev.User, ev.Channel, ev.Action, ev.Assistant, ev.Project, ev.Workflow, ev.Conversation, ev.Model,
-			ev.Client, ev.APIKey)
+		b = appendAll(b, ev.User, ev.Channel, ev.Action, ev.Assistant, ev.Project, ev.Workflow, ev.Conversation,
+			ev.Model, ev.Client, ev.APIKey)
 	case Token:
-		b = appendAll(b, ev.User, ev.APIKey, ev.Model, ev.Provider, ev.Deployment, ev.Assistant, ev.Project, ev.Workflow,
-			ev.Client)
+		b = appendAll(b, ev.User, ev.APIKey, ev.Model, ev.Provider, ev.Deployment,
+			ev.Assistant, ev.Project, ev.Workflow, ev.Client)
 		b = appendCounts(b, ev.PromptTokens, ev.CompletionTokens, ev.CachedPromptTokens, ev.CacheCreationTokens)
 		b = binary.LittleEndian.AppendUint64(b, ev.CostNanoUSD)
 		b = appendBool(b, ev.BYOK)

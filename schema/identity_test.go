@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// testdata/identities.txt has events of every type with the two hashes under which they rest in the
-// logs of those who run Rollcall. It may grow, but no line of it may ever change: an event that is
-// sent again would be stored as another one, and counted twice.
+// testdata/identities.txt has events of every type with their two hashes, as existing logs hold
+// them. Lines may be added to it, but none may ever change: an event that is sent again would be
+// stored as another one and counted twice.
 func TestIdentitiesAndVersionsStayWhatTheyAre(t *testing.T) {
 	file, err := os.ReadFile("testdata/identities.txt")
 	if err != nil {

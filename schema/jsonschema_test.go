@@ -12,8 +12,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// A sample is one JSON value of a field, and what the decoder and the JSON Schema say to it. They
-// differ only where JSON Schema has no words for the rule.
+// A sample is one JSON value of a field, with the verdicts of the decoder and of the JSON Schema.
+// They differ only where JSON Schema cannot express the rule.
 type sample struct {
 	json    string
 	decoder bool
@@ -62,7 +62,7 @@ var (
 		invalid(`{"byok":1}`, `{"workflows":"true"}`, `{"user_level_data":[]}`, `{"pseudonymize":0}`, `true`, `"x"`, `[]`))
 )
 
-// A member is a field of data: the values it may have, and whether it has to be there.
+// A member is a field of data: samples of its values, and whether it is required.
 type member struct {
 	values   []sample
 	required bool
@@ -71,7 +71,7 @@ type member struct {
 func required(values []sample) member { return member{values, true} }
 func optional(values []sample) member { return member{values, false} }
 
-// An eventRule says of one event type what SPEC.md §1 says of it, and shows one valid event.
+// An eventRule is what SPEC.md §1 says of one event type, with one valid event.
 type eventRule struct {
 	members map[string]member
 	example map[string]string
@@ -131,7 +131,7 @@ func with(a, b map[string]member) map[string]member {
 	return a
 }
 
-// json is the example with one member changed; left out where value is empty.
+// json is the example with one member changed, or without that member if value is empty.
 func (e eventRule) json(name, value string) string {
 	members := maps.Clone(e.example)
 	members[name] = value
@@ -144,8 +144,8 @@ func (e eventRule) json(name, value string) string {
 	return "{" + strings.Join(list, ",") + "}"
 }
 
-// Every field of every event type: decoder, JSON Schema and the table above say the same to each
-// sample of it, to null, to "" and to its absence.
+// For every field of every event type, the decoder, the JSON Schema and the table above agree on
+// each sample, on null, on "" and on the field's absence.
 func TestJSONSchemasSayWhatTheDecoderSays(t *testing.T) {
 	for typ, rule := range eventRules {
 		both := newBoth(t, typ)
@@ -157,7 +157,7 @@ func TestJSONSchemasSayWhatTheDecoderSays(t *testing.T) {
 	}
 }
 
-// What depends on more than one field, and the envelope.
+// Rules about more than one field, and rules about the envelope.
 func TestJSONSchemasOnWholeEvents(t *testing.T) {
 	example := func(typ string) string { return eventRules[typ].json("", "") }
 	workspace := func(more string) string { return `{"org_id":"o","kind":"workspace","id":"o"` + more + `}` }
@@ -214,8 +214,8 @@ func TestJSONSchemasOnWholeEvents(t *testing.T) {
 	}
 }
 
-// The table knows exactly the members that the JSON Schemas describe, and the decoder knows each,
-// and no other.
+// The table has exactly the members that the JSON Schemas describe, and the decoder knows these and
+// no others.
 func TestJSONSchemasKnowTheDecodersKeys(t *testing.T) {
 	known := map[key]bool{}
 	for typ, rule := range eventRules {
@@ -238,7 +238,8 @@ func TestJSONSchemasKnowTheDecodersKeys(t *testing.T) {
 	}
 }
 
-// describedMembers are the members of data in a JSON Schema, wherever in it they are described.
+// describedMembers are the members of data that a JSON Schema describes, at any depth of the
+// schema.
 func describedMembers(s *jsonschema.Schema) map[string]bool {
 	found := map[string]bool{}
 	var walk func(s *jsonschema.Schema)

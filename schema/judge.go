@@ -20,8 +20,8 @@ const (
 // maxAhead is how far an event's time may lie after the moment it is read.
 const maxAhead = Millis(24 * time.Hour / time.Millisecond)
 
-// A judge reads values out of the fields and keeps the first sentence about a missing one and the
-// first about an invalid one: all missing fields come before any invalid value.
+// A judge reads values out of the fields. It keeps the first sentence about a missing field and the
+// first about an invalid value, because any missing field comes before any invalid value.
 type judge struct {
 	f                *fields
 	missing, invalid string
@@ -37,7 +37,8 @@ func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
 		return d.about(rej)
 	}
 	*ev = Event{Type: typ}
-	ev.ID, ev.Source = j.attribute(envelopeID, maxEventID), j.attribute(source, maxSource)
+	ev.ID = j.attribute(envelopeID, maxEventID)
+	ev.Source = j.attribute(source, maxSource)
 	at, timeKnown := j.time()
 	switch f.data {
 	case object:
@@ -55,7 +56,8 @@ func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
 		return d.about(&Rejection{Reason: InvalidValue, Detail: j.invalid})
 	}
 	if timeKnown {
-		ev.Time, ev.Day = at, at.Day()
+		ev.Time = at
+		ev.Day = at.Day()
 	}
 	if rej := d.judgeTime(ev, now); rej != nil {
 		return d.about(rej)
@@ -64,7 +66,7 @@ func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
 	return nil
 }
 
-// envelope judges what makes a record a CloudEvent of a known type.
+// envelope judges whether a record is a CloudEvent of a known type, and returns the type.
 func (d *Decoder) envelope() (Type, *Rejection) {
 	f := &d.fields
 	switch {
@@ -102,19 +104,19 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 	case "usage.entity.v1":
 		return EntityState, nil
 	default:
-		return 0, d.reject(UnknownType,
-			"type %q is unknown; it is one of usage.message.v1, usage.action.v1, usage.token.v1, usage.workflow_run.v1, usage.entity.v1", short(name))
+		const detail = "type %q is unknown; it is one of usage.message.v1, usage.action.v1, usage.token.v1, " +
+			"usage.workflow_run.v1, usage.entity.v1"
+		return 0, d.reject(UnknownType, detail, short(name))
 	}
 }
 
-// judgeTime holds the event's time to what can be exported, and an entity's to what can be stored.
+// judgeTime checks the event's time. A usage event must be exportable, an entity event must fit the
+// tables.
 func (d *Decoder) judgeTime(ev *Event, now time.Time) *Rejection {
 	if ev.Type == EntityState {
 		if ev.Day < 0 || ev.Day > lastDay {
-			return &Rejection{
-				Reason: InvalidValue, Detail: fmt.Sprintf("time is in the year %d; an entity's lies between 1970 and 2299",
-					ev.Time.Time().Year()),
-			}
+			const detail = "time is in the year %d; an entity's lies between 1970 and 2299"
+			return d.reject(InvalidValue, detail, ev.Time.Time().Year())
 		}
 		return nil
 	}
@@ -123,15 +125,11 @@ func (d *Decoder) judgeTime(ev *Event, now time.Time) *Rejection {
 		d.today, d.earliest = today, Earliest(today)
 	}
 	if ev.Day < d.earliest {
-		return &Rejection{
-			Reason: TooOld, Detail: fmt.Sprintf("time is on %s, before %s, the earliest exportable date", ev.Day, d.earliest),
-		}
+		return d.reject(TooOld, "time is on %s, before %s, the earliest exportable date", ev.Day, d.earliest)
 	}
 	if ev.Time > at+maxAhead {
-		return &Rejection{
-			Reason: InFuture, Detail: fmt.Sprintf("time is %s, more than 24 h ahead; check the producer's clock",
-				ev.Time.Time().Format(time.RFC3339)),
-		}
+		const detail = "time is %s, more than 24 h ahead; check the producer's clock"
+		return d.reject(InFuture, detail, ev.Time.Time().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -148,7 +146,7 @@ func (j *judge) wrong(format string, a ...any) {
 	}
 }
 
-// time is the envelope's time; ok is false where it is missing or not RFC 3339.
+// time reads the envelope's time. ok is false if it is missing or not RFC 3339.
 func (j *judge) time() (at Millis, ok bool) {
 	v := j.f.get(eventTime)
 	switch v.kind {
@@ -164,7 +162,7 @@ func (j *judge) time() (at Millis, ok bool) {
 	return at, ok
 }
 
-// limited is an optional text of at most limit bytes.
+// limited reads an optional text of at most limit bytes.
 func (j *judge) limited(k key, limit int) []byte {
 	if !j.f.has(k) {
 		return nil
@@ -192,8 +190,8 @@ func (j *judge) require(k key, limit int) []byte {
 	return j.limited(k, limit)
 }
 
-// attribute is a text of the envelope. From a header it may be anything; JSON was checked as a
-// whole.
+// attribute reads a text of the envelope. A header may hold any bytes, so its UTF-8 is checked
+// here; JSON was checked as a whole.
 func (j *judge) attribute(k key, limit int) []byte {
 	v := j.limited(k, limit)
 	if j.f.headers && !utf8.Valid(v) {
@@ -202,7 +200,7 @@ func (j *judge) attribute(k key, limit int) []byte {
 	return v
 }
 
-// oneOf is a required text out of a closed set.
+// oneOf reads a required text out of a closed set.
 func (j *judge) oneOf(k key, set ...string) []byte {
 	v := j.require(k, maxText)
 	return j.in(k, v, set)
@@ -228,7 +226,7 @@ func asBytes(set []string) (all [][]byte) {
 	return all
 }
 
-// count is an optional integer, 0 … 2³²−1; an absent one is 0.
+// count reads an optional integer, 0 … 2³²−1. An absent one is 0.
 func (j *judge) count(k key) uint32 {
 	v := j.f.get(k)
 	if v.kind == absent {
@@ -248,7 +246,7 @@ func (j *judge) requireCount(k key) uint32 {
 	return j.count(k)
 }
 
-// truth is an optional boolean.
+// truth reads an optional boolean. An absent one is otherwise.
 func (j *judge) truth(k key, otherwise bool) bool {
 	switch j.f.get(k).kind {
 	case absent:
@@ -262,7 +260,7 @@ func (j *judge) truth(k key, otherwise bool) bool {
 	return otherwise
 }
 
-// said is a value as a sentence quotes it.
+// said describes a value for the sentence of a rejection.
 func said(v field) string {
 	switch v.kind {
 	case absent:
@@ -279,14 +277,14 @@ func said(v field) string {
 	return fmt.Sprint(v.kind == boolTrue)
 }
 
-// short cuts what a sentence quotes.
+// short cuts a value to what a sentence quotes of it.
 func short(v []byte) []byte {
 	const most = 64
 	if len(v) <= most {
 		return v
 	}
 	v = v[:most]
-	for !utf8.Valid(v) { // ends at an empty text, if not before
+	for !utf8.Valid(v) { // an empty text is valid, so this ends
 		v = v[:len(v)-1]
 	}
 	return append(v[:len(v):len(v)], "…"...)

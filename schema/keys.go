@@ -64,8 +64,8 @@ const (
 	settingsObject = keyCount + 1
 )
 
-// envelopeKey, dataKey and settingsKey find the key of a member's name in their object, for the
-// full decoder. The scanner's way is names.go, that of headers is mode.go.
+// envelopeKey, dataKey and settingsKey return the key of a member's name in that object. The full
+// decoder uses them; the scanner finds names in names.go, and headers are found in mode.go.
 func envelopeKey(name []byte) key {
 	switch string(name) {
 	case "specversion":
@@ -176,22 +176,49 @@ func settingsKey(name []byte) key {
 
 // keyNames are the names as error messages write them.
 var keyNames = [keyCount]string{
-	specversion: "specversion", envelopeID: "id", source: "source", eventType: "type", eventTime: "time",
-	dataBase64: "data_base64",
-	orgID:      "data.org_id", userID: "data.user_id", channel: "data.channel", assistantID: "data.assistant_id",
-	projectID:  "data.project_id",
-	workflowID: "data.workflow_id", conversationID: "data.conversation_id", model: "data.model", client: "data.client",
-	apiKeyID: "data.api_key_id",
-	action:   "data.action", promptTokens: "data.prompt_tokens", completionTokens: "data.completion_tokens",
-	provider:   "data.provider",
-	deployment: "data.deployment", byok: "data.byok", cachedPromptTokens: "data.cached_prompt_tokens",
+	specversion:         "specversion",
+	envelopeID:          "id",
+	source:              "source",
+	eventType:           "type",
+	eventTime:           "time",
+	dataBase64:          "data_base64",
+	orgID:               "data.org_id",
+	userID:              "data.user_id",
+	channel:             "data.channel",
+	assistantID:         "data.assistant_id",
+	projectID:           "data.project_id",
+	workflowID:          "data.workflow_id",
+	conversationID:      "data.conversation_id",
+	model:               "data.model",
+	client:              "data.client",
+	apiKeyID:            "data.api_key_id",
+	action:              "data.action",
+	promptTokens:        "data.prompt_tokens",
+	completionTokens:    "data.completion_tokens",
+	provider:            "data.provider",
+	deployment:          "data.deployment",
+	byok:                "data.byok",
+	cachedPromptTokens:  "data.cached_prompt_tokens",
 	cacheCreationTokens: "data.cache_creation_tokens",
-	costUSD:             "data.cost_usd", runID: "data.run_id", status: "data.status", durationMS: "data.duration_ms",
-	errorType: "data.error_type",
-	trigger:   "data.trigger", entityKind: "data.kind", entityID: "data.id", name: "data.name", email: "data.email",
-	role:     "data.role",
-	joinedAt: "data.joined_at", department: "data.department", description: "data.description", url: "data.url",
-	ownerID: "data.owner_id",
-	deleted: "data.deleted", userLevelData: "data.settings.user_level_data", settingsBYOK: "data.settings.byok",
-	settingsWorkflows: "data.settings.workflows", pseudonymize: "data.settings.pseudonymize",
+	costUSD:             "data.cost_usd",
+	runID:               "data.run_id",
+	status:              "data.status",
+	durationMS:          "data.duration_ms",
+	errorType:           "data.error_type",
+	trigger:             "data.trigger",
+	entityKind:          "data.kind",
+	entityID:            "data.id",
+	name:                "data.name",
+	email:               "data.email",
+	role:                "data.role",
+	joinedAt:            "data.joined_at",
+	department:          "data.department",
+	description:         "data.description",
+	url:                 "data.url",
+	ownerID:             "data.owner_id",
+	deleted:             "data.deleted",
+	userLevelData:       "data.settings.user_level_data",
+	settingsBYOK:        "data.settings.byok",
+	settingsWorkflows:   "data.settings.workflows",
+	pseudonymize:        "data.settings.pseudonymize",
 }

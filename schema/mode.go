@@ -17,10 +17,10 @@ var (
 	batchType         = []byte("application/cloudevents-batch")
 )
 
-// begin forgets the record before and reads this one's headers. In binary mode the fields have the
-// envelope then. The modes are told apart as the binding does: the content type decides first,
-// because official SDKs repeat the envelope of a structured event in ce_* headers. Of repeated
-// headers the last counts.
+// begin drops what the record before left and reads the headers of this one. In binary mode the
+// fields then hold the envelope. The content type decides the mode first, as the binding says:
+// official SDKs repeat the envelope of a structured event in ce_* headers. Of repeated headers the
+// last counts.
 func (f *fields) begin(rec *Record) mode {
 	f.reset()
 	var contentType []byte
@@ -45,8 +45,8 @@ func (f *fields) begin(rec *Record) mode {
 	return modeBinary
 }
 
-// headerKey finds the attribute that a header is. The names are exact, as those of the envelope's
-// members are.
+// headerKey returns the key of a ce_* header. Names are compared exactly, as those of the
+// envelope's members are.
 func headerKey(name []byte) key {
 	switch string(name) {
 	case "ce_specversion":
@@ -63,15 +63,16 @@ func headerKey(name []byte) key {
 	return noKey
 }
 
-// isContentType reads the name in any case, as those who pass on headers of HTTP may write it.
+// isContentType compares the name in any case: software that passes on HTTP headers may write it in
+// any.
 func isContentType(name []byte) bool {
 	return len(name) == len(contentTypeHeader) && bytes.EqualFold(name, contentTypeHeader)
 }
 
-// modeOf reads the content type in any case and behind blanks. It may be nil; binary says that
-// there is a ce_specversion.
+// modeOf compares the content type in any case and ignores blanks before it. contentType may be
+// nil. binary says that there is a ce_specversion.
 func modeOf(contentType []byte, binary bool) mode {
-	if len(contentType) >= len(cloudEventsType) { // application/json is shorter
+	if len(contentType) >= len(cloudEventsType) { // the usual application/json is shorter
 		contentType = bytes.TrimLeft(contentType, " \t")
 		if hasPrefixFold(contentType, batchType) {
 			return modeBatch

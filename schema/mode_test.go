@@ -20,8 +20,8 @@ func headers(pairs ...any) (all []Header) {
 	return all
 }
 
-// The content type tells the modes apart, then ce_specversion. Each record of the table is sent
-// with an envelope and with data alone as its value: one of the two is an event.
+// The content type decides the mode, then ce_specversion. Each row is tried twice: with an envelope
+// as the value and with data alone. Only the one that fits the mode is an event.
 func TestContentModes(t *testing.T) {
 	ce := binaryHeaders(message)[:5]
 	with := func(more ...any) []Header { return slices.Concat(ce, headers(more...)) }
@@ -86,7 +86,7 @@ func reasonOf(rej *Rejection) Reason {
 	return rej.Reason
 }
 
-// Of a structured event's attributes in headers none counts.
+// The attributes in a structured event's headers do not count.
 func TestAStructuredEventIsItsValue(t *testing.T) {
 	want := decoded(t, &Record{Value: structured(message, chat(""))})
 	repeated := append(binaryHeaders(token), headers("ce_id", "another", "ce_source", "\xff", "ce_time", "never",
@@ -112,7 +112,8 @@ func TestDataWithTheContentTypeOfAnEnvelopeIsToldSo(t *testing.T) {
 	}
 }
 
-// A value that is no JSON, or too large, is read in the same mode for what it says about persons.
+// The value of a rejected record that is no JSON, or too large, is searched for persons in the same
+// mode.
 func TestARejectIsReadInItsMode(t *testing.T) {
 	repeated := append(binaryHeaders(message), headers("content-type", "application/cloudevents+json")...)
 	const begin = `{"time":"2026-10-31T08:15:31Z","data":{"\u006frg_id":"o","user_id":"u","x":`
@@ -143,8 +144,8 @@ func TestAByteOrderMarkIsPassedOver(t *testing.T) {
 	}
 }
 
-// The escape of a lone surrogate stands for U+FFFD wherever it is. The standard library reads it so
-// too.
+// The escape of a lone surrogate stands for U+FFFD everywhere. The standard library reads it in the
+// same way.
 func TestLoneSurrogates(t *testing.T) {
 	for _, escaped := range []string{
 		`\ud83d`, `\ude00`, `\ud83d\ud83d\ude00`, `\ude00\ud83d`, `\ud83dx`, `\ud83d\n`, `\uD83D\u0041`, `\ud83d\ud83d`,
@@ -173,7 +174,7 @@ func TestLoneSurrogates(t *testing.T) {
 	}
 }
 
-// In what is rejected too, names are found behind the escapes of lone surrogates.
+// In rejected records, too, names are found after the escapes of lone surrogates.
 func TestARejectsNamesMayHaveLoneSurrogates(t *testing.T) {
 	for value, user := range map[string]string{
 		`{"data":{"org_id":"o","user_id":"u\ud83d","x":}}`: "u\ufffd",
@@ -186,7 +187,7 @@ func TestARejectsNamesMayHaveLoneSurrogates(t *testing.T) {
 	}
 }
 
-// What is wrong is said, with what came.
+// A rejection says what is wrong, and quotes what came.
 func TestDetailsSayWhatCame(t *testing.T) {
 	version := func(v string) string { return string(structured(message, chat(""), "specversion", v)) }
 	cost := func(v string) string { return string(structured(token, request(`,"cost_usd":`+v))) }

@@ -5,33 +5,33 @@ import (
 	"strings"
 )
 
-// A nameTable finds a known name by the eight bytes behind its opening quote, without looking for
-// the closing one first and without comparing it to the others. What it does not know is no known
-// name, so it need not be looked up elsewhere.
+// A nameTable finds a known name by the eight bytes after its opening quote. It need not look for
+// the closing quote first, nor compare the name with each known one. A name that is not in the
+// table is unknown.
 type nameTable struct {
-	factor uint64 // brings each head to a place of its own
+	factor uint64 // head × factor gives each name a place of its own
 	places [1 << nameBits]knownName
 }
 
-const nameBits = 7 // more than twice as many places as names: then a factor is soon found
+const nameBits = 7 // more than twice as many places as names, so that a factor is found soon
 
 type knownName struct {
-	head uint64 // the first eight bytes of the name with its closing quote; 0 is behind that
-	tail string // the others
+	head uint64 // the first eight bytes of the name and its closing quote, then 0s
+	tail string // the bytes after head, with the closing quote
 	size int    // of the name, without quotes
-	key  key    // noKey: nothing is in this place
+	key  key    // noKey: the place is empty
 }
 
-// names has the known names of each place: those that its switch in keys.go knows, and the member
-// that holds an object.
+// names has one table for each place. It holds the names that the switch of that place in keys.go
+// knows, and the name of the member that is an object.
 var names = [...]*nameTable{
 	inEnvelope: newNameTable(specversion, dataBase64, knownName{tail: "data", key: dataObject}),
 	inData:     newNameTable(orgID, deleted, knownName{tail: "settings", key: settingsObject}),
 	inSettings: newNameTable(userLevelData, pseudonymize),
 }
 
-// newNameTable has the names of the keys from first to last, and more, whose tail is the whole
-// name.
+// newNameTable makes a table of the names of the keys from first to last, and of more. In more,
+// tail is the whole name.
 func newNameTable(first, last key, more ...knownName) *nameTable {
 	for k := first; k <= last; k++ {
 		more = append(more, knownName{tail: keyNames[k][strings.LastIndexByte(keyNames[k], '.')+1:], key: k})
@@ -39,7 +39,9 @@ func newNameTable(first, last key, more ...knownName) *nameTable {
 	for i := range more {
 		n := &more[i]
 		quoted := n.tail + `"`
-		n.size, n.head, n.tail = len(n.tail), shortHead([]byte(quoted)), quoted[min(8, len(quoted)):]
+		n.size = len(n.tail)
+		n.head = shortHead([]byte(quoted))
+		n.tail = quoted[min(8, len(quoted)):]
 	}
 	t := &nameTable{factor: 1}
 	for !t.fill(more) {
@@ -48,7 +50,7 @@ func newNameTable(first, last key, more ...knownName) *nameTable {
 	return t
 }
 
-// fill puts each name in its place. It fails if two have the same one.
+// fill puts each name in its place. It returns false if two names have the same place.
 func (t *nameTable) fill(all []knownName) bool {
 	clear(t.places[:])
 	for _, n := range all {
@@ -63,7 +65,8 @@ func (t *nameTable) fill(all []knownName) bool {
 
 func (t *nameTable) at(head uint64) *knownName { return &t.places[head*t.factor>>(64-nameBits)] }
 
-// find reads a name that starts at i: its key, or noKey, and where its closing quote is, or doubt.
+// find reads the name that starts at i. It returns its key, or noKey if the name is unknown, and
+// the position of its closing quote, or doubt.
 func (t *nameTable) find(b []byte, i int) (k key, end int) {
 	rest := b[i:]
 	head := uint64(0)
@@ -80,16 +83,16 @@ func (t *nameTable) find(b []byte, i int) (k key, end int) {
 	return noKey, textEnd(b, i)
 }
 
-// shortHead is the head of what has fewer than eight bytes, as if 0s followed.
+// shortHead is the head of b. If b has fewer than eight bytes, 0s follow.
 func shortHead(b []byte) uint64 {
 	var padded [8]byte
 	copy(padded[:], b)
 	return upToQuote(binary.LittleEndian.Uint64(padded[:]))
 }
 
-// upToQuote is w with 0 for what is behind the first quote.
+// upToQuote is w with 0s after the first quote.
 func upToQuote(w uint64) uint64 {
 	differs := w ^ '"'*ones
-	quote := (differs - ones) &^ differs & high // of its bits the lowest is right: the highest one of the first quote
+	quote := (differs - ones) &^ differs & high // only the lowest set bit counts: the first quote's highest bit
 	return w & (quote ^ (quote - 1))
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The table finds what the switches know and nothing else: each name and what is nearly one, also
-// where the record ends soon after it.
+// The table finds exactly the names that the switches of keys.go know. Each name is tried, and
+// others that are nearly the same, also where the record ends soon after the name.
 func TestNameTable(t *testing.T) {
 	lookup := [...]func(name string) key{
 		inEnvelope: func(name string) key { return orObject(name, "data", dataObject, envelopeKey) },
@@ -37,7 +37,7 @@ func TestNameTable(t *testing.T) {
 	}
 }
 
-// What does not end, or not soundly, is in doubt.
+// A name that does not end, or has an escape, a control character or invalid UTF-8, gives doubt.
 func TestNameTableDoubts(t *testing.T) {
 	for _, b := range []string{
 		"", "i", "id", "cached_p", "cached_prompt_tokens", "\x00\"", "\x00\x00\x00\x00\x00\x00\x00\x00\"", `i\u0064"`,
@@ -60,7 +60,7 @@ func orObject(name, object string, k key, others func([]byte) key) key {
 
 func lastPart(qualified string) string { return qualified[strings.LastIndexByte(qualified, '.')+1:] }
 
-// alike is a name, and others that differ from it by one byte or are longer.
+// alike returns a name and others that differ from it in one byte, are shorter or are longer.
 func alike(name string) []string {
 	all := []string{name, name + "x", name + name, name + "\x7f"}
 	for i := range name {

@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 )
 
-// PersonHash is what stays of an erased person: HMAC-SHA-256 under the service's secret of the org
-// and the user id, each with its length before it.
+// PersonHash is all that is kept of an erased person: an HMAC-SHA-256 of the org and the user id,
+// each with its length before it. The key is the service's secret.
 func PersonHash(secret []byte, org, user string) [32]byte {
 	mac := hmac.New(sha256.New, secret)
 	for _, text := range []string{org, user} {

@@ -14,7 +14,7 @@ type Record struct {
 	Cut       *Cut // nil: Value is whole
 }
 
-// A Cut is what is known of a value that was too large to be held. Value then is its first
+// A Cut describes a value that was too large to be held. The record's Value then is its first
 // KeptOfTooLarge bytes.
 type Cut struct {
 	Size   uint64 // of the whole value, in bytes

@@ -23,7 +23,7 @@ func Reasons() []Reason {
 const MaxValueBytes = 1 << 20
 
 // A Rejection is the verdict on a record that broke a rule. Org, User and Time are what could be
-// read of it, so that rejects can be found and erased by them.
+// read of the record: rejects are found and erased by them.
 type Rejection struct {
 	Reason    Reason
 	Detail    string // one sentence: which rule, where, what to do
@@ -32,9 +32,9 @@ type Rejection struct {
 	Timed     bool   // Time could be read
 }
 
-// SentAt is when the refused record was sent, as an erasure judges it: the record's time or, if it
-// is earlier, the event's own. A record that is produced again has a new time; an event whose
-// producer's clock is ahead was still sent when its record was.
+// SentAt is the time that an erasure compares: the earlier of the record's time and the event's
+// own. The event's time counts because a record that is produced again has a new time. The record's
+// time counts because the producer's clock may be ahead.
 func (r *Rejection) SentAt(rec *Record) Millis {
 	if r.Timed {
 		return min(rec.Time, r.Time)

@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// A scanner reads the JSON that producers usually send, without allocating: no escapes in texts, no
-// nested values but data and settings. It accepts a value only if it is sure that the full decoder
-// would find the same fields; at the first doubt it gives up, and the full decoder decides.
+// A scanner reads the JSON that producers usually send, without allocating: texts without escapes,
+// and no nested values but data and settings. It accepts a value only if it is sure that the full
+// decoder would find the same fields. At the first doubt it gives up, and the full decoder decides.
 //
-// Its methods take the position they start at and return the one behind what they read, or doubt:
-// so the position stays in a register, where a field of the scanner would cost a sixth of its
-// speed.
+// Its methods take the position at which they start. They return the position after what they read,
+// or doubt. So the position stays in a register; as a field of the scanner it would cost a sixth of
+// the speed.
 type scanner struct {
 	b []byte
 	f *fields
@@ -32,7 +32,7 @@ func (s *scanner) scanData() bool {
 	return s.whole(inData)
 }
 
-// whole reads an object; nothing but space may surround it.
+// whole reads an object. Only white space may surround it.
 func (s *scanner) whole(in place) bool {
 	i := space(s.b, 0)
 	if i == len(s.b) || s.b[i] != '{' {
@@ -130,17 +130,20 @@ func (s *scanner) scalar(k key, i int) int {
 	if i >= len(s.b) {
 		return doubt
 	}
-	kind := absent
+	kind := number
 	end := doubt
 	switch s.b[i] {
 	case 't':
-		kind, end = boolTrue, word(s.b, i, "true")
+		kind = boolTrue
+		end = word(s.b, i, "true")
 	case 'f':
-		kind, end = boolFalse, word(s.b, i, "false")
+		kind = boolFalse
+		end = word(s.b, i, "false")
 	case 'n':
-		kind, end = absent, word(s.b, i, "null")
+		kind = absent
+		end = word(s.b, i, "null")
 	default:
-		kind, end = number, numberEnd(s.b, i)
+		end = numberEnd(s.b, i)
 	}
 	if end != doubt {
 		s.put(k, kind, s.b[i:end])
@@ -162,7 +165,8 @@ func textEnd(b []byte, start int) int {
 	return rareTextEnd(b, start, i)
 }
 
-// rareTextEnd goes on where textEnd met another mark than a quote, or the last bytes of the record.
+// rareTextEnd continues where textEnd stopped: at another marked byte than a quote, or at the last
+// bytes of the record.
 func rareTextEnd(b []byte, start, i int) int {
 	for ascii := true; i < len(b); i++ {
 		switch c := b[i]; {
@@ -185,17 +189,17 @@ const (
 	high = 0x8080808080808080
 )
 
-// special marks, by its highest bit, each of eight bytes that may not be passed over in a text: a
-// quote, a backslash, a control character, or part of a longer UTF-8 sequence, whose highest bit is
-// set anyway. XOR makes the byte looked for 0 and leaves the others below 128 there; less 1, only
-// the 0 gets the bit. Borrows can only mark bytes after a marked one, and the first mark is what
-// counts.
+// special sets the highest bit of each of eight bytes at which a text must be looked at more
+// closely: a quote, a backslash, a control character, or a byte of a longer UTF-8 sequence (its
+// highest bit is set anyway). For a quote and a backslash, XOR turns the byte into 0 and leaves
+// every other ASCII byte below 128; less 1, only the 0 gets the highest bit. A borrow can mark only
+// bytes after a marked one, and the first mark is the one that counts.
 func special(w uint64) uint64 {
 	return (((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | (w - ' '*ones) | w) & high
 }
 
-// numberEnd finds the end of digits, with a fraction if there is one; signs and exponents are left
-// to the full decoder.
+// numberEnd finds the end of digits and of the fraction after them, if there is one. Numbers with
+// signs or exponents are left to the full decoder.
 func numberEnd(b []byte, start int) int {
 	i := digits(b, start)
 	if i == start || b[start] == '0' && i-start > 1 {
@@ -227,7 +231,7 @@ func word(b []byte, i int, w string) int {
 	return i + len(w)
 }
 
-// space skips what may stand between tokens; usually nothing.
+// space skips white space between tokens. Usually there is none.
 func space(b []byte, i int) int {
 	if i < len(b) && b[i] > ' ' {
 		return i

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// usualRecords are such as producers send: the scanner must be sure of them, or decoding takes five
-// times as long.
+// usualRecords are like those that producers send. The scanner must be sure of them: the full
+// decoder takes five times as long.
 var usualRecords = map[string][]byte{
 	"message": structured(message, chat(`,"client":"web","model":"m","note":"of no interest"`)),
 	"request": structured(token, request(`,"cached_prompt_tokens":0,"cost_usd":0.25,"byok":true,"x":12.5,"y":null`)),
@@ -35,7 +35,7 @@ func TestScannerIsSureOfUsualRecords(t *testing.T) {
 	}
 }
 
-// Wherever a record is cut, and whatever byte of it is another, the scanner is sure of nothing that
+// Wherever a record is cut, and whichever byte of it is changed, the scanner accepts nothing that
 // the full decoder reads otherwise.
 func TestDecodersAgreeOnEveryCutAndChange(t *testing.T) {
 	others := []byte("\"\\{}[],: \n\x000Z9.-et\x1f\x7f\x80\xff")

@@ -31,8 +31,8 @@ func (d Day) Time() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
 func (d Day) String() string { return d.Time().Format(time.DateOnly) }
 
-// Earliest is the earliest exportable date, seen from today: 12 months back, the same day of the
-// month or the month's last.
+// Earliest is the earliest exportable date, seen from today: 12 months back, on the same day of the
+// month or, if that month is shorter, on its last day.
 func Earliest(today Day) Day {
 	y, m, d := today.Time().Date()
 	last := time.Date(y-1, m+1, 0, 0, 0, 0, 0, time.UTC).Day()

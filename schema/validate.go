@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// ValidateLines judges events in structured mode, one a line, as ingest would at the time now, if
-// each line without its end (a line feed, or carriage return and line feed) were the value of a
-// record. It reports each that would be rejected, by its line (from 1), and counts lines and
-// rejections. Lines without text are passed over: no producer sends them. name is for errors. A
-// line of any length is read in bounded memory.
+// ValidateLines judges events in structured mode, one per line, as ingest would at the time now. It
+// takes each line without its end (a line feed, or carriage return and line feed) for the value of
+// a record. It calls report for each line that would be rejected, with the line's number (from 1),
+// and returns the numbers of lines and of rejections. Lines without text are ignored: no producer
+// sends them. Errors mention name. A line of any length is read in bounded memory.
 func ValidateLines(
 	r io.Reader, name string, now time.Time, report func(line int, rej *Rejection),
 ) (lines, rejected int, err error) {
@@ -37,7 +37,7 @@ func ValidateLines(
 	}
 }
 
-// judgeLine judges a line of that size, of which the first bytes are enough if it is too large.
+// judgeLine judges a line of size bytes. Of a line that is too large the first bytes are enough.
 func (d *Decoder) judgeLine(line []byte, size int, now time.Time) *Rejection {
 	rec := &Record{Value: line}
 	if size > MaxValueBytes {
@@ -47,23 +47,26 @@ func (d *Decoder) judgeLine(line []byte, size int, now time.Time) *Rejection {
 	return d.Decode(rec, now, &ev)
 }
 
-// blank says whether a line has nothing but what may stand around JSON.
+// blank reports whether a line has only a byte order mark and white space, which may stand before
+// JSON.
 func blank(line []byte) bool {
 	line = withoutMark(line)
 	return len(line) <= MaxValueBytes && skipSpace(line, 0) == len(line)
 }
 
-// A lineReader reads lines, and keeps no more of one than what shows that it is too large.
+// A lineReader reads lines. Of a line that is too large it keeps only so many bytes as show that.
 type lineReader struct {
 	in   *bufio.Reader
 	line []byte
 }
 
-// maxLine is the longest line that may be a value that is not too large, with its end.
+// maxLine is the length of the longest line, with its end, that may hold a value that is not too
+// large.
 const maxLine = MaxValueBytes + len("\r\n")
 
-// next is the next line without its end, or its first bytes, and how many it has. The line holds
-// until the next call. io.EOF is given when nothing is left.
+// next returns the next line without its end, and the size of it. Of a line that is too large it
+// returns the first bytes only. The line is valid until the next call. After the last line next
+// returns io.EOF.
 func (l *lineReader) next() (line []byte, size int, err error) {
 	l.line = l.line[:0]
 	err = bufio.ErrBufferFull

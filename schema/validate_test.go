@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// validated are the verdicts on the lines of a text, by line.
+// validated returns the verdicts on the lines of a text, by line number.
 func validated(t *testing.T, r io.Reader) (lines int, verdicts map[int]*Rejection) {
 	t.Helper()
 	verdicts = map[int]*Rejection{}
@@ -21,7 +21,7 @@ func validated(t *testing.T, r io.Reader) (lines int, verdicts map[int]*Rejectio
 	return lines, verdicts
 }
 
-// Whatever stands in a line, validate says what ingest says of the record whose value it is.
+// Whatever a line holds, validate gives the verdict that ingest gives on a record with that value.
 func TestValidateSaysWhatIngestDoes(t *testing.T) {
 	good := string(structured(message, chat("")))
 	padded := func(size int) string { return good + strings.Repeat(" ", size-len(good)) }
@@ -52,8 +52,8 @@ func TestValidateSaysWhatIngestDoes(t *testing.T) {
 	}
 }
 
-// Lines without text are no records: a file may begin with a byte order mark, have empty lines, and
-// end or not end in one.
+// Lines without text are no records. A file may begin with a byte order mark, have empty lines, and
+// end with or without a line feed.
 func TestValidatePassesOverLinesWithoutText(t *testing.T) {
 	good := string(structured(message, chat("")))
 	for text, want := range map[string]string{
@@ -95,7 +95,7 @@ func TestValidateHoldsNoMoreThanALine(t *testing.T) {
 	}
 }
 
-// A carriage return that is the last byte of one reading still belongs to the line's end.
+// A carriage return belongs to the end of its line even if it is the last byte of one read.
 func TestALinesEndMayBeReadInTwo(t *testing.T) {
 	for _, size := range []int{MaxValueBytes - 1, 2*MaxValueBytes - 1} {
 		l := lineReader{in: bufio.NewReaderSize(strings.NewReader(strings.Repeat("x", size)+"\r\n"), 1<<16)}
@@ -112,7 +112,7 @@ func TestValidateGivesTheErrorOfReading(t *testing.T) {
 	}
 }
 
-// blanks never end.
+// blanks is an endless reader of spaces.
 type blanks struct{}
 
 func (blanks) Read(p []byte) (int, error) {

@@ -14,9 +14,9 @@ var (
 
 const leapSecond = 60
 
-// parseTime reads RFC 3339: YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm). T and Z may be lower-case,
-// the fraction is of any length and truncated to milliseconds. A leap second (60), with any
-// fraction, is the last millisecond before it: it has no place of its own in a UTC day of 86,400 s.
+// parseTime reads RFC 3339: YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm). T and Z may be lower-case.
+// The fraction may have any length and is truncated to milliseconds. A leap second (60), with any
+// fraction, is the last millisecond before it: a UTC day of 86,400 s has no place for it.
 func parseTime(b []byte) (Millis, bool) {
 	if len(b) < len("2026-10-31T08:15:30Z") || b[10]|0x20 != 't' || b[13] != ':' || b[16] != ':' {
 		return 0, false
@@ -112,8 +112,8 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// civil counts the days from 1970-01-01 to a date of the Gregorian calendar, with the year starting
-// in March so that the leap day is its last.
+// civil counts the days from 1970-01-01 to a date of the Gregorian calendar. Its years start in
+// March, so that the leap day is the last day of a year.
 func civil(year, month, day int) Day {
 	if month <= 2 {
 		year--

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// decoded wants an event.
+// decoded decodes a record that must be an event.
 func decoded(t *testing.T, rec *Record) Event {
 	t.Helper()
 	ev, rej := decodeBoth(t, rec, benchNow)
@@ -32,8 +32,9 @@ func TestAttributesOfADeletedEntityAreNotItsContent(t *testing.T) {
 	}
 }
 
-// No settings leave a workspace's as they were, {} sets the defaults: two states. A default that is
-// written out is one with a default that is not.
+// Without settings an event leaves those of the workspace as they were; with {} it sets the
+// defaults. These two are different contents. A default that is written out and one that is left
+// out are the same content.
 func TestSettingsAreContent(t *testing.T) {
 	workspace := func(settings string) uint64 {
 		return entityVersion(t, `{"org_id":"o","kind":"workspace","id":"o"`+settings+`}`)
