@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// chromium starts the browser in which all tests have their tabs.
+// chromium starts the browser that all tests share. Each test has tabs of its own in it.
 var chromium = sync.OnceValues(func() (context.Context, error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -54,7 +54,7 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	// chromedp says of every newer kind of event that it does not know it.
+	// Without this, chromedp logs every kind of event that is newer than itself.
 	quiet := chromedp.WithErrorf(func(string, ...any) {})
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator, quiet)
@@ -65,8 +65,8 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	return ctx, nil
 })
 
-// A tab is a page in a window of its own, which shares neither cookies nor cache nor downloads with
-// any other. What its console complains about, and what it asks of other origins, fails the test.
+// A tab is a page in a window of its own. It shares no cookies, cache or downloads with another
+// tab. The test fails if the page's console reports an error, or if the page calls another origin.
 type tab struct {
 	*testing.T
 	ctx       context.Context
@@ -74,14 +74,14 @@ type tab struct {
 
 	mu       sync.Mutex
 	origin   string
-	expected []string // complaints that belong to the test
+	expected []string // errors in the console that the test provokes
 }
 
 func newTab(t *testing.T, origin, language string, width int64) *tab {
 	t.Helper()
 	p := &tab{T: t, downloads: t.TempDir(), origin: origin}
 	p.ctx = newWindow(t, p.downloads)
-	p.expect("401") // how the page learns that there is no session
+	p.expect("401") // the answer that tells the page that there is no session
 	chromedp.ListenTarget(p.ctx, p.watch)
 	if err := chromedp.Run(p.ctx,
 		network.Enable(), log.Enable(), runtime.Enable(),
@@ -93,8 +93,8 @@ func newTab(t *testing.T, origin, language string, width int64) *tab {
 	return p
 }
 
-// newWindow opens one with a profile of its own, which goes with the test; what is downloaded in it
-// lands in a folder.
+// newWindow opens a window with a profile of its own. The profile is removed with the test.
+// Downloads are saved in the folder downloads.
 func newWindow(t *testing.T, downloads string) context.Context {
 	t.Helper()
 	shared, err := chromium()
@@ -117,7 +117,9 @@ func newWindow(t *testing.T, downloads string) context.Context {
 			t.Error(err)
 		}
 	})
-	allow := browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(downloads).WithBrowserContextID(profile)
+	allow := browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).
+		WithDownloadPath(downloads).
+		WithBrowserContextID(profile)
 	if err := allow.Do(browserItself); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +187,7 @@ func (p *tab) until(expression string) {
 	}
 }
 
-// text is what an element shows, "" if it is not there.
+// text is the text that an element shows, or "" if there is no such element.
 func (p *tab) text(selector string) (text string) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
@@ -198,14 +200,14 @@ func (p *tab) click(selector string) {
 	p.run(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
 }
 
-// set gives a field its value, as picking a date or an option does.
+// set gives a field its value, as a user does who picks a date or an option.
 func (p *tab) set(selector, value string) {
 	p.Helper()
 	p.run(chromedp.Evaluate("{const e = document.querySelector(`"+selector+"`); e.value = `"+value+
 		"`; e.dispatchEvent(new Event('change', {bubbles: true})); 0}", nil))
 }
 
-// signIn opens the page, proves itself, and waits for the figures.
+// signIn opens the page, enters the key, and waits for the figures.
 func (p *tab) signIn(key string) {
 	p.Helper()
 	p.run(chromedp.Navigate(p.origin+"/"), chromedp.SendKeys("#key", key+"\r", chromedp.ByQuery))
@@ -215,10 +217,11 @@ func (p *tab) signIn(key string) {
 // settled waits until the analytics are drawn.
 func (p *tab) settled() {
 	p.Helper()
-	p.until("document.querySelector('.results')?.getAttribute('aria-busy') === 'false' && document.getAnimations().length === 0")
+	p.until("document.querySelector('.results')?.getAttribute('aria-busy') === 'false' && " +
+		"document.getAnimations().length === 0")
 }
 
-// openDialog waits for the preview, too.
+// openDialog opens the export dialog and waits for its preview.
 func (p *tab) openDialog() {
 	p.Helper()
 	p.click("#export")
@@ -227,10 +230,11 @@ func (p *tab) openDialog() {
 
 func (p *tab) previewed() {
 	p.Helper()
-	p.until("document.querySelector('dialog[open] .preview')?.getAttribute('aria-busy') === 'false' && document.getAnimations().length === 0")
+	p.until("document.querySelector('dialog[open] .preview')?.getAttribute('aria-busy') === 'false' && " +
+		"document.getAnimations().length === 0")
 }
 
-// downloaded waits for the only file in the tab's folder, and takes it from there.
+// downloaded waits until the tab's folder has one whole file. It returns the file and removes it.
 func (p *tab) downloaded() (name, content string) {
 	p.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {

@@ -31,8 +31,8 @@ const (
 
 var everything = row{"byok": true, "workflows": true}
 
-// signedIn is a service with a workspace that has so many days of usage, and a tab that shows its
-// figures to who has its key.
+// signedIn starts a service with a workspace that has so many days of usage. It returns the
+// service, a tab that is signed in and shows the figures, and the key it signed in with.
 func signedIn(t *testing.T, days int, language string) (s *service, p *tab, key string) {
 	t.Helper()
 	s = newService(t)
@@ -70,7 +70,7 @@ func TestSignInAndFigures(t *testing.T) {
 		chromedp.WaitVisible("#key", chromedp.ByQuery))
 }
 
-// checkFigures holds what is shown against the files of the same period.
+// checkFigures compares the figures on the page with the files of the same period.
 func (p *tab) checkFigures(s *service, key, period string) {
 	p.Helper()
 	users := s.sheet(key, "users?include_inactive=false&"+period)
@@ -83,14 +83,16 @@ func (p *tab) checkFigures(s *service, key, period string) {
 		"cost_usd":   models.sum("total_cost_usd"),
 	}
 	shown := eval[map[string]string](p,
-		"Object.fromEntries([...document.querySelectorAll('[data-figure]')].map(e => [e.dataset.figure, e.querySelector('.value').dataset.value]))")
+		"Object.fromEntries([...document.querySelectorAll('[data-figure]')]"+
+			".map(e => [e.dataset.figure, e.querySelector('.value').dataset.value]))")
 	for name, sum := range want {
 		if got, err := strconv.ParseFloat(shown[name], 64); err != nil || math.Abs(got-sum) > 1e-6 || sum == 0 {
 			p.Errorf("%s: %s is shown as %q, the files say %v", period, name, shown[name], sum)
 		}
 	}
-	if days := eval[float64](p,
-		"[...document.querySelectorAll('[data-messages]')].reduce((sum, e) => sum + Number(e.dataset.messages), 0)"); days != want["messages"] {
+	days := eval[float64](p,
+		"[...document.querySelectorAll('[data-messages]')].reduce((sum, e) => sum + Number(e.dataset.messages), 0)")
+	if days != want["messages"] {
 		p.Errorf("%s: the days have %v messages, the files %v", period, days, want["messages"])
 	}
 	if first := eval[string](p, "document.querySelector('[data-top=users] li .name').innerText"); first != users[1][4] {
@@ -139,8 +141,8 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 	}
 }
 
-// The page saves a file under the whole name that the service gives it, whatever the workspace is
-// called.
+// The page saves a file under the full name that the service gives it, whatever the workspace's
+// name.
 func TestFileIsCalledByItsWorkspace(t *testing.T) {
 	s := newService(t)
 	s.workspace(`Müller; "e/u" 100%`, "Müller", 3, everything)
@@ -155,7 +157,8 @@ func TestFileIsCalledByItsWorkspace(t *testing.T) {
 	}
 }
 
-// generates asks for the file and wants the service's own for target.
+// generates downloads the file in the dialog. It must be the same as the service's answer to
+// target.
 func (p *tab) generates(s *service, key, target string) (content string) {
 	p.Helper()
 	p.click("#generate")
@@ -267,7 +270,7 @@ func TestFailuresOfTheService(t *testing.T) {
 	p.until("document.querySelector('.status').innerText.includes('Receiving')")
 	p.click("#cancel")
 	p.until("document.querySelector('.status').innerText.includes('Cancelled')")
-	<-release // the service was told
+	<-release // the service saw that the download was cancelled
 	if files, _ := os.ReadDir(p.downloads); len(files) != 0 {
 		t.Errorf("a part was saved: %v", files)
 	}
@@ -295,7 +298,7 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
-// From the first key to the file without a pointer.
+// The way from the sign-in to the file works without a pointer.
 func TestKeyboard(t *testing.T) {
 	s := newService(t)
 	s.workspace("acme", "Acme", 40, everything)
@@ -308,8 +311,9 @@ func TestKeyboard(t *testing.T) {
 		t.Helper()
 		for range 60 {
 			if eval[bool](p, "document.activeElement.matches(`"+selector+"`)") {
-				if !eval[bool](p,
-					"{const e = document.activeElement, shown = (e.closest('.choice') ?? e); const s = getComputedStyle(shown); s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2}") {
+				outlined := eval[bool](p, "{const e = document.activeElement, shown = (e.closest('.choice') ?? e); "+
+					"const s = getComputedStyle(shown); s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2}")
+				if !outlined {
 					t.Errorf("%s does not show that it has the focus", selector)
 				}
 				return
@@ -335,7 +339,7 @@ func TestKeyboard(t *testing.T) {
 	p.until("!document.querySelector('dialog').open && document.activeElement.id === 'export'")
 }
 
-// Behind a proxy that serves it under a path of its own, the page works the same.
+// The page works behind a proxy that serves it under a path.
 func TestUnderAPath(t *testing.T) {
 	s := newService(t)
 	s.workspace("acme", "Acme", 5, everything)
@@ -351,9 +355,9 @@ func TestUnderAPath(t *testing.T) {
 	p.settled()
 }
 
-// With a session, the page can be used within a second of being asked for: 0.6 s on two cores, and
-// 0.9 s for the figures. The best of several loads counts, and twice the time passes, since the
-// machine may be busy with something else.
+// With a session, the page can be used within a second after it was requested. On two cores this
+// takes 0.6 s, and the figures take 0.9 s. The best of several loads counts, and twice the time is
+// allowed, because the machine may be busy.
 func TestInteractiveWithinASecond(t *testing.T) {
 	_, p, _ := signedIn(t, 75, english)
 	const watch = `window.seen = {}; new MutationObserver(() => {

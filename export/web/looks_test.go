@@ -20,7 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axe is axe-core's script, which npm fetches once, in the version that the lock pins.
+// axe is the script of axe-core. npm fetches it once, in the version of package-lock.json.
 var axe = sync.OnceValues(func() (string, error) {
 	const path = "testdata/axe/node_modules/axe-core/axe.min.js"
 	if _, err := os.Stat(path); err != nil {
@@ -40,8 +40,8 @@ type violation struct {
 	Nodes    []struct{ HTML, FailureSummary string }
 }
 
-// accessible fails the test for every rule of WCAG 2.2 A and AA that the page breaks as it is
-// shown.
+// accessible fails the test for every rule of WCAG 2.2 A and AA that the page breaks in its present
+// state.
 func (p *tab) accessible(view string) {
 	p.Helper()
 	script, err := axe()
@@ -49,9 +49,10 @@ func (p *tab) accessible(view string) {
 		p.Fatalf("axe-core is not there, and `npm ci` in export/web/testdata/axe does not fetch it: %v", err)
 	}
 	var found []violation
-	p.run(chromedp.Evaluate(script+"\n;0", nil),
-		chromedp.Evaluate(`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`, &found,
-			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	const judge = `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+		.then(r => r.violations)`
+	await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+	p.run(chromedp.Evaluate(script+"\n;0", nil), chromedp.Evaluate(judge, &found, await))
 	for _, v := range found {
 		for _, n := range v.Nodes {
 			p.Errorf("%s: %s: %s\n%s\n%s", view, v.ID, v.Help, n.HTML, n.FailureSummary)
@@ -62,12 +63,15 @@ func (p *tab) accessible(view string) {
 // fits fails the test if the page is wider than its window.
 func (p *tab) fits(view string) {
 	p.Helper()
-	if wide := eval[int](p,
-		"Math.max(document.documentElement.scrollWidth, document.querySelector('dialog[open]')?.scrollWidth ?? 0) - innerWidth"); wide > 0 {
-		p.Errorf("%s: the page is %d px wider than its window: %s", view, wide,
-			eval[string](p,
-				"[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll')).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).join('\\n')"))
+	wide := eval[int](p, "Math.max(document.documentElement.scrollWidth, "+
+		"document.querySelector('dialog[open]')?.scrollWidth ?? 0) - innerWidth")
+	if wide <= 0 {
+		return
 	}
+	outside := eval[string](p, "[...document.querySelectorAll('body *')]"+
+		".filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll'))"+
+		".slice(0, 5).map(e => e.outerHTML.slice(0, 120)).join('\\n')")
+	p.Errorf("%s: the page is %d px wider than its window: %s", view, wide, outside)
 }
 
 func (p *tab) scheme(name string) {
@@ -110,7 +114,7 @@ func TestAccessible(t *testing.T) {
 var screenshots = flag.String("screenshots", "",
 	"the folder where TestScreenshots leaves its pictures; none are kept without it")
 
-// shoot leaves a picture of what the window shows, or of the whole page.
+// shoot saves a picture of what the window shows, or of the whole page.
 func (p *tab) shoot(name string, whole bool) {
 	p.Helper()
 	dir := *screenshots
@@ -133,7 +137,7 @@ func (p *tab) shoot(name string, whole bool) {
 	}
 }
 
-// TestScreenshots takes the pictures that people look at.
+// TestScreenshots makes pictures for people to look at.
 func TestScreenshots(t *testing.T) {
 	s := newService(t)
 	s.workspace("acme", "Acme Ltd", 75, everything)
@@ -164,8 +168,8 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// The states between: loading, failed, a download that is cut and one that is whole. They are
-// accessible and fit, too.
+// The page while it loads, after a failure, after a download that was cut, and after a whole one:
+// it is accessible and fits its window.
 func TestStatesBetween(t *testing.T) {
 	s := newService(t)
 	s.workspace("acme", "Acme Ltd", 20, everything)
@@ -197,7 +201,7 @@ func TestStatesBetween(t *testing.T) {
 		show("loading")
 		close(release)
 		p.until("document.querySelector('.results .error')")
-		p.settled() // else the fading counts as a lack of contrast
+		p.settled() // while the page fades in, its contrast is too low
 		show("failed")
 		if text := p.text(".results .error"); strings.Contains(text, "database") != (look.language == english) {
 			t.Errorf("%s: the failure is told as %q", name, text)
@@ -218,7 +222,8 @@ func TestStatesBetween(t *testing.T) {
 		s.broken.Store(nil)
 		p.click("#generate")
 		p.downloaded()
-		p.until("document.querySelector('.status:not(.error)').innerText !== '' && document.querySelector('#recent tbody tr')")
+		p.until("document.querySelector('.status:not(.error)').innerText !== '' && " +
+			"document.querySelector('#recent tbody tr')")
 		p.run(chromedp.Evaluate("document.querySelector('dialog').scrollTo(0, 10_000)", nil))
 		show("done")
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A workspace whose settings keep persons back has no list of them on its page, by name, id,
-// pseudonym or rank. The page says which setting it is, and the dialog which columns the file does
-// not have.
+// A workspace may have settings that hide persons. Its page then lists nobody, by name, id,
+// pseudonym or rank. The page says which setting hides them, and the dialog says which columns the
+// file lacks.
 func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 	for _, c := range []struct {
 		name, language string
@@ -51,8 +51,8 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 			for _, kind := range []string{"assistants", "projects", "models", "api-keys"} {
 				p.click("input[name=type][value=" + kind + "]")
 				p.previewed()
-				if shown := eval[bool](p, "!document.querySelector('#left-out').hidden"); shown != (kind == "assistants" ||
-					kind == "projects") {
+				shown := eval[bool](p, "!document.querySelector('#left-out').hidden")
+				if shown != (kind == "assistants" || kind == "projects") {
 					t.Errorf("%s: columns are said to be left out: %t", kind, shown)
 				}
 			}
@@ -69,7 +69,7 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 	}
 }
 
-// ids are the users as the workspace's file calls them.
+// ids returns the users' ids as the workspace's file has them.
 func (s *service) ids(key string) (ids []string) {
 	s.Helper()
 	for _, line := range s.sheet(key, "users?range=this_month")[1:] {

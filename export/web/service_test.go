@@ -28,18 +28,18 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A service is the real one on a database of its own, with some workspaces in it.
+// A service is the real export service on a database of its own, with some workspaces.
 type service struct {
 	*testing.T
 	conn   driver.Conn
 	keys   *access.Keys
 	server *httptest.Server
-	ahead  atomic.Int64             // nanoseconds that its clock is ahead
-	broken atomic.Pointer[breakage] // if set
+	ahead  atomic.Int64             // how far its clock is ahead, in nanoseconds
+	broken atomic.Pointer[breakage] // nil: nothing is broken
 	rows   int
 }
 
-// A breakage answers instead of the service where addresses begin so.
+// A breakage answers, instead of the service, all requests whose path starts with prefix.
 type breakage struct {
 	prefix string
 	answer http.HandlerFunc
@@ -50,7 +50,7 @@ func (s *service) breaks(prefix string, answer http.HandlerFunc) {
 }
 
 // aheadOfMidnight keeps midnight out of these tests: in the last quarter of an hour of a UTC day,
-// the service and the tests are in the next one already.
+// the clocks of the service and of the tests are set to the next day.
 var aheadOfMidnight = func() time.Duration {
 	if now := time.Now().UTC(); now.Add(15*time.Minute).Day() != now.Day() {
 		return 15 * time.Minute
@@ -58,7 +58,7 @@ var aheadOfMidnight = func() time.Duration {
 	return 0
 }()
 
-// testNow is the service's clock, where a test does not move it.
+// testNow is the time by the service's clock, unless a test sets that clock ahead.
 func testNow() time.Time { return time.Now().Add(aheadOfMidnight) }
 
 func newService(t *testing.T) *service {
@@ -98,7 +98,7 @@ func (s *service) key(org string) (id, key string) {
 	return id, key
 }
 
-// A row is one event or entity event as the tables keep it.
+// A row is one event or entity event as the tables hold it.
 type row map[string]any
 
 func (s *service) insert(table string, rows []row) {
@@ -118,9 +118,11 @@ func (s *service) row(org string, at time.Time, columns row) row {
 	return r
 }
 
-var people = strings.Fields("Amara Bruno Chiara Dilan Emre Freya Goran Hanna Ines Jonas Kofi Lena Mateo Nadia Oskar Priya Quirin Rosa Sven Tamar Ulla Viktor Wanda Yuki")
+var people = strings.Fields(`Amara Bruno Chiara Dilan Emre Freya Goran Hanna Ines Jonas Kofi Lena
+	Mateo Nadia Oskar Priya Quirin Rosa Sven Tamar Ulla Viktor Wanda Yuki`)
 
-// workspace stores a workspace with its entities and so many days of usage that end today.
+// workspace stores a workspace with its entities and with so many days of usage, the last of which
+// is today.
 func (s *service) workspace(org, name string, days int, settings row) {
 	s.Helper()
 	random := rand.New(rand.NewPCG(7, uint64(len(org))))
@@ -175,8 +177,8 @@ func (s *service) workspace(org, name string, days int, settings row) {
 	})
 }
 
-// oneOfEach is what every day has, so that no period is without a figure: this week may be one
-// Sunday, and this month its first day.
+// oneOfEach is stored for every day, so that each figure of each period is above 0. This week may
+// be a single Sunday, and this month its first day.
 func (s *service) oneOfEach(org string, at time.Time) []row {
 	return []row{
 		s.row(org, at, row{
@@ -195,7 +197,7 @@ func (s *service) oneOfEach(org string, at time.Time) []row {
 	}
 }
 
-// usage is a message, the request it makes, and now and then an action or a workflow's run.
+// usage is a message, its model request, and now and then an action or a workflow run.
 func (s *service) usage(org string, at time.Time, random *rand.Rand) []row {
 	user := fmt.Sprintf("u%02d", random.IntN(1+random.IntN(len(people))))
 	model := []string{"gpt-5", "claude-sonnet", "mistral-large", "llama-4"}[random.IntN(1+random.IntN(4))]
@@ -204,9 +206,11 @@ func (s *service) usage(org string, at time.Time, random *rand.Rand) []row {
 	}
 	switch random.IntN(4) {
 	case 1:
-		message["channel"], message["assistant_id"] = "assistant", fmt.Sprintf("a%d", random.IntN(1+random.IntN(6)))
+		message["channel"] = "assistant"
+		message["assistant_id"] = fmt.Sprintf("a%d", random.IntN(1+random.IntN(6)))
 	case 2:
-		message["channel"], message["project_id"] = "project", fmt.Sprintf("p%d", random.IntN(1+random.IntN(6)))
+		message["channel"] = "project"
+		message["project_id"] = fmt.Sprintf("p%d", random.IntN(1+random.IntN(6)))
 	}
 	all := []row{message, {"type": "token", "user_id": user, "api_key_id": "k1", "model": model, "provider": "provider",
 		"byok": true, "prompt_tokens": random.IntN(4000), "completion_tokens": random.IntN(900),
@@ -228,7 +232,7 @@ func (s *service) usage(org string, at time.Time, random *rand.Rand) []row {
 	return all
 }
 
-// file is what the API answers for a path under v1/exports/.
+// file is the API's answer for a path under v1/exports/.
 func (s *service) file(key, path string) string {
 	s.Helper()
 	request, err := http.NewRequest(http.MethodGet, s.server.URL+"/v1/exports/"+path, nil)

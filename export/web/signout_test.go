@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// offline cuts the tab from every network, or joins it again.
+// offline cuts the tab off from every network, or connects it again.
 func (p *tab) offline(cut bool) {
 	p.Helper()
 	conditions := []*network.Conditions{}
@@ -25,7 +25,8 @@ func (p *tab) offline(cut bool) {
 	}))
 }
 
-// withCookies asks as somebody does who copied the tab's cookies.
+// withCookies returns a client that has a copy of the tab's cookies. ask returns the status of its
+// request.
 func (p *tab) withCookies() (ask func() int) {
 	p.Helper()
 	var cookies []*network.Cookie
@@ -51,9 +52,9 @@ func (p *tab) withCookies() (ask func() int) {
 	}
 }
 
-// A sign-out that did not reach the service, or that the service could not do, says so and leaves
-// the workspace on the page. One that says nothing has ended the session, for a copy of its cookie,
-// too.
+// If the service was not reached, or could not end the session, the page says so and goes on
+// showing the workspace. If the page reports no failure, the session has ended, also for a copy of
+// its cookie.
 func TestSignOutSaysThatItFailed(t *testing.T) {
 	for language, says := range map[string]struct{ failed, offline, unavailable string }{
 		english: {"you are still signed in", "cannot be reached", "The database is away."},
@@ -67,8 +68,9 @@ func TestSignOutSaysThatItFailed(t *testing.T) {
 				for _, text := range []string{says.failed, why} {
 					p.until("document.querySelector('#sign-out-error')?.innerText.includes(`" + text + "`)")
 				}
-				if !eval[bool](p,
-					"!!document.querySelector('[data-figure]') && !document.querySelector('#key') && !document.querySelector('#sign-out').disabled") {
+				stays := eval[bool](p, "!!document.querySelector('[data-figure]') && !document.querySelector('#key') && "+
+					"!document.querySelector('#sign-out').disabled")
+				if !stays {
 					t.Errorf("the workspace went, or the sign-out cannot be tried again: %s", p.text("body"))
 				}
 				if got := copied(); got != 200 {

@@ -1,6 +1,6 @@
-// Package web holds the analytics page: static files, embedded, that talk to the export service
-// beside them. No file comes from elsewhere, no script is inline, and every address is relative, so
-// the page works offline and under any path.
+// Package web holds the analytics page: embedded static files that call the export service which
+// serves them. No file comes from another origin, no script is inline, and every address is
+// relative. So the page works offline and under any path.
 package web
 
 import (
@@ -18,8 +18,9 @@ import (
 //go:embed assets
 var embedded embed.FS
 
-// policy lets the page load and call nothing but its own origin.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// policy allows the page to load files from its own origin only, and to call nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Page serves the page itself.
 func Page() http.Handler { return file("index.html") }
@@ -44,7 +45,7 @@ func Assets() http.Handler {
 	})
 }
 
-// file serves one embedded file; browsers ask again each time, and are answered 304 while it is the
+// file serves one embedded file. Browsers ask for it again each time, and get 304 while it is the
 // same.
 func file(name string) http.Handler {
 	content, err := embedded.ReadFile("assets/" + name)

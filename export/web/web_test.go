@@ -61,7 +61,7 @@ func TestVendoredFilesAreUnchanged(t *testing.T) {
 	}
 }
 
-// The page promises to be small: everything it loads, compressed, is under 200 kB.
+// The page is small: everything that it loads, compressed, is under 200 kB.
 func TestPageIsSmall(t *testing.T) {
 	var compressed bytes.Buffer
 	w := gzip.NewWriter(&compressed)
@@ -79,7 +79,7 @@ func TestPageIsSmall(t *testing.T) {
 	t.Logf("%d bytes compressed", compressed.Len())
 }
 
-// Every word exists in every language.
+// Every text of the page exists in every language.
 func TestLanguagesHaveTheSameWords(t *testing.T) {
 	source, err := embedded.ReadFile("assets/words.js")
 	if err != nil {

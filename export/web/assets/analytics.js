@@ -1,4 +1,5 @@
-// How the workspace is used in a period: figures, messages per day, and who and what was used most.
+// The usage of the workspace in a period: figures, messages per day, and lists of the most active
+// users and the most used assistants, projects and models.
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
 import { t, reason, number, short, dollars, percent, date, dates } from "./words.js";
@@ -7,17 +8,18 @@ import { periodPicker } from "./period.js";
 export const firstPeriod = "range=this_month";
 
 /**
- * analytics fills element and returns the chosen period. loaded is called with each summary that is shown; first is that of firstPeriod to come, if it was asked for
- * already.
+ * analytics fills element and returns an object with period(), the chosen period. It calls loaded
+ * with each summary that it shows. first is the promise of firstPeriod's summary if it was
+ * requested before, to save a request.
  */
 export function analytics(element, catalogue, ended, loaded, first) {
-  let shown = 0; // only the answer to the last question is drawn
+  let shown = 0; // only the answer to the last request is drawn
   const results = h("div", { class: "results", "aria-busy": "true" });
   const picker = periodPicker("page", catalogue, firstPeriod, (query) => load(query));
   fill(element, h("h1", {}, t("title")), picker.element, results);
 
   async function load(query, answer) {
-    if (query === null) return; // dates that cannot be shown: the picker says why
+    if (query === null) return; // invalid dates: the picker says why
     const mine = ++shown;
     results.setAttribute("aria-busy", "true");
     if (!results.hasChildNodes()) fill(results, skeleton());
@@ -57,7 +59,7 @@ function draw(summary) {
   ].flat();
 }
 
-/** figure is one number, and its change against the period before where that can still be read. */
+/** figure is one number and its change against the period before, if that can still be exported. */
 function figure({ name, value, previous }, before) {
   const n = Number(value), old = Number(previous);
   const text = name === "cost_usd" ? dollars(n) : number(n);
@@ -70,7 +72,7 @@ function figure({ name, value, previous }, before) {
     h("p", { class: "change " + direction }, change));
 }
 
-/** perDay is the chart, with the same numbers as a table beneath. */
+/** perDay is the chart of messages per day, with the same numbers in a table below it. */
 function perDay(days) {
   const plot = h("div", { class: "plot", "aria-hidden": "true" });
   const table = h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("day")), h("th", { scope: "col", class: "number" }, t("messages")))),
@@ -104,10 +106,10 @@ function chart(element, days) {
   new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 220 })).observe(element);
 }
 
-/** hiddenPersons stands where the list of persons would be, and says which setting of the workspace keeps it back. */
+/** hiddenPersons replaces the list of persons and says which setting of the workspace hides it. */
 const hiddenPersons = (setting) => h("section", { class: "card", "data-hidden": setting }, h("h2", {}, t("topUsers")), h("p", { class: "hint" }, t("personsHidden", setting)));
 
-/** top is a ranked list whose bars compare with the first. */
+/** top is a ranked list. The length of a bar is relative to the first one's. */
 function top(kind, entries) {
   const most = Math.max(1, ...entries.map((e) => e.value));
   const list = h("ol", {}, entries.map((e) => {

@@ -1,4 +1,4 @@
-// The export dialog: what, when, in which form; then the file.
+// The export dialog: choose the type, the period and the format, then download the file.
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
 import { t, reason, bytes, moment, dates } from "./words.js";
@@ -7,7 +7,7 @@ import { periodPicker } from "./period.js";
 const numeric = new Set(["integer", "ratio", "rate", "cost"]); // kinds of columns
 const formats = { csv: "CSV", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" };
 
-/** exportDialog makes the dialog; open(period) shows it. */
+/** exportDialog makes the dialog. Its open(period) shows it. */
 export function exportDialog(catalogue, ended) {
   const body = h("div", { class: "dialog-body" });
   const element = h("dialog", { "aria-labelledby": "export-title" }, body);
@@ -71,7 +71,7 @@ export function exportDialog(catalogue, ended) {
     refresh();
   }
 
-  /** query is the request's, without what is the default. */
+  /** query is the query of the request, without parameters that have their default. */
   function query() {
     const q = new URLSearchParams(picker.query());
     if (group.value) q.set("group_by", group.value);
@@ -113,14 +113,17 @@ export function exportDialog(catalogue, ended) {
     }
   }
 
-  /** showLeftOut says which columns the file does not have because of the workspace's setting. */
+  /** showLeftOut says which columns the file lacks because of a setting of the workspace. */
   function showLeftOut() {
     const names = catalogue.types.find((e) => e.type === chosenType()).left_out;
     leftOut.hidden = names.length === 0;
     leftOut.textContent = names.length === 0 ? "" : t("leftOut", names.join(", "), catalogue.persons_hidden_by);
   }
 
-  /** download receives the whole file before it saves it: a file that was cut never reaches the disk. */
+  /**
+   * download saves the file only after it received all of it, so a file that was cut is never
+   * saved.
+   */
   async function download() {
     running = new AbortController();
     generate.disabled = true;

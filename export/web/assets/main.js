@@ -1,4 +1,4 @@
-// The page: sign-in, or the workspace's analytics with the export dialog.
+// The page: the sign-in, or the analytics of the workspace with the export dialog.
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
 import { t, reason, speak, spoken, languages, moment } from "./words.js";
@@ -17,7 +17,7 @@ function brand() {
   return h("span", { class: "brand" }, h("img", { src: "app/icon.svg", alt: "", width: 24, height: 24 }), "Rollcall");
 }
 
-/** signInView asks for a key; why is a sentence about the session before, if it ended. */
+/** signInView asks for a key. why says that the previous session ended, if it did. */
 function signInView(why) {
   document.title = `${t("signIn")} · Rollcall`;
   const error = h("p", { class: "error", id: "key-error", role: "alert" }, why ?? "");
@@ -49,7 +49,10 @@ function signInView(why) {
   key.focus();
 }
 
-/** workspaceView shows the workspace of the session; first is the answer to come for the period shown first, if that was asked for already. */
+/**
+ * workspaceView shows the session's workspace. first is the promise of firstPeriod's summary, if it
+ * was requested before.
+ */
 function workspaceView(catalogue, first) {
   document.title = `${t("title")} · ${catalogue.org_name || catalogue.org_id} · Rollcall`;
   const dialog = exportDialog(catalogue, ended);
@@ -73,7 +76,10 @@ function workspaceView(catalogue, first) {
   const view = analytics(content, catalogue, ended, showThrough, first);
 }
 
-/** leave signs out. Where that fails the workspace stays and the page says so: the session is still valid, and whoever walks away has to know. */
+/**
+ * leave signs out. If that fails, the page says so and keeps the workspace: the session is still
+ * valid, and a user who walks away must know that.
+ */
 async function leave(button, problem) {
   button.disabled = true;
   problem.textContent = "";
@@ -88,7 +94,9 @@ async function leave(button, problem) {
   }
 }
 
-/** ended shows the sign-in when a call found no session any more; it returns whether that was the reason. */
+/**
+ * ended shows the sign-in if a call failed because the session ended. It returns whether it did.
+ */
 function ended(problem) {
   if (problem.status !== 401) return false;
   signInView(t("expired"));
@@ -96,8 +104,8 @@ function ended(problem) {
 }
 
 async function start() {
-  const first = api.summary(firstPeriod); // at once, not only when the catalogue is there
-  first.catch(() => {}); // analytics tells it, or nobody needs it
+  const first = api.summary(firstPeriod); // requested at once, beside the catalogue
+  first.catch(() => {}); // no unhandled rejection: analytics reports the failure, if it is shown at all
   try {
     workspaceView(await api.catalogue(), first);
   } catch (e) {

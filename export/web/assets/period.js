@@ -1,10 +1,11 @@
-// The choice of a period: the four named ranges with their dates, or two dates within what can be exported.
+// The choice of a period: one of the four named ranges, or two dates that can be exported.
 import { h } from "./dom.js";
 import { t, dates, date } from "./words.js";
 
 /**
- * periodPicker makes the choice. changed is called with the query ("range=last_month" or "from=…&to=…") at each choice, null while the dates are not valid.
- * Each page has several pickers, so prefix keeps their ids apart.
+ * periodPicker makes the choice. It calls changed at each choice, with the query
+ * ("range=last_month" or "from=…&to=…"), or with null while the dates are not valid. The page has
+ * several pickers; prefix keeps their ids apart.
  */
 export function periodPicker(prefix, catalogue, initial, changed) {
   const chosen = new URLSearchParams(initial);

@@ -1,6 +1,7 @@
-// The page's words in its languages, and numbers and dates as people of that language write them. The CSV does not change with them.
+// The page's texts in its languages, and numbers and dates in the form of that language. The CSV
+// does not depend on the language.
 
-/** settings say which setting of the workspace keeps persons back. */
+/** settings say which setting of the workspace hides persons. */
 const settings = {
   en: {
     user_level_data: "the workspace's setting user_level_data is off",
@@ -78,10 +79,12 @@ const words = {
 export const languages = { en: "English", de: "Deutsch" };
 
 let language = "en";
-let locale = "en"; // of dates and numbers: en-GB where the browser says so
+let locale = "en"; // of dates and numbers; en-GB if the browser asks for it
 let w = words.en;
 
-/** speak chooses the language: the one chosen before, else the browser's, else English. */
+/**
+ * speak sets the language: choice, else the one chosen before, else the browser's, else English.
+ */
 export function speak(choice) {
   const wanted = choice ?? remembered() ?? navigator.languages?.find((l) => words[l.slice(0, 2)])?.slice(0, 2);
   language = words[wanted] ? wanted : "en";
@@ -98,7 +101,10 @@ function remembered() {
 export const spoken = () => language;
 export const t = (name, ...values) => (typeof w[name] === "function" ? w[name](...values) : w[name]);
 
-/** reason says why a call failed: in the service's own words, which are English, or what they come to. */
+/**
+ * reason says why a call failed. It is the service's sentence, which is English. A page in another
+ * language has its own texts for status 429 and above.
+ */
 export function reason(problem) {
   if (!problem.status) return t("offline");
   if (language === "en" || problem.status < 429) return problem.message;
