@@ -42,8 +42,13 @@ func (b *batch) reset() {
 	b.entities.Reset()
 	b.rejects.Reset()
 	clear(b.ends)
-	b.since, b.list, b.bytes = time.Time{}, nil, 0
-	b.stored, b.erased, b.erasedRejects, b.withdrawn = [len(b.stored)]int{}, [len(b.erased)]int{}, 0, 0
+	b.since = time.Time{}
+	b.list = nil
+	b.bytes = 0
+	b.stored = [len(b.stored)]int{}
+	b.erased = [len(b.erased)]int{}
+	b.erasedRejects = 0
+	b.withdrawn = 0
 }
 
 // again is an empty batch, in the memory of this one unless that has grown to twice what a batch may hold.
@@ -69,7 +74,8 @@ func (b *batch) moved() bool { return len(b.ends) > 0 || b.len() > 0 }
 // begin notes what is true of the batch's first record.
 func (b *batch) begin(now time.Time, list *erasureList) {
 	if b.since.IsZero() {
-		b.since, b.list = now, list
+		b.since = now
+		b.list = list
 	}
 }
 

@@ -91,7 +91,8 @@ func TestBrokerRestarts(t *testing.T) {
 	var transactions uint64
 	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		finish := h.kafka.OpenTransaction(&kgo.Record{Topic: topic, Partition: 3, Value: []byte(message(how.String(), "ann", time.Now()))})
-		arrived, goOn := make(chan struct{}), make(chan struct{})
+		arrived := make(chan struct{})
+		goOn := make(chan struct{})
 		release.Store(&goOn)
 		held.Store(&arrived)
 		<-arrived
@@ -117,9 +118,13 @@ func TestBrokerRestarts(t *testing.T) {
 // Retention removes records that ingest has not read: those it cannot fetch while ClickHouse is away, then those that come while it is stopped. Each is counted, and
 // what is left is read.
 func TestRetentionIsShorterThanTheOutage(t *testing.T) {
-	const topic, old = "usage.messages", 600
+	const (
+		topic = "usage.messages"
+		old   = 600
+	)
 	h := newHarness(t, topic)
-	h.config.BatchRows, h.config.FetchBytes = 10, 64<<10
+	h.config.BatchRows = 10
+	h.config.FetchBytes = 64 << 10
 	away := clickhouseAway(h)
 	h.producer = h.client(kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerBatchMaxBytes(16<<10))
 	records := func(prefix string, n int) (records []*kgo.Record) {
@@ -162,7 +167,8 @@ func TestRetentionIsShorterThanTheOutage(t *testing.T) {
 func TestMembersComeAndGo(t *testing.T) {
 	const topic = "usage.messages"
 	h := newHarness(t, topic)
-	h.config.StopTimeout, h.config.SessionTimeout = 12*time.Second, time.Minute // so long a rebalance waits for a member that went without a word
+	h.config.StopTimeout = 12 * time.Second
+	h.config.SessionTimeout = time.Minute // so long a rebalance waits for a member that went without a word
 	f := h.feed(topic, 4)
 	var members, all []*member
 	partitions := 4

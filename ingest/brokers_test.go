@@ -59,11 +59,15 @@ func (h *clustered) send(prefix string, n int) {
 // with: while ingest does not reach the new leader, the partition stands still, and the others go
 // on.
 func testZombieLeader(t *testing.T, h *clustered) {
-	const zombie, successor = 2, 3
+	const (
+		zombie    = 2
+		successor = 3
+	)
 	other := "u-" + uuid.NewString()
 	h.brokers.CreateReplicated(h.topic, []int32{zombie, successor})
 	h.brokers.CreateReplicated(other, []int32{1})
-	h.config.Topics, h.config.Brokers = []string{h.topic, other}, []string{h.brokers.Addrs[zombie-1]}
+	h.config.Topics = []string{h.topic, other}
+	h.config.Brokers = []string{h.brokers.Addrs[zombie-1]}
 	h.send("a", 3)
 	m := h.start()
 	h.stored(3)
@@ -98,7 +102,10 @@ func testZombieLeader(t *testing.T, h *clustered) {
 // log outgrows the old one.
 func (h *clustered) elected(read func()) {
 	h.Helper()
-	const old, unclean = 2, 3
+	const (
+		old     = 2
+		unclean = 3
+	)
 	h.brokers.CreateReplicated(h.topic, []int32{old, unclean}, "unclean.leader.election.enable", "true", "min.insync.replicas", "1")
 	h.send("both", 10)
 	h.brokers.AwaitReplicas(h.topic, old, unclean)

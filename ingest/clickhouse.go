@@ -71,7 +71,9 @@ func (e *engine) insert(ctx context.Context, at step, blocks []rows.Block) error
 
 // insertBlock writes one block, again and again until it is acknowledged.
 func (e *engine) insertBlock(ctx context.Context, at step, b rows.Block) error {
-	native, table, started := b.Encode(), b.Table(), time.Now()
+	native := b.Encode()
+	table := b.Table()
+	started := time.Now()
 	ctx, span := e.traceStep(ctx, "insert "+table,
 		attribute.Int("rollcall.rows", b.Len()), attribute.Int("rollcall.bytes", len(native)))
 	err := e.again(ctx, at, func(ctx context.Context) error {

@@ -25,7 +25,8 @@ type engineClock struct {
 func (c *engineClock) set(engine, answered time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.engine, c.answered = engine, answered
+	c.engine = engine
+	c.answered = answered
 }
 
 // now is ClickHouse's time, or a little before it. It is zero until the first measurement.

@@ -99,7 +99,10 @@ func (c Config) withDefaults() (Config, error) {
 // uncompressed twice as it grows, or the window that it was compressed with; and what the process takes beside.
 func (c Config) MemoryLimit() int64 {
 	c, _ = c.withDefaults()
-	const brokers, beside = 4, 64 << 20
+	const (
+		brokers = 4
+		beside  = 64 << 20
+	)
 	return 6*int64(c.BatchBytes) + 2*brokers*int64(c.FetchBytes) + 2*int64(c.InflateBytes) + recordbatch.MaxWindow + beside
 }
 

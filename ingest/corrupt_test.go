@@ -92,7 +92,8 @@ func (h *harness) passesOver(m *member, batch string, records float64, events ui
 func (h *harness) sendRaw(topic string, set []byte) {
 	h.Helper()
 	req := kmsg.NewPtrProduceRequest()
-	req.Acks, req.TimeoutMillis = -1, 5000
+	req.Acks = -1
+	req.TimeoutMillis = 5000
 	rt := kmsg.NewProduceRequestTopic()
 	rt.Topic = topic
 	rp := kmsg.NewProduceRequestTopicPartition()

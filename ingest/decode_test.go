@@ -78,7 +78,8 @@ func (h *heard) IsRead(*kafka.Partition) {}
 // newTestDecoder is a decoder on a session that stores nothing.
 func newTestDecoder(t testing.TB) (*decoder, *heard) {
 	s := benchSession(t)
-	s.full, s.free = make(chan *batch, 16), make(chan *batch, 16)
+	s.full = make(chan *batch, 16)
+	s.free = make(chan *batch, 16)
 	for range cap(s.free) {
 		s.free <- newBatch()
 	}
@@ -102,7 +103,8 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 			for _, from := range []int64{100, 103, 109} {
 				p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, from, -1)
 				d, told := newTestDecoder(t)
-				d.reader, d.cfg.BatchRows = recordbatch.NewReader(inflate), 3
+				d.reader = recordbatch.NewReader(inflate)
+				d.cfg.BatchRows = 3
 				d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, records), HighWatermark: 115}}})
 				var rows int64
 				for len(told.full) > 0 {
@@ -138,7 +140,8 @@ func TestWhatFillsABatch(t *testing.T) {
 	} {
 		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 		d, told := newTestDecoder(t)
-		d.partition, d.cfg.BatchBytes = p, 1<<20
+		d.partition = p
+		d.cfg.BatchBytes = 1 << 20
 		for n := range int64(2) {
 			c.rec.Offset = n
 			if err := d.decodeRecord(&c.rec); err != nil {

@@ -55,7 +55,8 @@ func TestErasedPersonsEventsAreDropped(t *testing.T) {
 func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
-	soon, far := now.Add(time.Hour), time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC)
+	soon := now.Add(time.Hour)
+	far := time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC)
 	assistant := func(id string) string {
 		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/test","type":"usage.entity.v1","time":%q,"data":{"org_id":"acme","kind":"assistant","id":%q,"name":"A","owner_id":"ann"}}`,
 			id, far.Format(time.RFC3339Nano), id)
@@ -137,7 +138,8 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 	const owners = "SELECT count() + 1000 * countIf(owner_id = 'bob') FROM entities FINAL WHERE bitAnd(version, 1) = 0"
 	var first uint64
 	for _, rows := range []int{200_000, 1, 3} { // the erasure beside the batch; then all of it again
-		h.config.Group, h.config.BatchRows = fmt.Sprint("group-", rows), rows
+		h.config.Group = fmt.Sprint("group-", rows)
+		h.config.BatchRows = rows
 		m := h.start()
 		h.eventually("all committed", func() bool { return h.committed("usage.entities", 0) == 81 })
 		if err := m.stop(); err != nil {
@@ -217,7 +219,8 @@ func erasureRacesABatch(t *testing.T, h *harness) {
 // The process stores a batch and dies; the person is erased; the next start knows the list from its beginning, and must bury what the first one stored.
 func TestErasureBetweenACrashAndTheRedelivery(t *testing.T) {
 	h := newHarness(t, "usage.messages")
-	direct, now := h.tables, time.Now()
+	direct := h.tables
+	now := time.Now()
 	var dead atomic.Bool
 	newProxy(h).set(func(statement string) fault {
 		if dead.Load() {
@@ -267,7 +270,8 @@ func TestAnErasureLeavesConflictsAsTheyWereDecided(t *testing.T) {
 	}
 	h.erase("acme", "ann", now.Add(time.Minute))
 	for _, rows := range []int{1, 2, 200_000} {
-		h.config.Group, h.config.BatchRows = fmt.Sprint("again-", rows), rows
+		h.config.Group = fmt.Sprint("again-", rows)
+		h.config.BatchRows = rows
 		m := h.start()
 		h.eventually("all committed again", func() bool { return h.committed("usage.messages", 0) == 24 })
 		if err := m.stop(); err != nil {

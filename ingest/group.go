@@ -45,7 +45,8 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 			_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
-		failures, member = 0, generation.MemberID
+		failures = 0
+		member = generation.MemberID
 		if err := i.serve(generation, known); err != nil && !errors.Is(err, errGeneration) {
 			return err
 		}
@@ -142,7 +143,8 @@ func (i *Ingest) resume(
 				if err != nil {
 					return nil, err
 				}
-				at.Offset, at.Epoch = first, -1
+				at.Offset = first
+				at.Epoch = -1
 			}
 			partitions = append(partitions, kafka.NewPartition(s, at.Offset, at.Epoch))
 		}

@@ -14,7 +14,8 @@ import (
 // second start, since ClickHouse took the first of many inserts only.
 func TestGoesOnWithinARecordBatch(t *testing.T) {
 	h := newHarness(t, "usage.messages")
-	h.config.BatchRows, h.config.StopTimeout = 3, time.Second
+	h.config.BatchRows = 3
+	h.config.StopTimeout = time.Second
 	var inserts atomic.Int64
 	p := newProxy(h)
 	p.set(func(statement string) fault {

@@ -141,7 +141,8 @@ func TestCommitOfAnOldGeneration(t *testing.T) {
 // A member that leaves while a rebalance starts over is not waited for: kafka-go forgets to leave then.
 func TestLeavingDuringARebalance(t *testing.T) {
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1})
-	h.config.StopTimeout, h.config.SessionTimeout = 12*time.Second, time.Minute // how long it would be waited for
+	h.config.StopTimeout = 12 * time.Second
+	h.config.SessionTimeout = time.Minute // how long it would be waited for
 	var startsOver atomic.Bool
 	broker.Cluster().ControlKey(int16(kmsg.SyncGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		broker.Cluster().KeepControl()
@@ -195,7 +196,8 @@ func TestNewLeaderLacksRecords(t *testing.T) {
 		broker.Cluster().KeepControl()
 		asked.Store(req.(*kmsg.OffsetForLeaderEpochRequest).Topics[0].Partitions[0].LeaderEpoch)
 		p := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-		p.LeaderEpoch, p.EndOffset = asked.Load(), 2
+		p.LeaderEpoch = asked.Load()
+		p.EndOffset = 2
 		t := kmsg.OffsetForLeaderEpochResponseTopic{Topic: topic}
 		t.Partitions = append(t.Partitions, p)
 		res := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
@@ -281,7 +283,8 @@ func clickhouseAway(h *harness) *atomic.Bool {
 // While ClickHouse is away, fetching pauses: what is held does not grow with what waits. When it is back, everything is stored.
 func TestClickHouseAwayBoundsMemory(t *testing.T) {
 	h := newHarness(t, "usage.messages")
-	h.config.BatchBytes, h.config.FetchBytes = 1<<20, 256<<10
+	h.config.BatchBytes = 1 << 20
+	h.config.FetchBytes = 256 << 10
 	away := clickhouseAway(h)
 	const records = 20_000 // of 2 KiB each
 	var sent []*kgo.Record

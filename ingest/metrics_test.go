@@ -71,7 +71,8 @@ func TestNumbersOfMetrics(t *testing.T) {
 		failed[name] = true // one statement at a time
 		return fault{before: func(w http.ResponseWriter) bool { return exception("252", "Too many parts (TOO_MANY_PARTS)")(w) }}
 	})
-	token, run := `"model":"m","prompt_tokens":1,"completion_tokens":2,"api_key_id":"k"`, `"workflow_id":"w","run_id":"r","status":"failed","duration_ms":1`
+	token := `"model":"m","prompt_tokens":1,"completion_tokens":2,"api_key_id":"k"`
+	run := `"workflow_id":"w","run_id":"r","status":"failed","duration_ms":1`
 	old := now.AddDate(0, -2, 0) // another month: another block
 	records := []string{
 		message("a", "ann", now), message("a", "ann", now), message("a", "bob", now), message("b", "ann", old), message("c", "gone", now),
@@ -111,7 +112,10 @@ func TestNumbersOfMetrics(t *testing.T) {
 		"events": {2, 3 + 2 + 2 + 1}, "entities": {1, 3}, "marks": {1, 2}, "rejects": {1, 3},
 	}
 	for table, n := range rows {
-		want["batches_total "+table], want["batch_rows "+table+" count"], want["flush_seconds "+table+" count"], want["batch_rows "+table+" sum"] = n[0], n[0], n[0], n[1]
+		want["batches_total "+table] = n[0]
+		want["batch_rows "+table+" count"] = n[0]
+		want["flush_seconds "+table+" count"] = n[0]
+		want["batch_rows "+table+" sum"] = n[1]
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if got[name] != want[name] {

@@ -33,11 +33,15 @@ func missing(t *testing.T, cluster *kfake.Cluster, topic string) *atomic.Bool {
 		if !missed.Load() {
 			return nil, nil, false
 		}
-		asked, res := req.(*kmsg.MetadataRequest), req.ResponseKind().(*kmsg.MetadataResponse)
-		res.Brokers, res.ClusterID, res.ControllerID = whole.Brokers, whole.ClusterID, whole.ControllerID
+		asked := req.(*kmsg.MetadataRequest)
+		res := req.ResponseKind().(*kmsg.MetadataResponse)
+		res.Brokers = whole.Brokers
+		res.ClusterID = whole.ClusterID
+		res.ControllerID = whole.ControllerID
 		for _, rt := range asked.Topics {
 			answer := kmsg.NewMetadataResponseTopic()
-			answer.Topic, answer.ErrorCode = rt.Topic, kerr.UnknownTopicOrPartition.Code
+			answer.Topic = rt.Topic
+			answer.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			for _, there := range whole.Topics {
 				if *there.Topic == *rt.Topic && *rt.Topic != topic {
 					answer = there

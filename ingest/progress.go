@@ -122,7 +122,8 @@ func (t *track) catchUp() {
 		t.waiting = t.newer
 	}
 	if !t.waiting.at.IsZero() && t.stored.Offset >= t.waiting.end {
-		t.reached, t.waiting = t.waiting, pair{}
+		t.reached = t.waiting
+		t.waiting = pair{}
 		if t.stored.Offset >= t.newer.end {
 			t.reached = t.newer
 		} else {
@@ -132,7 +133,11 @@ func (t *track) catchUp() {
 }
 
 // void forgets what was seen of the end.
-func (t *track) void() { t.waiting, t.newer, t.reached = pair{}, pair{}, pair{} }
+func (t *track) void() {
+	t.waiting = pair{}
+	t.newer = pair{}
+	t.reached = pair{}
+}
 
 func (p *progress) showLag(s kafka.TopicPartition, records int64) {
 	p.metrics.lag.WithLabelValues(s.Topic, s.Number()).Set(float64(max(0, records)))
@@ -186,7 +191,8 @@ func (p *progress) covers(l *kafka.Layout) {
 			t.void()
 		}
 	}
-	p.epochs, p.ids = l.Epochs, l.TopicIDs
+	p.epochs = l.Epochs
+	p.ids = l.TopicIDs
 	for s := range l.Leaders {
 		switch row, known := p.table[s]; {
 		case !known:
@@ -222,7 +228,8 @@ func (p *progress) first(s kafka.TopicPartition, l *kafka.Layout) progressRow {
 func millisOf(t time.Time) schema.Millis { return schema.Millis(t.UnixMilli()) }
 
 func (p *progress) enter(s kafka.TopicPartition, row progressRow) {
-	p.table[s], p.dirty[s] = row, row
+	p.table[s] = row
+	p.dirty[s] = row
 }
 
 // take gives the rows to be written now, at ClickHouse's time.
@@ -235,7 +242,8 @@ func (p *progress) take(now time.Time) map[kafka.TopicPartition]progressRow {
 		if at.After(p.seen) {
 			at = p.seen
 		}
-		row, through := p.table[s], millisOf(at)
+		row := p.table[s]
+		through := millisOf(at)
 		if !at.IsZero() && !row.gone && (through > row.through || row.isAhead(now)) {
 			rows[s] = progressRow{through: through, end: t.reached.end, topicID: p.ids[s.Topic]}
 		}

@@ -101,7 +101,8 @@ func insertProgress(ctx context.Context, conn driver.Conn, rows map[kafka.TopicP
 	}
 	defer block.Abort()
 	for s, row := range rows {
-		version, through := row.version.Time(), row.through.Time()
+		version := row.version.Time()
+		through := row.through.Time()
 		if err := block.Append(s.Topic, s.Partition, version, through, row.end, oneIf(row.gone), row.topicID); err != nil {
 			return err
 		}
@@ -118,7 +119,10 @@ func oneIf(v bool) uint8 {
 
 // tellEvery is how often the log names the partition that holds the watermark, and holdsAfter how
 // far behind it then is.
-const tellEvery, holdsAfter = time.Minute, time.Minute
+const (
+	tellEvery  = time.Minute
+	holdsAfter = time.Minute
+)
 
 // tellHold names the partition that the watermark waits for, and what to do if nobody will ever
 // read it.

@@ -20,7 +20,9 @@ func seconds(s int) time.Time { return time.Unix(int64(s), 0) }
 func layoutAt(at int, id byte, slots ...kafka.TopicPartition) *kafka.Layout {
 	l := &kafka.Layout{Asked: seconds(at), Leaders: map[kafka.TopicPartition]int32{}, Epochs: map[kafka.TopicPartition]int32{}, TopicIDs: map[string]uuid.UUID{}}
 	for _, s := range slots {
-		l.Leaders[s], l.Epochs[s], l.TopicIDs[s.Topic] = 0, 1, uuid.UUID{id}
+		l.Leaders[s] = 0
+		l.Epochs[s] = 1
+		l.TopicIDs[s.Topic] = uuid.UUID{id}
 	}
 	return l
 }
@@ -88,7 +90,9 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 // of a topic that was not known from the beginning of time: the brokers may only have missed the
 // topic.
 func TestProgressEntersNewPartitions(t *testing.T) {
-	old, young, other := kafka.TopicPartition{Topic: "t", Partition: 0}, kafka.TopicPartition{Topic: "t", Partition: 1}, kafka.TopicPartition{Topic: "u", Partition: 0}
+	old := kafka.TopicPartition{Topic: "t", Partition: 0}
+	young := kafka.TopicPartition{Topic: "t", Partition: 1}
+	other := kafka.TopicPartition{Topic: "u", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.covers(layoutAt(100, 1, old))
 	if row := p.publish()[old]; row.through != 0 {
@@ -111,7 +115,8 @@ func TestProgressEntersNewPartitions(t *testing.T) {
 // A topic that the brokers miss for whatever time holds the watermark where it is, since it may be
 // back with records that nobody has read; and so it does then.
 func TestProgressOfAMissedTopic(t *testing.T) {
-	s, other := kafka.TopicPartition{Topic: "t", Partition: 0}, kafka.TopicPartition{Topic: "u", Partition: 0}
+	s := kafka.TopicPartition{Topic: "t", Partition: 0}
+	other := kafka.TopicPartition{Topic: "u", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.load(map[kafka.TopicPartition]progressRow{s: {version: 5000, through: 5000, end: 7, topicID: uuid.UUID{1}}, other: {version: 9000, through: 9000, topicID: uuid.UUID{1}}})
 	p.assign([]*kafka.Partition{{TopicPartition: s, Decoded: kafka.Position{Offset: 7}}})
@@ -138,7 +143,8 @@ func TestProgressOfAMissedTopic(t *testing.T) {
 // A topic that is made anew with fewer partitions does not hold the watermark for those that are
 // gone; one and the same topic cannot lose any.
 func TestProgressOfFewerPartitions(t *testing.T) {
-	kept, gone := kafka.TopicPartition{Topic: "t", Partition: 0}, kafka.TopicPartition{Topic: "t", Partition: 1}
+	kept := kafka.TopicPartition{Topic: "t", Partition: 0}
+	gone := kafka.TopicPartition{Topic: "t", Partition: 1}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.load(map[kafka.TopicPartition]progressRow{kept: {5000, 5000, 0, false, uuid.UUID{1}}, gone: {5000, 5000, 0, false, uuid.UUID{1}}})
 	p.covers(layoutAt(100, 1, kept))

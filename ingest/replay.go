@@ -52,7 +52,8 @@ WHERE rejected_at > now() - INTERVAL 90 DAY`
 const once = " LIMIT 1 BY topic, value_sha256, key, headers"
 
 func (f Filter) query(limit string) (string, []any) {
-	where, args := []string{rejectColumns}, []any{}
+	where := []string{rejectColumns}
+	args := []any{}
 	add := func(condition, name, value string) {
 		if value != "" {
 			where, args = append(where, condition), append(args, clickhouse.Named(name, value))
@@ -132,7 +133,8 @@ func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report 
 			return fmt.Errorf("produce: %w", err)
 		}
 		done.Sent += len(batch)
-		batch, size = batch[:0], 0
+		batch = batch[:0]
+		size = 0
 		return nil
 	}
 	for r, err := range list(ctx, conn, f, once) {
@@ -146,7 +148,8 @@ func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report 
 			report(r)
 			continue
 		}
-		batch, size = append(batch, r.message()), size+len(r.Value)
+		batch = append(batch, r.message())
+		size = size + len(r.Value)
 		report(r)
 		if len(batch) == replayBatch || size >= replayBytes {
 			if err := flush(); err != nil {

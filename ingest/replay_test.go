@@ -78,7 +78,8 @@ func checkReject(t *testing.T, h *harness, reason schema.Reason, sent *kgo.Recor
 	if len(found) != 1 {
 		t.Fatalf("%s: %d rejects listed, not 1", reason, len(found))
 	}
-	r, value := found[0], string(sent.Value)
+	r := found[0]
+	value := string(sent.Value)
 	if reason == schema.TooLarge {
 		value = value[:schema.KeptOfTooLarge]
 	}
@@ -188,7 +189,8 @@ func TestRejectsOfErasedPersonsComeAgain(t *testing.T) {
 	}
 	var sent []*kgo.Record
 	for name, r := range records {
-		r.Topic, r.Key = "usage.messages", []byte(name)
+		r.Topic = "usage.messages"
+		r.Key = []byte(name)
 		sent = append(sent, r)
 	}
 	h.send(sent...)

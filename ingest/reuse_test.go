@@ -68,7 +68,9 @@ func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 			delete(data, "settings")
 		}
 	}
-	id, source, at := fmt.Sprint("id-", random.IntN(50)), fmt.Sprint("source-", random.IntN(3)), now.Add(-time.Duration(random.IntN(3))*time.Hour).UTC().Format(time.RFC3339)
+	id := fmt.Sprint("id-", random.IntN(50))
+	source := fmt.Sprint("source-", random.IntN(3))
+	at := now.Add(-time.Duration(random.IntN(3)) * time.Hour).UTC().Format(time.RFC3339)
 	r := sentRecord{}
 	if random.IntN(2) == 0 {
 		r.key = fmt.Appendf(nil, "key-%d", random.IntN(9))
@@ -112,7 +114,8 @@ func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordbat
 			records = append(records, r)
 			b.Raw = append(b.Raw, batchtest.RawRecord(i, r.key, r.value, r.headers...))
 		}
-		b.Transactional, b.Producer = random.IntN(2) == 0, 7
+		b.Transactional = random.IntN(2) == 0
+		b.Producer = 7
 		isAborted := b.Transactional && random.IntN(2) == 0
 		if isAborted {
 			aborted = append(aborted, recordbatch.Aborted{Producer: 7, First: end})
@@ -175,13 +178,16 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 		offset := offsetsOf(t, &set)
 		for i, r := range counted {
 			one := s.newDecoder(context.Background())
-			one.batch, one.now, one.partition = expected, now, p
+			one.batch = expected
+			one.now = now
+			one.partition = p
 			rec := &schema.Record{Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers}
 			if err := one.decodeRecord(rec); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got, want := dump(used.batch), dump(expected)
+		got := dump(used.batch)
+		want := dump(expected)
 		for _, name := range slices.Sorted(maps.Keys(want)) {
 			if fmt.Sprint(got[name]) != fmt.Sprint(want[name]) {
 				t.Fatalf("answer %d: %s is %.300q, not %.300q", seed, name, fmt.Sprint(got[name]), fmt.Sprint(want[name]))
@@ -229,7 +235,8 @@ func offsetsOf(t *testing.T, s *recordbatch.Set) (records []schema.Record) {
 // of the other's.
 func TestBatchesShareNothing(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
-	one, two := newBatch(), newBatch()
+	one := newBatch()
+	two := newBatch()
 	fill := func(b *batch, seed uint64) map[string]any {
 		s := benchSession(t)
 		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)

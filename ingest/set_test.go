@@ -11,7 +11,9 @@ import (
 // Copies of one event are one event; copies that differ are one event too, the same one in every order of arrival.
 func TestDuplicatesAndConflicts(t *testing.T) {
 	now := time.Now()
-	first, second, third := message("a", "ann", now), message("a", "bob", now), message("b", "ann", now)
+	first := message("a", "ann", now)
+	second := message("a", "bob", now)
+	third := message("b", "ann", now)
 	var winners []uint64
 	for name, order := range map[string][]string{"one order": {first, second, first, third, third}, "another": {third, second, second, first, third}} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +125,8 @@ func TestAbortedTransactions(t *testing.T) {
 
 func TestAllCodecs(t *testing.T) {
 	h := newHarness(t, "usage.messages")
-	now, n := time.Now(), uint64(0)
+	now := time.Now()
+	n := uint64(0)
 	for name, codec := range map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	} {

@@ -41,7 +41,10 @@ func (h *harness) retire(topic string, leaveUnread bool) ([]string, error) {
 // A topic that no ingest reads any more holds the watermark until it is retired; what of it was
 // never read is said first. Taken back in, it is waited for again.
 func TestRetiredTopic(t *testing.T) {
-	const old, kept = "usage.messages", "usage.actions"
+	const (
+		old  = "usage.messages"
+		kept = "usage.actions"
+	)
 	h := newHarness(t, old, kept)
 	h.produce(old, 0, message("a", "ann", time.Now()))
 	m := h.start()

@@ -15,7 +15,10 @@ import (
 // first partition; one is abandoned on the second, and is larger than a fetch. Exactly the committed records become events, and those behind an open transaction
 // not before it ends.
 func TestInterleavedTransactions(t *testing.T) {
-	const topic, rounds = "usage.messages", 6
+	const (
+		topic  = "usage.messages"
+		rounds = 6
+	)
 	h := newHarness(t, topic)
 	h.config.FetchBytes = 64 << 10
 	first := h.kafka.OpenTransaction(event(topic, 0, "kept", "first"))

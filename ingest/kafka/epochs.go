@@ -41,7 +41,8 @@ func (a *Assignment) confirm(d doubt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p := d.Partition; p.leaderEpoch == d.leaderEpoch && p.next == d.from {
-		p.checked, p.failures = true, 0
+		p.checked = true
+		p.failures = 0
 	}
 }
 
@@ -138,7 +139,9 @@ func (f *Fetcher) epochEnds(ctx context.Context, doubts []doubt) (map[TopicParti
 			continue
 		}
 		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = d.TopicPartition.Partition, d.leaderEpoch, d.lastEpoch
+		p.Partition = d.TopicPartition.Partition
+		p.CurrentLeaderEpoch = d.leaderEpoch
+		p.LeaderEpoch = d.lastEpoch
 		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != d.Topic {
 			req.Topics = append(req.Topics, kmsg.OffsetForLeaderEpochRequestTopic{Topic: d.Topic})
 		}
@@ -169,7 +172,9 @@ func (f *Fetcher) acknowledged(ctx context.Context, doubts []doubt) (map[TopicPa
 	req.ReplicaID = -1
 	for _, d := range doubts {
 		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = d.TopicPartition.Partition, d.leaderEpoch, -1
+		p.Partition = d.TopicPartition.Partition
+		p.CurrentLeaderEpoch = d.leaderEpoch
+		p.Timestamp = -1
 		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != d.Topic {
 			req.Topics = append(req.Topics, kmsg.ListOffsetsRequestTopic{Topic: d.Topic})
 		}

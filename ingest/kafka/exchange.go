@@ -108,7 +108,8 @@ func (w *wire) tags() {
 func (w *wire) uvarint() uint32 {
 	v, n := binary.Uvarint(w.b)
 	if n <= 0 || v > 1<<31-1 {
-		w.cut, w.b = true, nil
+		w.cut = true
+		w.b = nil
 		return 0
 	}
 	w.b = w.b[n:]

@@ -33,7 +33,8 @@ type Fetcher struct {
 
 // Run returns when ctx ends or the broker leads none of the partitions any more. It is called once.
 func (f *Fetcher) Run(ctx context.Context) {
-	f.home, f.request = make(chan *Response, 2), &fetchRequest{}
+	f.home = make(chan *Response, 2)
+	f.request = &fetchRequest{}
 	for range cap(f.home) {
 		f.home <- &Response{home: f.home}
 	}
@@ -76,7 +77,8 @@ func (f *Fetcher) Run(ctx context.Context) {
 
 func (f *Fetcher) fetch(ctx context.Context, response *Response) error {
 	if cap(response.body) > 2*f.Bytes { // it held one very large record batch
-		response.body, response.batches = nil, nil
+		response.body = nil
+		response.batches = nil
 	}
 	f.request.clock = f.Clock
 	f.request.broker = f.Broker
@@ -106,7 +108,8 @@ func (f *Fetcher) judge(ctx context.Context, response *Response) {
 		if f.Assignment.advance(fetched) {
 			good = append(good, *fetched)
 		}
-		at, end := fetched.Set.Next, fetched.HighWatermark
+		at := fetched.Set.Next
+		end := fetched.HighWatermark
 		if broken != nil && !f.Assignment.passesOver(fetched.Partition, at, end, broken) {
 			f.failed(fetched, broken)
 		}

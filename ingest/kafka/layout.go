@@ -45,7 +45,10 @@ func (l *Layout) Topics(configured []string) (present []string) {
 const LayoutEvery = time.Second
 
 // Versions of Metadata that will do: 8 is Kafka 2.3, 10 has topic ids.
-const metadataLeast, metadataMost = 8, 12
+const (
+	metadataLeast = 8
+	metadataMost  = 12
+)
 
 // Layout asks all brokers, since one alone may be cut off from the others without knowing it: it
 // then speaks of leaders that no longer are. A broker that takes records for a partition knows that
@@ -57,10 +60,12 @@ func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the topics' partitions: %w", err)
 	}
-	answers, answered := []*kmsg.MetadataResponse{first}, 1
+	answers := []*kmsg.MetadataResponse{first}
+	answered := 1
 	if len(first.Brokers) > 1 {
 		others := c.metadataOfAll(ctx, first.Brokers)
-		answers, answered = append(answers, others...), len(others)
+		answers = append(answers, others...)
+		answered = len(others)
 	}
 	brokers := map[int32]bool{}
 	for _, a := range answers {
@@ -132,7 +137,9 @@ func (n *newest) merge(l *Layout, topic string, answers []*kmsg.MetadataResponse
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	told := &topicLayout{leaders: map[int32]int32{}, epochs: map[int32]int32{}}
-	known, missing, unclear := 0, 0, 0
+	known := 0
+	missing := 0
+	unclear := 0
 	for _, a := range answers {
 		for _, t := range a.Topics {
 			if t.Topic == nil || *t.Topic != topic {
@@ -181,7 +188,8 @@ func (t *topicLayout) take(said *kmsg.MetadataResponseTopic) {
 	for _, p := range said.Partitions {
 		leader, known := t.leaders[p.Partition]
 		if !known || p.LeaderEpoch > t.epochs[p.Partition] || p.LeaderEpoch == t.epochs[p.Partition] && leader < 0 {
-			t.leaders[p.Partition], t.epochs[p.Partition] = p.Leader, p.LeaderEpoch
+			t.leaders[p.Partition] = p.Leader
+			t.epochs[p.Partition] = p.LeaderEpoch
 		}
 	}
 }

@@ -81,7 +81,9 @@ func (a *Assignment) Lead(l *Layout) (brokers []int32) {
 			leader = -1
 		}
 		if under := l.Epochs[p.TopicPartition]; leader != p.leader || under != p.leaderEpoch {
-			p.leader, p.leaderEpoch, p.checked = leader, under, false
+			p.leader = leader
+			p.leaderEpoch = under
+			p.checked = false
 		}
 		if leader >= 0 && !slices.Contains(brokers, leader) {
 			brokers = append(brokers, leader)
@@ -145,7 +147,8 @@ func (a *Assignment) Rewind(p *Partition, to Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p.jumps == to.Jumps {
-		p.next, p.lastEpoch = to.Offset, to.Epoch
+		p.next = to.Offset
+		p.lastEpoch = to.Epoch
 	}
 }
 
@@ -165,7 +168,9 @@ func (a *Assignment) jump(p *Partition, from, to int64) bool {
 	if p.next != from {
 		return false
 	}
-	p.next, p.end, p.lastEpoch = to, 0, -1
+	p.next = to
+	p.end = 0
+	p.lastEpoch = -1
 	p.jumps++
 	return true
 }

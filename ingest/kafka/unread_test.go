@@ -53,7 +53,8 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 				t.Fatalf("what was fetched from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next, p.lastEpoch, want)
 			}
 		}
-		p.next, p.lastEpoch = 9, want+1
+		p.next = 9
+		p.lastEpoch = want + 1
 		a.Rewind(p, Position{6, 0, want})
 		if p.next != 6 || p.lastEpoch != want {
 			t.Errorf("fetching goes back to %d in epoch %d, not to 6 in %d", p.next, p.lastEpoch, want)

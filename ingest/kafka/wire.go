@@ -16,7 +16,8 @@ type wire struct {
 
 func (w *wire) bytes(n int) []byte {
 	if n < 0 || n > len(w.b) {
-		w.cut, w.b = true, nil
+		w.cut = true
+		w.b = nil
 		return nil
 	}
 	v := w.b[:n:n]

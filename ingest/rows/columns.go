@@ -106,7 +106,10 @@ func (c *texts) kind() string { return "String" }
 func (c *texts) len() int     { return len(c.ends) }
 func (c *texts) size() int    { return len(c.data) + 4*len(c.ends) }
 func (c *texts) held() int    { return cap(c.data) + 4*cap(c.ends) }
-func (c *texts) reset()       { c.data, c.ends = c.data[:0], c.ends[:0] }
+func (c *texts) reset() {
+	c.data = c.data[:0]
+	c.ends = c.ends[:0]
+}
 
 func (c *texts) fill(rows int) {
 	for len(c.ends) < rows {

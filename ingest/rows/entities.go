@@ -156,6 +156,7 @@ func (c *maybeDays) add(day *schema.Day) {
 }
 
 func (c *maybeDays) encode(out []byte, rows []uint32) []byte {
-	c.missing.width, c.days.width = 1, 4
+	c.missing.width = 1
+	c.days.width = 4
 	return c.days.encode(c.missing.encode(out, rows), rows)
 }

@@ -48,7 +48,8 @@ func checkRow(t *testing.T, e *Events, row uint32, ev *schema.Event) {
 	alone.Add(ev)
 	alone.fill()
 	for i, f := range e.fields {
-		got, want := valueOf(f.column, row), valueOf(alone.fields[i].column, 0)
+		got := valueOf(f.column, row)
+		want := valueOf(alone.fields[i].column, 0)
 		if !bytes.Equal(got, want) {
 			t.Fatalf("row %d of type %d: %s is %q, want %q", row, ev.Type, f.name, got, want)
 		}

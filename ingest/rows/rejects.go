@@ -95,12 +95,14 @@ func (r *Rejects) Blocks() (blocks []Block) {
 		rows = append(rows, row)
 	}
 	r.chosen = rows
-	from, bytes := 0, 0
+	from := 0
+	bytes := 0
 	for i, row := range rows {
 		bytes += r.rowBytes(row)
 		if bytes >= rejectBlock || i+1 == len(rows) {
 			blocks = append(blocks, Block{&r.table, rows[from : i+1]})
-			from, bytes = i+1, 0
+			from = i + 1
+			bytes = 0
 		}
 	}
 	return blocks

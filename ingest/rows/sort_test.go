@@ -22,7 +22,8 @@ func TestSorter(t *testing.T) {
 							version: random.Uint64N(3) * 2,
 						})
 					}
-					conflicts, duplicates := 0, 0
+					conflicts := 0
+					duplicates := 0
 					rows := s.sort(func(_ uint32, conflict bool) {
 						if conflict {
 							conflicts++
@@ -41,7 +42,8 @@ func checkSorted(t *testing.T, keys []sortKey, rows []uint32, conflicts, duplica
 	sorted := slices.Clone(keys)
 	slices.SortFunc(sorted, func(a, b sortKey) int { return a.compare(&b) })
 	var want []sortKey
-	wantConflicts, wantDuplicates := 0, 0
+	wantConflicts := 0
+	wantDuplicates := 0
 	for i := range sorted {
 		switch {
 		case i == 0 || !sorted[i].same(&sorted[i-1]):

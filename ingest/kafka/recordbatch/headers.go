@@ -39,7 +39,10 @@ func keepLate(to []schema.Header, first int, h schema.Header) []schema.Header {
 
 // judged says whether a header may belong to the envelope of a CloudEvent.
 func judged(name []byte) bool {
-	const prefix, contentType = "ce_", "content-type"
+	const (
+		prefix      = "ce_"
+		contentType = "content-type"
+	)
 	switch {
 	case len(name) > lateName:
 		return false

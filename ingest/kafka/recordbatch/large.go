@@ -183,7 +183,8 @@ func (p *pieces) headers(to []schema.Header) []schema.Header {
 	if n < 0 && p.err == nil {
 		p.err = errRecord
 	}
-	first, room := -1, int64(keptOfHeader)
+	first := -1
+	room := int64(keptOfHeader)
 	for ; n > 0 && p.err == nil; n-- {
 		before := len(p.held)
 		key, keySize := p.beginning(max(room, lateName))
@@ -196,7 +197,8 @@ func (p *pieces) headers(to []schema.Header) []schema.Header {
 		if first < 0 {
 			first = len(to)
 		}
-		room, p.held = -1, p.held[:before] // not even an empty one comes behind a gap
+		room = -1
+		p.held = p.held[:before] // not even an empty one comes behind a gap
 		if keySize == int64(len(key)) && judged(key) {
 			to = keepLate(to, first, schema.Header{Key: bytes.Clone(key), Value: bytes.Clone(value)})
 		}

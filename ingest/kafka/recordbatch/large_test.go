@@ -67,7 +67,8 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 		value[i] = byte(i * i >> 3)
 	}
 	wire := batchtest.RawRecord(3, []byte("k"), value)
-	whole, piecemeal := NewReader(1<<20), NewReader(1<<20)
+	whole := NewReader(1 << 20)
+	piecemeal := NewReader(1 << 20)
 	if _, err := whole.cut(wire); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,10 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 // A small batch is read whatever window its producer asked for; a large one as far as brokers
 // themselves go.
 func TestWindowsOfZstd(t *testing.T) {
-	const small, large = 1 << 10, 3 << 20
+	const (
+		small = 1 << 10
+		large = 3 << 20
+	)
 	for _, c := range []struct{ window, size int }{{128 << 20, small}, {512 << 20, small}, {128 << 20, large}} {
 		var packed bytes.Buffer
 		w, err := zstd.NewWriter(&packed, zstd.WithWindowSize(c.window), zstd.WithSingleSegment(false))

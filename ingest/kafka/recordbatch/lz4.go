@@ -32,7 +32,8 @@ func (f *inflater) lz4Frame(packed []byte) error {
 	if len(packed) < 7 || binary.LittleEndian.Uint32(packed) != lz4Magic {
 		return errLZ4
 	}
-	flags, size := packed[4], int(packed[5]>>4&7)
+	flags := packed[4]
+	size := int(packed[5] >> 4 & 7)
 	if flags&lz4VersionMask != lz4Version || flags&lz4Dictionary != 0 || size < 4 {
 		return errLZ4
 	}

@@ -79,7 +79,8 @@ func FuzzLZ4Frame(f *testing.F) {
 		f.Add(lz4Frame(f, content, lz4.BlockChecksumOption(true), lz4.SizeOption(uint64(len(content)))))
 	}
 	const limit = 1 << 20
-	inflater, library := newInflater(limit), lz4.NewReader(nil)
+	inflater := newInflater(limit)
+	library := lz4.NewReader(nil)
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		got, err := inflater.inflate(codecLZ4, frame)
 		library.Reset(bytes.NewReader(frame))

@@ -39,7 +39,8 @@ func NewReader(inflateBytes int) *Reader {
 // visited.
 func (r *Reader) Read(s *Set, visit visit, done func(next int64) error) error {
 	clear(r.aborted)
-	r.rec.Topic, r.rec.Partition = s.Topic, s.Partition
+	r.rec.Topic = s.Topic
+	r.rec.Partition = s.Partition
 	waiting := s.Aborted
 	for _, b := range s.Batches {
 		if b.isBefore(s.From) {
@@ -176,7 +177,8 @@ func (f *fields) varint() int64 {
 	}
 	v, n := binary.Varint(f.b)
 	if n <= 0 {
-		f.bad, f.b = true, nil
+		f.bad = true
+		f.b = nil
 		return 0
 	}
 	f.b = f.b[n:]
@@ -190,7 +192,8 @@ func (f *fields) bytes() []byte {
 		return nil
 	}
 	if n > int64(len(f.b)) {
-		f.bad, f.b = true, nil
+		f.bad = true
+		f.b = nil
 		return nil
 	}
 	v := f.b[:n:n]

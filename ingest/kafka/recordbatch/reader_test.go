@@ -44,7 +44,8 @@ func readAll(s *Set, limit int) (seen []string, next int64, err error) {
 
 func TestReader(t *testing.T) {
 	ab := []batchtest.Record{{Key: "k", Value: "a"}, {Key: "k", Value: "b"}}
-	abort, commit := []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}, []batchtest.Record{{Key: "\x00\x00\x00\x01", Value: ""}}
+	abort := []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}
+	commit := []batchtest.Record{{Key: "\x00\x00\x00\x01", Value: ""}}
 	for _, c := range []struct {
 		name    string
 		from    int64
@@ -146,7 +147,8 @@ func recompress(t *testing.T, records []byte, c compress.Compression) (out []byt
 		binary.BigEndian.PutUint32(head[8:], uint32(batchHead-12+packed.Len()))
 		batch := append(head, packed.Bytes()...)
 		binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], castagnoli))
-		out, records = append(out, batch...), rest
+		out = append(out, batch...)
+		records = rest
 	}
 }
 
@@ -179,7 +181,8 @@ func TestCorruptBatches(t *testing.T) {
 // A batch that inflates beyond the limit is read as a stream; a record that is too large is cut,
 // sized and hashed, however it came.
 func TestLargeBatches(t *testing.T) {
-	big, huge := strings.Repeat("x", 600<<10), strings.Repeat("y", 5<<20)
+	big := strings.Repeat("x", 600<<10)
+	huge := strings.Repeat("y", 5<<20)
 	for codec := compress.None; codec <= compress.Zstd; codec++ {
 		s := cutWhole(t, 0, batchtest.Batch{Codec: codec, Records: []batchtest.Record{{Key: "k", Value: big}, {Key: "k", Value: huge}, {Key: "k", Value: big}, {Key: "k", Value: "small"}}}.Wire())
 		seen, next, err := readAll(&s, 1<<20)

@@ -105,7 +105,8 @@ type Aborted struct{ Producer, First int64 }
 // appended to memory that is used again, which it gives back.
 func (s *Set) Cut(wire []byte, memory []Batch) ([]Batch, error) {
 	first := len(memory)
-	s.Next, s.Epoch = s.From, -1
+	s.Next = s.From
+	s.Epoch = -1
 	for {
 		b, rest, ok, err := cutBatch(wire)
 		if err == nil && ok && !b.isBefore(s.From) && b.check() != nil {

@@ -31,10 +31,12 @@ type snappyStream struct {
 var errSnappy = errors.New("malformed snappy block")
 
 func newSnappyStream(packed []byte) (*snappyStream, error) {
-	s, largest := &snappyStream{}, 0
+	s := &snappyStream{}
+	largest := 0
 	err := eachBlock(packed, func(block []byte) error {
 		size, err := snappySize(block)
-		s.blocks, largest = append(s.blocks, block), max(largest, size)
+		s.blocks = append(s.blocks, block)
+		largest = max(largest, size)
 		return err
 	})
 	s.buffer = make([]byte, min(largest, maxSnappyBlock))
@@ -61,7 +63,9 @@ func (s *snappyStream) more() error {
 	if half := len(s.buffer) / 2; s.end > half {
 		drop := s.end - half
 		copy(s.buffer, s.buffer[drop:s.end])
-		s.begin, s.end, s.read = max(0, s.begin-drop), half, half
+		s.begin = max(0, s.begin-drop)
+		s.end = half
+		s.read = half
 	}
 	for s.size > 0 && s.end < len(s.buffer) {
 		if err := s.element(); err != nil {
@@ -84,8 +88,11 @@ func (s *snappyStream) next() error {
 		return err
 	}
 	_, n := binary.Uvarint(s.blocks[0])
-	s.block, s.blocks = s.blocks[0][n:], s.blocks[1:]
-	s.begin, s.end, s.read = 0, 0, 0
+	s.block = s.blocks[0][n:]
+	s.blocks = s.blocks[1:]
+	s.begin = 0
+	s.end = 0
+	s.read = 0
 	return nil
 }
 
@@ -137,12 +144,15 @@ func (s *snappyStream) tag() error {
 		return errSnappy
 	}
 	first := int(s.block[0])
-	kind, length, extra := first&3, first>>2+1, 0
+	kind := first & 3
+	length := first>>2 + 1
+	extra := 0
 	switch kind {
 	case snappyLiteral:
 		extra = max(0, length-60)
 	case snappyCopy1:
-		length, extra = first>>2&7+4, 1
+		length = first>>2&7 + 4
+		extra = 1
 	case snappyCopy2:
 		extra = 2
 	case snappyCopy4:
@@ -155,10 +165,12 @@ func (s *snappyStream) tag() error {
 	copy(more[:], s.block[1:1+extra])
 	number := int(binary.LittleEndian.Uint64(more[:]))
 	s.block = s.block[1+extra:]
-	s.left, s.back = length, number
+	s.left = length
+	s.back = number
 	switch {
 	case kind == snappyLiteral && extra > 0:
-		s.left, s.back = number+1, 0
+		s.left = number + 1
+		s.back = 0
 	case kind == snappyCopy1:
 		s.back |= first >> 5 << 8
 	}

@@ -46,7 +46,8 @@ func (b Batch) Wire() []byte {
 		records = append(binary.AppendVarint(records, int64(len(one))), one...)
 	}
 	if b.Raw != nil {
-		records, b.Records = bytes.Join(b.Raw, nil), make([]Record, len(b.Raw))
+		records = bytes.Join(b.Raw, nil)
+		b.Records = make([]Record, len(b.Raw))
 	}
 	if b.Packed != nil {
 		records = b.Packed
