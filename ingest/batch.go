@@ -9,14 +9,16 @@ import (
 )
 
 const (
-	maxRow        = 16 << 20 // more than any row takes: a record of maxWhole as a reject, with what could be read of it beside
-	maxBatchBytes = 1 << 30  // the most that BatchBytes may be
+	// more than any row takes: a record of maxWhole as a reject, with what could be read of it beside
+	maxRow        = 16 << 20
+	maxBatchBytes = 1 << 30 // the most that BatchBytes may be
 )
 
 // A batch is full at maxBatchBytes, so a column holds one row more at most.
 const _ = uint32(rows.MaxColumnBytes - maxBatchBytes - maxRow)
 
-// A batch is what is stored and committed at once: rows, and how far they bring each partition. Its memory is used again.
+// A batch is what is stored and committed at once: rows, and how far they bring each partition. Its
+// memory is used again.
 type batch struct {
 	number   uint64 // counts up within the process; for the log
 	events   *rows.Events
@@ -34,7 +36,10 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	return &batch{events: rows.NewEvents(), entities: rows.NewEntities(), rejects: rows.NewRejects(), ends: map[*kafka.Partition]kafka.Position{}}
+	return &batch{
+		events: rows.NewEvents(), entities: rows.NewEntities(), rejects: rows.NewRejects(),
+		ends: map[*kafka.Partition]kafka.Position{},
+	}
 }
 
 func (b *batch) reset() {
@@ -51,7 +56,8 @@ func (b *batch) reset() {
 	b.withdrawn = 0
 }
 
-// again is an empty batch, in the memory of this one unless that has grown to twice what a batch may hold.
+// again is an empty batch, in the memory of this one unless that has grown to twice what a batch
+// may hold.
 func (b *batch) again(batchBytes int) *batch {
 	b.reset()
 	if b.held() > 2*batchBytes {
@@ -60,15 +66,17 @@ func (b *batch) again(batchBytes int) *batch {
 	return b
 }
 
-// held is the memory that the batch takes, in bytes. It stays with the batch when it is reset: batches of one kind need no new memory. But each column remembers
-// the largest that it ever was, and so batches of many kinds could make one many times as large as any of them.
+// held is the memory that the batch takes, in bytes. It stays with the batch when it is reset:
+// batches of one kind need no new memory. But each column remembers the largest that it ever was,
+// and so batches of many kinds could make one many times as large as any of them.
 func (b *batch) held() int {
 	return b.events.Held() + b.entities.Held() + b.rejects.Held()
 }
 
 func (b *batch) len() int { return b.events.Len() + b.entities.Len() + b.rejects.Len() }
 
-// moved says whether there is anything to store or to commit. Rows without an end are from a record batch whose rest could not be read.
+// moved says whether there is anything to store or to commit. Rows without an end are from a record
+// batch whose rest could not be read.
 func (b *batch) moved() bool { return len(b.ends) > 0 || b.len() > 0 }
 
 // begin notes what is true of the batch's first record.
@@ -87,8 +95,8 @@ func (b *batch) add(ev *schema.Event) {
 	b.put(ev)
 }
 
-// bury takes one event of an erased person: a tombstone of it. Dropping it would not do: an earlier start may have stored it and died before it read the erasure
-// list again.
+// bury takes one event of an erased person: a tombstone of it. Dropping it would not do: an earlier
+// start may have stored it and died before it read the erasure list again.
 func (b *batch) bury(ev *schema.Event) {
 	b.erased[ev.Type]++
 	b.put(tombstone(ev))

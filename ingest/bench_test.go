@@ -23,7 +23,8 @@ import (
 func answerOf(records []batchtest.Record, c compress.Compression) []byte {
 	var out []byte
 	for base := 0; base < len(records); base += 500 {
-		out = append(out, batchtest.Batch{Base: int64(base), Codec: c, Records: records[base:min(base+500, len(records))]}.Wire()...)
+		out = append(out,
+			batchtest.Batch{Base: int64(base), Codec: c, Records: records[base:min(base+500, len(records))]}.Wire()...)
 	}
 	return out
 }

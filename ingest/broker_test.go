@@ -24,7 +24,9 @@ func (h *harness) feed(topic string, partitions int32) *feed {
 	client := h.client()
 	go func() {
 		for n := 0; !f.stopping.Load(); n++ {
-			record := &kgo.Record{Topic: topic, Partition: int32(n) % partitions, Value: []byte(message(fmt.Sprint("fed-", n), "ann", time.Now()))}
+			record := &kgo.Record{
+				Topic: topic, Partition: int32(n) % partitions, Value: []byte(message(fmt.Sprint("fed-", n), "ann", time.Now())),
+			}
 			if err := client.ProduceSync(h.Context(), record).FirstErr(); err != nil {
 				f.ended <- err
 				return
@@ -67,8 +69,9 @@ func (h *harness) allCommitted(topic string) {
 	})
 }
 
-// The broker goes while a batch is stored and not yet committed, with a transaction open: in good order, then without a warning. Ingest outlives it, and in the end
-// every event that the broker acknowledged is there once.
+// The broker goes while a batch is stored and not yet committed, with a transaction open: in good
+// order, then without a warning. Ingest outlives it, and in the end every event that the broker
+// acknowledged is there once.
 func TestBrokerRestarts(t *testing.T) {
 	const topic = "usage.messages"
 	h := newHarness(t, topic)
@@ -90,7 +93,9 @@ func TestBrokerRestarts(t *testing.T) {
 	f.more(50)
 	var transactions uint64
 	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		finish := h.kafka.OpenTransaction(&kgo.Record{Topic: topic, Partition: 3, Value: []byte(message(how.String(), "ann", time.Now()))})
+		finish := h.kafka.OpenTransaction(&kgo.Record{
+			Topic: topic, Partition: 3, Value: []byte(message(how.String(), "ann", time.Now())),
+		})
 		arrived := make(chan struct{})
 		goOn := make(chan struct{})
 		release.Store(&goOn)
@@ -115,8 +120,8 @@ func TestBrokerRestarts(t *testing.T) {
 	}
 }
 
-// Retention removes records that ingest has not read: those it cannot fetch while ClickHouse is away, then those that come while it is stopped. Each is counted, and
-// what is left is read.
+// Retention removes records that ingest has not read: those it cannot fetch while ClickHouse is
+// away, then those that come while it is stopped. Each is counted, and what is left is read.
 func TestRetentionIsShorterThanTheOutage(t *testing.T) {
 	const (
 		topic = "usage.messages"
@@ -142,12 +147,14 @@ func TestRetentionIsShorterThanTheOutage(t *testing.T) {
 	away.Store(false)
 	h.allCommitted(topic)
 	stored := h.count("SELECT count() FROM events FINAL WHERE user_id = 'old'")
-	if gap := m.metric("gap_records_total", "topic="+topic, "partition=0"); stored == 0 || gap == 0 || stored+uint64(gap) != old {
+	if gap := m.metric("gap_records_total", "topic="+topic, "partition=0"); stored == 0 || gap == 0 ||
+		stored+uint64(gap) != old {
 		t.Errorf("of %d records that expired %d are stored and %v counted as a gap", old, stored, gap)
 	}
 	h.stored(stored + 20)
 	produced := time.Now()
-	h.eventually("the watermark goes on", func() bool { return m.metric("complete_through_seconds") > float64(produced.Unix()+1) })
+	h.eventually("the watermark goes on",
+		func() bool { return m.metric("complete_through_seconds") > float64(produced.Unix()+1) })
 	if err := m.stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,8 @@ func (h *clustered) elected(read func()) {
 		old     = 2
 		unclean = 3
 	)
-	h.brokers.CreateReplicated(h.topic, []int32{old, unclean}, "unclean.leader.election.enable", "true", "min.insync.replicas", "1")
+	h.brokers.CreateReplicated(h.topic, []int32{old, unclean}, "unclean.leader.election.enable", "true",
+		"min.insync.replicas", "1")
 	h.send("both", 10)
 	h.brokers.AwaitReplicas(h.topic, old, unclean)
 	up := h.brokers.Down(unclean, syscall.SIGTERM)
@@ -181,7 +182,8 @@ func testSpoiltBatch(t *testing.T, h *clustered) {
 	up()
 	h.brokers.AwaitLeader(h.topic, broker)
 	m := h.start()
-	h.eventually("the partition is said to wait", func() bool { return m.metric("corrupt_batches", "topic="+h.topic, "partition=0") == 1 })
+	h.eventually("the partition is said to wait",
+		func() bool { return m.metric("corrupt_batches", "topic="+h.topic, "partition=0") == 1 })
 	h.stored(1)
 	h.passesOver(m, h.topic+"/0/1", 1, 2)
 }

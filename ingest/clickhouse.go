@@ -50,7 +50,8 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 			return err
 		}
 		e.metrics.retries.WithLabelValues(string(at)).Inc()
-		e.log.Warn("ClickHouse failed; trying again", "step", at, "class", class, "name", name, "failures", failures, "error", err)
+		e.log.Warn("ClickHouse failed; trying again", "step", at, "class", class, "name", name, "failures", failures, "error",
+			err)
 		_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 5*time.Second))
 	}
 }
@@ -161,7 +162,8 @@ func (e *engine) deletePerson(ctx context.Context, p erasedPerson, rows erasedRo
 		e.options.DeleteFrom("events") + theirEvents,
 	} {
 		err := e.again(ctx, stepLog, func(ctx context.Context) error {
-			return e.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("erased_at", fmt.Sprint(int64(rows.before))), clickhouse.Named("ahead", ahead))
+			return e.conn.Exec(ctx, statement, clickhouse.Named("org", p.org), clickhouse.Named("user", p.user),
+				clickhouse.Named("erased_at", fmt.Sprint(int64(rows.before))), clickhouse.Named("ahead", ahead))
 		})
 		if err != nil {
 			return err

@@ -27,7 +27,8 @@ const (
 	DefaultInsertTimeout = time.Minute
 )
 
-// Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are required; zero takes the default.
+// Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are
+// required; zero takes the default.
 //
 // Memory: see MemoryLimit.
 type Config struct {
@@ -41,17 +42,29 @@ type Config struct {
 	BatchBytes int           // or this many bytes of columns (0: DefaultBatchBytes; at least 1 MiB),
 	BatchAge   time.Duration // or when its first record is this old and the batch before it is stored (0: DefaultBatchAge)
 
-	FetchBytes   int           // asked of a broker at once; default 8 MiB, at least 64 KiB. A single larger record batch is still taken whole
-	FetchWait    time.Duration // how long a broker may wait for the first byte; default 500 ms. Idle partitions advance the watermark this often
-	InflateBytes int           // the largest record batch, uncompressed, that is held in memory; default 32 MiB. A larger one is read as a stream
+	// asked of a broker at once; default 8 MiB, at least 64 KiB. A single larger record batch is
+	// still taken whole
+	FetchBytes int
+	// how long a broker may wait for the first byte; default 500 ms. Idle partitions advance the
+	// watermark this often
+	FetchWait time.Duration
+	// the largest record batch, uncompressed, that is held in memory; default 32 MiB. A larger one
+	// is read as a stream
+	InflateBytes int
 
-	InsertTimeout  time.Duration // after it an insert that was not answered is sent again; 0: DefaultInsertTimeout
-	SessionTimeout time.Duration // after this silence the group gives a member's partitions to others; default 10 s (brokers refuse less than 6 s)
-	StopTimeout    time.Duration // how long a stop or a rebalance may wait for the batch in hand; default 8 s. After it the batch is left to redelivery
-	ProgressEvery  time.Duration // how often the watermark is stored; default 1 s
-	ErasuresEvery  time.Duration // how old the list of erased persons may be while nothing is stored; default 10 s
+	InsertTimeout time.Duration // after it an insert that was not answered is sent again; 0: DefaultInsertTimeout
+	// after this silence the group gives a member's partitions to others; default 10 s (brokers
+	// refuse less than 6 s)
+	SessionTimeout time.Duration
+	// how long a stop or a rebalance may wait for the batch in hand; default 8 s. After it the
+	// batch is left to redelivery
+	StopTimeout   time.Duration
+	ProgressEvery time.Duration // how often the watermark is stored; default 1 s
+	ErasuresEvery time.Duration // how old the list of erased persons may be while nothing is stored; default 10 s
 
-	PassOver []string // record batches that cannot be read and are left out, each topic/partition/offset; what can be read never is
+	// record batches that cannot be read and are left out, each topic/partition/offset; what can be
+	// read never is
+	PassOver []string
 
 	Secret []byte // keys the hashes of erased persons; without it, ingest stops where there are erasures
 
@@ -94,9 +107,11 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.check()
 }
 
-// MemoryLimit is for the runtime's memory limit (debug.SetMemoryLimit), in bytes: what ingest needs at most, whatever it reads, so that what is garbage already does
-// not come on top of it. For each of two batches its columns and their encoding, which is three times BatchBytes; two answers of each of a few brokers; one record batch,
-// uncompressed twice as it grows, or the window that it was compressed with; and what the process takes beside.
+// MemoryLimit is for the runtime's memory limit (debug.SetMemoryLimit), in bytes: what ingest needs
+// at most, whatever it reads, so that what is garbage already does not come on top of it. For each
+// of two batches its columns and their encoding, which is three times BatchBytes; two answers of
+// each of a few brokers; one record batch, uncompressed twice as it grows, or the window that it
+// was compressed with; and what the process takes beside.
 func (c Config) MemoryLimit() int64 {
 	c, _ = c.withDefaults()
 	const (
@@ -120,7 +135,8 @@ func (c Config) check() error {
 		return fmt.Errorf("fetches of %d bytes are out of range; give 64 KiB to 256 MiB", c.FetchBytes)
 	case c.InflateBytes < 2<<20 || c.InflateBytes > 1<<30:
 		return fmt.Errorf("record batches of %d bytes are out of range; give 2 MiB to 1 GiB", c.InflateBytes)
-	case c.BatchAge < 0 || c.FetchWait < 0 || c.InsertTimeout < 0 || c.SessionTimeout < 0 || c.StopTimeout < 0 || c.ProgressEvery < 0 || c.ErasuresEvery < 0:
+	case c.BatchAge < 0 || c.FetchWait < 0 || c.InsertTimeout < 0 || c.SessionTimeout < 0 || c.StopTimeout < 0 ||
+		c.ProgressEvery < 0 || c.ErasuresEvery < 0:
 		return errors.New("a duration is negative; give a positive one")
 	case c.StopTimeout > 12*time.Second:
 		return fmt.Errorf("a stop of %s is too long; give 12s or less, since a stop has 15 s in all", c.StopTimeout)
@@ -135,7 +151,8 @@ func (c Config) check() error {
 	return nil
 }
 
-// SASL makes a mechanism of its name ("plain", "scram-sha-256", "scram-sha-512", in any case); "" and "none" make none.
+// SASL makes a mechanism of its name ("plain", "scram-sha-256", "scram-sha-512", in any case); ""
+// and "none" make none.
 func SASL(name, user, password string) (sasl.Mechanism, error) {
 	switch name {
 	case "", "none":

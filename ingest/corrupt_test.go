@@ -38,12 +38,15 @@ func (r rotten) Write(b []byte) (int, error) {
 // Then it alone is left out, and counted.
 func TestCorruptBatchIsPassedOver(t *testing.T) {
 	const topic = "usage.messages"
-	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic}, Partitions: 2, Listen: func(l net.Listener) net.Listener { return rottenListener{l} }})
+	h, _ := newEmbedded(t, embedded.BrokerOptions{
+		Topics: []string{topic}, Partitions: 2, Listen: func(l net.Listener) net.Listener { return rottenListener{l} },
+	})
 	now := time.Now()
 	h.produce(topic, 0, message("a", "ann", now), message("flip-me", "ann", now), message("c", "ann", now))
 	h.config.PassOver = []string{topic + "/0/0", topic + "/0/2", topic + "/1/1"} // none of them is corrupt
 	m := h.start()
-	h.eventually("the partition is said to wait", func() bool { return m.metric("corrupt_batches", "topic="+topic, "partition=0") == 1 })
+	h.eventually("the partition is said to wait",
+		func() bool { return m.metric("corrupt_batches", "topic="+topic, "partition=0") == 1 })
 	h.stored(1)
 	h.produce(topic, 1, message("d", "ann", now)) // the other partition goes on
 	h.stored(2)
@@ -66,7 +69,8 @@ func TestBrokenBatchIsPassedOver(t *testing.T) {
 	h.sendRaw(topic, broken)
 	h.produce(topic, 0, message("c", "ann", now))
 	m := h.start()
-	h.eventually("the partition is said to wait", func() bool { return m.metric("corrupt_batches", "topic="+topic, "partition=0") == 1 })
+	h.eventually("the partition is said to wait",
+		func() bool { return m.metric("corrupt_batches", "topic="+topic, "partition=0") == 1 })
 	h.passesOver(m, topic+"/0/2", 2, 2) // any offset of it will do
 }
 

@@ -14,8 +14,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The process dies between every two steps of a batch, and in the middle of each. The next one finds everything redelivered that was not committed, and in the end
-// each event is there once, with its mark, whatever was there before.
+// The process dies between every two steps of a batch, and in the middle of each. The next one
+// finds everything redelivered that was not committed, and in the end each event is there once,
+// with its mark, whatever was there before.
 func TestCrashBetweenSteps(t *testing.T) {
 	inserts := func(table string) func(string) bool {
 		return func(statement string) bool { return strings.HasPrefix(statement, "INSERT INTO "+table+" ") }
@@ -116,9 +117,11 @@ func TestClickHouseTroublePasses(t *testing.T) {
 		class tables.Class
 		error string
 	}{
-		{"read-only", exception("242", "Table is in readonly mode (TABLE_IS_READ_ONLY)"), tables.Passing, "TABLE_IS_READ_ONLY"},
+		{"read-only", exception("242", "Table is in readonly mode (TABLE_IS_READ_ONLY)"), tables.Passing,
+			"TABLE_IS_READ_ONLY"},
 		{"too many parts", exception("252", "Too many parts (TOO_MANY_PARTS)"), tables.Passing, "TOO_MANY_PARTS"},
-		{"memory limit", exception("241", "Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)"), tables.Passing, "MEMORY_LIMIT_EXCEEDED"},
+		{"memory limit", exception("241", "Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)"), tables.Passing,
+			"MEMORY_LIMIT_EXCEEDED"},
 		{"timeout", exception("159", "Timeout exceeded (TIMEOUT_EXCEEDED)"), tables.Passing, "TIMEOUT_EXCEEDED"},
 		{"no space", exception("243", "Cannot reserve 1.00 MiB (NOT_ENOUGH_SPACE)"), tables.Passing, "NOT_ENOUGH_SPACE"},
 		{"connection lost", abort, tables.Passing, "NO_ANSWER"},

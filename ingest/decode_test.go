@@ -20,7 +20,11 @@ import (
 // far as the position goes.
 func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	now := time.Now()
-	broken := batchtest.Batch{Base: 7, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}, {Key: "k", Value: message("b", "ann", now)}}}.Wire()
+	broken := batchtest.Batch{
+		Base: 7, Records: []batchtest.Record{
+			{Key: "k", Value: message("a", "ann", now)}, {Key: "k", Value: message("b", "ann", now)},
+		},
+	}.Wire()
 	broken = broken[:len(broken)-3]
 	batchtest.Seal(broken)
 	if s := fetchedSet(t, 7, broken); s.Next != 9 {
@@ -30,7 +34,9 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 7, -1)
 	d, told := newTestDecoder(t)
 	for turn, from := range []int64{7, 8, 8} {
-		d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, broken), HighWatermark: 9}}})
+		d.decodeResponse(&kafka.Response{
+			Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, broken), HighWatermark: 9}},
+		})
 		if told.next != 8 || p.Decoded.Offset != 8 || told.unread != turn+1 {
 			t.Fatalf("turn %d: it goes on at %d, told %d times", turn, told.next, told.unread)
 		}
@@ -43,7 +49,9 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	}
 
 	d.batch.reset()
-	d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, 8, broken), HighWatermark: 9}}})
+	d.decodeResponse(&kafka.Response{
+		Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, 8, broken), HighWatermark: 9}},
+	})
 	if d.batch.moved() {
 		t.Error("a batch that brings nothing is stored and committed")
 	}
@@ -105,7 +113,9 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 				d, told := newTestDecoder(t)
 				d.reader = recordbatch.NewReader(inflate)
 				d.cfg.BatchRows = 3
-				d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, records), HighWatermark: 115}}})
+				d.decodeResponse(&kafka.Response{
+					Asked: now, Fetched: []kafka.Fetched{{Partition: p, Set: fetchedSet(t, from, records), HighWatermark: 115}},
+				})
 				var rows int64
 				for len(told.full) > 0 {
 					b := <-told.full
@@ -154,14 +164,15 @@ func TestWhatFillsABatch(t *testing.T) {
 	}
 }
 
-// What was fetched and does not follow on what was decoded is dropped, and what is missing is fetched again;
-// one after a jump is taken.
+// What was fetched and does not follow on what was decoded is dropped, and what is missing is
+// fetched again; one after a jump is taken.
 func TestFetchedOutOfStep(t *testing.T) {
 	now := time.Now()
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 5, -1)
 	d, told := newTestDecoder(t)
 	one := func(base int64) recordbatch.Set {
-		return fetchedSet(t, base, batchtest.Batch{Base: base, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}}}.Wire())
+		return fetchedSet(t, base,
+			batchtest.Batch{Base: base, Records: []batchtest.Record{{Key: "k", Value: message("a", "ann", now)}}}.Wire())
 	}
 	for _, c := range []struct {
 		name    string
@@ -177,7 +188,8 @@ func TestFetchedOutOfStep(t *testing.T) {
 	} {
 		d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{c.fetched}})
 		if p.Decoded.Offset != c.decoded || d.batch.len() != c.rows {
-			t.Errorf("%s: decoded up to %d with %d rows, not %d with %d", c.name, p.Decoded.Offset, d.batch.len(), c.decoded, c.rows)
+			t.Errorf("%s: decoded up to %d with %d rows, not %d with %d", c.name, p.Decoded.Offset, d.batch.len(), c.decoded,
+				c.rows)
 		}
 	}
 	if told.next != 1 {

@@ -76,8 +76,8 @@
 //     searches the whole text.
 //   - Of a very large record a reject keeps not all of the key and the headers, and some compressed
 //     batches take much memory: package recordbatch has the limits. An event is judged by all of
-//     it, whatever its size. An answer holds a record batch as it is on the wire, so it needs as much
-//     memory as the broker's message.max.bytes says, twice for each broker.
+//     it, whatever its size. An answer holds a record batch as it is on the wire, so it needs as
+//     much memory as the broker's message.max.bytes says, twice for each broker.
 //   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017); older
 //     segments stop their partition with an error.
 //   - Duplicates and conflicts are counted within a batch only; across batches the table settles

@@ -13,7 +13,8 @@ import (
 	"rollcall/schema"
 )
 
-// erasures is the list of erased persons, as it was last read. Only keyed hashes of their ids are known.
+// erasures is the list of erased persons, as it was last read. Only keyed hashes of their ids are
+// known.
 type erasures struct {
 	secret  []byte
 	current atomic.Pointer[erasureList]
@@ -27,14 +28,16 @@ func newErasures(secret []byte) *erasures {
 
 func (e *erasures) list() *erasureList { return e.current.Load() }
 
-// An erasureList never changes: it is what the table held at one moment. Nil and the zero value list nobody.
+// An erasureList never changes: it is what the table held at one moment. Nil and the zero value
+// list nobody.
 type erasureList struct {
 	secret  []byte
 	digest  uint64                          // of the table's rows
 	persons map[string]map[[32]byte]erasure // by org and hash
 }
 
-// An erasure says which of a person's events are theirs no more: those from before it, and some that were stored by then with a later time.
+// An erasure says which of a person's events are theirs no more: those from before it, and some
+// that were stored by then with a later time.
 type erasure struct {
 	at    schema.Millis
 	ahead map[schema.EventID]bool
@@ -89,7 +92,8 @@ func (l *erasureList) has(ev *schema.Event) bool {
 	return l.hasPerson(ev.Org, personOf(ev), ev.Time, ev.EventID)
 }
 
-// redact takes an erased person out of an event from before the erasure that names them as the owner of something.
+// redact takes an erased person out of an event from before the erasure that names them as the
+// owner of something.
 func (l *erasureList) redact(ev *schema.Event) {
 	if l == nil || ev.Entity == nil || !l.hasPerson(ev.Org, ev.Entity.Owner, ev.Time, ev.EventID) {
 		return
@@ -128,7 +132,9 @@ func personOf(ev *schema.Event) []byte {
 
 // tombstone strips an event to its identity and its place among the copies of it.
 func tombstone(ev *schema.Event) *schema.Event {
-	t := &schema.Event{Type: ev.Type, Day: ev.Day, Time: ev.Time, EventID: ev.EventID, Version: ev.Version | schema.Erased, Org: ev.Org}
+	t := &schema.Event{
+		Type: ev.Type, Day: ev.Day, Time: ev.Time, EventID: ev.EventID, Version: ev.Version | schema.Erased, Org: ev.Org,
+	}
 	if ev.Entity != nil {
 		t.Entity = &schema.Entity{Kind: ev.Entity.Kind}
 	}
@@ -138,14 +144,18 @@ func tombstone(ev *schema.Event) *schema.Event {
 // An erasedPerson is one whose rows a batch has brought.
 type erasedPerson struct{ org, user string }
 
-// erasedRows are what is to go of an erasedPerson's: what is from before the erasure, and of the batch by its id what is not.
+// erasedRows are what is to go of an erasedPerson's: what is from before the erasure, and of the
+// batch by its id what is not.
 type erasedRows struct {
 	before schema.Millis
 	ahead  []schema.EventID
 }
 
-// tombstones collects, of a batch that is in the log already, what belongs to persons who were erased since its list was read, and who is named by it.
-func (b *batch) tombstones(l *erasureList) (log *rows.Events, history *rows.Entities, persons map[erasedPerson]*erasedRows) {
+// tombstones collects, of a batch that is in the log already, what belongs to persons who were
+// erased since its list was read, and who is named by it.
+func (b *batch) tombstones(
+	l *erasureList,
+) (log *rows.Events, history *rows.Entities, persons map[erasedPerson]*erasedRows) {
 	log, history, persons = rows.NewEvents(), rows.NewEntities(), map[erasedPerson]*erasedRows{}
 	if b.list.same(l) {
 		return log, history, nil
@@ -185,7 +195,8 @@ func (l *erasureList) same(m *erasureList) bool {
 	return l != nil && l.digest == m.digest
 }
 
-// newlyErasedRejects lists the batch's rejects that name a person who was erased since the batch's list was read.
+// newlyErasedRejects lists the batch's rejects that name a person who was erased since the batch's
+// list was read.
 func (b *batch) newlyErasedRejects(l *erasureList) (rows []uint32) {
 	if b.list.same(l) {
 		return nil

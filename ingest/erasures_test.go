@@ -19,20 +19,23 @@ import (
 func (h *harness) erase(org, user string, at time.Time) {
 	h.Helper()
 	hash := schema.PersonHash(testSecret, org, user)
-	err := h.conn.Exec(context.Background(), "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) VALUES (?, ?, ?, toDateTime64(0, 3), now64(3))",
+	err := h.conn.Exec(context.Background(),
+		"INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at) VALUES (?, ?, ?, toDateTime64(0, 3), now64(3))",
 		org, string(hash[:]), at)
 	if err != nil {
 		h.Fatal(err)
 	}
 }
 
-// What an erased person sent before the erasure is dropped and counted, should it come again; what they send later is an event like any other.
+// What an erased person sent before the erasure is dropped and counted, should it come again; what
+// they send later is an event like any other.
 func TestErasedPersonsEventsAreDropped(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
 	h.erase("acme", "ann", now.Add(-time.Minute))
 	h.produce("usage.messages", 0,
-		message("before", "ann", now.Add(-2*time.Minute)), message("after", "ann", now), message("other", "bob", now.Add(-2*time.Minute)),
+		message("before", "ann", now.Add(-2*time.Minute)), message("after", "ann", now),
+		message("other", "bob", now.Add(-2*time.Minute)),
 		userEvent("e-before", "ann", "Ann", now.Add(-2*time.Minute)), userEvent("e-after", "ann", "A.", now))
 	m := h.start()
 	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 5 })
@@ -46,12 +49,14 @@ func TestErasedPersonsEventsAreDropped(t *testing.T) {
 			t.Errorf("%s = %d, not %d", query, n, want)
 		}
 	}
-	if usage, entities := m.metric("events_total", "type=message", "outcome=erased"), m.metric("events_total", "type=entity", "outcome=erased"); usage != 1 || entities != 1 {
+	if usage, entities := m.metric("events_total", "type=message", "outcome=erased"), m.metric("events_total",
+		"type=entity", "outcome=erased"); usage != 1 || entities != 1 {
 		t.Errorf("erased: %v messages and %v entities, not 1 and 1", usage, entities)
 	}
 }
 
-// What lay ahead when its person was erased is known by its id, in a batch beside the erasure as in one after it; what has the same times and another id is not theirs.
+// What lay ahead when its person was erased is known by its id, in a batch beside the erasure as in
+// one after it; what has the same times and another id is not theirs.
 func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -62,7 +67,8 @@ func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 			id, far.Format(time.RFC3339Nano), id)
 	}
 	records := []string{message("m-ahead", "ann", soon), userEvent("u-ahead", "ann", "Ann", far), assistant("a-ahead"),
-		message("m-later", "ann", soon), userEvent("u-later", "ann", "A.", far), assistant("a-later"), message("other", "bob", soon)}
+		message("m-later", "ann", soon), userEvent("u-later", "ann", "A.", far), assistant("a-later"),
+		message("other", "bob", soon)}
 	h.produce("usage.messages", 0, records...)
 	run := func(group string) {
 		h.config.Group = group
@@ -76,7 +82,8 @@ func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 	ids := "SELECT groupUniqArray(event_id) FROM (SELECT event_id FROM events WHERE id = 'm-ahead' UNION ALL SELECT event_id FROM entities WHERE id IN ('u-ahead', 'a-ahead'))"
 	hash := schema.PersonHash(testSecret, "acme", "ann")
 	erase := func() {
-		if err := h.conn.Exec(context.Background(), "INSERT INTO erasures (org_id, user_hash, erased_at, updated_at, ahead) SELECT 'acme', unhex({h:String}), now64(3), now64(3), ("+ids+")",
+		if err := h.conn.Exec(context.Background(),
+			"INSERT INTO erasures (org_id, user_hash, erased_at, updated_at, ahead) SELECT 'acme', unhex({h:String}), now64(3), now64(3), ("+ids+")",
 			clickhouse.Named("h", fmt.Sprintf("%x", hash))); err != nil {
 			t.Fatal(err)
 		}
@@ -97,13 +104,15 @@ func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 		}
 		run(c.group)
 		for query, want := range map[string]uint64{
-			"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0":                                                               2, // of ann later, and bob
-			"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0 AND id = 'm-later'":                                            1,
-			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND entity_id = 'ann'":                                       1,
-			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND id = 'u-later'":                                          1,
-			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND kind = 'assistant'":                                      2,
-			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND owner_id = 'ann' AND id = 'a-later'":                     1,
-			"SELECT count() FROM events WHERE id = 'm-ahead'":                                                                             0, // not even on the disk
+			// of ann later, and bob
+			"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0":                                           2,
+			"SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0 AND id = 'm-later'":                        1,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND entity_id = 'ann'":                   1,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND id = 'u-later'":                      1,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND kind = 'assistant'":                  2,
+			"SELECT count() FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND owner_id = 'ann' AND id = 'a-later'": 1,
+			// not even on the disk
+			"SELECT count() FROM events WHERE id = 'm-ahead'": 0,
 			"SELECT count() FROM entities WHERE id = 'u-ahead' AND entity_id != '' OR id = 'a-ahead' AND owner_id != '' AND version != 0": 0,
 		} {
 			if n := h.count(query); n != want {
@@ -113,8 +122,8 @@ func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 	}
 }
 
-// An erased person is taken out of what names them as its owner, whether the event comes before the erasure, beside it, or again after it; other copies of the event
-// stand to it as before.
+// An erased person is taken out of what names them as its owner, whether the event comes before the
+// erasure, beside it, or again after it; other copies of the event stand to it as before.
 func TestErasedPersonsAreNoOwners(t *testing.T) {
 	h := newHarness(t, "usage.entities")
 	now := time.Now()
@@ -161,7 +170,8 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 	}
 }
 
-// The erasure begins after the batch was held against the list, and looks at the log before the batch is there: ingest itself puts tombstones over it.
+// The erasure begins after the batch was held against the list, and looks at the log before the
+// batch is there: ingest itself puts tombstones over it.
 func TestErasureRacesABatch(t *testing.T) {
 	t.Run("one server", func(t *testing.T) { erasureRacesABatch(t, newHarness(t, "usage.messages")) })
 	t.Run("a cluster", func(t *testing.T) { // whose rows cannot be deleted where they were inserted
@@ -216,7 +226,8 @@ func erasureRacesABatch(t *testing.T, h *harness) {
 	}
 }
 
-// The process stores a batch and dies; the person is erased; the next start knows the list from its beginning, and must bury what the first one stored.
+// The process stores a batch and dies; the person is erased; the next start knows the list from its
+// beginning, and must bury what the first one stored.
 func TestErasureBetweenACrashAndTheRedelivery(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	direct := h.tables
@@ -244,13 +255,14 @@ func TestErasureBetweenACrashAndTheRedelivery(t *testing.T) {
 	h.tables = direct
 	h.start()
 	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 3 })
-	if usage, entities := h.count("SELECT count() FROM events FINAL WHERE user_id = 'ann'"), h.count("SELECT count() FROM entities FINAL WHERE entity_id = 'ann'"); usage+entities != 0 {
+	if usage, entities := h.count("SELECT count() FROM events FINAL WHERE user_id = 'ann'"),
+		h.count("SELECT count() FROM entities FINAL WHERE entity_id = 'ann'"); usage+entities != 0 {
 		t.Errorf("%d events and %d entities of the erased person are back", usage, entities)
 	}
 }
 
-// Of copies that name two persons, one holds. Erasing the other one takes nothing away, and erasing the one that holds does not bring the other's forth, in whatever
-// order the copies come again.
+// Of copies that name two persons, one holds. Erasing the other one takes nothing away, and erasing
+// the one that holds does not bring the other's forth, in whatever order the copies come again.
 func TestAnErasureLeavesConflictsAsTheyWereDecided(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()

@@ -20,7 +20,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A harness is a database of its own and a broker: the tests' one (kafkatest), or one that the test breaks itself.
+// A harness is a database of its own and a broker: the tests' one (kafkatest), or one that the test
+// breaks itself.
 type harness struct {
 	testing.TB
 	kafka    *kafkatest.Broker
@@ -78,7 +79,8 @@ func (h *harness) connect(topics []string, addrs ...string) {
 func (h *harness) client(opts ...kgo.Opt) *kgo.Client {
 	h.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(h.config.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(8 << 20)}, opts...)...)
+		kgo.SeedBrokers(h.config.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
+		kgo.ProducerBatchMaxBytes(8 << 20)}, opts...)...)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -166,7 +168,8 @@ func (h *harness) count(query string, args ...any) (n uint64) {
 // stored waits until the log holds so many events.
 func (h *harness) stored(n uint64) {
 	h.Helper()
-	h.eventually(fmt.Sprintf("%d events in the log", n), func() bool { return h.count("SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0") == n })
+	h.eventually(fmt.Sprintf("%d events in the log", n),
+		func() bool { return h.count("SELECT count() FROM events FINAL WHERE bitAnd(version, 1) = 0") == n })
 }
 
 // metric sums the series of a metric whose labels contain all of some "name=value".
@@ -186,7 +189,8 @@ func (m *member) metric(name string, labels ...string) (sum float64) {
 				has = append(has, l.GetName()+"="+l.GetValue())
 			}
 			if containsAll(has, labels) {
-				sum += series.GetCounter().GetValue() + series.GetGauge().GetValue() + float64(series.GetHistogram().GetSampleCount())
+				sum += series.GetCounter().GetValue() + series.GetGauge().GetValue() +
+					float64(series.GetHistogram().GetSampleCount())
 			}
 		}
 	}
@@ -210,7 +214,8 @@ func containsAll(has, wanted []string) bool {
 func (h *harness) committed(topic string, partition int32) int64 {
 	h.Helper()
 	client := kafkago.Client{Addr: kafkago.TCP(h.config.Brokers...)}
-	res, err := client.OffsetFetch(context.Background(), &kafkago.OffsetFetchRequest{GroupID: h.config.Group, Topics: map[string][]int{topic: {int(partition)}}})
+	res, err := client.OffsetFetch(context.Background(),
+		&kafkago.OffsetFetchRequest{GroupID: h.config.Group, Topics: map[string][]int{topic: {int(partition)}}})
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -17,7 +17,9 @@ func TestEventsReachTheLog(t *testing.T) {
 	h.produce("usage.messages", 1, `{"broken`)
 	m := h.start()
 	h.stored(40)
-	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 20 && h.committed("usage.messages", 1) == 21 })
+	h.eventually("all committed", func() bool {
+		return h.committed("usage.messages", 0) == 20 && h.committed("usage.messages", 1) == 21
+	})
 	if n := h.count("SELECT count() FROM entities FINAL WHERE entity_id = 'ann' AND name = 'Ann'"); n != 1 {
 		t.Errorf("entities: %d rows, not 1", n)
 	}
@@ -51,7 +53,8 @@ func TestEventsReachTheLog(t *testing.T) {
 		t.Errorf("not ready: %v", err)
 	}
 	produced := time.Now()
-	h.eventually("the watermark passes", func() bool { return m.metric("complete_through_seconds") > float64(produced.Unix()+1) })
+	h.eventually("the watermark passes",
+		func() bool { return m.metric("complete_through_seconds") > float64(produced.Unix()+1) })
 	if err := m.stop(); err != nil {
 		t.Errorf("stopped with %v", err)
 	}

@@ -40,7 +40,8 @@ func TestGapAtTheStart(t *testing.T) {
 	h.eventually("committed", func() bool { return h.committed("usage.messages", 0) == 11 })
 }
 
-// A topic that was deleted and made anew while ingest runs: what is in the new one is read, and the break is counted.
+// A topic that was deleted and made anew while ingest runs: what is in the new one is read, and the
+// break is counted.
 func TestTopicMadeAnew(t *testing.T) {
 	h := newHarness(t, "usage.messages", "usage.actions")
 	now := time.Now()
@@ -58,7 +59,8 @@ func TestTopicMadeAnew(t *testing.T) {
 		h.produce("usage.messages", 0, message(id, "ann", now))
 	}
 	h.stored(13)
-	h.eventually("the break is counted", func() bool { return m.metric("gap_records_total", "topic=usage.messages", "partition=0") >= 1 })
+	h.eventually("the break is counted",
+		func() bool { return m.metric("gap_records_total", "topic=usage.messages", "partition=0") >= 1 })
 }
 
 // A topic that is missing is waited for; the others are read meanwhile.
@@ -102,7 +104,8 @@ func TestTwoMembers(t *testing.T) {
 	}
 	h.stored(200)
 	produced := time.Now()
-	h.eventually("the watermark passes over all partitions", func() bool { return two.metric("complete_through_seconds") > float64(produced.Unix()+1) })
+	h.eventually("the watermark passes over all partitions",
+		func() bool { return two.metric("complete_through_seconds") > float64(produced.Unix()+1) })
 }
 
 // owned counts the partitions of the session.
@@ -112,7 +115,8 @@ func (p *progress) owned() int {
 	return len(p.mine)
 }
 
-// The broker refuses a commit of an older generation; ingest gives the generation up and goes on in the next one.
+// The broker refuses a commit of an older generation; ingest gives the generation up and goes on in
+// the next one.
 func TestCommitOfAnOldGeneration(t *testing.T) {
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}})
 	var refused atomic.Bool
@@ -138,7 +142,8 @@ func TestCommitOfAnOldGeneration(t *testing.T) {
 	h.stored(1)
 }
 
-// A member that leaves while a rebalance starts over is not waited for: kafka-go forgets to leave then.
+// A member that leaves while a rebalance starts over is not waited for: kafka-go forgets to leave
+// then.
 func TestLeavingDuringARebalance(t *testing.T) {
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1})
 	h.config.StopTimeout = 12 * time.Second
@@ -149,7 +154,8 @@ func TestLeavingDuringARebalance(t *testing.T) {
 		if !startsOver.CompareAndSwap(true, false) {
 			return nil, nil, false
 		}
-		broker.Cluster().SleepControl(func() { <-time.After(500 * time.Millisecond) }) // by now the member has closed its group
+		// by now the member has closed its group
+		broker.Cluster().SleepControl(func() { <-time.After(500 * time.Millisecond) })
 		res := req.ResponseKind().(*kmsg.SyncGroupResponse)
 		res.ErrorCode = kerr.RebalanceInProgress.Code
 		return res, nil, true
@@ -252,7 +258,8 @@ func TestCorruptBatchIsFetchedAgain(t *testing.T) {
 	var armed atomic.Bool
 	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1,
 		Listen: func(l net.Listener) net.Listener { return flippingListener{l, &armed} }})
-	h.produce("usage.messages", 0, message("a", "ann", time.Now()), message("flip-me", "ann", time.Now()), message("c", "ann", time.Now()))
+	h.produce("usage.messages", 0, message("a", "ann", time.Now()), message("flip-me", "ann", time.Now()),
+		message("c", "ann", time.Now()))
 	armed.Store(true)
 	m := h.start()
 	h.stored(3)
@@ -280,7 +287,8 @@ func clickhouseAway(h *harness) *atomic.Bool {
 	return away
 }
 
-// While ClickHouse is away, fetching pauses: what is held does not grow with what waits. When it is back, everything is stored.
+// While ClickHouse is away, fetching pauses: what is held does not grow with what waits. When it is
+// back, everything is stored.
 func TestClickHouseAwayBoundsMemory(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	h.config.BatchBytes = 1 << 20
@@ -292,7 +300,8 @@ func TestClickHouseAwayBoundsMemory(t *testing.T) {
 	for _, id := range numbered("a", records) {
 		sent = append(sent, &kgo.Record{Topic: "usage.messages", Value: []byte(message(id, "ann", time.Now(), filler))})
 	}
-	h.producer = h.client(kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(records), kgo.ProducerBatchMaxBytes(128<<10))
+	h.producer = h.client(kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(records),
+		kgo.ProducerBatchMaxBytes(128<<10))
 	h.send(sent...)
 	sent = nil
 

@@ -44,7 +44,8 @@ const (
 
 // typeNames are the label values of an event's type.
 var typeNames = map[schema.Type]string{
-	schema.Message: "message", schema.Action: "action", schema.Token: "token", schema.WorkflowRun: "workflow_run", schema.EntityState: "entity",
+	schema.Message: "message", schema.Action: "action", schema.Token: "token", schema.WorkflowRun: "workflow_run",
+	schema.EntityState: "entity",
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -54,24 +55,33 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return c
 	}
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
-		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "rollcall_ingest_" + name, Help: help, Buckets: buckets}, []string{"table"})
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_ingest_" + name, Help: help, Buckets: buckets,
+		}, []string{"table"})
 		reg.MustRegister(h)
 		return h
 	}
 	m := &metrics{
-		events:     counter("events_total", "Records read, by the event's type and what became of them: stored, rejected, erased.", "type", "outcome"),
+		events: counter("events_total",
+			"Records read, by the event's type and what became of them: stored, rejected, erased.", "type", "outcome"),
 		rejects:    counter("rejects_total", "Records that broke a rule, by the rule.", "reason"),
 		conflicts:  counter("conflicts_total", "Copies of one event that differ in content, seen within a batch.", "type"),
 		duplicates: counter("duplicates_total", "Copies of one event with the same content, seen within a batch.", "type"),
 		batches:    counter("batches_total", "Blocks that ClickHouse acknowledged, by table.", "table"),
 		batchRows:  histogram("batch_rows", "Rows per block.", prometheus.ExponentialBuckets(1, 4, 11)),
-		flush:      histogram("flush_seconds", "Time from sending a block until it was acknowledged, retries included.", prometheus.ExponentialBuckets(0.002, 2, 15)),
-		retries:    counter("retries_total", "Attempts that failed and were repeated, by step.", "step"),
-		gaps:       counter("gap_records_total", "Records that were gone before they could be read (at least this many; 1 where the number cannot be known).", "topic", "partition"),
-		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rollcall_ingest_lag_records", Help: "Records of a partition that are not stored yet."},
+		flush: histogram("flush_seconds", "Time from sending a block until it was acknowledged, retries included.",
+			prometheus.ExponentialBuckets(0.002, 2, 15)),
+		retries: counter("retries_total", "Attempts that failed and were repeated, by step.", "step"),
+		gaps: counter("gap_records_total",
+			"Records that were gone before they could be read (at least this many; 1 where the number cannot be known).",
+			"topic", "partition"),
+		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "rollcall_ingest_lag_records", Help: "Records of a partition that are not stored yet.",
+		},
 			[]string{"topic", "partition"}),
 		corrupt: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rollcall_ingest_corrupt_batches",
-			Help: "1 while a partition waits at a record batch that cannot be read; the log names its offset."}, []string{"topic", "partition"}),
+			Help: "1 while a partition waits at a record batch that cannot be read; the log names its offset."},
+			[]string{"topic", "partition"}),
 		complete: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_ingest_complete_through_seconds",
 			Help: "Unix time through which everything produced is stored, over all partitions."}),
 	}
@@ -95,7 +105,8 @@ func (m *metrics) WaitsAtCorrupt(p kafka.TopicPartition, waits bool) {
 	}
 }
 
-// start makes the series of closed label sets, so that they are 0 rather than absent before the first event.
+// start makes the series of closed label sets, so that they are 0 rather than absent before the
+// first event.
 func (m *metrics) start() {
 	for _, name := range typeNames {
 		m.events.WithLabelValues(name, stored)

@@ -69,18 +69,26 @@ func TestNumbersOfMetrics(t *testing.T) {
 			return fault{}
 		}
 		failed[name] = true // one statement at a time
-		return fault{before: func(w http.ResponseWriter) bool { return exception("252", "Too many parts (TOO_MANY_PARTS)")(w) }}
+		return fault{
+			before: func(w http.ResponseWriter) bool { return exception("252", "Too many parts (TOO_MANY_PARTS)")(w) },
+		}
 	})
 	token := `"model":"m","prompt_tokens":1,"completion_tokens":2,"api_key_id":"k"`
 	run := `"workflow_id":"w","run_id":"r","status":"failed","duration_ms":1`
 	old := now.AddDate(0, -2, 0) // another month: another block
 	records := []string{
-		message("a", "ann", now), message("a", "ann", now), message("a", "bob", now), message("b", "ann", old), message("c", "gone", now),
-		eventText("action", "a", `"user_id":"ann","action":"x"`, now), eventText("action", "b", `"user_id":"gone","action":"x"`, now), eventText("action", "a", `"user_id":"ann","action":"x"`, now),
-		eventText("token", "a", token, now), eventText("token", "b", token, now), eventText("token", "b", token+`,"byok":true`, now),
-		eventText("workflow_run", "a", run, now), eventText("workflow_run", "a", run, now), eventText("workflow_run", "a", run, now),
-		userEvent("a", "ann", "Ann", now), userEvent("a", "ann", "Ann", now), userEvent("a", "ann", "Anna", now), userEvent("b", "gone", "G", now), userEvent("c", "bob", "Bob", now),
-		"{", "{", eventText("nothing", "a", `"user_id":"ann"`, now), eventText("message", "d", `"user_id":"gone","channel":"smoke"`, now),
+		message("a", "ann", now), message("a", "ann", now), message("a", "bob", now), message("b", "ann", old),
+		message("c", "gone", now),
+		eventText("action", "a", `"user_id":"ann","action":"x"`, now), eventText("action", "b",
+			`"user_id":"gone","action":"x"`, now), eventText("action", "a", `"user_id":"ann","action":"x"`, now),
+		eventText("token", "a", token, now), eventText("token", "b", token, now),
+		eventText("token", "b", token+`,"byok":true`, now),
+		eventText("workflow_run", "a", run, now), eventText("workflow_run", "a", run, now),
+		eventText("workflow_run", "a", run, now),
+		userEvent("a", "ann", "Ann", now), userEvent("a", "ann", "Ann", now), userEvent("a", "ann", "Anna", now),
+		userEvent("b", "gone", "G", now), userEvent("c", "bob", "Bob", now),
+		"{", "{", eventText("nothing", "a", `"user_id":"ann"`, now),
+		eventText("message", "d", `"user_id":"gone","channel":"smoke"`, now),
 	}
 	var sent []*kgo.Record
 	for _, r := range records {
@@ -100,12 +108,15 @@ func TestNumbersOfMetrics(t *testing.T) {
 		}
 	}
 	want := map[string]float64{
-		"events_total stored message": 4, "events_total erased message": 1, "events_total stored action": 2, "events_total erased action": 1,
-		"events_total stored token": 3, "events_total stored workflow_run": 3, "events_total stored entity": 4, "events_total erased entity": 1,
+		"events_total stored message": 4, "events_total erased message": 1, "events_total stored action": 2,
+		"events_total erased action": 1,
+		"events_total stored token":  3, "events_total stored workflow_run": 3, "events_total stored entity": 4,
+		"events_total erased entity":    1,
 		"events_total rejected unknown": 3, "events_total erased unknown": 1,
 		"rejects_total malformed_json": 2, "rejects_total unknown_type": 1,
-		"duplicates_total message": 1, "conflicts_total message": 1, "duplicates_total action": 1, "conflicts_total token": 1, "duplicates_total workflow_run": 2,
-		"duplicates_total entity": 1, "conflicts_total entity": 1,
+		"duplicates_total message": 1, "conflicts_total message": 1, "duplicates_total action": 1, "conflicts_total token": 1,
+		"duplicates_total workflow_run": 2,
+		"duplicates_total entity":       1, "conflicts_total entity": 1,
 		"retries_total log": 2, "retries_total marks": 1, "retries_total rejects": 1,
 	}
 	rows := map[string][2]float64{ // blocks, and rows in all of them
@@ -134,7 +145,8 @@ func TestSeriesAreThereFromTheStart(t *testing.T) {
 	m := &member{harness: newHarness(t, "usage.messages")}
 	m = m.harness.start()
 	for name, want := range map[string]int{
-		"events_total": 2*len(typeNames) + 2, "conflicts_total": len(typeNames), "duplicates_total": len(typeNames), "rejects_total": len(schema.Reasons()), "retries_total": 5,
+		"events_total": 2*len(typeNames) + 2, "conflicts_total": len(typeNames), "duplicates_total": len(typeNames),
+		"rejects_total": len(schema.Reasons()), "retries_total": 5,
 	} {
 		families, err := m.registry.Gather()
 		if err != nil {

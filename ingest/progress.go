@@ -58,7 +58,9 @@ type progressRow struct {
 }
 
 func newProgress(m *metrics) *progress {
-	return &progress{metrics: m, table: map[kafka.TopicPartition]progressRow{}, dirty: map[kafka.TopicPartition]progressRow{}}
+	return &progress{
+		metrics: m, table: map[kafka.TopicPartition]progressRow{}, dirty: map[kafka.TopicPartition]progressRow{},
+	}
 }
 
 // assign starts anew with the partitions of a generation, each stored up to where it is read from.

@@ -18,7 +18,10 @@ func seconds(s int) time.Time { return time.Unix(int64(s), 0) }
 
 // layoutAt is a layout of partitions that broker 0 leads in epoch 1; of topics of this id.
 func layoutAt(at int, id byte, slots ...kafka.TopicPartition) *kafka.Layout {
-	l := &kafka.Layout{Asked: seconds(at), Leaders: map[kafka.TopicPartition]int32{}, Epochs: map[kafka.TopicPartition]int32{}, TopicIDs: map[string]uuid.UUID{}}
+	l := &kafka.Layout{
+		Asked: seconds(at), Leaders: map[kafka.TopicPartition]int32{}, Epochs: map[kafka.TopicPartition]int32{},
+		TopicIDs: map[string]uuid.UUID{},
+	}
 	for _, s := range slots {
 		l.Leaders[s] = 0
 		l.Epochs[s] = 1
@@ -66,18 +69,21 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 		{"an end behind what is stored (a lagging answer) is fine", func() { p.ends(s, seconds(31), 149, 1) }, 31, 149},
 		{"never beyond the last layout", func() { p.ends(s, seconds(2000), 150, 1) }, 1000, 150},
 		{"until there is a newer one", later(1999, 1), 1999, 150},
-		{"a new leader: what the old one said of its end is void", func() { p.ends(s, seconds(2100), 150, 1); later(2101, 2)() }, 0, 0},
+		{"a new leader: what the old one said of its end is void",
+			func() { p.ends(s, seconds(2100), 150, 1); later(2101, 2)() }, 0, 0},
 		{"whatever the old one still says", func() { p.ends(s, seconds(2102), 150, 1); later(2103, 2)() }, 0, 0},
 		{"the new one has more", func() { p.ends(s, seconds(2104), 155, 2) }, 0, 0},
 		{"which is stored", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 155}}) }, 2103, 155},
 		{"the topic is made anew", func() { p.jumped(s, kafka.Position{Offset: 0, Jumps: 1, Epoch: -1}) }, 0, 0},
 		{"its end is ahead of what is stored", func() { p.ends(s, seconds(40), 3, 2) }, 0, 0},
-		{"a batch of the old topic says nothing of the new one", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 160}}) }, 0, 0},
+		{"a batch of the old topic says nothing of the new one",
+			func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 160}}) }, 0, 0},
 		{"the new one is stored", func() { p.stored(map[*kafka.Partition]kafka.Position{of: {Offset: 3, Jumps: 1}}) }, 40, 3},
 	} {
 		step.do()
 		row, published := p.publish()[s]
-		if published != (step.through != 0) || published && (row.through != schema.Millis(step.through*1000) || row.end != step.end) {
+		if published != (step.through != 0) ||
+			published && (row.through != schema.Millis(step.through*1000) || row.end != step.end) {
 			t.Errorf("%s: %v %+v", step.name, published, row)
 		}
 		if !published {
@@ -118,7 +124,10 @@ func TestProgressOfAMissedTopic(t *testing.T) {
 	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	other := kafka.TopicPartition{Topic: "u", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.load(map[kafka.TopicPartition]progressRow{s: {version: 5000, through: 5000, end: 7, topicID: uuid.UUID{1}}, other: {version: 9000, through: 9000, topicID: uuid.UUID{1}}})
+	p.load(map[kafka.TopicPartition]progressRow{
+		s:     {version: 5000, through: 5000, end: 7, topicID: uuid.UUID{1}},
+		other: {version: 9000, through: 9000, topicID: uuid.UUID{1}},
+	})
 	p.assign([]*kafka.Partition{{TopicPartition: s, Decoded: kafka.Position{Offset: 7}}})
 	p.covers(layoutAt(90, 1, s, other))
 	p.ends(s, seconds(90), 7, 1)
@@ -130,7 +139,8 @@ func TestProgressOfAMissedTopic(t *testing.T) {
 			t.Fatalf("published at %d: %+v", at, rows)
 		}
 	}
-	if through, least := p.watermark(seconds(5000)); !through.Equal(seconds(5)) || least.TopicPartition != s || least.exists {
+	if through, least := p.watermark(seconds(5000)); !through.Equal(seconds(5)) || least.TopicPartition != s ||
+		least.exists {
 		t.Errorf("the watermark is %s, for %+v", through, least)
 	}
 	p.covers(layoutAt(5000, 1, s, other))
@@ -146,7 +156,9 @@ func TestProgressOfFewerPartitions(t *testing.T) {
 	kept := kafka.TopicPartition{Topic: "t", Partition: 0}
 	gone := kafka.TopicPartition{Topic: "t", Partition: 1}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
-	p.load(map[kafka.TopicPartition]progressRow{kept: {5000, 5000, 0, false, uuid.UUID{1}}, gone: {5000, 5000, 0, false, uuid.UUID{1}}})
+	p.load(map[kafka.TopicPartition]progressRow{
+		kept: {5000, 5000, 0, false, uuid.UUID{1}}, gone: {5000, 5000, 0, false, uuid.UUID{1}},
+	})
 	p.covers(layoutAt(100, 1, kept))
 	p.covers(layoutAt(200, 1, kept))
 	if rows := p.publish(); len(rows) != 0 {
@@ -250,7 +262,8 @@ func TestWatermarkWaitsForOpenTransactions(t *testing.T) {
 	if err := producer.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "usage.messages", Value: []byte(message("a", "ann", time.Now()))}).FirstErr()
+	err := producer.ProduceSync(t.Context(),
+		&kgo.Record{Topic: "usage.messages", Value: []byte(message("a", "ann", time.Now()))}).FirstErr()
 	if err != nil {
 		t.Fatal(err)
 	}

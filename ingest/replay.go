@@ -48,7 +48,8 @@ const rejectColumns = `SELECT topic, partition, offset, rejected_at, record_time
 FROM rejects FINAL
 WHERE rejected_at > now() - INTERVAL 90 DAY`
 
-// once leaves, of records that are the same, the first: each replay adds those that are rejected again.
+// once leaves, of records that are the same, the first: each replay adds those that are rejected
+// again.
 const once = " LIMIT 1 BY topic, value_sha256, key, headers"
 
 func (f Filter) query(limit string) (string, []any) {
@@ -68,7 +69,8 @@ func (f Filter) query(limit string) (string, []any) {
 	return strings.Join(where, " AND ") + " ORDER BY topic, partition, offset, rejected_at" + limit, args
 }
 
-// List gives the rejects that a filter chooses, by topic, partition and offset, without holding them all. After an error it ends.
+// List gives the rejects that a filter chooses, by topic, partition and offset, without holding
+// them all. After an error it ends.
 func List(ctx context.Context, conn driver.Conn, f Filter) iter.Seq2[*Reject, error] {
 	return list(ctx, conn, f, "")
 }
@@ -110,19 +112,26 @@ const (
 	replayBytes = 4 << 20
 )
 
-// Replay produces the rejects that a filter chooses to the topics they came from, with key, headers and value as they were, each once however often it was
-// rejected. It may be repeated: events are a set, and a record that still breaks a rule becomes a reject of its new offset. cfg needs brokers, TLS and SASL only.
-func Replay(ctx context.Context, conn driver.Conn, cfg Config, f Filter, report func(*Reject)) (done Replayed, err error) {
+// Replay produces the rejects that a filter chooses to the topics they came from, with key, headers
+// and value as they were, each once however often it was rejected. It may be repeated: events are a
+// set, and a record that still breaks a rule becomes a reject of its new offset. cfg needs brokers,
+// TLS and SASL only.
+func Replay(
+	ctx context.Context, conn driver.Conn, cfg Config, f Filter, report func(*Reject),
+) (done Replayed, err error) {
 	if len(cfg.Brokers) == 0 {
 		return done, errors.New("no Kafka broker is named; give at least one as host:port")
 	}
 	transport := &kafkago.Transport{ClientID: "rollcall", TLS: cfg.TLS, SASL: cfg.SASL}
 	defer transport.CloseIdleConnections()
-	w := &kafkago.Writer{Addr: kafkago.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafkago.Hash{}, RequiredAcks: kafkago.RequireAll,
+	w := &kafkago.Writer{Addr: kafkago.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafkago.Hash{},
+		RequiredAcks: kafkago.RequireAll,
 		BatchTimeout: 5 * time.Millisecond, BatchSize: replayBatch, BatchBytes: 2 * replayBytes}
 	defer func() { err = errors.Join(err, w.Close()) }()
 
-	var now time.Time // rejects of what is sent below are later; without this limit a record that is refused again could be sent again
+	// rejects of what is sent below are later; without this limit a record that is refused again
+	// could be sent again
+	var now time.Time
 	if err := conn.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&now); err != nil {
 		return done, fmt.Errorf("ask ClickHouse for its time: %w", err)
 	}

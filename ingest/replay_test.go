@@ -16,10 +16,14 @@ import (
 // oneOfEach is a record for each reason, at offset 0, 1, …; the last is an event.
 func oneOfEach(now time.Time) map[schema.Reason]*kgo.Record {
 	record := func(value string) *kgo.Record {
-		return &kgo.Record{Topic: "usage.messages", Key: []byte("acme"), Value: []byte(value), Headers: []kgo.RecordHeader{{Key: "trace", Value: []byte{0xff, 0}}, {Key: "none"}}}
+		return &kgo.Record{
+			Topic: "usage.messages", Key: []byte("acme"), Value: []byte(value),
+			Headers: []kgo.RecordHeader{{Key: "trace", Value: []byte{0xff, 0}}, {Key: "none"}},
+		}
 	}
 	return map[schema.Reason]*kgo.Record{
-		schema.TooLarge:      record(message("large", "ann", now, `,"filler":"`+strings.Repeat("x", schema.MaxValueBytes)+`"`)),
+		schema.TooLarge: record(message("large", "ann", now,
+			`,"filler":"`+strings.Repeat("x", schema.MaxValueBytes)+`"`)),
 		schema.MalformedJSON: record(`{"specversion":"1.0",`),
 		schema.NotCloudEvent: record(`{"hello":"world"}`),
 		schema.UnknownType:   record(strings.Replace(message("u", "ann", now), "message.v1", "message.v9", 1)),
@@ -50,7 +54,8 @@ func TestRejectsAreKeptWholeListedAndReplayed(t *testing.T) {
 		t.Errorf("%d events, not 1", n)
 	}
 
-	// Replay: all but the one that was not kept whole come again, at new offsets, and are rejected again.
+	// Replay: all but the one that was not kept whole come again, at new offsets, and are rejected
+	// again.
 	var reported int
 	done, err := Replay(t.Context(), h.conn, h.config, Filter{}, func(*Reject) { reported++ })
 	if err != nil || done != (Replayed{Sent: 7, Partial: 1}) || reported != 8 {
@@ -69,7 +74,8 @@ func TestRejectsAreKeptWholeListedAndReplayed(t *testing.T) {
 func checkReject(t *testing.T, h *harness, reason schema.Reason, sent *kgo.Record) {
 	t.Helper()
 	var found []*Reject
-	for r, err := range List(context.Background(), h.conn, Filter{Reason: reason, Topic: "usage.messages", Since: time.Now().Add(-time.Hour)}) {
+	for r, err := range List(context.Background(), h.conn,
+		Filter{Reason: reason, Topic: "usage.messages", Since: time.Now().Add(-time.Hour)}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,12 +89,15 @@ func checkReject(t *testing.T, h *harness, reason schema.Reason, sent *kgo.Recor
 	if reason == schema.TooLarge {
 		value = value[:schema.KeptOfTooLarge]
 	}
-	if r.Value != value || r.Size != uint64(len(sent.Value)) || r.Key != "acme" || fmt.Sprintf("%q", r.Headers) != `[["trace" "\xff\x00"] ["none" ""]]` || r.Detail == "" ||
+	if r.Value != value || r.Size != uint64(len(sent.Value)) || r.Key != "acme" ||
+		fmt.Sprintf("%q", r.Headers) != `[["trace" "\xff\x00"] ["none" ""]]` || r.Detail == "" ||
 		r.Whole() != (reason != schema.TooLarge) {
-		t.Errorf("%s: kept as %d of %d bytes, key %q, headers %q, detail %q", reason, len(r.Value), r.Size, r.Key, r.Headers, r.Detail)
+		t.Errorf("%s: kept as %d of %d bytes, key %q, headers %q, detail %q", reason, len(r.Value), r.Size, r.Key, r.Headers,
+			r.Detail)
 	}
 	sum := sha256.Sum256(sent.Value)
-	if n := h.count("SELECT count() FROM rejects WHERE reason = ? AND lower(hex(value_sha256)) = ?", string(reason), fmt.Sprintf("%x", sum)); n != 1 {
+	if n := h.count("SELECT count() FROM rejects WHERE reason = ? AND lower(hex(value_sha256)) = ?", string(reason),
+		fmt.Sprintf("%x", sum)); n != 1 {
 		t.Errorf("%s: the hash is not the value's", reason)
 	}
 }
@@ -125,7 +134,8 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
-// A reject that names an erased person is dropped, or taken out again if the erasure began meanwhile.
+// A reject that names an erased person is dropped, or taken out again if the erasure began
+// meanwhile.
 func TestRejectsOfErasedPersons(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -155,7 +165,8 @@ func TestRejectsOfErasedPersons(t *testing.T) {
 	}
 }
 
-// A reject that is produced again has a new record's time: its event's own decides, too. What the person does after the erasure is theirs again.
+// A reject that is produced again has a new record's time: its event's own decides, too. What the
+// person does after the erasure is theirs again.
 func TestRejectsOfErasedPersonsComeAgain(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -179,13 +190,21 @@ func TestRejectsOfErasedPersonsComeAgain(t *testing.T) {
 		"gone: erased while it was stored": {Value: []byte(bad("b", "bob", before))},
 		"gone: cut":                        {Value: []byte(strings.TrimSuffix(message("c", "ann", before), "}}"))},
 		"gone: the record is from before":  {Value: []byte(message("d", "ann", now.AddDate(0, 0, 3))), Timestamp: before},
-		"gone: binary":                     {Value: []byte(`{"org_id":"acme","user_id":"ann"}`), Headers: binaryHeaders("e", before)},
-		"gone: binary and cut":             {Value: []byte(`{"org_id":"acme","user_id":"ann",`), Headers: binaryHeaders("f", before)},
-		"kept: from after":                 {Value: []byte(bad("g", "ann", now))},
-		"kept: from after, binary":         {Value: []byte(`{"org_id":"acme","user_id":"ann"}`), Headers: binaryHeaders("h", now)},
-		"kept: somebody else's":            {Value: []byte(bad("i", "eve", before))},
-		"kept: nobody knows when it was":   {Value: []byte(strings.Replace(message("j", "ann", before), before.UTC().Format(time.RFC3339Nano), "yesterday", 1))},
-		"kept: nobody knows whose it is":   {Value: []byte(`{"time":"` + before.UTC().Format(time.RFC3339Nano) + `"}`)},
+		"gone: binary": {
+			Value: []byte(`{"org_id":"acme","user_id":"ann"}`), Headers: binaryHeaders("e", before),
+		},
+		"gone: binary and cut": {
+			Value: []byte(`{"org_id":"acme","user_id":"ann",`), Headers: binaryHeaders("f", before),
+		},
+		"kept: from after": {Value: []byte(bad("g", "ann", now))},
+		"kept: from after, binary": {
+			Value: []byte(`{"org_id":"acme","user_id":"ann"}`), Headers: binaryHeaders("h", now),
+		},
+		"kept: somebody else's": {Value: []byte(bad("i", "eve", before))},
+		"kept: nobody knows when it was": {
+			Value: []byte(strings.Replace(message("j", "ann", before), before.UTC().Format(time.RFC3339Nano), "yesterday", 1)),
+		},
+		"kept: nobody knows whose it is": {Value: []byte(`{"time":"` + before.UTC().Format(time.RFC3339Nano) + `"}`)},
 	}
 	var sent []*kgo.Record
 	for name, r := range records {
@@ -219,7 +238,10 @@ func TestRejectsOfErasedPersonsComeAgain(t *testing.T) {
 
 // binaryHeaders are a message's envelope in binary mode.
 func binaryHeaders(id string, at time.Time) (headers []kgo.RecordHeader) {
-	for name, value := range map[string]string{"specversion": "1.0", "id": id, "source": "test", "type": "usage.message.v1", "time": at.UTC().Format(time.RFC3339Nano)} {
+	for name, value := range map[string]string{
+		"specversion": "1.0", "id": id, "source": "test", "type": "usage.message.v1",
+		"time": at.UTC().Format(time.RFC3339Nano),
+	} {
 		headers = append(headers, kgo.RecordHeader{Key: "ce_" + name, Value: []byte(value)})
 	}
 	return headers

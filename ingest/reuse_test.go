@@ -29,13 +29,22 @@ type sentRecord struct {
 
 // optional are what data may have beside what the type requires, by type.
 var optional = map[string]map[string]any{
-	"usage.message.v1": {"conversation_id": "c1", "model": "m1", "client": "web", "api_key_id": "k1", "assistant_id": "a1", "project_id": "p1", "workflow_id": "w1"},
-	"usage.action.v1":  {"conversation_id": "c2", "model": "m2", "client": "slack", "assistant_id": "a2", "project_id": "p2", "workflow_id": "w2"},
-	"usage.token.v1": {"user_id": "ann", "provider": "pr", "deployment": "de", "byok": true, "cached_prompt_tokens": 3, "cache_creation_tokens": 4, "cost_usd": "1.5",
+	"usage.message.v1": {
+		"conversation_id": "c1", "model": "m1", "client": "web", "api_key_id": "k1", "assistant_id": "a1", "project_id": "p1",
+		"workflow_id": "w1",
+	},
+	"usage.action.v1": {
+		"conversation_id": "c2", "model": "m2", "client": "slack", "assistant_id": "a2", "project_id": "p2",
+		"workflow_id": "w2",
+	},
+	"usage.token.v1": {"user_id": "ann", "provider": "pr", "deployment": "de", "byok": true, "cached_prompt_tokens": 3,
+		"cache_creation_tokens": 4, "cost_usd": "1.5",
 		"assistant_id": "a3", "project_id": "p3", "workflow_id": "w3", "client": "api"},
 	"usage.workflow_run.v1": {"error_type": "e", "trigger": "manual", "user_id": "bob"},
-	"usage.entity.v1": {"name": "N", "email": "e@x", "role": "admin", "joined_at": "2026-01-02", "department": "D", "description": "long \u00e9", "url": "http://x",
-		"owner_id": "gone", "deleted": true, "settings": map[string]any{"user_level_data": false, "byok": true, "workflows": true, "pseudonymize": true}},
+	"usage.entity.v1": {"name": "N", "email": "e@x", "role": "admin", "joined_at": "2026-01-02", "department": "D",
+		"description": "long \u00e9", "url": "http://x",
+		"owner_id": "gone", "deleted": true,
+		"settings": map[string]any{"user_level_data": false, "byok": true, "workflows": true, "pseudonymize": true}},
 }
 
 var required = map[string]map[string]any{
@@ -76,15 +85,21 @@ func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 		r.key = fmt.Appendf(nil, "key-%d", random.IntN(9))
 	}
 	for range random.IntN(3) {
-		r.headers = append(r.headers, schema.Header{Key: fmt.Appendf(nil, "h%d", random.IntN(9)), Value: fmt.Appendf(nil, "v%d", random.IntN(9))})
+		r.headers = append(r.headers, schema.Header{
+			Key: fmt.Appendf(nil, "h%d", random.IntN(9)), Value: fmt.Appendf(nil, "v%d", random.IntN(9)),
+		})
 	}
 	if random.IntN(3) == 0 { // binary mode
-		for _, h := range [][2]string{{"ce_specversion", "1.0"}, {"ce_id", id}, {"ce_source", source}, {"ce_type", typ}, {"ce_time", at}} {
+		for _, h := range [][2]string{
+			{"ce_specversion", "1.0"}, {"ce_id", id}, {"ce_source", source}, {"ce_type", typ}, {"ce_time", at},
+		} {
 			r.headers = append(r.headers, schema.Header{Key: []byte(h[0]), Value: []byte(h[1])})
 		}
 		r.value, _ = json.Marshal(data)
 	} else {
-		r.value, _ = json.Marshal(map[string]any{"specversion": "1.0", "id": id, "source": source, "type": typ, "time": at, "data": data})
+		r.value, _ = json.Marshal(map[string]any{
+			"specversion": "1.0", "id": id, "source": source, "type": typ, "time": at, "data": data,
+		})
 	}
 	switch random.IntN(12) {
 	case 0:
@@ -125,7 +140,9 @@ func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordbat
 		wire = append(wire, b.Wire()...)
 		end += int64(len(records))
 		if isAborted && left > 1 {
-			marker := batchtest.Batch{Base: end, Control: true, Producer: 7, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}}
+			marker := batchtest.Batch{
+				Base: end, Control: true, Producer: 7, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}},
+			}
 			wire = append(wire, marker.Wire()...)
 			end++
 		}
@@ -181,7 +198,9 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 			one.batch = expected
 			one.now = now
 			one.partition = p
-			rec := &schema.Record{Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers}
+			rec := &schema.Record{
+				Topic: "t", Offset: offset[i].Offset, Time: offset[i].Time, Key: r.key, Value: r.value, Headers: r.headers,
+			}
 			if err := one.decodeRecord(rec); err != nil {
 				t.Fatal(err)
 			}
@@ -241,7 +260,8 @@ func TestBatchesShareNothing(t *testing.T) {
 		s := benchSession(t)
 		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
-		d.reader, d.batch, d.now, d.partition = recordbatch.NewReader(1<<20), b, now, kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
+		d.reader, d.batch, d.now, d.partition = recordbatch.NewReader(1<<20), b, now,
+			kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 		if err := d.reader.Read(&set, d.decodeRecord, d.reached); err != nil {
 			t.Fatal(err)
 		}

@@ -8,14 +8,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Copies of one event are one event; copies that differ are one event too, the same one in every order of arrival.
+// Copies of one event are one event; copies that differ are one event too, the same one in every
+// order of arrival.
 func TestDuplicatesAndConflicts(t *testing.T) {
 	now := time.Now()
 	first := message("a", "ann", now)
 	second := message("a", "bob", now)
 	third := message("b", "ann", now)
 	var winners []uint64
-	for name, order := range map[string][]string{"one order": {first, second, first, third, third}, "another": {third, second, second, first, third}} {
+	for name, order := range map[string][]string{
+		"one order": {first, second, first, third, third}, "another": {third, second, second, first, third},
+	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, "usage.messages")
 			h.config.BatchAge = time.Second // all in one batch
@@ -29,7 +32,8 @@ func TestDuplicatesAndConflicts(t *testing.T) {
 			if n := h.count("SELECT count() FROM events"); n != 2 {
 				t.Errorf("%d rows, not 2: copies within a batch are left out", n)
 			}
-			if conflicts, duplicates := m.metric("conflicts_total", "type=message"), m.metric("duplicates_total", "type=message"); conflicts != 1 || duplicates != 2 {
+			if conflicts, duplicates := m.metric("conflicts_total", "type=message"), m.metric("duplicates_total",
+				"type=message"); conflicts != 1 || duplicates != 2 {
 				t.Errorf("%v conflicts and %v duplicates, not 1 and 2", conflicts, duplicates)
 			}
 			if n := m.metric("events_total", "outcome=stored"); n != 5 {
@@ -76,7 +80,9 @@ func TestSeveralMonths(t *testing.T) {
 	var records []*kgo.Record
 	now := time.Now()
 	for i, id := range numbered("a", 300) {
-		records = append(records, &kgo.Record{Topic: "usage.messages", Value: []byte(message(id, "ann", now.AddDate(0, 0, -i)))})
+		records = append(records, &kgo.Record{
+			Topic: "usage.messages", Value: []byte(message(id, "ann", now.AddDate(0, 0, -i))),
+		})
 	}
 	h.send(records...)
 	m := h.start()
@@ -90,7 +96,8 @@ func TestSeveralMonths(t *testing.T) {
 	}
 }
 
-// Records of aborted transactions are not events; those of committed ones are, once the transaction is over.
+// Records of aborted transactions are not events; those of committed ones are, once the transaction
+// is over.
 func TestAbortedTransactions(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	producer := h.client(kgo.TransactionalID("p"))
@@ -101,7 +108,8 @@ func TestAbortedTransactions(t *testing.T) {
 		}
 		for _, id := range numbered(string(rune('a'+i)), 3) {
 			value := message(id, map[bool]string{true: "kept", false: "aborted"}[commit], now)
-			if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "usage.messages", Value: []byte(value)}).FirstErr(); err != nil {
+			if err := producer.ProduceSync(t.Context(),
+				&kgo.Record{Topic: "usage.messages", Value: []byte(value)}).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -128,12 +136,15 @@ func TestAllCodecs(t *testing.T) {
 	now := time.Now()
 	n := uint64(0)
 	for name, codec := range map[string]kgo.CompressionCodec{
-		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	} {
 		producer := h.client(kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(20*time.Millisecond))
 		var records []*kgo.Record
 		for _, id := range numbered(name, 200) {
-			records = append(records, &kgo.Record{Topic: "usage.messages", Value: []byte(message(id, "ann", now, `,"client":"`+strings.Repeat("x", 50)+`"`))})
+			records = append(records, &kgo.Record{
+				Topic: "usage.messages", Value: []byte(message(id, "ann", now, `,"client":"`+strings.Repeat("x", 50)+`"`)),
+			})
 			n++
 		}
 		if err := producer.ProduceSync(t.Context(), records...).FirstErr(); err != nil {

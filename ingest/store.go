@@ -43,8 +43,9 @@ func (s *storer) store(
 	ctx, endTrace := s.traceBatch(ctx, b)
 	defer func() { endTrace(len(slices), err) }()
 
-	// 1. The log and the attribute history. After it the rows are there: one block per month, each either whole or not at all; a repeated block adds rows
-	//    that are equal to those that are there, and the log is a set.
+	// 1. The log and the attribute history. After it the rows are there: one block per month, each
+	//    either whole or not at all; a repeated block adds rows that are equal to those that are
+	//    there, and the log is a set.
 	if slices, err = s.insertEvents(ctx, b); err != nil {
 		return err
 	}
@@ -52,31 +53,36 @@ func (s *storer) store(
 		return err
 	}
 
-	// 2. The erasure list, read again. After it no row of a person stays whose erasure began before now: an erasure that begins later finds the rows of
-	//    step 1 by itself; one that began earlier and did not see them is made good here.
+	// 2. The erasure list, read again. After it no row of a person stays whose erasure began before
+	//    now: an erasure that begins later finds the rows of step 1 by itself; one that began
+	//    earlier and did not see them is made good here.
 	if err := s.eraseAgain(ctx, b); err != nil {
 		return err
 	}
 
-	// 3. The marks. After it every rollup of these slices counts as out of date until it is computed again from a log that has the rows of step 1. The
-	//    sequence number is taken now, after those rows were acknowledged: a mark must never be older than what it speaks of.
+	// 3. The marks. After it every rollup of these slices counts as out of date until it is
+	//    computed again from a log that has the rows of step 1. The sequence number is taken now,
+	//    after those rows were acknowledged: a mark must never be older than what it speaks of.
 	s.sequence++
 	if err := s.insertMarks(ctx, slices); err != nil {
 		return err
 	}
 
-	// 4. The rejects. After it every record of the batch is in one of the tables, or counted as erased.
+	// 4. The rejects. After it every record of the batch is in one of the tables, or counted as
+	//    erased.
 	if err := s.insertRejects(ctx, b); err != nil {
 		return err
 	}
 
 	s.engine.metrics.stored(b)
 
-	// 5. The commit. After it the records are not delivered again; nothing is lost by it, since all of it is stored.
+	// 5. The commit. After it the records are not delivered again; nothing is lost by it, since all
+	//    of it is stored.
 	if err := commit(ctx, b); err != nil {
 		return err
 	}
-	s.engine.log.Debug("batch stored", "batch", b.number, "rows", b.len(), "slices", len(slices), "took", time.Since(started))
+	s.engine.log.Debug("batch stored", "batch", b.number, "rows", b.len(), "slices", len(slices), "took",
+		time.Since(started))
 	return nil
 }
 

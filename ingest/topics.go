@@ -84,7 +84,9 @@ type look struct {
 }
 
 // look asks Kafka about a topic.
-func (d *topicDesk) look(ctx context.Context, name string, rows map[kafka.TopicPartition]progressRow) (of look, err error) {
+func (d *topicDesk) look(
+	ctx context.Context, name string, rows map[kafka.TopicPartition]progressRow,
+) (of look, err error) {
 	if of.layout, err = d.cluster.Layout(ctx); err != nil {
 		return of, err
 	}
@@ -166,8 +168,9 @@ func Retire(
 	case err != nil:
 		return nil, err
 	case len(rows) == 0:
-		return nil, fmt.Errorf("%w: no ingest has ever read or waited for a topic %q; `rollcall topics list` shows those there are",
-			ErrNotRetired, name)
+		return nil,
+			fmt.Errorf("%w: no ingest has ever read or waited for a topic %q; `rollcall topics list` shows those there are",
+				ErrNotRetired, name)
 	}
 	of, err := d.look(ctx, name, rows)
 	if err != nil {
@@ -217,7 +220,8 @@ func (d *topicDesk) retire(ctx context.Context, name string, rows map[kafka.Topi
 
 // watch holds that the rows stay as they are for longer than an ingest that reads them is silent.
 func (d *topicDesk) watch(
-	ctx context.Context, name string, before map[kafka.TopicPartition]progressRow, stays func(before, now progressRow) bool,
+	ctx context.Context, name string, before map[kafka.TopicPartition]progressRow,
+	stays func(before, now progressRow) bool,
 ) error {
 	for range 2 {
 		if err := backoff.Sleep(ctx, d.cfg.ProgressEvery+d.cfg.FetchWait); err != nil {

@@ -50,7 +50,8 @@ func TestRetiredTopic(t *testing.T) {
 	m := h.start()
 	h.stored(1)
 	m.passes()
-	if _, err := h.retire(old, true); !errors.Is(err, ErrNotRetired) || !strings.Contains(err.Error(), "members of the group") {
+	if _, err := h.retire(old, true); !errors.Is(err, ErrNotRetired) ||
+		!strings.Contains(err.Error(), "members of the group") {
 		t.Errorf("retired while it is read: %v", err)
 	}
 	if err := m.stop(); err != nil {
@@ -63,10 +64,12 @@ func TestRetiredTopic(t *testing.T) {
 	m = h.start()
 	m.stands(left)
 	topics, err := ListTopics(t.Context(), h.config, h.conn)
-	if err != nil || len(topics) != 2 || topics[1].Name != old || topics[1].Unread != 2 || len(topics[1].Readers) > 0 || topics[1].Retired || len(topics[0].Readers) == 0 {
+	if err != nil || len(topics) != 2 || topics[1].Name != old || topics[1].Unread != 2 || len(topics[1].Readers) > 0 ||
+		topics[1].Retired || len(topics[0].Readers) == 0 {
 		t.Errorf("listed %+v, %v", topics, err)
 	}
-	if words, err := h.retire(old, false); !errors.Is(err, ErrNotRetired) || len(words) != 1 || words[0] != old+"/0: offsets 1 to 2" {
+	if words, err := h.retire(old, false); !errors.Is(err, ErrNotRetired) || len(words) != 1 ||
+		words[0] != old+"/0: offsets 1 to 2" {
 		t.Errorf("retired with unread records: %v, %v", words, err)
 	}
 	m.stands(left)
@@ -80,7 +83,8 @@ func TestRetiredTopic(t *testing.T) {
 
 	h.config.Topics = []string{old, kept}
 	m = h.start()
-	h.eventually("what was left is read", func() bool { return h.count("SELECT count() FROM events FINAL WHERE id IN ('b', 'c')") == 2 })
+	h.eventually("what was left is read",
+		func() bool { return h.count("SELECT count() FROM events FINAL WHERE id IN ('b', 'c')") == 2 })
 	m.passes()
 	if n := h.count("SELECT count() FROM progress FINAL WHERE gone"); n > 0 {
 		t.Errorf("%d partitions are not waited for, though they are read", n)
@@ -93,7 +97,8 @@ func TestTopicOfAnotherGroupIsNotRetired(t *testing.T) {
 	m := h.start()
 	m.passes()
 	h.config.Group += "-other"
-	if _, err := h.retire("usage.messages", true); !errors.Is(err, ErrNotRetired) || !strings.Contains(err.Error(), "another group") {
+	if _, err := h.retire("usage.messages", true); !errors.Is(err, ErrNotRetired) ||
+		!strings.Contains(err.Error(), "another group") {
 		t.Errorf("retired: %v", err)
 	}
 	m.passes()

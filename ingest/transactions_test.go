@@ -11,9 +11,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Several producers' transactions, interleaved on two partitions with records of none; half of them are committed. One stays open in front of all others of the
-// first partition; one is abandoned on the second, and is larger than a fetch. Exactly the committed records become events, and those behind an open transaction
-// not before it ends.
+// Several producers' transactions, interleaved on two partitions with records of none; half of them
+// are committed. One stays open in front of all others of the first partition; one is abandoned on
+// the second, and is larger than a fetch. Exactly the committed records become events, and those
+// behind an open transaction not before it ends.
 func TestInterleavedTransactions(t *testing.T) {
 	const (
 		topic  = "usage.messages"
@@ -22,7 +23,8 @@ func TestInterleavedTransactions(t *testing.T) {
 	h := newHarness(t, topic)
 	h.config.FetchBytes = 64 << 10
 	first := h.kafka.OpenTransaction(event(topic, 0, "kept", "first"))
-	abandoned := h.client(kgo.TransactionalID("abandoned"), kgo.TransactionTimeout(2*time.Second), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	abandoned := h.client(kgo.TransactionalID("abandoned"), kgo.TransactionTimeout(2*time.Second),
+		kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err := abandoned.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,11 +52,13 @@ func TestInterleavedTransactions(t *testing.T) {
 
 	const onEach = 4*rounds/2*perTransaction + 30
 	m := h.start()
-	h.eventually("all of the second partition is stored", func() bool { return h.count("SELECT count() FROM events FINAL WHERE id LIKE '1-%'") == onEach })
+	h.eventually("all of the second partition is stored",
+		func() bool { return h.count("SELECT count() FROM events FINAL WHERE id LIKE '1-%'") == onEach })
 	if n := h.kafka.Stable(topic)[0]; n != 0 {
 		t.Fatalf("the first partition is stable up to %d: its transaction is over", n)
 	}
-	if n, offset := h.count("SELECT count() FROM events WHERE id LIKE '0-%'"), h.committed(topic, 0); n != 0 || offset > 0 {
+	if n, offset := h.count("SELECT count() FROM events WHERE id LIKE '0-%'"), h.committed(topic, 0); n != 0 ||
+		offset > 0 {
 		t.Errorf("%d events behind an open transaction are stored, and offset %d is committed", n, offset)
 	}
 	first(true)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Delay is how long to wait after so many failures in a row: twice as long each time, up to a limit,
-// and somewhat random.
+// Delay is how long to wait after so many failures in a row: twice as long each time, up to a
+// limit, and somewhat random.
 func Delay(failures int, first, last time.Duration) time.Duration {
 	d := last
 	if failures < 16 {

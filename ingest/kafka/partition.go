@@ -60,8 +60,8 @@ type Assignment struct {
 	turn       int          // so many questions were asked; each starts with another partition
 }
 
-// NewAssignment takes over partitions, what there was when the group was joined, and the record batches
-// that operators named.
+// NewAssignment takes over partitions, what there was when the group was joined, and the record
+// batches that operators named.
 func NewAssignment(
 	partitions []*Partition, known *Layout, passOver map[TopicPartition][]int64, report Report,
 ) *Assignment {
@@ -124,8 +124,8 @@ func bySameTopic(wants []want) []want {
 	return wants
 }
 
-// advance moves a partition past what was fetched of it, if the partition still is where that begins;
-// else what was fetched is of no use.
+// advance moves a partition past what was fetched of it, if the partition still is where that
+// begins; else what was fetched is of no use.
 func (a *Assignment) advance(fetched *Fetched) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

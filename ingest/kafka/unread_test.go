@@ -48,9 +48,12 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 		a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
 		records := batchtest.Batch{Base: 5, Records: []batchtest.Record{{Key: "k", Value: "a"}}}.Wire()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
-		for _, fetched := range []Fetched{{Partition: p, Set: cutAt(5, records), HighWatermark: 6}, {Partition: p, Set: cutAt(6, nil), HighWatermark: 6}} {
+		for _, fetched := range []Fetched{
+			{Partition: p, Set: cutAt(5, records), HighWatermark: 6}, {Partition: p, Set: cutAt(6, nil), HighWatermark: 6},
+		} {
 			if !a.advance(&fetched) || p.next != 6 || p.lastEpoch != want {
-				t.Fatalf("what was fetched from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next, p.lastEpoch, want)
+				t.Fatalf("what was fetched from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next,
+					p.lastEpoch, want)
 			}
 		}
 		p.next = 9
@@ -86,7 +89,8 @@ func TestWhatIsPassedOver(t *testing.T) {
 	} {
 		p := NewPartition(TopicPartition{"t", 0}, 10, -1)
 		passOver := map[TopicPartition][]int64{p.TopicPartition: {c.named}}
-		a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), passOver, Report{slog.New(slog.DiscardHandler), noCounters{}})
+		a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), passOver,
+			Report{slog.New(slog.DiscardHandler), noCounters{}})
 		if a.passesOver(p, 10, 0, c.err) != c.want || (p.next == 13) != c.want {
 			t.Errorf("%s: it goes on at %d", name, p.next)
 		}

@@ -10,12 +10,12 @@ import (
 // A column holds the values of one column in the order of arrival, in memory that is used again
 // after reset, and appends those of chosen rows in ClickHouse's Native format.
 //
-// Why not the columns of github.com/ClickHouse/ch-go/proto: to fill and write them takes 5.2 times the
-// CPU (`go test ./ingest/rows -run '^$' -bench Native -count 6`, medians: 0.47 and 2.45 µs per event),
-// even if texts are not copied and the events are sorted already. They write all of their rows, in the
-// order of their arrival, so events would have to be held and sorted before they are appended. Ours
-// are filled as events come, and write the chosen rows in any order. TestBlocksAreReadByChGo holds
-// that ch-go's reader finds in a block what its events say.
+// Why not the columns of github.com/ClickHouse/ch-go/proto: to fill and write them takes 5.2 times
+// the CPU (`go test ./ingest/rows -run '^$' -bench Native -count 6`, medians: 0.47 and 2.45 µs per
+// event), even if texts are not copied and the events are sorted already. They write all of their
+// rows, in the order of their arrival, so events would have to be held and sorted before they are
+// appended. Ours are filled as events come, and write the chosen rows in any order.
+// TestBlocksAreReadByChGo holds that ch-go's reader finds in a block what its events say.
 type column interface {
 	kind() string // the ClickHouse type, as the Native format names it
 	encode(out []byte, rows []uint32) []byte

@@ -9,8 +9,8 @@ import (
 	"rollcall/schema"
 )
 
-// Each row has its own event's values in all columns, in whatever order the types come and whichever
-// of them come at all, also when the memory is used again.
+// Each row has its own event's values in all columns, in whatever order the types come and
+// whichever of them come at all, also when the memory is used again.
 func TestEventsOfAllTypes(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	e := NewEvents()

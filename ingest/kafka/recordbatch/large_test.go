@@ -22,14 +22,17 @@ import (
 func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	header := func(name, value string) schema.Header { return schema.Header{Key: []byte(name), Value: []byte(value)} }
 	attributes := []schema.Header{
-		header("ce_specversion", "1.0"), header("ce_id", "wrong"), header("ce_id", "right"), header("ce_source", "test"), header("ce_type", "usage.message.v1"),
+		header("ce_specversion", "1.0"), header("ce_id", "wrong"), header("ce_id", "right"), header("ce_source", "test"),
+		header("ce_type", "usage.message.v1"),
 		header("ce_time", time.Now().UTC().Format(time.RFC3339)),
 	}
 	value := []byte(`{"org_id":"acme","user_id":"ann","channel":"chat"}`)
 	empty := make([]schema.Header, maxHeaders+10)
 	for name, before := range map[string][]schema.Header{
-		"none": nil, "many": empty, "a large one": {header("h", strings.Repeat("x", 5<<20))}, "many large ones": append([]schema.Header{header("h", strings.Repeat("x", 5<<20))}, empty...),
-		"a large name": {header(strings.Repeat("x", 5<<20), "")}, "many attributes of no meaning": func() (more []schema.Header) {
+		"none": nil, "many": empty, "a large one": {header("h", strings.Repeat("x", 5<<20))},
+		"many large ones": append([]schema.Header{header("h", strings.Repeat("x", 5<<20))}, empty...),
+		"a large name":    {header(strings.Repeat("x", 5<<20), "")},
+		"many attributes of no meaning": func() (more []schema.Header) {
 			for i := range maxHeaders + 10 {
 				more = append(more, header(fmt.Sprint("ce_", i%lateHeaders/2), strings.Repeat("x", 100)))
 			}
@@ -38,7 +41,8 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	} {
 		for _, key := range [][]byte{[]byte("k"), make([]byte, 6<<20)} {
 			r := NewReader(1 << 20)
-			if rest, err := r.cut(batchtest.RawRecord(3, key, value, append(before, attributes...)...)); err != nil || len(rest) > 0 || r.rec.Offset != 3 {
+			if rest, err := r.cut(batchtest.RawRecord(3, key, value, append(before, attributes...)...)); err != nil ||
+				len(rest) > 0 || r.rec.Offset != 3 {
 				t.Fatalf("%s: %d bytes left, offset %d, %v", name, len(rest), r.rec.Offset, err)
 			}
 			var ev schema.Event
@@ -105,7 +109,9 @@ func TestWindowsOfZstd(t *testing.T) {
 		text := strings.Repeat("x", c.size)
 		_, _ = w.Write(batchtest.RawRecord(0, nil, []byte(text)))
 		_ = w.Close()
-		b, _, _, err := cutBatch(batchtest.Batch{Codec: compress.Zstd, Packed: packed.Bytes(), Records: []batchtest.Record{{}}}.Wire())
+		b, _, _, err := cutBatch(batchtest.Batch{
+			Codec: compress.Zstd, Packed: packed.Bytes(), Records: []batchtest.Record{{}},
+		}.Wire())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +130,11 @@ func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 	for name, offsets := range map[string][2]int{"twice": {0, 0}, "backwards": {1, 0}} {
 		for c := compress.None; c <= compress.Zstd; c++ {
 			for _, limit := range []int{1 << 20, 10} {
-				two := batchtest.Batch{Codec: c, Raw: [][]byte{batchtest.RawRecord(offsets[0], nil, []byte("a")), batchtest.RawRecord(offsets[1], nil, []byte("b"))}, Holes: 2}
+				two := batchtest.Batch{
+					Codec: c, Raw: [][]byte{
+						batchtest.RawRecord(offsets[0], nil, []byte("a")), batchtest.RawRecord(offsets[1], nil, []byte("b")),
+					}, Holes: 2,
+				}
 				s := cutWhole(t, 0, two.Wire())
 				seen, next, err := readAll(&s, limit)
 				if !errors.Is(err, errCorrupt) || len(seen) != 1 || next != 0 {
@@ -140,7 +150,9 @@ func TestAStopEndsInflating(t *testing.T) {
 	stopped := make(chan struct{})
 	r := NewReader(1 << 20)
 	r.Stopped = stopped
-	b := batchtest.Batch{Codec: compress.Gzip, Records: slicesOf(batchtest.Record{Key: "k", Value: strings.Repeat("x", 1<<20)}, 50)}.Wire()
+	b := batchtest.Batch{
+		Codec: compress.Gzip, Records: slicesOf(batchtest.Record{Key: "k", Value: strings.Repeat("x", 1<<20)}, 50),
+	}.Wire()
 	cut, _, _, err := cutBatch(b)
 	if err != nil {
 		t.Fatal(err)

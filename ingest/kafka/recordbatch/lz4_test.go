@@ -41,7 +41,8 @@ func TestLZ4FramesOfEveryKind(t *testing.T) {
 	f := newInflater(4 << 20)
 	for _, content := range contents() {
 		for _, options := range [][]lz4.Option{
-			nil, {lz4.BlockSizeOption(lz4.Block64Kb)}, {lz4.BlockSizeOption(lz4.Block256Kb), lz4.BlockChecksumOption(true)}, {lz4.BlockSizeOption(lz4.Block1Mb), lz4.ChecksumOption(false)},
+			nil, {lz4.BlockSizeOption(lz4.Block64Kb)}, {lz4.BlockSizeOption(lz4.Block256Kb), lz4.BlockChecksumOption(true)},
+			{lz4.BlockSizeOption(lz4.Block1Mb), lz4.ChecksumOption(false)},
 			{lz4.SizeOption(uint64(len(content)))}, {lz4.CompressionLevelOption(lz4.Level9)},
 		} {
 			frame := lz4Frame(t, content, options...)
@@ -85,7 +86,8 @@ func FuzzLZ4Frame(f *testing.F) {
 		got, err := inflater.inflate(codecLZ4, frame)
 		library.Reset(bytes.NewReader(frame))
 		want, refused := io.ReadAll(io.LimitReader(library, limit+1))
-		if refused == nil && bytes.HasPrefix(frame, []byte{0x04, 0x22, 0x4d, 0x18}) && len(want) <= limit && (err != nil || !bytes.Equal(got, want)) {
+		if refused == nil && bytes.HasPrefix(frame, []byte{0x04, 0x22, 0x4d, 0x18}) && len(want) <= limit &&
+			(err != nil || !bytes.Equal(got, want)) {
 			t.Fatalf("%d bytes, %v; the library gives %d", len(got), err, len(want))
 		}
 		if cap(inflater.out) > 8*limit {

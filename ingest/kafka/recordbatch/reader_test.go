@@ -54,8 +54,10 @@ func TestReader(t *testing.T) {
 		want    []string
 		next    int64
 	}{
-		{name: "plain", from: 5, wire: batchtest.Wire(batchtest.Batch{Base: 5, Records: ab}), want: []string{"5:k=a@1000", "6:k=b@1001"}, next: 7},
-		{name: "the log's own time", wire: batchtest.Wire(batchtest.Batch{Records: ab, LogTime: 77}), want: []string{"0:k=a@77", "1:k=b@77"}, next: 2},
+		{name: "plain", from: 5, wire: batchtest.Wire(batchtest.Batch{Base: 5, Records: ab}),
+			want: []string{"5:k=a@1000", "6:k=b@1001"}, next: 7},
+		{name: "the log's own time", wire: batchtest.Wire(batchtest.Batch{Records: ab, LogTime: 77}),
+			want: []string{"0:k=a@77", "1:k=b@77"}, next: 2},
 		{
 			name: "records below the asked offset are skipped", from: 6,
 			wire: batchtest.Wire(batchtest.Batch{Base: 5, Records: ab}),
@@ -184,7 +186,11 @@ func TestLargeBatches(t *testing.T) {
 	big := strings.Repeat("x", 600<<10)
 	huge := strings.Repeat("y", 5<<20)
 	for codec := compress.None; codec <= compress.Zstd; codec++ {
-		s := cutWhole(t, 0, batchtest.Batch{Codec: codec, Records: []batchtest.Record{{Key: "k", Value: big}, {Key: "k", Value: huge}, {Key: "k", Value: big}, {Key: "k", Value: "small"}}}.Wire())
+		s := cutWhole(t, 0, batchtest.Batch{
+			Codec: codec, Records: []batchtest.Record{
+				{Key: "k", Value: big}, {Key: "k", Value: huge}, {Key: "k", Value: big}, {Key: "k", Value: "small"},
+			},
+		}.Wire())
 		seen, next, err := readAll(&s, 1<<20)
 		want := []string{"0:k=" + big + "@1000", "1:k=yyy… of 5242880@1001", "2:k=" + big + "@1002", "3:k=small@1003"}
 		if err != nil || next != 4 || fmt.Sprint(seen) != fmt.Sprint(want) {
@@ -207,7 +213,10 @@ func TestSnappyBombIsCorrupt(t *testing.T) {
 // Whatever a broker sends, the decoder neither panics nor takes more memory than it was granted.
 func FuzzReader(f *testing.F) {
 	for codec := compress.None; codec <= compress.Zstd; codec++ {
-		f.Add(batchtest.Wire(batchtest.Batch{Codec: codec, Transactional: true, Records: []batchtest.Record{{Key: "k", Value: "value"}, {Key: "", Value: ""}}}, batchtest.Batch{Base: 2, Control: true, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}}), int64(0), int64(1), false)
+		f.Add(batchtest.Wire(batchtest.Batch{
+			Codec: codec, Transactional: true, Records: []batchtest.Record{{Key: "k", Value: "value"}, {Key: "", Value: ""}},
+		}, batchtest.Batch{Base: 2, Control: true, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00", Value: ""}}}),
+			int64(0), int64(1), false)
 	}
 	const limit = 1 << 20
 	r := NewReader(limit)

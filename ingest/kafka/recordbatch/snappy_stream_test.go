@@ -56,7 +56,8 @@ func unsnappy(packed []byte, buffer int) ([]byte, error) {
 func TestSnappyStream(t *testing.T) {
 	for name, text := range patterns() {
 		for form, packed := range map[string][]byte{
-			"fast": s2.EncodeSnappy(nil, text), "better": s2.EncodeSnappyBetter(nil, text), "best": s2.EncodeSnappyBest(nil, text), "framed": framedSnappy(text, 32<<10),
+			"fast": s2.EncodeSnappy(nil, text), "better": s2.EncodeSnappyBetter(nil, text),
+			"best": s2.EncodeSnappyBest(nil, text), "framed": framedSnappy(text, 32<<10),
 		} {
 			if got, err := unsnappy(packed, 0); err != nil || !bytes.Equal(got, text) {
 				t.Errorf("%s, %s: %d bytes instead of %d, %v", name, form, len(got), len(text), err)

@@ -122,10 +122,13 @@ func Usage(n int, now time.Time) []Record {
 	records := make([]Record, n)
 	for i := range records {
 		org := fmt.Sprintf("org-%02d", random.IntN(40))
-		records[i] = Record{org, fmt.Sprintf(`{"specversion":"1.0","id":"0192f3c4-%04x-7abc-8def-%012x","source":"//chat.example/eu-%d","type":"usage.message.v1","time":%q,`+
-			`"data":{"org_id":%q,"user_id":"user-%05d","channel":"assistant","assistant_id":"asst-%04d","conversation_id":"conv-%08x","model":"model-%d","client":"web"}}`,
-			i&0xffff, i, random.IntN(3), now.Add(-time.Duration(random.IntN(3600_000))*time.Millisecond).UTC().Format(time.RFC3339Nano), org, random.IntN(20000),
-			random.IntN(2000), random.Uint32(), random.IntN(12))}
+		records[i] = Record{org,
+			fmt.Sprintf(`{"specversion":"1.0","id":"0192f3c4-%04x-7abc-8def-%012x","source":"//chat.example/eu-%d","type":"usage.message.v1","time":%q,`+
+				`"data":{"org_id":%q,"user_id":"user-%05d","channel":"assistant","assistant_id":"asst-%04d","conversation_id":"conv-%08x","model":"model-%d","client":"web"}}`,
+				i&0xffff, i, random.IntN(3),
+				now.Add(-time.Duration(random.IntN(3600_000))*time.Millisecond).UTC().Format(time.RFC3339Nano), org,
+				random.IntN(20000),
+				random.IntN(2000), random.Uint32(), random.IntN(12))}
 	}
 	return records
 }
