@@ -10,6 +10,27 @@ import (
 	"testing"
 )
 
+// resultsPage has the figures that `rollcall bench` measured. Other pages take them from here.
+const resultsPage = "../../deploy/bench/RESULTS.md"
+
+// withMeasuredCosts gives the page with the two costs of ingest that resultsPage has in the row of
+// Rollcall's own way.
+func withMeasuredCosts(t *testing.T, page, results string) string {
+	t.Helper()
+	row := regexp.MustCompile(`(?m)^\| rollcall \| [0-9,]+ \| ([0-9.]+) \| ([0-9.]+) \|`).FindStringSubmatch(results)
+	if row == nil {
+		t.Fatalf("%s has no row of Rollcall's own way", resultsPage)
+	}
+	for i, cost := range []string{"ingest_cpu", "engine_cpu"} {
+		cell := regexp.MustCompile("(?m)^(\\| `" + cost + "` \\| )[0-9.]+ ")
+		if !cell.MatchString(page) {
+			t.Fatalf("deploy/SIZING.md has no %s", cost)
+		}
+		page = cell.ReplaceAllString(page, "${1}"+row[i+1]+" ")
+	}
+	return page
+}
+
 // costs are the first table of deploy/SIZING.md: what was measured or is assumed, by its name in the first column.
 func costs(t *testing.T, page string) map[string]float64 {
 	t.Helper()
@@ -57,14 +78,18 @@ func count(v float64) string {
 	return strconv.FormatFloat(math.Ceil(v), 'f', 0, 64)
 }
 
-// The sizes of deploy/SIZING.md follow from its costs: whoever measures again changes the first table, and this the second.
+// In deploy/SIZING.md the costs of ingest are those of resultsPage, and the sizes follow from the costs.
 func TestSizesFollowFromTheCosts(t *testing.T) {
 	const file = "../../deploy/SIZING.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := string(text)
+	results, err := os.ReadFile(resultsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := withMeasuredCosts(t, string(text), string(results))
 	head, rest, found := strings.Cut(page, "<!-- sizes -->\n")
 	_, tail, ended := strings.Cut(rest, "<!-- /sizes -->")
 	if !found || !ended {
@@ -80,7 +105,37 @@ func TestSizesFollowFromTheCosts(t *testing.T) {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if page != want {
-		t.Errorf("the sizes do not follow from the costs; run this test with -update. By the costs they are\n%s", sizes)
+	} else if string(text) != want {
+		t.Errorf("the sizes do not follow from the costs, or these not from %s; run this test with -update. By the costs they are\n%s", resultsPage, sizes)
+	}
+}
+
+// DESIGN.md §10 sums up what was measured. Its figures are figures of resultsPage.
+func TestDesignHasTheMeasuredFigures(t *testing.T) {
+	design, err := os.ReadFile("../../DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := os.ReadFile(resultsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := regexp.MustCompile(`[0-9][0-9,.]*[0-9]|[0-9]`)
+	measured := map[string]bool{}
+	for _, n := range number.FindAllString(string(results), -1) {
+		measured[n] = true
+	}
+	_, section, _ := strings.Cut(string(design), "\n## 10. What it costs\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := regexp.MustCompile(`(?m)^\| [^|]+ \| ([^|]+) \|`).FindAllStringSubmatch(section, -1)
+	if len(rows) < 5 {
+		t.Fatalf("DESIGN.md §10 has only %d rows", len(rows))
+	}
+	for _, row := range rows {
+		for _, n := range number.FindAllString(row[1], -1) {
+			if !measured[n] {
+				t.Errorf("%s of %q is not in %s", n, row[1], resultsPage)
+			}
+		}
 	}
 }
