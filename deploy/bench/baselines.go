@@ -14,7 +14,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// plain is an event as a first version would decode it.
+// plain is an event as a first version of an ingest would decode it.
 type plain struct {
 	ID, Source, Type string
 	Time             time.Time
@@ -43,8 +43,8 @@ type plain struct {
 const plainInsert = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id,
 	conversation_id, api_key_id, model, client, provider, deployment, byok, prompt_tokens, completion_tokens, status, duration_ms)`
 
-// reader is baseline (b): a kafka-go Reader in a group, encoding/json, a row at a time, 10,000 a
-// batch.
+// reader is the baseline of a plain consumer: a kafka-go Reader in a group, encoding/json, one
+// Append per row, 10,000 rows a batch.
 func (r *ingestRun) reader(ctx context.Context, o tables.Options) error {
 	conn, err := tables.Open(o)
 	if err != nil {
@@ -115,9 +115,9 @@ func decodePlain(m kafka.Message, e *plain) error {
 	return json.Unmarshal(m.Value, &e.Data)
 }
 
-// kafkaEngine is baseline (a): the engine's own Kafka table and a materialized view into the log.
-// It reads structured events; of a binary one it takes the data alone, without its envelope, which
-// flatters it.
+// kafkaEngine is the baseline of ClickHouse itself: its Kafka table engine and a materialized view
+// into the log. It reads structured events. Of a binary event it takes the data without the
+// envelope, which makes this baseline look faster than it is.
 func (r *ingestRun) kafkaEngine(ctx context.Context, o tables.Options) error {
 	conn, err := tables.Open(o)
 	if err != nil {

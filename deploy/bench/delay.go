@@ -24,16 +24,17 @@ type DelayOptions struct {
 	Progress   io.Writer
 }
 
-// A DelayResult says how long after it was handed to the producer an event was in the log, marked,
-// so that exports read it, and committed.
+// A DelayResult says how long after the producer's call an event was in the log, marked (so that
+// exports read it) and committed.
 type DelayResult struct {
-	EventsPerSecond float64 `json:"events_per_second"` // that were really produced
+	EventsPerSecond float64 `json:"events_per_second"` // the rate that was really produced
 	P50             float64 `json:"p50_seconds"`
 	P99             float64 `json:"p99_seconds"`
 	Max             float64 `json:"max_seconds"`
 }
 
-// tick is how often the producer sends: as many together would, all the time.
+// tick is how often the producer sends. It stands for many producers that together send all the
+// time.
 const tick = 20 * time.Millisecond
 
 // Delay produces at a steady rate while Rollcall ingests, and measures how far the log is behind.
@@ -58,7 +59,9 @@ func Delay(ctx context.Context, o DelayOptions) (result DelayResult, err error) 
 	if _, err := tables.Migrate(ctx, options); err != nil {
 		return result, err
 	}
-	messages := make([]kafka.Message, 0, r.Events) // before the clock starts: making them costs more than ingesting them
+	// The messages are made before the clock starts, because making them costs more than ingesting
+	// them.
+	messages := make([]kafka.Message, 0, r.Events)
 	for record := range records(r.Events, r.Workspaces, time.Now()) {
 		messages = append(messages, record.Message())
 	}
@@ -87,7 +90,7 @@ type delays struct {
 	failed  error // of the producer
 }
 
-// A piece is what went to one partition in one request.
+// A piece is the messages of one request to one partition.
 type piece struct {
 	end    int64 // the offset after its last record
 	events int
@@ -123,7 +126,7 @@ func (d *delays) produce(
 	return float64(len(messages)) / time.Since(started).Seconds(), errors.Join(err, d.failed)
 }
 
-// sent notes what the broker has acknowledged; all messages are of one partition.
+// sent notes which messages the broker has acknowledged. All of them are of one partition.
 func (d *delays) sent(messages []kafka.Message, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -137,8 +140,7 @@ func (d *delays) sent(messages []kafka.Message, err error) {
 	d.pending[at] = append(d.pending[at], piece{last.Offset + 1, len(messages), first.Time})
 }
 
-// watch looks again and again how far the group is, until nothing is pending and nothing more
-// comes.
+// watch reads the group's committed offsets until the producer has ended and no message is pending.
 func (d *delays) watch(ctx context.Context, r *ingestRun, over <-chan struct{}) error {
 	for last := false; ; {
 		select {
@@ -156,7 +158,7 @@ func (d *delays) watch(ctx context.Context, r *ingestRun, over <-chan struct{}) 
 	}
 }
 
-// note takes what is committed off the pending pieces, and says how many are left.
+// note removes the committed pieces from the pending ones and returns how many are left.
 func (d *delays) note(committed map[partition]int64) (left int) {
 	now := time.Now()
 	d.mu.Lock()

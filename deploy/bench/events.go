@@ -13,8 +13,8 @@ import (
 // duplicates is the share of events that are sent twice.
 const duplicates = 0.05
 
-// records gives n records in order of time, of which distinct are different events; the others are
-// copies of earlier ones, a while later.
+// records yields n records in order of time, and for each whether it is new. The others are copies
+// of earlier ones, a while later.
 func records(n, workspaces int, now time.Time) iter.Seq2[sample.Record, bool] {
 	return func(yield func(r sample.Record, isNew bool) bool) {
 		random := rand.New(rand.NewPCG(1, 2))
@@ -44,12 +44,13 @@ func records(n, workspaces int, now time.Time) iter.Seq2[sample.Record, bool] {
 	}
 }
 
-// eventsPerUser is fewer than a user sends in the days of a history. More users make more events;
-// another seed would not: ids do not depend on it, so the events would be the same ones.
+// eventsPerUser is a low estimate of what a user sends in the days of a history, so that there are
+// enough events. To get more events, take more users and not another seed: ids do not depend on the
+// seed, so the events would be the same ones.
 const eventsPerUser = 150
 
-// histories are those of so many workspaces, at least n events together; the k-th has about 1/k of
-// the first one's people.
+// histories are the histories of so many workspaces, with at least n events together. The k-th
+// workspace has about 1/k of the people of the first.
 func histories(n, workspaces int, now time.Time) (all []iter.Seq[sample.Record]) {
 	parts := 0.0
 	for k := range workspaces {
@@ -64,7 +65,7 @@ func histories(n, workspaces int, now time.Time) (all []iter.Seq[sample.Record])
 	return all
 }
 
-// inOrder merges streams by time: a batch holds events of all workspaces.
+// inOrder merges streams by time, so that a batch holds events of all workspaces.
 func inOrder(streams []iter.Seq[sample.Record]) iter.Seq[sample.Record] {
 	return func(yield func(sample.Record) bool) {
 		var h earliest

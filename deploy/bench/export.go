@@ -25,7 +25,7 @@ import (
 // ExportOptions are those of `bench export`.
 type ExportOptions struct {
 	Events   int // of one workspace, over a year
-	Users    int // that they are of
+	Users    int // users who sent the events
 	Repeat   int // how often each export runs; the median counts
 	Dir      string
 	Progress io.Writer
@@ -101,7 +101,7 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 	return results, nil
 }
 
-// fromRollups measures what remains to be measured when everything is rolled up.
+// fromRollups measures the service and the bare engine after everything is rolled up.
 func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPeriod) error {
 	t := query.Type(x.Type)
 	both, err := r.repeat(func() (download, error) { return r.service(ctx, t, p) },
@@ -118,14 +118,14 @@ func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPer
 	return nil
 }
 
-// settings of the workspace: every column is there.
+// settings is the entity event of the workspace. Its settings switch every column on.
 const settings = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, has_settings, user_level_data, byok, workflows)
 	VALUES ({org:String}, '2020-01-01', '0000000000000000', 2, 'workspace', {org:String}, '2020-01-01 00:00:00', 'bench', 'w', 'Bench', 1, 1, 1, 1)`
 
-// usage fills the log in the engine itself, without the way through Kafka, with people's habits as
-// the sample has them: a few do most of it, three of four events are of the person's favourite
-// model, half of the messages are plain chats, and assistants, projects, actions and clients are
-// drawn from Zipf distributions.
+// usage fills the log by SQL in the engine, without Kafka. Habits are those of the sample: few
+// people do most of the work, three of four events are of the person's favourite model, half of the
+// messages are plain chats, and assistants, projects, actions and clients are drawn from Zipf
+// distributions.
 const usage = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, project_id, workflow_id, conversation_id, api_key_id,
 	model, client, provider, byok, prompt_tokens, completion_tokens, cached_prompt_tokens, cost_usd, run_id, status, trigger, duration_ms)
 WITH k -> sipHash64(number, k) / 18446744073709551616. AS dice, (n, k) -> toUInt64(pow(n + 1, dice(k))) AS zipf
@@ -143,8 +143,8 @@ SELECT {org:String}, toDate(time) AS day, multiIf(number % 20 < 9, 'message', nu
 	if(type = 'workflow_run', toString(number), ''), if(type = 'workflow_run', ['succeeded', 'failed'][1 + (number % 9 = 0)], ''), if(type = 'workflow_run', 'schedule', ''), if(type = 'workflow_run', number % 60000, 0)
 FROM numbers({skip:UInt64}, {count:UInt64}) SETTINGS max_partitions_per_insert_block = 0`
 
-// fill puts so many events of a year into the log, so many at a time as the engine takes well
-// within the time for an answer.
+// fill puts so many events of a year into the log. Each INSERT is small enough to end well within
+// the engine's time limit for an answer.
 func fill(ctx context.Context, conn driver.Conn, from schema.Day, now time.Time, events, users int) error {
 	const most = 10_000_000
 	first := from.Time().Unix()
@@ -236,8 +236,8 @@ func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (d
 	return drain(started, res.Body, res.StatusCode)
 }
 
-// bare runs the same SQL in the engine, without the service and so without the guard of a tag's
-// entities.
+// bare runs the same SQL in the engine, without the service. So it also runs without the guard that
+// checks the entities of a tag.
 func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (download, error) {
 	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
 	if err != nil {
@@ -277,7 +277,8 @@ func drain(started time.Time, body io.Reader, status int) (download, error) {
 	return download{first, time.Since(started), n + 1}, err
 }
 
-// repeat runs each in turn, so that all meet the same machine, and gives their medians.
+// repeat runs each function in turn, so that all of them run under the same load, and returns their
+// medians.
 func (r *exportRun) repeat(runs ...func() (download, error)) ([]download, error) {
 	firsts := make([][]time.Duration, len(runs))
 	totals := make([][]time.Duration, len(runs))

@@ -23,7 +23,7 @@ import (
 // IngestOptions are those of `bench ingest`.
 type IngestOptions struct {
 	Events     int    // records produced
-	LogEvents  int    // events that are in the log already
+	LogEvents  int    // events in the log before the clock starts
 	Workspaces int    // that share the events
 	Partitions int    // of each of the five topics
 	Baselines  bool   // measure the plainer ways, too
@@ -46,14 +46,15 @@ type IngestResult struct {
 	Rows               uint64  `json:"rows"` // events in the log, each once
 }
 
-// An ingestRun is what all ways have in common.
+// An ingestRun has what all ways share: broker, engine and records.
 type ingestRun struct {
 	IngestOptions
 	broker, engine  *process
 	distinct, bytes int
 }
 
-// Ingest measures Rollcall and, if asked, the baselines, all with the same records.
+// Ingest measures Rollcall's way and, if o.Baselines is set, the baselines, all with the same
+// records.
 func Ingest(ctx context.Context, o IngestOptions) (results []IngestResult, err error) {
 	r := &ingestRun{IngestOptions: o}
 	r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions",
@@ -107,7 +108,7 @@ func (r *ingestRun) produce(ctx context.Context) error {
 	}
 	produced, err := sample.Produce(ctx, []string{r.broker.addr}, nil, iter.Seq[sample.Record](all), nil)
 	if err == nil && produced != r.Events {
-		err = fmt.Errorf("there were only %d events to produce", produced) // the figures are per event
+		err = fmt.Errorf("there were only %d events to produce", produced) // an error, since the figures are per event
 	}
 	fmt.Fprintf(r.Progress, "%d events, %d MB, %d different ones for the log, produced in %s\n", produced, r.bytes>>20,
 		r.distinct, time.Since(started).Round(time.Second))
@@ -180,8 +181,8 @@ func (r *ingestRun) fillLog(ctx context.Context, o tables.Options) error {
 	return nil
 }
 
-// merged returns when the engine merges nothing any more: what is left of filling the log is not
-// ingest's cost.
+// merged returns when the engine has no merges left. Merges of the events that filled the log are
+// not ingest's cost.
 func merged(ctx context.Context, conn driver.Conn) error {
 	for {
 		var merges uint64
@@ -208,8 +209,8 @@ func countLog(ctx context.Context, o tables.Options) (rows uint64, err error) {
 // rollcallGroup is the consumer group of Rollcall's own way.
 const rollcallGroup = "bench-rollcall"
 
-// rollcall runs the ingest stage until everything is committed: by then it is in the log and
-// marked.
+// rollcall runs the ingest stage until everything is committed. Ingest commits what is in the log
+// and marked.
 func (r *ingestRun) rollcall(ctx context.Context, o tables.Options) error {
 	if r.Profile != nil {
 		if err := pprof.StartCPUProfile(r.Profile); err != nil {

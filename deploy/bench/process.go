@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A process is an embedded part in a process of its own, so that what it costs can be told from
-// what Rollcall costs.
+// A process is an embedded broker or engine in a process of its own, so that its costs can be
+// measured apart from Rollcall's.
 type process struct {
 	cmd  *exec.Cmd
 	addr string // what it prints when it is ready
@@ -49,7 +49,8 @@ func (p *process) stop() {
 	p.cmd.Wait()
 }
 
-// ticks is how Linux counts CPU time in /proc: 100 a second on every platform Go knows.
+// ticks is the unit in which Linux counts CPU time in /proc: 100 ticks a second on every platform
+// that Go supports.
 const ticks = 100
 
 // cpu is the CPU time of the process so far.
@@ -73,7 +74,7 @@ func (p *process) resident() int64 { return resident(p.cmd.Process.Pid) }
 func peak(pid int) int64     { return status(pid, "VmHWM:") }
 func resident(pid int) int64 { return status(pid, "VmRSS:") }
 
-// status reads a size from Linux's description of a process.
+// status reads a size from /proc/PID/status.
 func status(pid int, field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

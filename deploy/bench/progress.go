@@ -12,7 +12,8 @@ import (
 	"rollcall/deploy/demo/sample"
 )
 
-// await returns when a group has committed everything, or whatever ends it earlier has ended.
+// await returns when the group has committed everything, or with an error when ended receives
+// first.
 func (r *ingestRun) await(ctx context.Context, group string, ended <-chan error) error {
 	ends, err := r.ends(ctx)
 	if err != nil {
@@ -34,7 +35,8 @@ func (r *ingestRun) await(ctx context.Context, group string, ended <-chan error)
 		select {
 		case err := <-ended:
 			return errors.Join(errors.New("ingest ended early"), err)
-		case <-time.After(50 * time.Millisecond): // asking costs CPU in this process, too: with many partitions it shows
+		// Each request costs CPU in this process, too, which shows with many partitions.
+		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -93,8 +95,8 @@ func (r *ingestRun) committed(ctx context.Context, group string) (map[partition]
 
 func (r *ingestRun) client() *kafka.Client { return &kafka.Client{Addr: kafka.TCP(r.broker.addr)} }
 
-// A pace prints after each tenth of the events how fast it was and how much memory is in use:
-// neither should change.
+// A pace prints, after each tenth of the events, the events per second and the memory in use. Both
+// should stay the same.
 type pace struct {
 	*ingestRun
 	tenth, done int
