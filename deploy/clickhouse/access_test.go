@@ -17,7 +17,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A role is what users.sql gives to one.
+// A role is what users.sql grants and sets for one role.
 type role struct {
 	grants  []string          // GRANT … ON …, without TO
 	profile map[string]string // setting → value
@@ -30,8 +30,8 @@ var (
 	profile     = regexp.MustCompile(`(?s)^CREATE SETTINGS PROFILE IF NOT EXISTS \w+ SETTINGS\s+(.+)\s+TO (\w+)$`)
 )
 
-// readRoles takes users.sql apart. A statement that is neither a role, a grant nor a profile is an
-// error: nothing of the file may go unseen.
+// readRoles parses users.sql. A statement that is neither a role, a grant nor a profile is an
+// error, so that the tests miss nothing of the file.
 func readRoles(t *testing.T) (statements []string, roles map[string]*role) {
 	t.Helper()
 	text, err := os.ReadFile("users.sql")
@@ -67,10 +67,10 @@ func readRoles(t *testing.T) (statements []string, roles map[string]*role) {
 	return statements, roles
 }
 
-// A server is a ClickHouse whose only user has one role. The embedded engine keeps no users that
-// SQL makes, so the role's grants and profile become those of its user in a configuration file;
-// what it may do is then judged by ClickHouse itself. Only the grants on system tables are not: a
-// server asks for them, the embedded engine does not.
+// A server is a ClickHouse whose only user has one role. The embedded engine does not keep users
+// that SQL makes. So the role's grants and profile are written into a configuration file as those
+// of its user, and ClickHouse itself then checks what the user may do. The grants on system tables
+// are the exception: a server checks them, the embedded engine does not.
 type server struct {
 	*testing.T
 	*enginetest.Server
@@ -95,8 +95,8 @@ func (r *role) file(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.xml")
 	var grants, settings strings.Builder
+	// The embedded engine needs KILL QUERY to end a query whose client has gone.
 	for _, g := range append(slices.Clone(r.grants), "GRANT KILL QUERY ON *.*") {
-		// the embedded engine's way to end a query whose client went
 		fmt.Fprintf(&grants, "<query>%s</query>", escaped(g))
 	}
 	for name, value := range r.profile {
@@ -126,7 +126,7 @@ func escaped(text string) string {
 	return b.String()
 }
 
-// refuses holds that the role may not do it.
+// refuses fails the test unless ClickHouse denies the role these statements.
 func (s *server) refuses(statements ...string) {
 	s.Helper()
 	for _, statement := range statements {

@@ -1,3 +1,4 @@
-// Package clickhouse holds users.sql, the roles of the stages on a ClickHouse server, and shows
-// that every stage does its work with what its role is granted, and nothing else.
+// Package clickhouse has users.sql: the roles that the stages have on a ClickHouse server. Its
+// tests show that every stage does its work with the grants of its role, and that it can do nothing
+// else.
 package clickhouse

@@ -20,8 +20,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// hostile gives each setting that Rollcall pins another value than the pinned one; those that are
-// left out here are Bool and flipped.
+// hostile gives settings that Rollcall pins a value other than the pinned one. Pinned settings that
+// are missing here are Bool; hostileProfile flips them.
 var hostile = map[string]string{
 	"additional_result_filter": "0", "additional_table_filters": "{'rollcall.events':'0','rollcall.marks':'0'}",
 	"alter_sync": "0", "mutations_sync": "0", "lightweight_deletes_sync": "0",
@@ -41,8 +41,8 @@ var hostile = map[string]string{
 	"bool_false_representation": "0",
 }
 
-// A profile that sets every one of the pinned settings to another value changes nothing of what the
-// product stores and says.
+// A profile that sets every pinned setting to another value changes nothing of what the product
+// stores and answers.
 func TestAProfileChangesNothing(t *testing.T) {
 	broker := kafkatest.Open(t, topic)
 	now := time.Now()
@@ -69,8 +69,9 @@ func TestAProfileChangesNothing(t *testing.T) {
 	}
 }
 
-// hostileProfile has a value for every pinned setting, and for no other. TestRowLimitsNeverCut has
-// the overflow modes: the engine refuses them beside use_query_cache.
+// hostileProfile has a value for every pinned setting, and for no other. The overflow modes are
+// left out because the engine refuses them together with use_query_cache. TestRowLimitsNeverCut
+// covers them.
 func hostileProfile(t *testing.T) map[string]string {
 	profile := map[string]string{}
 	for name, value := range tables.Settings() {
@@ -95,8 +96,8 @@ func hostileProfile(t *testing.T) map[string]string {
 	return profile
 }
 
-// A profile that does not let a statement say its settings, or not write, is refused in one
-// sentence that tells what to do.
+// A profile that forbids a statement to set settings, or to write, is refused with one sentence
+// that says what to do.
 func TestAProfileThatForbidsSettingsIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	admin := serve(t, dir, &role{grants: []string{"GRANT ALL ON *.*"}})
@@ -127,11 +128,11 @@ func TestAProfileThatForbidsSettingsIsRefused(t *testing.T) {
 	}
 }
 
-// oldest is the server of deploy/compose.yaml.
+// oldest finds the version of the server in deploy/compose.yaml.
 var oldest = regexp.MustCompile(`clickhouse/clickhouse-server:(\d+)\.(\d+)`)
 
-// Every server that Rollcall says it runs on, from the one of compose.yaml on, knows the pinned
-// settings: one that it does not know would fail every statement.
+// Every server version that Rollcall supports, from the one of compose.yaml on, knows the pinned
+// settings. A server that does not know one of them would fail every statement.
 func TestPinnedSettingsAreKnown(t *testing.T) {
 	compose, err := os.ReadFile("../compose.yaml")
 	if err != nil {
@@ -169,8 +170,8 @@ func TestPinnedSettingsAreKnown(t *testing.T) {
 	}
 }
 
-// What is pinned goes with each request, in its first line, which proxies limit: nginx and HAProxy
-// to 8 or 16 KiB by default.
+// The pinned settings go with each request in its first line. Proxies limit that line: nginx and
+// HAProxy to 8 or 16 KiB by default.
 func TestPinnedSettingsAreShort(t *testing.T) {
 	values := url.Values{}
 	for name, value := range tables.Settings() {

@@ -9,13 +9,14 @@ import (
 	"rollcall/schema"
 )
 
-// The workspaces of records: one that shows everything, and one whose persons have pseudonyms.
+// The workspaces of records: one that shows everything, and one that replaces its users by
+// pseudonyms.
 const (
 	full   = "full"
 	masked = "masked"
 )
 
-// records are some of every kind of event on a few days of two months, with copies, conflicts and a
+// records has some events of every kind on a few days of two months, with copies, conflicts and one
 // record that is rejected.
 func records(now time.Time) (all []*kgo.Record) {
 	today := schema.DayOf(now.UTC())

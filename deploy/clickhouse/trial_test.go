@@ -27,26 +27,25 @@ import (
 	"rollcall/schema/tables"
 )
 
-// topic has the records of a trial.
+// topic holds the records of a trial.
 const topic = "usage.trial"
 
-// A trial is the whole product on one database: what it sends to ClickHouse from the first
-// migration to the last export.
+// A trial runs the whole product on one database, from the first migration to the last export.
 type trial struct {
 	broker  *kafkatest.Broker
 	group   string         // of ingest: each trial reads the topic from its beginning
-	options tables.Options // the profile is in force here
-	plain   driver.Conn    // to the same database, without it
+	options tables.Options // with the profile
+	plain   driver.Conn    // to the same database, without the profile
 	now     time.Time
 	log     *slog.Logger
 
 	said answers
 }
 
-// answers are what the product said, by what was asked.
+// answers maps a question to what the product answered.
 type answers map[string]string
 
-// differences names the questions that were answered otherwise, or once only.
+// differences returns the questions of a to which b has another answer, or none.
 func (a answers) differences(b answers) (names []string) {
 	for name, text := range a {
 		if other, asked := b[name]; !asked || other != text {
@@ -57,8 +56,8 @@ func (a answers) differences(b answers) (names []string) {
 	return names
 }
 
-// run goes through the stages in their order. An error is no wrong answer: the product said that it
-// cannot.
+// run runs the stages in their order. An error does not count as a wrong answer: the product said
+// that it cannot do it.
 func (tr *trial) run(ctx context.Context) (answers, error) {
 	tr.said = answers{}
 	for _, step := range []struct {
@@ -129,7 +128,7 @@ func (tr *trial) ingest(ctx context.Context) error {
 	return tr.counted(context.WithoutCancel(ctx))
 }
 
-// counted says what is in the tables, by their keys.
+// counted notes the contents of the tables, by their keys.
 func (tr *trial) counted(ctx context.Context) error {
 	for _, query := range []string{
 		"SELECT toString((count(), sum(cityHash64(*)))) FROM events FINAL",
@@ -197,7 +196,7 @@ func (tr *trial) forget(ctx context.Context) error {
 	return tr.verified(ctx, r)
 }
 
-// export asks for every kind of answer.
+// export asks for every kind of export.
 func (tr *trial) export(ctx context.Context) error {
 	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, Now: func() time.Time { return tr.now }},
 		tr.options, tr.log, prometheus.NewRegistry())
@@ -257,7 +256,7 @@ func (tr *trial) paths() (paths []string) {
 		"/app/summary"+span, "/app/preview/users"+span)
 }
 
-// get is the answer's body, and an error unless it is whole.
+// get returns the answer's body, or an error unless the answer is complete.
 func get(ctx context.Context, address, key string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -282,7 +281,7 @@ func get(ctx context.Context, address, key string) (string, error) {
 	return momentsOf.ReplaceAllString(string(body), `"complete_through":"…"`), nil
 }
 
-// momentsOf finds what differs between two trials of the same records.
+// momentsOf matches the part of an answer that differs between two trials of the same records.
 var momentsOf = regexp.MustCompile(`"complete_through":"[^"]*"`)
 
 func parquetRows(file []byte) (string, error) {

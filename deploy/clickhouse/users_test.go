@@ -27,8 +27,8 @@ import (
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
-// day is when everything here happened. One stage stores it and a later one asks for it, though
-// midnight may have passed.
+// day is the day of all events here. It is fixed once, because midnight may pass between the stage
+// that stores it and the one that exports it.
 var day = time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 
 func errorOf(err error) (*clickhouse.Exception, bool) {
@@ -36,8 +36,8 @@ func errorOf(err error) (*clickhouse.Exception, bool) {
 	return exception, errors.As(err, &exception)
 }
 
-// Every stage does its work with what its role is granted, one after the other on one database; and
-// none can do what is another's.
+// Every stage does its work with the grants of its role, one after the other on one database. No
+// stage can do what only another one may.
 func TestEveryStageWorksWithItsRole(t *testing.T) {
 	_, roles := readRoles(t)
 	dir := t.TempDir()
@@ -95,7 +95,7 @@ func ingests(s *server) {
 	s.while(i.Run, func() bool {
 		return s.count("SELECT (SELECT count() FROM events) + (SELECT count() FROM entities) + (SELECT count() FROM rejects)") == 4 && s.count("SELECT count() FROM progress WHERE through > 0") > 0
 	})
-	// What it does where an erasure races a batch (ingest TestErasureRacesABatch).
+	// Ingest does this where an erasure races a batch (ingest TestErasureRacesABatch).
 	for _, table := range []string{"events", "entities", "rejects"} {
 		if err := s.conn.Exec(ctx, "DELETE FROM "+table+" WHERE 0"); err != nil {
 			s.Error(err)
@@ -174,7 +174,7 @@ func exports(s *server) {
 		"CREATE TABLE t (a Int8) ENGINE = Memory")
 }
 
-// while runs a stage until a condition holds, then stops it.
+// while runs a stage until holds returns true, then stops it.
 func (s *server) while(run func(context.Context) error, holds func() bool) {
 	s.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -204,7 +204,7 @@ func (s *server) count(query string) (n uint64) {
 	return n
 }
 
-// log makes a stage's errors the test's: a right that is missing shows there first.
+// log fails the test at a stage's errors: a missing grant shows there first.
 func (s *server) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(deniedIn{s.T}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
@@ -218,7 +218,7 @@ func (d deniedIn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The file is SQL that ClickHouse can parse, to the last word.
+// ClickHouse can parse every statement of the file.
 func TestUsersFileIsParsed(t *testing.T) {
 	statements, _ := readRoles(t)
 	o := enginetest.Database(t)
@@ -237,7 +237,7 @@ func TestUsersFileIsParsed(t *testing.T) {
 }
 
 // Limits whose overflow would cut results silently are errors here, whatever the user's profile
-// says: each statement asks for it.
+// says, because each statement sets the overflow mode itself.
 func TestRowLimitsNeverCut(t *testing.T) {
 	_, roles := readRoles(t)
 	dir := t.TempDir()
@@ -292,8 +292,8 @@ func TestRowLimitsNeverCut(t *testing.T) {
 	}
 }
 
-// exportUsers gives how many users the export has, and whether it is whole: answered 200 to its
-// end.
+// exportUsers returns how many users the export has, and whether it is whole: answered with 200 and
+// read to its end.
 func (s *server) exportUsers() (users int, whole bool) {
 	s.Helper()
 	e, err := export.New(export.Config{Secret: secret}, s.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
