@@ -25,24 +25,25 @@ const (
 	defaultRetention  = 7 * 24 * time.Hour
 	retentionPeriod   = time.Minute // how often expired records are removed
 
-	// A value over 1 MiB is rejected by ingest, with a row that says so: the broker must carry it
-	// that far.
+	// Ingest rejects values over 1 MiB and stores a row that says so. The broker must accept them,
+	// so that they get to ingest.
 	maxBatchBytes = 16 << 20
 )
 
 // BrokerOptions says where an embedded broker listens and what it keeps. The zero value is a broker
 // in memory on a random port, with the default topics.
 type BrokerOptions struct {
-	Dir  string // where records and offsets rest; empty: in memory, gone with Close
+	Dir  string // where records and offsets are kept; empty: in memory, lost at Close
 	Addr string // loopback host:port; empty or port 0: a random port of 127.0.0.1
-	// brokers of the cluster, ≥ 1; default 1. The first listens on Addr, the others on random ports
+	// Nodes is the number of brokers in the cluster, ≥ 1; default 1. The first listens on Addr, the
+	// others on random ports.
 	Nodes      int
 	Topics     []string      // created at every start where they are missing; default DefaultTopics
-	Partitions int           // of a topic that is created, ≥ 1; default 4. Existing topics keep theirs
-	Retention  time.Duration // records are removed when they have been there for so long; default 7 days
+	Partitions int           // of each topic that is created, ≥ 1; default 4. Existing topics keep theirs
+	Retention  time.Duration // records are removed when they have been in the log for so long; default 7 days
 	Log        *slog.Logger  // default: discarded
 
-	// Listen wraps each node's listener, if set: fault tests break connections there.
+	// Listen wraps each node's listener, if it is set. Fault tests use it to break connections.
 	Listen func(net.Listener) net.Listener
 }
 
@@ -102,8 +103,8 @@ func (o BrokerOptions) withDefaults() (BrokerOptions, error) {
 	return o, err
 }
 
-// loopbackPort is the port of a loopback address. The broker knows no passwords, so nothing but
-// this machine may reach it.
+// loopbackPort returns the port of a loopback address, and an error for any other address. The
+// broker has no passwords, so only this machine may reach it.
 func loopbackPort(addr string) (int, error) {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -168,7 +169,7 @@ func (b *Broker) createTopic(topic string, opts BrokerOptions) error {
 	return nil
 }
 
-// applyRetention removes records that have been there for long enough, until the broker stops.
+// applyRetention removes expired records until the broker stops.
 func (b *Broker) applyRetention(r *retention) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -193,11 +194,11 @@ func (b *Broker) applyRetention(r *retention) {
 // Addr is the first node's host:port; clients learn the others from it.
 func (b *Broker) Addr() string { return b.addrs[0] }
 
-// Cluster gives fault tests the knobs: moved leaders, failing requests, deleted records.
+// Cluster gives fault tests what they need to move leaders, fail requests and delete records.
 func (b *Broker) Cluster() *kfake.Cluster { return b.cluster }
 
-// Close writes the state out and frees Dir. Close consumers first: one that could not leave its
-// group delays the group's next start by its session timeout.
+// Close writes the state out and frees Dir. Close consumers before the broker: a consumer that
+// could not leave its group delays the group's next start by its session timeout.
 func (b *Broker) Close() {
 	b.once.Do(func() {
 		close(b.stop)
@@ -212,7 +213,8 @@ func (b *Broker) Close() {
 	})
 }
 
-// markStopped spares the next start the recovery, if the cluster wrote all of its state.
+// markStopped notes that the next start needs no recovery, if the cluster has written all of its
+// state.
 func (b *Broker) markStopped() {
 	if b.dir == "" || b.log.failed.Load() {
 		return
@@ -222,10 +224,13 @@ func (b *Broker) markStopped() {
 	}
 }
 
-// brokerLog passes the cluster's log on; what it calls information is a line per request.
+// brokerLog passes the cluster's log on. It logs the cluster's info lines at debug level, because
+// there is one for each request.
 type brokerLog struct {
-	log    *slog.Logger
-	failed atomic.Bool // the cluster reported an error; this is how it says that it could not write its state
+	log *slog.Logger
+	// failed is set when the cluster logs an error. The cluster has no other way to say that it
+	// could not write its state.
+	failed atomic.Bool
 }
 
 func (l *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {

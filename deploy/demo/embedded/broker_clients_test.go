@@ -9,8 +9,8 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// TestBrokerHidesAbortedRecords reads a log of commits and aborts in small answers, each full by
-// the request's own limit.
+// TestBrokerHidesAbortedRecords reads a log of committed and aborted transactions in small answers,
+// each as large as the request allows.
 func TestBrokerHidesAbortedRecords(t *testing.T) {
 	b := startBroker(t, embedded.BrokerOptions{Topics: []string{"t"}, Partitions: 1})
 	producer := client(t, b, kgo.TransactionalID("p"), kgo.DefaultProduceTopic("t"))

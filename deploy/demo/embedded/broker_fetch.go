@@ -7,10 +7,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// keepAbortedLists works round a fault of the cluster: an answer that is full by the request's own
-// limit leaves out the list of aborted transactions, and readers of committed records then deliver
-// aborted ones. The limit is shared out among the partitions instead; answers full by those are
-// right.
+// keepAbortedLists works around a bug of the cluster. When an answer reaches the request's own
+// limit, the cluster leaves out the list of aborted transactions, and readers of committed records
+// then deliver aborted ones. Answers that reach a partition's limit are right. So the request's
+// limit is divided among its partitions.
 func keepAbortedLists(cluster *kfake.Cluster) {
 	cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		if fetch := request.(*kmsg.FetchRequest); fetch.IsolationLevel == 1 {

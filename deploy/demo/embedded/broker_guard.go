@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Kafka's own limit (socket.request.max.bytes). The cluster allocates whatever size a request
-// claims to have.
+// maxRequestBytes is Kafka's own limit (socket.request.max.bytes). It is needed because the cluster
+// allocates whatever size a request claims to have.
 const maxRequestBytes = 100 << 20
 
 // listenGuarded listens for one node of the cluster.
@@ -46,15 +46,15 @@ func (l guardedListener) Accept() (net.Conn, error) {
 	return &guardedConn{Conn: conn, log: l.log}, nil
 }
 
-// guardedConn looks at the head of every request and ends the connection at one that the cluster
-// would not survive: an API it does not know is a nil pointer in its reader, and so the end of the
-// whole process. Everything else passes unchanged.
+// guardedConn reads the head of every request and closes the connection if the cluster would not
+// survive the request: an API key that the cluster does not know is a nil pointer in its reader,
+// which ends the whole process. Everything else passes unchanged.
 type guardedConn struct {
 	net.Conn
 	log    *slog.Logger
 	buffer [requestHead]byte
-	head   []byte // of the current request, not handed on yet
-	body   int    // bytes of the current request still on the wire
+	head   []byte // of the current request, not yet passed on
+	body   int    // bytes of the current request not yet read from the wire
 }
 
 const requestHead = 4 + 2 + 2 // size, API key, version
@@ -75,7 +75,7 @@ func (c *guardedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next reads and judges the head of the next request.
+// next reads the head of the next request and checks it.
 func (c *guardedConn) next() error {
 	if _, err := io.ReadFull(c.Conn, c.buffer[:]); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// TestBrokerWithKcat holds the broker against librdkafka: a producer, a consumer and a group member
-// that have nothing in common with ours.
+// TestBrokerWithKcat tests the broker with librdkafka: a producer, a consumer and a group member
+// that share no code with ours.
 func TestBrokerWithKcat(t *testing.T) {
 	b := startBroker(t, embedded.BrokerOptions{Topics: []string{"t"}, Partitions: 1})
 	kcat(t, "one\ntwo\nthree\n", "-P", "-b", b.Addr(), "-t", "t", "-z", "gzip")
@@ -42,8 +42,8 @@ func kcat(t *testing.T, input string, args ...string) string {
 	return string(out)
 }
 
-// The markers that recovery writes are such as librdkafka knows: it passes over them, and over what
-// they abort.
+// librdkafka understands the markers that recovery writes: it skips them, and the records that they
+// abort.
 func TestKcatAfterAKill(t *testing.T) {
 	k := startKillable(t)
 	k.write("gone")

@@ -21,10 +21,10 @@ var kills = flag.Int("kills", 3, "how often TestBrokerKilledUnderLoad kills the 
 
 var loadTopics = embedded.DefaultTopics[:2]
 
-// TestBrokerKilledUnderLoad writes in batches, plainly, idempotently and in transactions, with
-// producers that live on while the process of a broker of three nodes is killed at random moments
-// and started again. Every acknowledged record must be there for readers of what is committed, and
-// no record of a transaction that nobody asked to commit.
+// TestBrokerKilledUnderLoad writes in batches: plainly, idempotently and in transactions. Meanwhile
+// the process of a broker of three nodes is killed at random moments and started again; the
+// producers live on. Readers of committed records must get every acknowledged record, and no record
+// of a transaction whose commit was never requested.
 func TestBrokerKilledUnderLoad(t *testing.T) {
 	program := processtest.Build(t, "rollcall/deploy/demo/embedded/testdata/broker")
 	dir := t.TempDir()
@@ -57,10 +57,10 @@ func killAndStart(t *testing.T, process *os.Process, program string, args ...str
 	return process
 }
 
-// pause is the randomness of the kill itself.
+// pause waits for a random time, so that kills come at random moments.
 func pause(from, to int) { time.Sleep(time.Duration(from+rand.IntN(to-from)) * time.Millisecond) }
 
-// A load is what was sent. Records are told apart by the beginnings of their values.
+// A load is what was sent. The beginning of a record's value identifies the record.
 type load struct {
 	t    *testing.T
 	addr string
@@ -68,10 +68,10 @@ type load struct {
 	mu           sync.Mutex
 	sent         int
 	acknowledged map[string]bool
-	aborted      map[string]bool // nobody asked for their commit
+	aborted      map[string]bool // records of transactions whose commit was never requested
 }
 
-// start begins to write; stop returns when all that was sent is acknowledged or given up.
+// start begins to write. stop returns when every record that was sent is acknowledged or given up.
 func (l *load) start() (stop func()) {
 	ctx, cancel := context.WithCancel(l.t.Context())
 	var producers sync.WaitGroup
@@ -104,8 +104,8 @@ func (l *load) plain(ctx context.Context, opts ...kgo.Opt) {
 	}
 }
 
-// transactions commits two of three. A client whose transaction failed is given up: the broker may
-// have fenced it.
+// transactions commits two of three transactions. It drops a client whose transaction failed,
+// because the broker may have fenced it.
 func (l *load) transactions(ctx context.Context, id string) {
 	var client *kgo.Client
 	for ctx.Err() == nil {
@@ -147,7 +147,7 @@ func (l *load) transaction(client *kgo.Client, commit bool) error {
 	return nil
 }
 
-// record is a new one, of a few bytes or of some kilobytes.
+// record makes a new record of a few bytes or of some kilobytes.
 func (l *load) record() *kgo.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,8 +188,8 @@ func (l *load) check(stored map[string]bool) {
 	}
 }
 
-// readCommitted gives the beginnings of all records that a reader of committed ones sees. It writes
-// a last record into each partition to know where to stop.
+// readCommitted returns the beginnings of all records that a reader of committed records sees. It
+// writes a last record into each partition, to know where to stop.
 func readCommitted(t *testing.T, addr string) map[string]bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -222,7 +222,7 @@ func readCommitted(t *testing.T, addr string) map[string]bool {
 	return stored
 }
 
-// dial gives a client that is quick to see a broker that is back.
+// dial makes a client that soon notices that the broker is back.
 func dial(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	quick := []kgo.Opt{

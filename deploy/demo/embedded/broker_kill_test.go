@@ -16,8 +16,8 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// TestBrokerKilled writes from several producers while the broker's process is killed: every
-// acknowledged record and commit must be there afterwards.
+// TestBrokerKilled writes from several producers while the broker's process is killed. Afterwards
+// every acknowledged record and commit must be there.
 func TestBrokerKilled(t *testing.T) {
 	program := processtest.Build(t, "rollcall/deploy/demo/embedded/testdata/broker")
 	dir := t.TempDir()
@@ -51,8 +51,8 @@ func TestBrokerKilled(t *testing.T) {
 	}
 }
 
-// writeUntilKilled commits kill as the group's offset, writes, kills the process in mid-write, and
-// gives what was acknowledged.
+// writeUntilKilled commits the number kill as the group's offset, writes, kills the process during
+// a write, and returns what was acknowledged.
 func writeUntilKilled(t *testing.T, addr, topic string, kill int, process *os.Process) (acknowledged []string) {
 	commit(t, addr, topic, int64(kill))
 	const enough = 100

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// dirLock holds a directory for one process. The kernel lets go of it when the process ends,
+// dirLock locks a directory for one process. The kernel releases the lock when the process ends,
 // however it ends.
 type dirLock struct{ file *os.File }
 
@@ -42,7 +42,7 @@ func lockDir(dir string) (*dirLock, error) {
 	return &dirLock{file}, nil
 }
 
-// holder is the process number that the lock's owner wrote, for the message only.
+// holder reads the process id that the lock's owner wrote. It is used for the error message only.
 func holder(path string) string {
 	pid, err := os.ReadFile(path)
 	if err != nil || len(pid) == 0 {

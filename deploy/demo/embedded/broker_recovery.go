@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 )
 
-// stoppedFile says that the cluster wrote its whole state out and ended. A broker that is killed
-// leaves none.
+// stoppedFile marks an orderly stop: the cluster wrote its whole state out and ended. After a kill
+// the file is missing.
 const stoppedFile = "stopped"
 
-// recoverDir makes a directory one that the cluster reads without loss, whether it was stopped in
-// order or killed. The cluster's own start does less; see doc.go.
+// recoverDir repairs a directory, so that the cluster reads it without loss after an orderly stop
+// and after a kill. The cluster's own start repairs less; see doc.go.
 func recoverDir(dir string, log *slog.Logger) error {
 	switch err := os.Remove(filepath.Join(dir, stoppedFile)); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -28,8 +28,8 @@ func recoverDir(dir string, log *slog.Logger) error {
 }
 
 func recoverKilled(dir string, log *slog.Logger) error {
-	// These were written at the last stop in order and are too old now. By the sequence numbers of
-	// producers of then, the cluster would refuse their next records.
+	// These files are of the last orderly stop and are out of date. If the cluster read the
+	// sequence numbers in them, it would refuse the producers' next records.
 	for _, stale := range []string{"seq_windows.json", "session_state.json"} {
 		if err := os.Remove(filepath.Join(dir, stale)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -52,8 +52,8 @@ func recoverKilled(dir string, log *slog.Logger) error {
 	if err := recoverGroups(filepath.Join(dir, "groups.log"), log); err != nil {
 		return fmt.Errorf("recover the committed offsets: %w", err)
 	}
-	// First the producers, then the markers: by open transactions the next start sees what is left
-	// to do, if this one is killed as well.
+	// First the producers, then the markers. If this start is killed as well, the next one finds
+	// the transactions still open, and so knows what is left to do.
 	if err := fenceProducers(filepath.Join(dir, "pids.log"), open, log); err != nil {
 		return fmt.Errorf("recover the producers: %w", err)
 	}
@@ -65,12 +65,12 @@ func recoverKilled(dir string, log *slog.Logger) error {
 	return nil
 }
 
-// markStopped says that the next start has nothing to recover.
+// markStopped makes the file that says that the next start has nothing to recover.
 func markStopped(dir string) error {
 	return os.WriteFile(filepath.Join(dir, stoppedFile), nil, 0o644)
 }
 
-// cut takes the torn end off a file: what a killed process had begun to write. Nothing of it was
+// cut removes the torn end of a file: what a killed process had begun to write. None of it was
 // acknowledged.
 func cut(path string, whole, size int64, log *slog.Logger) error {
 	if whole == size {

@@ -16,10 +16,10 @@ type place struct {
 	partition int32
 }
 
-// keepEnds lets no offset be given twice. The cluster begins a partition of which all records
-// expired at offset 0 again when it starts. A reader that committed a higher offset would pass over
-// the records that come then. So an empty partition gets a marker, which readers do not see, as its
-// last record.
+// keepEnds ensures that no offset is used twice. When the cluster starts, it gives a partition
+// without records the offset 0 again. If all records of the partition expired, a reader may have
+// committed a higher offset, and would skip the new records. So an empty partition gets a marker as
+// its last record; readers do not see markers.
 func keepEnds(dir string) error {
 	var state struct {
 		Topics []struct {
@@ -45,7 +45,8 @@ func keepEnds(dir string) error {
 	return nil
 }
 
-// committedOffsets are the highest that any group ever committed, as far as the file goes back.
+// committedOffsets returns the highest offsets that any group has committed, as far back as the
+// file goes.
 func committedOffsets(path string) (map[place]int64, error) {
 	content, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +103,7 @@ func keepEnd(partition string, committed int64) error {
 	return replaceFile(segment+segmentSuffix, batch)
 }
 
-// readState reads a file of the cluster's state; if there is none, into stays as it is.
+// readState reads a file of the cluster's state. If there is none, into stays as it is.
 func readState(path string, into any) error {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -18,9 +18,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A partition's directory holds segments: files of record batches, named after their first offset.
-// Beside each is an index with one entry a batch, in the same order. The cluster writes the batch
-// and then the entry.
+// A partition's directory holds segments: files of record batches, each named after its first
+// offset. Beside each segment is an index with one entry for each batch, in the same order. The
+// cluster writes first the batch and then the entry.
 const (
 	segmentSuffix = ".dat"
 	indexSuffix   = ".idx"
@@ -31,7 +31,7 @@ const (
 	control       = 1 << 5
 )
 
-// Where the fields of a record batch are (Kafka's format 2).
+// The positions of fields in a record batch (Kafka's format 2).
 const (
 	atFirstOffset  = 0
 	atLength       = 8 // of what follows it
@@ -49,7 +49,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// producers are transactional producers, each with the epoch in which it wrote last.
+// producers maps a transactional producer to the epoch in which it wrote last.
 type producers map[int64]int16
 
 func (p producers) add(others producers) {
@@ -68,7 +68,7 @@ type partitionLog struct {
 	open   producers
 }
 
-// recoverPartition cuts torn ends off and gives each batch its own index entry.
+// recoverPartition cuts off torn ends and gives each batch its own index entry.
 func recoverPartition(dir string, log *slog.Logger) (*partitionLog, error) {
 	l := &partitionLog{dir: dir, open: producers{}}
 	segments, err := segmentsOf(dir)
@@ -84,9 +84,9 @@ func recoverPartition(dir string, log *slog.Logger) (*partitionLog, error) {
 	return l, nil
 }
 
-// abortOpen ends the transactions that were open. The cluster would abort them too, but only in its
-// memory. Without a marker in the log, readers take the same producer's next transactions for the
-// rest of the aborted one and drop them.
+// abortOpen aborts the transactions that were open. The cluster would abort them too, but only in
+// its memory. Without a marker in the log, readers take the same producer's next transactions for
+// the rest of the aborted one and drop them.
 func (l *partitionLog) abortOpen(log *slog.Logger) error {
 	for _, id := range slices.Sorted(maps.Keys(l.open)) {
 		log.Info("embedded broker: a transaction was open when the process ended; it is aborted",
@@ -139,7 +139,7 @@ func (l *partitionLog) recoverSegment(path string, log *slog.Logger) error {
 	return replaceFile(path+indexSuffix, index)
 }
 
-// firstBatch is the batch at the beginning of a segment's content, nil if there is no whole one.
+// firstBatch is the batch at the beginning of content, or nil if there is no complete one.
 func firstBatch(content []byte) []byte {
 	if len(content) < batchHeader {
 		return nil
@@ -155,7 +155,7 @@ func firstBatch(content []byte) []byte {
 	return batch
 }
 
-// add takes note of a batch and gives its index entry.
+// add records what a batch changes and returns the batch's index entry.
 func (l *partitionLog) add(batch []byte) []byte {
 	attributes := binary.BigEndian.Uint16(batch[atAttributes:])
 	producer := int64(binary.BigEndian.Uint64(batch[atProducer:]))
@@ -183,7 +183,7 @@ func (l *partitionLog) add(batch []byte) []byte {
 	return entry
 }
 
-// replaceFile puts content in a file's place, unless it is there already.
+// replaceFile replaces a file's content, unless the file has this content already.
 func replaceFile(path string, content []byte) error {
 	present, err := os.ReadFile(path)
 	if err == nil && bytes.Equal(present, content) {

@@ -12,15 +12,15 @@ import (
 	"slices"
 )
 
-// Committed offsets and producers are appended to files of entries: the length of what follows the
-// check, 4 bytes; a check of it, 4; a version, 2; and JSON.
+// Committed offsets and producers are appended to files of entries. An entry is: the length of what
+// follows the check, 4 bytes; a check of it, 4 bytes; a version, 2 bytes; and JSON.
 const (
 	entryHead    = 4 + 4 + 2
 	entryVersion = 1
 )
 
-// A producerEntry is one in the producers' file. Init begins an epoch, endtx ends a transaction in
-// it.
+// A producerEntry is an entry of the producers' file. Type init begins an epoch, endtx ends a
+// transaction in it.
 type producerEntry struct {
 	Type   string `json:"type"`
 	ID     int64  `json:"pid"`
@@ -28,15 +28,16 @@ type producerEntry struct {
 	Commit *bool  `json:"commit,omitempty"`
 }
 
-// recoverGroups cuts a torn entry off. The cluster would append behind it, and never read what
-// stands there.
+// recoverGroups cuts off a torn entry. The cluster would append after it, and never read what it
+// appended.
 func recoverGroups(path string, log *slog.Logger) error {
 	_, err := wholeEntries(path, log)
 	return err
 }
 
-// fenceProducers begins a new epoch for producers whose transactions were aborted: they hear that
-// it is over, where the cluster would let them go on, or even tell them that it was committed.
+// fenceProducers begins a new epoch for producers whose transactions were aborted, so that they get
+// an error. Otherwise the cluster would let them continue, or even tell them that the transaction
+// was committed.
 func fenceProducers(path string, aborted producers, log *slog.Logger) error {
 	entries, err := wholeEntries(path, log)
 	if err != nil {
@@ -66,7 +67,8 @@ func fenceProducers(path string, aborted producers, log *slog.Logger) error {
 	return appendTo(path, added)
 }
 
-// wholeEntries gives the JSON of a file's entries, and cuts off what follows the last whole one.
+// wholeEntries returns the JSON of a file's entries, and cuts off what follows the last complete
+// one.
 func wholeEntries(path string, log *slog.Logger) ([][]byte, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -79,7 +81,7 @@ func wholeEntries(path string, log *slog.Logger) ([][]byte, error) {
 	return entries, cut(path, int64(len(content)-len(rest)), int64(len(content)), log)
 }
 
-// parseEntries gives the JSON of whole entries, and what follows them.
+// parseEntries returns the JSON of the complete entries, and the rest of content.
 func parseEntries(content []byte) (entries [][]byte, rest []byte) {
 	for rest = content; len(rest) >= entryHead; {
 		size := 8 + int64(binary.LittleEndian.Uint32(rest))

@@ -18,8 +18,8 @@ import (
 )
 
 // A killable is a broker of one topic with one partition that is "killed" without a process: it
-// goes on with what its files held at that moment, at the same address. SIGKILL leaves no more and
-// no less.
+// starts again at the same address with a copy of the files as they were at that moment. SIGKILL
+// leaves exactly that.
 type killable struct {
 	*embedded.Broker
 	t    *testing.T
@@ -33,7 +33,7 @@ func startKillable(t *testing.T) *killable {
 	return &killable{startBroker(t, opts), t, opts}
 }
 
-// kill goes on with a copy of the files; each change is made to the copy first.
+// kill starts the broker again with a copy of its files. changes are made to the copy first.
 func (k *killable) kill(changes ...func(dir string)) {
 	k.t.Helper()
 	left := filepath.Join(k.t.TempDir(), "left")
@@ -48,7 +48,7 @@ func (k *killable) kill(changes ...func(dir string)) {
 	k.Broker = startBroker(k.t, k.opts)
 }
 
-// restart is a stop in order and a start.
+// restart stops the broker in order and starts it again.
 func (k *killable) restart() {
 	k.t.Helper()
 	k.Close()
@@ -59,7 +59,7 @@ func (k *killable) client(opts ...kgo.Opt) *kgo.Client {
 	return dial(k.t, k.Addr(), append(opts, kgo.DefaultProduceTopic(only))...)
 }
 
-// write produces with a client of its own.
+// write produces a record with a new client.
 func (k *killable) write(value string) {
 	k.t.Helper()
 	client := k.client()
@@ -91,7 +91,7 @@ func (k *killable) end(client *kgo.Client, commit kgo.TransactionEndTry) {
 	}
 }
 
-// holds fails unless readers of committed records see just these values, in this order.
+// holds fails the test unless readers of committed records see exactly these values, in this order.
 func (k *killable) holds(want ...string) {
 	k.t.Helper()
 	const end = "the end"
@@ -108,7 +108,7 @@ func (k *killable) holds(want ...string) {
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if len(got) > 0 && got[len(got)-1] == end {
-				got = got[:len(got)-1] // of a call before
+				got = got[:len(got)-1] // the end marker of an earlier call
 			}
 			got = append(got, string(r.Value))
 		})
@@ -118,8 +118,7 @@ func (k *killable) holds(want ...string) {
 	}
 }
 
-// A transaction that is open at a kill is aborted, for good, and nothing that its producer commits
-// later is.
+// A transaction that is open at a kill is aborted for good. What its producer commits later is not.
 func TestBrokerKilledWithAnOpenTransaction(t *testing.T) {
 	k := startKillable(t)
 	k.begin(k.client(kgo.TransactionalID("p")), "open")
@@ -134,7 +133,7 @@ func TestBrokerKilledWithAnOpenTransaction(t *testing.T) {
 	k.holds("first", "second")
 }
 
-// The producer of a transaction that was open at a kill hears that it failed: then it can send its
+// The producer of a transaction that was open at a kill gets an error, so that it can send its
 // records again.
 func TestBrokerKilledBeforeACommit(t *testing.T) {
 	for name, restart := range map[string]bool{"at its first run": false, "after a stop in order": true} {
@@ -156,7 +155,8 @@ func TestBrokerKilledBeforeACommit(t *testing.T) {
 	}
 }
 
-// A transaction that outlived a stop in order and then met a kill hides nothing that others wrote.
+// A transaction was open at an orderly stop and again at a kill. It hides no records that others
+// wrote.
 func TestBrokerKilledAfterAStopWithAnOpenTransaction(t *testing.T) {
 	k := startKillable(t)
 	k.begin(k.client(kgo.TransactionalID("p")), "open")
@@ -166,8 +166,8 @@ func TestBrokerKilledAfterAStopWithAnOpenTransaction(t *testing.T) {
 	k.holds("plain")
 }
 
-// A kill in mid-write leaves the beginning of a batch, of an index entry or of a state entry. What
-// was acknowledged before and what is acknowledged after must be there, also after the next kill.
+// A kill during a write leaves the beginning of a batch, of an index entry or of a state entry.
+// What was acknowledged before the kill and after it must be there, also after the next kill.
 func TestBrokerKilledInMidWrite(t *testing.T) {
 	for _, file := range []string{"partitions/t-0/0.dat", "partitions/t-0/0.idx", "groups.log", "pids.log"} {
 		for _, cut := range []int64{1, 7, 14} {
@@ -180,7 +180,9 @@ func TestBrokerKilledInMidWrite(t *testing.T) {
 				k.kill(func(dir string) { shorten(t, filepath.Join(dir, file), cut) })
 				kept := []string{"before", "last"}
 				if filepath.Ext(file) == ".dat" {
-					kept = kept[:1] // the last one was cut off: in a kill, nobody had been told of it
+					// The last record was cut off. In a real kill it would not have been
+					// acknowledged.
+					kept = kept[:1]
 				}
 				k.holds(kept...)
 				aborted := k.client(kgo.TransactionalID("p"))
@@ -210,8 +212,8 @@ func shorten(t *testing.T, path string, by int64) {
 	}
 }
 
-// A producer that lives through a stop in order and a kill writes on: its sequence of then says
-// nothing any more.
+// A producer that lives through an orderly stop and a kill can go on writing: the sequence numbers
+// of that stop do not count any more.
 func TestBrokerKilledAfterAStopUnderAProducer(t *testing.T) {
 	k := startKillable(t)
 	var lost error
@@ -230,8 +232,8 @@ func TestBrokerKilledAfterAStopUnderAProducer(t *testing.T) {
 	}
 }
 
-// An offset is given once, also when all records are gone: a reader that committed 3 must see what
-// comes next.
+// An offset is used once, even when all records are gone: a reader that committed 3 must see the
+// next record.
 func TestBrokerKeepsTheEndOfAnEmptyPartition(t *testing.T) {
 	for name, again := range map[string]func(*killable){
 		"stopped": func(k *killable) { k.restart() },

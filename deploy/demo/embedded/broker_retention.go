@@ -19,10 +19,11 @@ import (
 
 // A retention removes records when they have been in the log for long enough.
 //
-// The cluster's own retention goes by the records' timestamps, which are the producers' word, and
-// removes with a record all that lie before it. One event that says it is from last month would
-// take everything before it in its partition along, read or not. So the broker notes where the logs
-// end, and removes what lay before an end that it noted long enough ago.
+// It does not use the cluster's own retention, which goes by the records' timestamps. Producers set
+// these, and the cluster removes together with a record all records before it. So one event that
+// claims to be from last month would remove everything before it in its partition, read or not.
+// Instead the broker notes from time to time where the logs end, and removes what lies before an
+// end that it noted long enough ago.
 type retention struct {
 	cluster *kfake.Cluster
 	addr    string
@@ -31,12 +32,12 @@ type retention struct {
 	notes   []retentionNote
 }
 
-// retentionNotes is how many notes are made in the time that records are kept: they are removed by
-// so much of it too late at most.
+// retentionNotes is how many notes are made in the time that records are kept. So records are
+// removed late by at most this fraction of the time.
 const retentionNotes = 24
 
-// A retentionNote is where logs ended at a time. A topic's id tells it from an older one of its
-// name.
+// A retentionNote says where the logs ended at a time. The topic's id distinguishes it from a
+// deleted topic of the same name.
 type retentionNote struct {
 	At   time.Time
 	Logs []retentionLog
@@ -49,8 +50,8 @@ type retentionLog struct {
 	End       int64
 }
 
-// newRetention goes on with the notes of earlier starts. Without them, or where a power failure
-// left half of a file, records are only kept longer.
+// newRetention continues with the notes of earlier starts. If there are none, or if a power failure
+// left half of the file, records are kept longer and nothing is lost.
 func newRetention(cluster *kfake.Cluster, addr string, opts BrokerOptions) *retention {
 	r := &retention{cluster: cluster, addr: addr, after: opts.Retention}
 	if opts.Dir == "" {
@@ -69,7 +70,7 @@ func newRetention(cluster *kfake.Cluster, addr string, opts BrokerOptions) *rete
 	return r
 }
 
-// apply notes where the logs end, if that is due, and removes what has been there for long enough.
+// apply notes where the logs end, if a note is due, and removes expired records.
 func (r *retention) apply(ctx context.Context, now time.Time) error {
 	r.remove(now)
 	if n := len(r.notes); n > 0 && now.Sub(r.notes[n-1].At) < r.after/retentionNotes {
@@ -83,7 +84,7 @@ func (r *retention) apply(ctx context.Context, now time.Time) error {
 	return r.save()
 }
 
-// remove goes by the newest note that is old enough, and forgets those before it.
+// remove deletes the records before the newest note that is old enough, and drops all older notes.
 func (r *retention) remove(now time.Time) {
 	old := slices.IndexFunc(r.notes, func(n retentionNote) bool { return now.Sub(n.At) < r.after })
 	if old < 0 {
@@ -98,13 +99,13 @@ func (r *retention) remove(now time.Time) {
 		if topic == nil || topic.TopicID != log.ID || partition == nil || partition.LogStartOffset >= log.End {
 			continue
 		}
-		// It fails if the topic was deleted meanwhile, and then there is nothing to remove.
+		// An error means that the topic was deleted meanwhile, so there is nothing to remove.
 		_ = r.cluster.DeleteRecords(log.Topic, log.Partition, min(log.End, partition.HighWatermark))
 	}
 	r.notes = r.notes[old-1:]
 }
 
-// note asks for all topics, those that clients created too.
+// note reads the ends of all topics, including those that clients created.
 func (r *retention) note(ctx context.Context, now time.Time) (retentionNote, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -129,7 +130,7 @@ func (r *retention) note(ctx context.Context, now time.Time) (retentionNote, err
 	return note, nil
 }
 
-// save replaces the file as a whole: a kill leaves the old notes or the new ones.
+// save replaces the file as a whole, so that a kill leaves either the old or the new notes.
 func (r *retention) save() error {
 	if r.file == "" {
 		return nil

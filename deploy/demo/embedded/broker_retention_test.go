@@ -11,13 +11,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Records are removed by when they arrived. What producers say of their time, and a restart, change
-// nothing.
+// Records are removed by the time of their arrival. The timestamps that producers set, and a
+// restart, change nothing.
 func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
 	opts := BrokerOptions{Dir: t.TempDir(), Topics: []string{"t"}, Partitions: 1, Retention: 24 * time.Hour}
 	noted := opts
 	noted.Log = slog.New(slog.DiscardHandler)
-	noted.Dir = t.TempDir() // the broker notes the real time, which stands still here
+	// The broker writes its own notes, with the real time, into opts.Dir. This test sets the time
+	// itself, so it has a folder of its own.
+	noted.Dir = t.TempDir()
 	begin := func() (*Broker, *retention) {
 		b, err := StartBroker(t.Context(), opts)
 		if err != nil {
@@ -46,12 +48,12 @@ func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
 		if err := r.apply(t.Context(), now.Add(after)); err != nil {
 			t.Fatal(err)
 		}
-		b.cluster.ApplyRetention() // the cluster's own removes nothing
+		b.cluster.ApplyRetention() // the cluster's own retention removes nothing
 		if got := b.cluster.PartitionInfo("t", 0).LogStartOffset; got != want {
 			t.Errorf("after %s the log starts at %d, want %d", after, got, want)
 		}
 	}
-	produce(b, now, now, now.AddDate(0, -2, 0)) // the last one says that it is old
+	produce(b, now, now, now.AddDate(0, -2, 0)) // the last record claims to be old
 	apply(2*time.Hour, 0)
 	produce(b, now.AddDate(0, 2, 0), now.AddDate(-1, 0, 0))
 	apply(3*time.Hour, 0)
@@ -68,8 +70,9 @@ func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
 	b.Close()
 	b, r = begin()
 	produce(b, now)
-	// Of half a file nothing is believed: the record has just arrived. At 4 is the empty batch by
-	// which a start keeps the end of a log without records (broker_recovery_ends.go).
+	// A file that was cut in half is ignored, so the record counts as just arrived. Offset 4 is the
+	// empty batch with which a start keeps the end of a log without records
+	// (broker_recovery_ends.go).
 	apply(2000*time.Hour, 4)
 	apply(2025*time.Hour, 6)
 }

@@ -144,7 +144,7 @@ func produce(t *testing.T, addr, topic string, values ...string) {
 	}
 }
 
-// consume gives the values of a whole partition.
+// consume returns the values of a whole partition.
 func consume(t *testing.T, addr, topic string, partition int) (values []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

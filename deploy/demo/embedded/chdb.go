@@ -10,8 +10,8 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// chdb is libchdb's C interface, as far as it is used here. Pointers are the library's own; *byte
-// with a length is text that may hold NUL bytes.
+// chdb is the part of libchdb's C interface that is used here. Pointers belong to the library.
+// *byte with a length is text that may hold NUL bytes.
 type chdb struct {
 	setSignalHandlers func(enabled int32)
 
@@ -38,15 +38,15 @@ type chdb struct {
 	insertDestroy func(stream unsafe.Pointer)
 }
 
-// The library can be loaded once in a process, and stays.
+// A process can load the library once, and cannot unload it.
 var loadOnce struct {
 	sync.Mutex
 	path string
 	lib  *chdb
 }
 
-// loadLibrary loads libchdb from path and keeps it from taking over the process's signals: they are
-// Go's.
+// loadLibrary loads libchdb from path. It prevents the library from taking over the process's
+// signals, which Go needs.
 func loadLibrary(path string) (lib *chdb, err error) {
 	loadOnce.Lock()
 	defer loadOnce.Unlock()
@@ -57,7 +57,7 @@ func loadLibrary(path string) (lib *chdb, err error) {
 		}
 		return loadOnce.lib, nil
 	}
-	defer func() { // purego panics where the library lacks a function
+	defer func() { // purego panics if the library lacks a function
 		if p := recover(); p != nil {
 			lib, err = nil, fmt.Errorf("%s is not the engine this binary needs (version %s): %v", path, EngineVersion(), p)
 		}
@@ -101,8 +101,9 @@ func (l *chdb) functions() map[string]any {
 	}
 }
 
-// open makes a connection. The first of a process starts the engine with the given arguments, later
-// ones must name the same --path; while one is open, others take half a millisecond.
+// open makes a connection. The first one of a process starts the engine with the given arguments;
+// later ones must name the same --path. While a connection is open, opening another takes half a
+// millisecond.
 func (l *chdb) open(args ...string) (*session, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -122,7 +123,7 @@ func (l *chdb) open(args ...string) (*session, error) {
 }
 
 // cParams are query parameters in the form that libchdb takes. Values are in ClickHouse's escaped
-// text form, as the HTTP interface has them.
+// text form, as in the HTTP interface.
 type cParams struct {
 	pin               runtime.Pinner
 	names, values     []*byte
@@ -146,7 +147,7 @@ func newParams(params map[string]string) *cParams {
 	return p
 }
 
-// text is s in memory that stays where it is until release.
+// text copies s to memory that does not move until release.
 func (p *cParams) text(s string) *byte {
 	b := append([]byte(s), 0)
 	p.pin.Pin(&b[0])
@@ -155,7 +156,7 @@ func (p *cParams) text(s string) *byte {
 
 func (p *cParams) release() { p.pin.Unpin() }
 
-// pointers are the four arrays: names, their lengths, values, their lengths.
+// pointers returns four arrays: names, their lengths, values, their lengths.
 func (p *cParams) pointers() (names, nameLens, values, valueLens unsafe.Pointer) {
 	return unsafe.Pointer(unsafe.SliceData(p.names)), unsafe.Pointer(unsafe.SliceData(p.nameLens)),
 		unsafe.Pointer(unsafe.SliceData(p.values)), unsafe.Pointer(unsafe.SliceData(p.valLens))

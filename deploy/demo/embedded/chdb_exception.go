@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// exception is an error of the engine, or one that the handler raises in the engine's manner:
-// ClickHouse's code, and a text that begins with it.
+// exception is an error of the engine, or an error that the handler makes in the engine's form:
+// ClickHouse's code, and a text that begins with the code.
 type exception struct {
 	Code int
 	Text string // Code: 60. DB::Exception: …. (UNKNOWN_TABLE)
@@ -17,7 +17,7 @@ type exception struct {
 
 func (e *exception) Error() string { return e.Text }
 
-// Codes of ClickHouse that the handler raises itself.
+// The ClickHouse codes of errors that the handler makes itself.
 const (
 	codeBadArguments   = 36
 	codeNotImplemented = 48
@@ -58,7 +58,7 @@ func parseException(text string) *exception {
 	return &exception{Code: code, Text: text}
 }
 
-// status is the HTTP status that a ClickHouse server answers with for the code.
+// status is the HTTP status with which a ClickHouse server answers for the code.
 func (e *exception) status() int {
 	if status, known := exceptionStatus[e.Code]; known {
 		return status

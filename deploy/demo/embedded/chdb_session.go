@@ -8,22 +8,22 @@ import (
 	"unsafe"
 )
 
-// session is one connection to the engine: its settings, its current database and one statement at
-// a time. Not safe for concurrent use.
+// session is one connection to the engine. It has its own settings and current database, and runs
+// one statement at a time. It is not safe for concurrent use.
 type session struct {
 	lib    *chdb
 	handle *unsafe.Pointer
 }
 
-// usage is what a statement read, made and wrote.
+// usage counts what a statement read, returned and wrote.
 type usage struct {
 	ReadRows, ReadBytes, ResultRows, ResultBytes, WrittenRows, WrittenBytes uint64
 }
 
 func (s *session) close() { s.lib.close(s.handle) }
 
-// query runs one statement to its end and returns its result in the given format. A failed one is
-// an *exception.
+// query runs one statement to its end and returns its result in the given format. If the statement
+// fails, the error is an *exception.
 func (s *session) query(sql, format string, params map[string]string) (body []byte, used usage, err error) {
 	p := newParams(params)
 	defer p.release()
@@ -84,7 +84,8 @@ func isSettingName(name string) bool {
 	return name != ""
 }
 
-// quote writes text as ClickHouse reads it back between two marks: ' for a string, ` for a name.
+// quote writes text so that ClickHouse reads it back unchanged between two marks: ' for a string, `
+// for a name.
 func quote(text string, mark byte) string {
 	var b strings.Builder
 	b.WriteByte(mark)
@@ -98,13 +99,13 @@ func quote(text string, mark byte) string {
 	return b.String()
 }
 
-// insertStream is an INSERT whose rows are still coming.
+// insertStream is an INSERT that still receives rows.
 type insertStream struct {
 	lib    *chdb
 	handle unsafe.Pointer
 }
 
-// insert begins an INSERT: sql is the statement up to its data, without FORMAT. The session takes
+// insert begins an INSERT. sql is the statement up to its data, without FORMAT. The session takes
 // no other statement until the stream is closed.
 func (s *session) insert(sql, format string, params map[string]string) (*insertStream, error) {
 	p := newParams(params)
@@ -119,10 +120,10 @@ func (s *session) insert(sql, format string, params map[string]string) (*insertS
 	return &insertStream{lib: s.lib, handle: handle}, nil
 }
 
-// insertPiece is how much of an insert's rows is handed over at once.
+// insertPiece is how many bytes of an insert's rows are passed to the engine at once.
 const insertPiece = 256 << 10
 
-// readFrom hands over all rows of r. It waits while the engine is behind.
+// readFrom passes all rows of r to the engine. It waits while the engine is behind.
 func (i *insertStream) readFrom(r io.Reader) error {
 	piece := make([]byte, insertPiece)
 	for {
@@ -139,8 +140,8 @@ func (i *insertStream) readFrom(r io.Reader) error {
 	}
 }
 
-// fill reads until piece is full or r ends. Unlike io.ReadFull it keeps r's own error: a body that
-// broke off is not one that ended.
+// fill reads until piece is full or r ends. Unlike io.ReadFull it returns r's own error, so that a
+// body that broke off is not taken for one that ended.
 func fill(piece []byte, r io.Reader) (n int, err error) {
 	for n < len(piece) && err == nil {
 		var m int
@@ -150,24 +151,25 @@ func fill(piece []byte, r io.Reader) (n int, err error) {
 	return n, err
 }
 
-// refusal is why the engine takes no more rows.
+// refusal returns the reason why the engine takes no more rows.
 func (i *insertStream) refusal() error {
 	if text := i.lib.insertFailure(i.handle); text != "" {
 		return parseException(text)
 	}
-	if _, err := i.finish(); err != nil { // what fails behind the parser shows only here
+	// Errors after the parser show only here.
+	if _, err := i.finish(); err != nil {
 		return err
 	}
 	return newException(codeLogicalError, "the engine refused the insert's rows and did not say why")
 }
 
-// finish ends the data. The rows are stored when it returns nil.
+// finish ends the data. If it returns nil, the rows are stored.
 func (i *insertStream) finish() (usage, error) {
 	_, used, err := i.lib.take(i.lib.insertDone(i.handle))
 	return used, err
 }
 
-// cancel ends the insert without storing what is not stored yet.
+// cancel ends the insert. Rows that are not stored yet are dropped.
 func (i *insertStream) cancel() { i.lib.insertCancel(i.handle) }
 
 func (i *insertStream) close() { i.lib.insertDestroy(i.handle) }

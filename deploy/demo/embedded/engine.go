@@ -15,19 +15,21 @@ import (
 // EngineOptions say where the embedded ClickHouse engine keeps its data and where it answers. Only
 // Dir is required.
 type EngineOptions struct {
-	Dir       string       // its data; made if missing, held by one process at a time
-	Addr      string       // a loopback address; default 127.0.0.1:0, any free port
-	Library   string       // path of libchdb; default FindEngine()
-	Config    string       // a ClickHouse configuration file, for what has no option here: tests describe clusters by it
-	MaxMemory int64        // bytes that all its queries may take together; default: half of the machine's memory
+	Dir     string // its data; made if missing; one process at a time can use it
+	Addr    string // a loopback address; default 127.0.0.1:0, any free port
+	Library string // path of libchdb; default FindEngine()
+	// Config is a ClickHouse configuration file for what has no option here. Tests describe
+	// clusters with it.
+	Config    string
+	MaxMemory int64        // bytes that all queries together may take; default: half of the machine's memory
 	Log       *slog.Logger // default slog.Default()
 }
 
-// Engine is ClickHouse inside this process. It answers ClickHouse's HTTP interface on a loopback
-// address; doc.go says how far. What it acknowledged survives SIGKILL of the process.
+// Engine is ClickHouse inside this process. It serves the part of ClickHouse's HTTP interface that
+// doc.go describes, on a loopback address. Acknowledged inserts survive SIGKILL of the process.
 type Engine struct {
 	lib    *chdb
-	first  *session // holds the engine open
+	first  *session // keeps the engine open
 	args   []string
 	lock   *dirLock
 	log    *slog.Logger
@@ -39,13 +41,13 @@ type Engine struct {
 	once    sync.Once
 }
 
-// running says whether this process has an engine: the library can hold one directory at a time.
+// running is locked while this process has an engine: the library can open one directory at a time.
 var running sync.Mutex
 
-// StartEngine loads the library, opens the directory and listens. ctx bounds the start only; Close
-// ends the engine. It fails, with what to do, if the library is not installed, if Addr is not a
-// loopback address or is taken, if another process has Dir, and if this process has an engine
-// already.
+// StartEngine loads the library, opens the directory and listens. ctx limits the start only; Close
+// ends the engine. It fails if the library is not installed, if Addr is not a loopback address or
+// is taken, if another process uses Dir, or if this process has an engine already. The error says
+// what to do.
 func StartEngine(ctx context.Context, o EngineOptions) (*Engine, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -95,7 +97,7 @@ func (o EngineOptions) withDefaults() (EngineOptions, error) {
 	return o, err
 }
 
-// onLoopback refuses addresses that other machines reach: the engine asks nobody for a password.
+// onLoopback refuses addresses that other machines can reach, because the engine has no passwords.
 func onLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -107,7 +109,7 @@ func onLoopback(addr string) error {
 	return nil
 }
 
-// openEngine takes the directory and starts ClickHouse on it.
+// openEngine locks the directory and starts ClickHouse on it.
 func openEngine(o EngineOptions) (*Engine, error) {
 	if !running.TryLock() {
 		return nil, errors.New("this process runs an engine already; close it first, or start another process")
@@ -132,8 +134,8 @@ func (e *Engine) open(o EngineOptions) (err error) {
 	return err
 }
 
-// serverSettings are those of the engine as a whole. It shares its machine with the rest of
-// Rollcall, so its pools are small.
+// serverSettings are the settings of the engine as a whole. Its pools are small because it shares
+// its machine with the rest of Rollcall.
 func serverSettings(o EngineOptions) []string {
 	memory := "--max_server_memory_usage_to_ram_ratio=0.5"
 	if o.MaxMemory > 0 {
@@ -146,14 +148,14 @@ func serverSettings(o EngineOptions) []string {
 	return settings
 }
 
-// URL is where the engine answers, without a database: http://127.0.0.1:8123.
+// URL is the address of the engine, without a database: http://127.0.0.1:8123.
 func (e *Engine) URL() string { return "http://" + e.addr }
 
 // closeLimit is how long Close waits for running statements to end.
 const closeLimit = 8 * time.Second
 
-// Close ends the running statements, those that write too, and gives the directory back. Requests
-// get errors from then on.
+// Close ends the running statements, including those that write, and releases the directory. From
+// then on requests get errors.
 func (e *Engine) Close() {
 	e.once.Do(func() {
 		e.end()
@@ -164,8 +166,8 @@ func (e *Engine) Close() {
 			return
 		}
 		e.server.Close()
-		// A session closed under its statement would bring the process down, so the engine stays;
-		// what it acknowledged is safe.
+		// Closing a session while its statement runs would crash the process, so the engine stays
+		// open. What it acknowledged is safe.
 		e.log.Warn("embedded engine: a statement did not end; its directory stays locked until this process ends")
 	})
 }
@@ -180,12 +182,11 @@ func (e *Engine) release() {
 	running.Unlock()
 }
 
-// killPeriod is how often a query that must end is told so: it may not have been listed the first
-// time.
+// killPeriod is how often KILL QUERY is repeated: the query may not have been listed yet.
 const killPeriod = 50 * time.Millisecond
 
 // killOn ends the query with this id when ctx is done, unless finished is closed first. The caller
-// closes finished, then calls wait: until then a session may be open.
+// closes finished and then calls wait, because killOn may have a session open until then.
 func (e *Engine) killOn(ctx context.Context, queryID string, finished <-chan struct{}) (wait func()) {
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -198,7 +199,7 @@ func (e *Engine) killOn(ctx context.Context, queryID string, finished <-chan str
 	return watch.Wait
 }
 
-// kill tells the query with this id to end until finished is closed.
+// kill repeats KILL QUERY for this id until finished is closed.
 func (e *Engine) kill(queryID string, finished <-chan struct{}) {
 	s, err := e.lib.open(e.args...)
 	if err != nil {

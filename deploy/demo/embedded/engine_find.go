@@ -11,14 +11,14 @@ import (
 //go:embed package.json
 var enginePackage []byte
 
-// EngineVersion is the version of libchdb that this binary was built and tested with, as
+// EngineVersion is the version of libchdb with which this binary was built and tested.
 // deploy/demo/embedded/package.json pins it.
 func EngineVersion() string {
 	var manifest struct {
 		Dependencies map[string]string `json:"dependencies"`
 	}
 	if err := json.Unmarshal(enginePackage, &manifest); err != nil {
-		panic(fmt.Sprintf("deploy/demo/embedded/package.json: %v", err)) // it is part of this binary
+		panic(fmt.Sprintf("deploy/demo/embedded/package.json: %v", err)) // the file is part of this binary
 	}
 	for _, version := range manifest.Dependencies {
 		return version
@@ -26,8 +26,8 @@ func EngineVersion() string {
 	panic("deploy/demo/embedded/package.json pins no engine")
 }
 
-// FindEngine is the path of libchdb: what CHDB_LIB_PATH names, else what
-// deploy/demo/embedded/install.sh put into the user's cache. Its error says what to do.
+// FindEngine returns the path of libchdb: the one in CHDB_LIB_PATH, or else the one in the user's
+// cache, where deploy/demo/embedded/install.sh puts it. Its error says what to do.
 func FindEngine() (string, error) {
 	if path := os.Getenv("CHDB_LIB_PATH"); path != "" {
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {

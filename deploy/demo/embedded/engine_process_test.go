@@ -15,7 +15,8 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// Inside the process, as `rollcall demo` has it: the library must leave Go its signals.
+// The engine runs inside the process, as in `rollcall demo`. The library must leave the signals to
+// Go.
 func TestEngineInsideTheProcess(t *testing.T) {
 	dir := t.TempDir()
 	engine, err := embedded.StartEngine(context.Background(), embedded.EngineOptions{Dir: dir})

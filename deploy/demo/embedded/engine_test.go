@@ -117,8 +117,8 @@ func TestFindEngine(t *testing.T) {
 	})
 }
 
-// What was acknowledged before SIGKILL is there afterwards; what was not is there whole or not at
-// all.
+// Inserts that were acknowledged before SIGKILL are there afterwards. Others are there completely
+// or not at all.
 func TestAcknowledgedInsertsSurviveKill(t *testing.T) {
 	const (
 		rows    = 1000
@@ -186,7 +186,8 @@ func TestEngineKeepsToItsMemory(t *testing.T) {
 	}
 }
 
-// An answer of any size passes through a fixed buffer: a client that stops reading stops the query.
+// An answer of any size passes through a fixed buffer, so a client that stops reading stops the
+// query.
 func TestLongAnswersAreNotHeld(t *testing.T) {
 	engine := enginetest.Start(t, enginetest.Options{Dir: t.TempDir()})
 	memory := func() (bytes uint64) {
@@ -231,7 +232,7 @@ func TestConcurrentRequests(t *testing.T) {
 	workers.Wait()
 }
 
-// Stop ends what runs and keeps what was stored; the next start finds it, also at another time
+// A stop ends what runs and keeps what was stored. The next start finds it, also in another time
 // zone.
 func TestStopAndStartAgain(t *testing.T) {
 	dir := t.TempDir()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// ServeHTTP answers as ClickHouse's HTTP interface does; doc.go says how far.
+// ServeHTTP answers as ClickHouse's HTTP interface does, within the limits that doc.go describes.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fromAnotherSite(r) {
 		http.Error(w, "The embedded engine answers programs on this machine, not other sites' pages", http.StatusForbidden)
@@ -47,9 +47,9 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromAnotherSite tells whether a page of some site makes a browser on this machine ask. Such pages
-// reach loopback addresses, under a name of their own too, and the engine has no password to stop
-// them.
+// fromAnotherSite tells whether a web page made a browser on this machine send the request. Pages
+// of any site can reach loopback addresses, also under a host name of the site's own, and the
+// engine has no password to stop them.
 func fromAnotherSite(r *http.Request) bool {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -101,14 +101,16 @@ func (e *Engine) run(r *http.Request, answer *answer) error {
 	return e.execute(s, q, stmt, answer)
 }
 
-// prepare gives a fresh session the request's database and settings. What the library sets for its
-// own command line goes back to the server's defaults, and the machine's time zone has no say.
+// prepare gives a fresh session the request's database and settings. It sets what the library
+// changes for its own command line back to the server's defaults, and the time zone to UTC whatever
+// the machine's is.
 func (s *session) prepare(q *request) error {
 	base := map[string]string{
 		"log_comment": q.id, "implicit_select": "0", "allow_introspection_functions": "0", "session_timezone": "UTC",
 	}
 	for name, value := range q.settings {
-		if name != "log_comment" { // it is how a query is found to cancel it
+		// log_comment is kept: it identifies a query that is to be cancelled.
+		if name != "log_comment" {
 			base[name] = value
 		}
 	}
@@ -121,8 +123,9 @@ func (s *session) prepare(q *request) error {
 	return s.use(q.database)
 }
 
-// selectRows lets the engine write its rows in their format into a pipe, and passes on what comes
-// out of it: the pipe bounds how far the engine is ahead. A client that goes away ends the query.
+// selectRows lets the engine write rows in their format into a pipe, and copies them from there to
+// the answer. The pipe limits how far the engine can be ahead. If the client goes away, the query
+// ends.
 func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt statement, answer *answer) error {
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -148,13 +151,13 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 	if err != nil {
 		kill()
 	}
-	// a pipe that nobody reads would hold the query up; one closed too early would send this
-	// process SIGPIPE
+	// The pipe is read to its end. If nobody read it, the query would wait for ever; if it were
+	// closed too early, this process would get SIGPIPE.
 	_, _ = io.Copy(io.Discard, out)
 	<-finished
 	out.Close()
 	switch {
-	case errors.As(err, new(*exception)): // the query was killed for it
+	case errors.As(err, new(*exception)): // it is why the query was killed
 		return err
 	case queryErr != nil:
 		return queryErr
@@ -164,8 +167,8 @@ func (e *Engine) selectRows(ctx context.Context, s *session, q *request, stmt st
 	return err
 }
 
-// insertRows hands the rows over as they come. They are stored when it returns nil; of a body that
-// breaks off, what is not stored yet is dropped.
+// insertRows passes the rows on as they come. If it returns nil, they are stored. If the body
+// breaks off, the rows that are not stored yet are dropped.
 func (e *Engine) insertRows(s *session, q *request, stmt statement, answer *answer) error {
 	stop := context.AfterFunc(e.closing, func() { http.NewResponseController(answer.w).SetReadDeadline(time.Now()) })
 	defer stop()
@@ -185,8 +188,8 @@ func (e *Engine) insertRows(s *session, q *request, stmt statement, answer *answ
 	return err
 }
 
-// execute runs a statement that gives no rows, or few. Like a server, it runs on if the client goes
-// away; only Close ends it.
+// execute runs a statement that returns no rows, or few. As on a server, the statement runs on if
+// the client goes away; only Close ends it.
 func (e *Engine) execute(s *session, q *request, stmt statement, answer *answer) error {
 	finished := make(chan struct{})
 	defer e.killOn(e.closing, q.id, finished)()

@@ -13,22 +13,24 @@ import (
 	"time"
 )
 
-// heldBytes is how much of an answer is kept back: until then, a failure still has its own status.
+// heldBytes is how much of an answer is held back. Until more is written, a failure can still get
+// its own status.
 const heldBytes = 256 << 10
 
-// answer writes one HTTP answer: status and headers as late as possible, rows through the
-// compressions that were asked for, and failures so that the client cannot take them for rows.
+// answer writes one HTTP answer. It sends status and headers as late as possible and rows through
+// the compressions that were asked for. It writes failures so that no client can take them for
+// rows.
 type answer struct {
 	w       http.ResponseWriter
-	out     io.Writer   // where rows go in: the outermost compression, or the answer itself
+	out     io.Writer   // where rows are written: the outermost compression, or the answer itself
 	layers  []io.Closer // compressions, outermost first
 	started time.Time
-	tag     string // marks the text of a failure in the middle of rows
+	tag     string // marks the text of a failure after rows
 
 	held    bytes.Buffer
 	spool   *os.File // what waits for the end and does not fit into held
-	waiting bool     // for the end, however long
-	sent    bool     // status and headers are gone
+	waiting bool     // everything is held until the end, whatever its size
+	sent    bool     // status and headers are sent
 }
 
 func newAnswer(w http.ResponseWriter) *answer {
@@ -76,7 +78,7 @@ func (a *answer) rows(from io.Reader, revision uint64, format string) error {
 	return err
 }
 
-// format says what the rows are written in.
+// format sets the headers that name the rows' format.
 func (a *answer) format(name string) {
 	a.w.Header().Set("X-ClickHouse-Format", name)
 	a.w.Header().Set("Content-Type", contentType(name))
@@ -102,7 +104,7 @@ func contentType(format string) string {
 	return "text/plain; charset=UTF-8"
 }
 
-// summary tells what the statement did, if the headers are not gone yet.
+// summary sets the header with the statement's usage, if the headers are not sent yet.
 func (a *answer) summary(u usage) {
 	if a.sent {
 		return
@@ -119,7 +121,7 @@ func (a *answer) summary(u usage) {
 	}
 }
 
-// finish sends what is still held.
+// finish sends what is still held back.
 func (a *answer) finish() error {
 	for _, layer := range a.layers {
 		if err := layer.Close(); err != nil {
@@ -135,13 +137,13 @@ func (a *answer) finish() error {
 	return a.send()
 }
 
-// fail answers with an exception: alone and with its status if nothing is sent yet, else behind the
-// rows, between marks that hold this answer's tag.
+// fail answers with an exception. If nothing is sent yet, the exception is the whole answer and has
+// its own status. Else it follows the rows, between marks that hold this answer's tag.
 func (a *answer) fail(e *exception) {
 	text := e.Text + "\n"
 	if a.sent {
 		fmt.Fprintf(a.out, "\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n", a.tag, text, len(text), a.tag)
-		_ = a.finish() // the client is told, or gone
+		_ = a.finish() // the client has the exception, or is gone
 		return
 	}
 	h := a.w.Header()
@@ -160,7 +162,7 @@ func (a *answer) release() {
 	}
 }
 
-// answerBody is the answer behind all compressions.
+// answerBody is the innermost writer: it takes what the compressions have written.
 type answerBody answer
 
 func (b *answerBody) Write(p []byte) (int, error) {
@@ -176,7 +178,8 @@ func (b *answerBody) Write(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		os.Remove(spool.Name()) // it goes when it is closed
+		// The file's space is freed when the file is closed.
+		os.Remove(spool.Name())
 		b.spool = spool
 		return spool.Write(p)
 	}
@@ -186,7 +189,7 @@ func (b *answerBody) Write(p []byte) (int, error) {
 	return b.w.Write(p)
 }
 
-// send writes status, headers and what was held.
+// send writes status, headers and what was held back.
 func (a *answer) send() error {
 	a.sent = true
 	a.w.WriteHeader(http.StatusOK)

@@ -43,7 +43,7 @@ var compressions = map[string]clickhouse.CompressionMethod{
 	"gzip": clickhouse.CompressionGZIP, "deflate": clickhouse.CompressionDeflate, "brotli": clickhouse.CompressionBrotli,
 }
 
-// everyType is one row with the types that Rollcall's tables have, and their neighbours.
+// everyType is a row with all types that Rollcall's tables have, and similar ones.
 type everyType struct {
 	S   string                     `ch:"s"`
 	LC  string                     `ch:"lc"`
@@ -112,7 +112,8 @@ func TestClientWritesAndReadsEveryType(t *testing.T) {
 	}
 }
 
-// plain is a row in a form that compares as text: pointers followed, decimals written out.
+// plain returns a row in a form that can be compared as text: pointers are followed, decimals
+// written out.
 func plain(row everyType) map[string]any {
 	fields := map[string]any{}
 	v := reflect.ValueOf(&row).Elem()
@@ -254,8 +255,8 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
-// A query ends soon after its client has gone, whether it was computing or waiting for the client
-// to read.
+// A query ends soon after its client has gone, whether the query was computing or waiting for the
+// client to read.
 func TestClientGoesAway(t *testing.T) {
 	conn := connect(t, clickhouse.CompressionNone)
 	for name, query := range map[string]string{
@@ -286,7 +287,7 @@ func TestClientGoesAway(t *testing.T) {
 	}
 }
 
-// eventually polls for what must come true within 10 s.
+// eventually polls until holds returns true, for at most 10 s.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -299,7 +300,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// A type that clickhouse-go cannot carry is an error with its name, in the Native format only.
+// A type that clickhouse-go cannot carry gives an error with the type's name, in the Native format
+// only.
 func TestClientCannotReadAState(t *testing.T) {
 	conn := connect(t, clickhouse.CompressionNone)
 	_, err := conn.Query(context.Background(), "SELECT uniqExactState(toString(number)) FROM numbers(3)")

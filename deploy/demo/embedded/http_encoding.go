@@ -37,7 +37,7 @@ var encodings = map[string]encoding{
 	"zstd": {
 		func(r io.Reader) (io.Reader, error) { return newZstdReader(r) },
 		func(w io.Writer) io.WriteCloser {
-			// fails on bad options only
+			// NewWriter fails on bad options only.
 			z, _ := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
 			return z
 		},
@@ -78,7 +78,8 @@ func decoded(body io.ReadCloser, name string) (io.ReadCloser, error) {
 	}{plain, body}, nil
 }
 
-// acceptedEncoding is the first content coding of Accept-Encoding that is known here; "" for none.
+// acceptedEncoding is the first content coding of Accept-Encoding that is supported here; "" for
+// none.
 func acceptedEncoding(r *http.Request) string {
 	for _, item := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
 		name, quality, _ := strings.Cut(strings.TrimSpace(item), ";")
@@ -90,7 +91,7 @@ func acceptedEncoding(r *http.Request) string {
 	return ""
 }
 
-// frameSize is how much goes into one of ClickHouse's compressed frames.
+// frameSize is how many bytes go into one of ClickHouse's compressed frames.
 const frameSize = 1 << 20
 
 // frameWriter cuts what is written into ClickHouse's compressed frames.
@@ -142,8 +143,8 @@ func (f *frameWriter) flush() error {
 	return err
 }
 
-// frameReader joins ClickHouse's compressed frames. Unlike the frames' own reader it tells an end
-// between two frames from one inside a frame.
+// frameReader joins ClickHouse's compressed frames. Unlike the frames' own reader it distinguishes
+// an end between two frames from an end inside a frame.
 type frameReader struct {
 	source countingReader
 	frames *compress.Reader
@@ -164,7 +165,8 @@ func (f *frameReader) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && f.source.count == 0:
 		return n, io.EOF
 	}
-	return n, fmt.Errorf("compressed frame: %v", err) // an end that it wraps is not the end
+	// %v and not %w: an io.EOF that the frames' reader wraps is not the end.
+	return n, fmt.Errorf("compressed frame: %v", err)
 }
 
 type countingReader struct {

@@ -98,7 +98,7 @@ func TestFrames(t *testing.T) {
 			r = ask(t, "SELECT sum(n) FROM "+name,
 				url.Values{"compress": {"1"}, "network_compression_method": {method.String()}})
 			plain, err := io.ReadAll(compress.NewReader(strings.NewReader(r.body)))
-			if string(plain) != "6\n" || !errors.Is(err, io.EOF) { // the frames' reader wraps the end
+			if string(plain) != "6\n" || !errors.Is(err, io.EOF) { // the frames' reader wraps io.EOF
 				t.Errorf("got %q, %v", plain, err)
 			}
 		})

@@ -15,12 +15,12 @@ import (
 )
 
 func TestInserts(t *testing.T) {
-	native := func(columns ...string) string { // one row of UInt64s, each with its own name
+	native := func(columns ...string) string { // one row of UInt64s, each with a name of its own
 		var b bytes.Buffer
 		b.Write([]byte{byte(len(columns)), 1})
 		for i, name := range columns {
 			fmt.Fprintf(&b, "%c%s\x06UInt64", len(name), name)
-			binary.Write(&b, binary.LittleEndian, uint64(10+i)) // 10 is also a line end
+			binary.Write(&b, binary.LittleEndian, uint64(10+i)) // 10 is also a line feed
 		}
 		return b.String()
 	}
@@ -81,7 +81,7 @@ func TestInsertIsOnePart(t *testing.T) {
 	}
 }
 
-// A body that breaks off must not look like one that ended.
+// A body that breaks off must not be taken for one that ended.
 func TestInsertOfABrokenBodyStoresNothing(t *testing.T) {
 	name := table(t, "n UInt64")
 	for _, head := range []string{

@@ -6,7 +6,7 @@ import "strings"
 type token struct {
 	kind tokenKind
 	text string
-	at   int // where it begins
+	at   int // its position in the text
 }
 
 type tokenKind int
@@ -19,7 +19,7 @@ const (
 
 func (t token) is(sign string) bool { return t.kind == otherToken && t.text == sign }
 
-// word is the token in capitals if it is an unquoted word, else "".
+// word returns the token in capitals if it is an unquoted word, else "".
 func (t token) word() string {
 	if t.kind != wordToken {
 		return ""
@@ -27,8 +27,8 @@ func (t token) word() string {
 	return strings.ToUpper(t.text)
 }
 
-// lexer cuts a SQL text into tokens as ClickHouse does, as far as needed to tell words from texts,
-// quoted names and comments.
+// lexer splits a SQL text into tokens as ClickHouse does, as far as is needed to distinguish words
+// from texts, quoted names and comments.
 type lexer struct {
 	text string
 	at   int
@@ -61,8 +61,8 @@ func (l *lexer) next() token {
 	return token{kind: kind, text: rest[:length], at: start}
 }
 
-// rest reads on after first to the end of the statement. It returns where the statement ends, and
-// the tokens outside all brackets, closing ones among them.
+// rest reads from first to the end of the statement. It returns the position of that end, and the
+// tokens outside all brackets, including closing brackets.
 func (l *lexer) rest(first token) (end int, tokens []token, err error) {
 	depth := 0
 	end = l.at
@@ -103,7 +103,7 @@ func (l *lexer) skipBlanks() {
 	}
 }
 
-// until is the length of text up to and with mark, or to its end.
+// until is the length of text up to and including mark, or to the end of text.
 func until(text, mark string) int {
 	if i := strings.Index(text, mark); i >= 0 {
 		return i + len(mark)
@@ -111,7 +111,7 @@ func until(text, mark string) int {
 	return len(text)
 }
 
-// quotedLength is the length of a text or name in quotes; the quote itself is written twice or
+// quotedLength is the length of a text or name in quotes. Inside, the quote is written twice or
 // after a backslash.
 func quotedLength(text string) int {
 	for i := 1; i < len(text); i++ {
@@ -128,7 +128,7 @@ func quotedLength(text string) int {
 	return len(text)
 }
 
-// heredocLength is the length of $tag$…$tag$, or 1 if text is no such thing.
+// heredocLength is the length of $tag$…$tag$, or 1 if text does not begin with one.
 func heredocLength(text string) int {
 	end := 1
 	for end < len(text) && isWordByte(text[end]) {

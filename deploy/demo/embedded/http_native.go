@@ -12,15 +12,17 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
 
-// nativeBuffer is at least what the protocol's reader wants to buffer: then it shares this buffer,
-// and the end of the blocks can be seen by peeking.
+// nativeBuffer is at least the buffer size that the protocol's reader wants. Then the reader uses
+// this buffer instead of a second one, and peeking into it shows the end of the blocks.
 const nativeBuffer = 256 << 10
 
-// recodeNative copies blocks of the Native format and writes them as the given revision of the
-// native protocol has them. The engine writes revision 0 only, clients that send
-// client_protocol_version read theirs.
+// recodeNative copies blocks of the Native format and encodes them for the given revision of the
+// native protocol. The engine writes revision 0 only; clients that send client_protocol_version
+// expect their own revision.
 func recodeNative(to io.Writer, from io.Reader, revision uint64) (err error) {
-	defer func() { // the columns' code is the client's, made for what a server sends
+	// clickhouse-go decodes the columns. It expects what a server sends, and may panic at other
+	// input.
+	defer func() {
 		if p := recover(); p != nil {
 			err = newException(codeUnknownType,
 				fmt.Sprintf("the embedded engine cannot send this result in the Native format: %v", p))

@@ -10,29 +10,31 @@ import (
 	"github.com/google/uuid"
 )
 
-// request is what one HTTP request asks for, its body still unread.
+// request is what one HTTP request asks for. Its body is not yet read.
 type request struct {
-	id       string // the query's id, as answered and as used to cancel it
+	id       string // the query's id, which is sent back and used to cancel the query
 	text     string // the query parameter
 	body     io.ReadCloser
 	database string
-	format   string // of the answer where the statement names none
+	format   string // of the answer, if the statement names none
 	params   map[string]string
 	settings map[string]string
-	// client_protocol_version: blocks of the Native format are written as this revision of the
-	// native protocol reads them
-	revision      uint64
-	frames        string // how the answer is cut into ClickHouse's compressed frames: LZ4, ZSTD or empty for not at all
+	// revision is client_protocol_version: blocks of the Native format are written for this
+	// revision of the native protocol.
+	revision uint64
+	// frames is the compression of ClickHouse's frames in the answer: LZ4, ZSTD, or empty for no
+	// frames.
+	frames        string
 	waitForEnd    bool
 	compressReply bool // enable_http_compression
 }
 
-// statementHead is how much of a body is looked at to find where an INSERT's rows begin; also the
-// longest statement in a body.
+// statementHead is how many bytes of a body are searched for the place where an INSERT's rows
+// begin. It is also the length of the longest statement in a body.
 const statementHead = 8 << 20
 
-// notSettings are the parameters that ClickHouse's HTTP interface keeps for itself and that have no
-// further meaning here: the engine has one user.
+// notSettings are the parameters that ClickHouse's HTTP interface handles itself and that mean
+// nothing more here, where the engine has one user.
 var notSettings = map[string]bool{
 	"query": true, "query_id": true, "database": true, "default_format": true, "compress": true, "decompress": true,
 	"client_protocol_version": true,
@@ -69,7 +71,7 @@ func readRequest(r *http.Request) (*request, error) {
 			q.settings[name] = list[len(list)-1]
 		}
 	}
-	if r.Method != http.MethodPost { // as a server does: a link must not change anything
+	if r.Method != http.MethodPost { // as on a server: a link must not change anything
 		q.settings["readonly"] = firstOf(q.settings["readonly"], "2")
 	}
 	q.compressReply = isOn(q.settings["enable_http_compression"])
@@ -87,7 +89,7 @@ func readRequest(r *http.Request) (*request, error) {
 	return q, err
 }
 
-// requestBody undoes the body's compressions: HTTP's around ClickHouse's frames.
+// requestBody undoes the compressions of the body: HTTP's, and inside it ClickHouse's frames.
 func requestBody(r *http.Request, values url.Values) (io.ReadCloser, error) {
 	body, err := decoded(r.Body, r.Header.Get("Content-Encoding"))
 	if err != nil || !isOn(values.Get("decompress")) {
@@ -99,8 +101,8 @@ func requestBody(r *http.Request, values url.Values) (io.ReadCloser, error) {
 	}{newFrameReader(body), body}, nil
 }
 
-// statement finds the statement in the query parameter and the body. The parameter may hold it
-// whole, its beginning, or an INSERT whose rows are the body.
+// statement finds the statement in the query parameter and the body. The parameter may hold the
+// whole statement, its beginning, or an INSERT whose rows are the body.
 func (q *request) statement(method string) (statement, error) {
 	text := q.text
 	if text != "" {

@@ -2,16 +2,17 @@ package embedded
 
 import "strings"
 
-// statement is what the handler must know of a SQL text to run it: whether it gives rows, whether
-// its rows follow it, and in which format.
+// statement is what the handler must know of a SQL text to run it: whether the statement returns
+// rows, whether its rows follow it, and in which format.
 type statement struct {
 	sql    string // the statement without its FORMAT clause's data, and without a final semicolon
 	kind   statementKind
 	format string // as its FORMAT clause says; empty without one
-	// For rowsOut: where INTO OUTFILE may be put, before the FORMAT and SETTINGS clauses at its end.
+	// outAt is for rowsOut: where INTO OUTFILE may be inserted, before the FORMAT and SETTINGS
+	// clauses at the end.
 	outAt int
-	// For rowsIn: what followed the statement in the same text. It may be empty, or only the
-	// beginning.
+	// data is for rowsIn: what followed the statement in the same text. It may be empty, or only
+	// the beginning of the rows.
 	data string
 }
 
@@ -23,7 +24,7 @@ const (
 	rowsIn                       // INSERT whose rows come after it
 )
 
-// parseStatement reads the one statement of text. It does not judge the SQL: the engine does.
+// parseStatement reads the one statement of text. It does not check the SQL; the engine does.
 func parseStatement(text string) (statement, error) {
 	l := lexer{text: text}
 	first := l.next()
@@ -42,7 +43,7 @@ func parseStatement(text string) (statement, error) {
 	}
 }
 
-// parseRows finds the clauses at the end of a statement that gives rows, outside all brackets:
+// parseRows finds the clauses at the end of a statement that returns rows, outside all brackets:
 // SETTINGS with its assignments, FORMAT with its one name.
 func parseRows(l *lexer, first token) (statement, error) {
 	end, tokens, err := l.rest(first)
@@ -67,7 +68,7 @@ func parseRows(l *lexer, first token) (statement, error) {
 				return statement{}, newException(codeNotImplemented,
 					"INTO OUTFILE is not for the HTTP interface: read the answer's body")
 			}
-		case "UNION", "EXCEPT", "INTERSECT": // what came before was the clause of one arm
+		case "UNION", "EXCEPT", "INTERSECT": // the clause before it belongs to one arm only
 			s.outAt = end
 		case "SETTINGS":
 			if clause && s.outAt == end && word(i+1) != "" && i+2 < len(tokens) && tokens[i+2].is("=") {
@@ -79,7 +80,7 @@ func parseRows(l *lexer, first token) (statement, error) {
 			case last:
 				s.format = tokens[i+1].text
 				s.outAt = min(s.outAt, t.at)
-			case word(i+2) == "SETTINGS": // settings before it are the last arm's
+			case word(i+2) == "SETTINGS": // settings before it belong to the last arm
 				s.format = tokens[i+1].text
 				s.outAt = t.at
 			}
@@ -88,8 +89,8 @@ func parseRows(l *lexer, first token) (statement, error) {
 	return s, nil
 }
 
-// continuesExpression tells whether what follows t is an expression or a name, so that FORMAT there
-// is a column.
+// continuesExpression tells whether an expression or a name must follow t. Then FORMAT there is a
+// column.
 func continuesExpression(t token) bool {
 	switch t.word() {
 	case "SELECT", "AS", "BY", "WHERE", "AND", "OR", "ON":
@@ -105,13 +106,13 @@ func parseInsert(l *lexer) (statement, error) {
 	for depth := 0; ; {
 		t := l.next()
 		switch word := t.word(); {
-		case t.kind == endToken: // INSERT INTO t: values follow
+		case t.kind == endToken: // INSERT INTO t, after which values follow
 			return statement{sql: text, kind: rowsIn, format: "Values"}, nil
 		case t.is("("):
 			depth++
 		case t.is(")"):
 			depth--
-		case depth > 0 || previous.is(".") || isTablePlace(previous): // a column's or table's name, whatever it is called
+		case depth > 0 || previous.is(".") || isTablePlace(previous): // a column's or table's name
 		case t.is(";"):
 			return statement{sql: text[:t.at], kind: rowsIn, format: "Values", data: text[l.at:]}, nil
 		case word == "SELECT" || word == "WITH" || word == "WATCH":
@@ -140,8 +141,8 @@ func isTablePlace(previous token) bool {
 	return false
 }
 
-// afterFormat cuts what stands between the format's name and the data: blanks, a semicolon, and one
-// line end.
+// afterFormat removes what stands between the format's name and the data: blanks, a semicolon, and
+// one line end.
 func afterFormat(data string) string {
 	data = strings.TrimLeft(data, " \t\f")
 	data = strings.TrimLeft(strings.TrimPrefix(data, ";"), " \t\f")

@@ -98,7 +98,7 @@ func TestParseStatementRefuses(t *testing.T) {
 	}
 }
 
-// Whatever the text is, the lexer comes to its end and stays inside it.
+// Whatever the text is, the lexer ends and never reads outside the text.
 func FuzzParseStatement(f *testing.F) {
 	for _, text := range []string{
 		"SELECT 1 FORMAT CSV", "INSERT INTO t FORMAT x 1", "SELECT $a$ 'b", "/*", "'\\", "`", "--", "$$",

@@ -15,7 +15,7 @@ import (
 	"rollcall/deploy/demo/embedded/enginetest"
 )
 
-// reply is an answer, read whole.
+// reply is an answer that was read to its end.
 type reply struct {
 	status int
 	header http.Header
@@ -23,7 +23,7 @@ type reply struct {
 	err    error // of reading the body
 }
 
-// ask sends one request to the shared engine: text as the body, parameters as the query.
+// ask sends one request to the shared engine: text is the body, parameters are the query.
 func ask(t *testing.T, text string, parameters url.Values, header ...string) reply {
 	t.Helper()
 	return send(t, http.MethodPost, strings.NewReader(text), parameters, header...)
@@ -47,7 +47,7 @@ func send(t *testing.T, method string, body io.Reader, parameters url.Values, he
 	return reply{response.StatusCode, response.Header, string(text), err}
 }
 
-// mustAsk is ask for what must succeed; it returns the body.
+// mustAsk is ask for a request that must succeed. It returns the body.
 func mustAsk(t *testing.T, text string, parameters url.Values) string {
 	t.Helper()
 	r := ask(t, text, parameters)
@@ -229,8 +229,8 @@ func TestGetIsReadOnly(t *testing.T) {
 	}
 }
 
-// A page in a browser on this machine must not reach the engine, neither directly nor under a name
-// that leads to a loopback address.
+// A web page in a browser on this machine must not reach the engine, neither at its address nor
+// under a host name that leads to a loopback address.
 func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		host, origin string
@@ -265,8 +265,8 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	}
 }
 
-// A failure after rows were sent stands behind them, between marks with the answer's tag, in
-// whatever compression was asked for.
+// If a query fails after rows were sent, the exception follows the rows, between marks with the
+// answer's tag, in every compression.
 func TestFailureAmongRows(t *testing.T) {
 	const text = "SELECT number, throwIf(number = 200000), sipHash64(number) FROM numbers(400000) FORMAT CSV"
 	encodings := map[string]func(io.Reader) io.Reader{

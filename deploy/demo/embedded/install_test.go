@@ -11,11 +11,12 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// install.sh against an npm that is not the real one: what it leaves behind when that works, fails,
-// or is missing.
+// install.sh runs with a fake npm. The test checks what the script leaves behind when npm works,
+// fails, or is missing.
 func TestInstall(t *testing.T) {
 	if runtime.GOOS+"/"+runtime.GOARCH != "linux/amd64" {
-		t.Setenv("PATH", os.Getenv("PATH")) // elsewhere install.sh refuses; that is all there is to see
+		// On platforms without the engine install.sh refuses, so there is nothing else to test.
+		t.Setenv("PATH", os.Getenv("PATH"))
 		if output, err := exec.Command("sh", "install.sh").CombinedOutput(); err == nil ||
 			!strings.Contains(string(output), "CHDB_LIB_PATH") {
 			t.Fatalf("got %v: %s", err, output)
@@ -27,7 +28,7 @@ mkdir -p node_modules/@chdb/lib-linux-x64-gnu
 echo engine > node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
 echo once >> "$XDG_CACHE_HOME/calls"`
 	tests := []struct {
-		name, npm string // npm is the script that stands for it; empty for none
+		name, npm string // npm is the text of the fake npm script; empty: there is none
 		twice     bool
 		fails     string
 	}{

@@ -14,25 +14,25 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// childVariable makes a test binary an engine instead: it holds the child's orders.
+// childVariable turns a test binary into an engine process. Its value is the child's orders.
 const childVariable = "ROLLCALL_TEST_ENGINE"
 
 // orders are what the parent tells its engine process.
 type orders struct {
 	Options Options
-	Remove  bool // Dir goes with the process
+	Remove  bool // remove Dir at the end
 }
 
-// The test binary becomes the engine here, before anything of the tests runs: testing has no other
-// place for it that needs nothing from each package.
+// The child process becomes the engine here, before any test runs. init is the only place for this
+// that needs no code in each package's tests.
 func init() {
 	if text := os.Getenv(childVariable); text != "" {
 		os.Exit(child(text))
 	}
 }
 
-// child runs an engine until its standard input ends, which it does when the parent does. It prints
-// the address once it answers.
+// child runs an engine until its standard input ends, that is, until the parent process ends. It
+// prints the address once the engine answers.
 func child(text string) int {
 	var o orders
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
@@ -42,7 +42,9 @@ func child(text string) int {
 	if o.Remove {
 		defer os.RemoveAll(o.Options.Dir)
 	}
-	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a terminal sends them to both; the parent's end is what counts
+	// A terminal sends these signals to parent and child. The child waits for the end of its
+	// parent.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	engine, err := embedded.StartEngine(ctx, embedded.EngineOptions{
@@ -61,6 +63,6 @@ func child(text string) int {
 	return 0
 }
 
-// startLimit is how long an engine may take to answer; a cold disk cache takes seconds for the
-// library.
+// startLimit is how long the start of an engine may take. With a cold disk cache, loading the
+// library takes seconds.
 const startLimit = time.Minute

@@ -18,12 +18,12 @@ import (
 	"rollcall/schema/tables"
 )
 
-// ClusterName is the cluster that Cluster's engine knows.
+// ClusterName is the name of the cluster on Cluster's engine.
 const ClusterName = "prod"
 
-// clusterConfig has two shards, both of which are this engine: nobody listens on the port, by which
-// the engine knows itself. So what a statement reads of two shards instead of one it reads twice,
-// and a test that counts sees it.
+// clusterConfig has two shards, and both are this engine. Nobody listens on the port; the engine
+// recognizes itself by it. A statement that reads two shards instead of one reads every row twice,
+// so a test that counts rows notices it.
 const clusterConfig = `<clickhouse>
 <tcp_port>19000</tcp_port>
 <remote_servers><prod>
@@ -32,9 +32,10 @@ const clusterConfig = `<clickhouse>
 </prod></remote_servers>
 </clickhouse>`
 
-// Cluster gives a database that was migrated as a cluster's, on an engine of the test's own:
-// Distributed tables over two shards. The engine has no keeper, so what passes to it loses ON
-// CLUSTER, and tables their replication; all else is as it would be.
+// Cluster returns a database that was migrated as a cluster's, with Distributed tables over two
+// shards, on an engine of the test's own. The engine has no keeper. So a proxy in front of it
+// removes ON CLUSTER from statements, and replication from tables. Everything else is as in a real
+// cluster.
 func Cluster(t testing.TB) tables.Options {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,7 +56,7 @@ func Cluster(t testing.TB) tables.Options {
 
 var replication = regexp.MustCompile(`Replicated((?:Replacing)?MergeTree)\('[^']*', '[^']*'(?:, (\w+))?\)`)
 
-// WithoutKeeper takes out of a statement what needs one.
+// WithoutKeeper removes from a statement what needs a keeper.
 func WithoutKeeper(statement string) string {
 	return replication.ReplaceAllString(strings.ReplaceAll(statement, " ON CLUSTER `"+ClusterName+"`", ""), "$1($2)")
 }

@@ -34,8 +34,8 @@ func (s *Server) options(database string) tables.Options {
 	return tables.Options{URL: strings.Replace(s.URL, "http://", "http://default@", 1) + "/" + database}
 }
 
-// Insert stores rows, each of which encoding/json makes an object of columns; columns that a row
-// does not have get their defaults.
+// Insert stores rows. encoding/json makes each row an object of columns. Columns that a row does
+// not have get their defaults.
 func Insert[Row any](t testing.TB, conn driver.Conn, table string, rows ...Row) {
 	t.Helper()
 	var body bytes.Buffer

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// Options of an engine that a test starts for itself.
+// Options are those of an engine that a test starts for itself.
 type Options struct {
-	Dir       string // its data; kept. Required
+	Dir       string // its data, which is kept; required
 	Addr      string // default 127.0.0.1:0
 	Config    string // path of a ClickHouse configuration file
 	MaxMemory int64  // bytes for all queries together; default half of the machine's
@@ -40,8 +40,7 @@ var shared struct {
 	err    error
 }
 
-// Shared is the engine of this test binary; the first call starts it. Its directory is a temporary
-// one.
+// Shared is the engine of this test binary. The first call starts it, on a temporary directory.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Do(func() {
@@ -61,8 +60,8 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
-// Start starts an engine on a directory of the test's own. It is stopped at the test's end, unless
-// Stop or Kill came before.
+// Start starts an engine on a directory of the test's own. The engine is stopped at the test's end,
+// unless the test calls Stop or Kill before.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s, err := start(orders{Options: o})
@@ -73,7 +72,7 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
-// start returns once the engine answers. Its error is what the engine said.
+// start returns once the engine answers. Its error is the engine's message.
 func start(o orders) (*Server, error) {
 	text, err := json.Marshal(o)
 	if err != nil {

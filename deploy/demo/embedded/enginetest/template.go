@@ -12,16 +12,16 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A template is a database that was migrated once, and backed up. A test's own is restored from it:
-// one statement instead of the forty that migrations take.
+// A template is a database that was migrated once and backed up. A test's own database is restored
+// from it, which takes one statement instead of the forty of the migrations.
 type template struct {
 	once sync.Once
 	err  error
-	dir  string      // of the engine, whose process may write below it
+	dir  string      // of the engine; its process may write below it
 	conn driver.Conn // to the engine's default database
 }
 
-// withTemplate allows an engine to keep backups in its directory.
+// withTemplate allows the engine to keep backups in its directory.
 func withTemplate(o Options) (Options, error) {
 	o.Config = filepath.Join(o.Dir, "config.xml")
 	return o, os.WriteFile(o.Config,

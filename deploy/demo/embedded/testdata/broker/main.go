@@ -1,6 +1,6 @@
-// Command broker is an embedded broker in a process of its own, for tests that kill it. Its
-// arguments are the directory and, if they are given, the address and the number of nodes; it
-// prints its address.
+// Command broker runs an embedded broker in a process of its own, for tests that kill it. Its
+// arguments are the directory and, optionally, the address and the number of nodes. It prints its
+// address.
 package main
 
 import (
