@@ -10,7 +10,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Whatever the clock says, it says it to all: this process, the engine and other programs.
+// Under every clock, this process, the engine and other programs see the same time.
 func TestAllHaveTheSameClock(t *testing.T) {
 	conn, err := tables.Open(enginetest.Database(t))
 	if err != nil {
@@ -38,7 +38,7 @@ func TestAllHaveTheSameClock(t *testing.T) {
 	}
 }
 
-// Each clock is what it is called, from any day on, and lies ahead.
+// Each clock is what its name says, whatever today's date is, and is later than now.
 func TestClocksAreWhatTheyAreCalled(t *testing.T) {
 	for now := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC); now.Year() < 2033; now = now.Add(23 * time.Hour) {
 		for _, name := range clockNames() {

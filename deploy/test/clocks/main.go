@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// packages are those whose tests know what day it is. Those of export/web need the tag browser.
+// packages are those whose tests depend on the date. The tests of export/web need the tag browser.
 var packages = []string{
 	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./ingest/kafka/recordbatch", "./ingest/rows",
 	"./rollup", "./export/query", "./export", "./export/web",
@@ -44,7 +44,8 @@ func run(names []string, short bool, tested []string) error {
 		return err
 	}
 	failed := 0
-	for _, pkg := range tested { // one after the other: each has the machine, and a midnight, to itself
+	// One package after the other, so that each has the machine, and a midnight, to itself.
+	for _, pkg := range tested {
 		binary := filepath.Join(dir, strings.NewReplacer("/", "_", ".", "").Replace(pkg)+".test")
 		if out, err := exec.Command("go", "test", "-c", "-vet=off", "-tags", "browser", "-o", binary,
 			pkg).CombinedOutput(); err != nil {
@@ -66,7 +67,7 @@ func run(names []string, short bool, tested []string) error {
 	return nil
 }
 
-// compile makes the library that moves the clock, and shows that it does.
+// compile builds the library that moves the clock, and checks that it moves it.
 func compile(dir string) (library string, err error) {
 	library = filepath.Join(dir, "clock.so")
 	compiler := exec.Command("cc", "-O2", "-Wall", "-shared", "-fPIC", "-fno-stack-protector", "-o", library,
@@ -119,7 +120,7 @@ func test(library, binary, pkg, name string, short bool) (ok bool, err error) {
 	return err == nil, nil
 }
 
-// A moment is when a run begins, at or after now.
+// moments gives for each clock the time when a run begins, at or after now.
 var moments = map[string]func(now time.Time) time.Time{
 	"sunday": func(now time.Time) time.Time {
 		return next(now, "00:30", func(t time.Time) bool { return t.Weekday() == time.Sunday })
@@ -142,12 +143,12 @@ var moments = map[string]func(now time.Time) time.Time{
 	"before-midnight": func(now time.Time) time.Time {
 		return next(now, "23:55", func(time.Time) bool { return true })
 	},
-	"midnight": func(now time.Time) time.Time { // passes while the first tests run
+	"midnight": func(now time.Time) time.Time { // midnight passes while the first tests run
 		return next(now, "23:59", func(time.Time) bool { return true }).Add(55 * time.Second)
 	},
 }
 
-// next is the first day from tomorrow on that is so, at a time of the day.
+// next is the first day from tomorrow on for which is returns true, at a time of the day.
 func next(now time.Time, clock string, is func(time.Time) bool) time.Time {
 	day := now.Truncate(24*time.Hour).AddDate(0, 0, 1)
 	for !is(day) {
@@ -155,7 +156,7 @@ func next(now time.Time, clock string, is func(time.Time) bool) time.Time {
 	}
 	at, err := time.Parse("15:04", clock)
 	if err != nil {
-		panic(err) // it stands above
+		panic(err) // the callers' constants can be parsed
 	}
 	return day.Add(time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute)
 }
