@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// failing has the broker answer requests of some kinds with an error for a while.
+// failing makes the broker answer requests of some kinds with an error for a while.
 func failing(e *kerr.Error, keys ...kmsg.Key) func(*world) {
 	return func(w *world) {
 		for _, key := range keys {
@@ -40,7 +40,7 @@ func slowAnswers(w *world) {
 	w.broker.do(command{Do: "slow"})
 }
 
-// corruptBatches spoils what is read until a few answers were spoilt.
+// corruptBatches corrupts answers until a few were corrupted.
 func corruptBatches(w *world) {
 	w.broker.do(command{Do: "corrupt", Count: 5})
 	eventually(w.t, "answers were spoilt", func() bool {
@@ -57,7 +57,7 @@ func partitionsAdded(w *world) {
 	w.producer.grown(topic, count)
 }
 
-// brokerFaults are those of the broker and of what lies before it.
+// brokerFaults are those of the broker and of the network in front of it.
 var brokerFaults = []fault{
 	{"lost acknowledgements", failing(kerr.RequestTimedOut, kmsg.Produce, kmsg.OffsetCommit, kmsg.Produce)},
 	{"not the leader", failing(kerr.NotLeaderForPartition, kmsg.Fetch, kmsg.ListOffsets, kmsg.Produce, kmsg.Fetch)},
@@ -75,8 +75,8 @@ var brokerFaults = []fault{
 	{"broker killed", func(w *world) { w.pause(500); w.killBroker() }},
 }
 
-// quietFaults strike while nothing is produced: exports must not change, though records are taken
-// away, since the same events are elsewhere.
+// quietFaults happen while nothing is produced. They remove records, but the same events are
+// elsewhere, so exports must not change.
 var quietFaults = []fault{
 	{"records deleted ahead of the consumer", deletedAhead},
 	{"topic created anew", topicRecreated},

@@ -17,12 +17,12 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// harnessRack is where the harness's own readers say they are, so that the broker tells them from
-// ingest; see its program.
+// harnessRack is the rack that the harness's own readers name, so that the broker can distinguish
+// them from ingest; see the broker's program.
 const harnessRack = "harness"
 
-// A broker is the embedded broker in a process of its own, on the same directory and address at
-// every start.
+// A broker is the embedded broker in a process of its own. Every start has the same directory and
+// address.
 type broker struct {
 	t       testing.TB
 	program string
@@ -33,14 +33,14 @@ type broker struct {
 	process *exec.Cmd
 	in      io.Closer
 	encoder *json.Encoder
-	answers chan string   // to commands
-	commits chan struct{} // a held commit has arrived
-	earlier int           // redelivered by processes that were killed
+	answers chan string   // answers to commands
+	commits chan struct{} // receives when a held commit has arrived
+	earlier int           // redelivered by earlier processes, which were killed
 
-	*kafkatest.Broker // its administration
+	*kafkatest.Broker // administers the broker
 }
 
-// startBroker starts it for the first time.
+// startBroker starts the broker for the first time.
 func startBroker(t testing.TB, program, dir string, topics []string) *broker {
 	b := &broker{t: t, program: program, dir: dir, addr: processtest.FreeAddr(t), commits: make(chan struct{}, 1)}
 	b.start(topics)
@@ -81,16 +81,16 @@ func (b *broker) start(topics []string) {
 	b.process, b.in, b.encoder, b.answers = cmd, in, json.NewEncoder(in), answers
 }
 
-// kill is SIGKILL, then a new start on what is left.
+// kill sends SIGKILL and starts the broker again on the files that are left.
 func (b *broker) kill(topics []string) {
 	b.t.Helper()
 	b.earlier = b.redelivered()
 	must(b.t, b.process.Process.Kill())
-	_ = b.process.Wait() // it says that it was killed
+	_ = b.process.Wait() // the error says that it was killed
 	b.start(topics)
 }
 
-// A command is one fault; see the program.
+// A command is one fault; see the broker's program.
 type command struct {
 	Do      string
 	Key     int16
@@ -111,13 +111,13 @@ func (b *broker) do(c command) {
 	}
 }
 
-// corrupted is how many answers were spoilt since the start.
+// corrupted is the number of answers that were corrupted since the start.
 func (b *broker) corrupted() int { return b.ask("corrupted") }
 
-// redelivered is how many offsets were read more than once, at least.
+// redelivered is the number of offsets that were read more than once, or a lower one.
 func (b *broker) redelivered() int { return b.earlier + b.ask("redelivered") }
 
-// ask gets a number.
+// ask asks the broker for a number.
 func (b *broker) ask(what string) (n int) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -125,6 +125,6 @@ func (b *broker) ask(what string) (n int) {
 	must(b.t, b.encoder.Encode(command{Do: what}))
 	_, err := fmt.Sscan(strings.TrimSpace(<-b.answers), &n)
 	must(b.t, err)
-	<-b.answers // done
+	<-b.answers // the answer says that the command is done
 	return n
 }

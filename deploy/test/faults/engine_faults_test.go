@@ -4,7 +4,7 @@ package faults
 
 import "time"
 
-// noisy has the engine answer all ingests and rollups badly, one time in twelve, for a while.
+// noisy makes the engine answer ingests and rollups with a fault, one time in twelve, for a while.
 func noisy(what ...func(*call)) func(*world) {
 	return func(w *world) {
 		for _, m := range append(append([]*member{}, w.ingests...), w.rollups...) {
@@ -14,7 +14,7 @@ func noisy(what ...func(*call)) func(*world) {
 	}
 }
 
-// engineKilled kills the engine while an insert into the log is under way.
+// engineKilled kills the engine during an insert into the log.
 func engineKilled(w *world) {
 	m := w.someone()
 	under := make(chan struct{})
@@ -24,7 +24,7 @@ func engineKilled(w *world) {
 	w.killEngine()
 }
 
-// everythingKilled leaves no process alone.
+// everythingKilled kills every process.
 func everythingKilled(w *world) {
 	w.pause(1000)
 	for _, m := range w.members() {
@@ -35,7 +35,7 @@ func everythingKilled(w *world) {
 	w.heal()
 }
 
-// rollupKilled kills a worker before or after what it writes.
+// rollupKilled kills a worker before or after its insert into a table.
 func rollupKilled(table string, after bool) func(*world) {
 	return func(w *world) {
 		w.await(w.rollups[w.rand.IntN(len(w.rollups))].diesAt(table, after))
@@ -43,8 +43,8 @@ func rollupKilled(table string, after bool) func(*world) {
 	}
 }
 
-// staleRecompute holds a worker's manifest back until others have recomputed the slices from a
-// newer log.
+// staleRecompute holds a worker's manifest back until other workers have recomputed the slices from
+// a newer log.
 func staleRecompute(w *world) {
 	m := w.rollups[0]
 	held := make(chan struct{})
@@ -54,7 +54,7 @@ func staleRecompute(w *world) {
 	}
 }
 
-// slowerThanTimeouts has the engine do its work, and answer when nobody waits any more.
+// slowerThanTimeouts makes the engine do its work but answer only after its clients have timed out.
 func slowerThanTimeouts(w *world) {
 	for _, m := range w.ingests {
 		for range 2 {
@@ -64,8 +64,8 @@ func slowerThanTimeouts(w *world) {
 	<-time.After(2 * insertTimeout)
 }
 
-// race has workers race on the same slices, and die, while exports are read and everything is
-// rebuilt again and again.
+// race lets workers compete for the same slices, and kills them, while exports are read and
+// everything is rebuilt again and again.
 func race(w *world) { w.compareWhile(40) }
 
 // engineFaults are those of the engine.
@@ -81,7 +81,7 @@ var engineFaults = []fault{
 	{"everything killed", everythingKilled},
 }
 
-// rollupFaults are those of the rollup's workers, and of what repairs beside them.
+// rollupFaults are those of the rollup's workers, and of the commands that repair their work.
 var rollupFaults = []fault{
 	{"rollup killed between tables", rollupKilled("message_daily", true)},
 	{"rollup killed before the manifest", rollupKilled("slices", false)},

@@ -19,8 +19,8 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// forgotten erases a person while their events come, is killed half way, does it again, and has a
-// topic replayed, and all that was theirs.
+// forgotten erases a person while their events arrive, kills the erasure half way, repeats it, then
+// replays a topic and all of that person's events.
 func forgotten(w *world) {
 	person := w.anyone()
 	w.refused(person)
@@ -43,8 +43,7 @@ func forgotten(w *world) {
 	w.comesAgain(person)
 }
 
-// comesAgain sends all events of an erased person again, and wants each of them dropped and
-// counted.
+// comesAgain sends all events of an erased person again. Each of them must be dropped and counted.
 func (w *world) comesAgain(person oracle.Erasure) {
 	w.t.Helper()
 	var theirs []stored
@@ -54,11 +53,12 @@ func (w *world) comesAgain(person oracle.Erasure) {
 			theirs = append(theirs, s)
 		}
 	}
-	if len(theirs) == 0 { // an earlier fault may have deleted the records of all whom the log knows
+	// An earlier fault may have deleted the records of every person that the log knows.
+	if len(theirs) == 0 {
 		w.missed++
 		return
 	}
-	w.heal() // a counter begins anew with its process
+	w.heal() // before counting, since a counter starts at 0 with its process
 	counted := w.countedErased()
 	must(w.t, w.producer.resend(w.t.Context(), theirs, w.topics[0]))
 	eventually(w.t, fmt.Sprintf("%d events of %+v, who was erased, are counted as erased; %v were before", len(theirs),
@@ -69,7 +69,8 @@ func (w *world) comesAgain(person oracle.Erasure) {
 
 var erasedCount = regexp.MustCompile(`(?m)^rollcall_ingest_events_total\{outcome="erased",.*\} (.+)$`)
 
-// countedErased is how many records the ingests say that they dropped as an erased person's.
+// countedErased is the number of records that the ingests counted as dropped because the person was
+// erased.
 func (w *world) countedErased() (sum float64) {
 	w.t.Helper()
 	for _, m := range w.ingests {
@@ -82,8 +83,9 @@ func (w *world) countedErased() (sum float64) {
 	return sum
 }
 
-// refused sends records that are no events, of the person and of somebody whose id begins with
-// theirs, and waits until they rest in rejects: the latter must stay.
+// refused sends records that are not valid events, of the person and of somebody whose id begins
+// with the person's id, and waits until they are in rejects. Only the person's may be erased from
+// there.
 func (w *world) refused(person oracle.Erasure) {
 	w.t.Helper()
 	const record = `{"specversion":"1.0","id":"refused-%d","source":"/faults","type":%q,"time":%q,"data":{"org_id":%q,"user_id":%q,"channel":"CHAT"}}`
@@ -92,7 +94,7 @@ func (w *world) refused(person oracle.Erasure) {
 		var records []traffic.Record
 		for _, user := range []string{person.User, person.User + "0"} {
 			for _, kind := range []string{"usage.message.v1", "usage.message.v9"} {
-				// of the second, neither org nor user is known
+				// The second kind is unknown, so ingest knows neither org nor user of its record.
 				records = append(records, traffic.Record{
 					Topic: p.topics[0], Value: fmt.Appendf(nil, record, number, kind, p.now.UTC().Format(time.RFC3339), person.Org,
 						user),
@@ -111,7 +113,7 @@ func (w *world) refused(person oracle.Erasure) {
 	})
 }
 
-// anyone is a person of whom the log holds something, with an id that needs no escapes.
+// anyone returns a person of whom the log holds events and whose id needs no escaping.
 func (w *world) anyone() (person oracle.Erasure) {
 	w.t.Helper()
 	var all []oracle.Erasure
@@ -126,8 +128,8 @@ func (w *world) anyone() (person oracle.Erasure) {
 	return all[w.rand.IntN(len(all))]
 }
 
-// checkTraces looks for what should be gone of those who were erased. The oracle has looked at the
-// log as exports see it; this is the disk.
+// checkTraces looks on the disk for data of erased persons. The oracle has only checked the log as
+// exports see it.
 func (w *world) checkTraces() {
 	w.t.Helper()
 	for _, e := range w.erasures {
@@ -149,16 +151,16 @@ func (w *world) checkTraces() {
 	}
 }
 
-// namesErased says whether a record names somebody who was erased, so that its reject may be gone:
-// by a whole text of its value, its key, or a word of a header, and in a record of their workspace
-// or of one that cannot be read.
+// namesErased tells whether a record names an erased person, so that its reject may be gone. It
+// does if the person's id is a whole text of its value, its key, or a word of a header, and if the
+// record is of the person's workspace or cannot be read.
 func (w *world) namesErased(s stored) bool {
 	read, _ := oracle.Read(s.record(), time.Now())
 	return slices.ContainsFunc(w.erasures, func(e oracle.Erasure) bool {
 		if read.Org != "" && read.Org != e.Org {
 			return false
 		}
-		word := regexp.MustCompile(`\b` + e.User + `\b`) // see anyone: nothing of it needs a quote
+		word := regexp.MustCompile(`\b` + e.User + `\b`) // such an id needs no quoting; see anyone
 		return bytes.Contains(s.Value, []byte(`"`+e.User+`"`)) || string(s.Key) == e.User ||
 			slices.ContainsFunc(s.Headers, func(h kgo.RecordHeader) bool { return word.Match(h.Value) })
 	})

@@ -17,7 +17,7 @@ import (
 
 var dataTypes = []string{"users", "assistants", "workflows", "projects", "models", "api-keys"}
 
-// question is a random export that every workspace may ask for; half of them are of the whole year.
+// question is a random export that any workspace may ask for. Half of them are of the whole year.
 func (w *world) question() oracle.Query {
 	q := oracle.Query{
 		Org: traffic.Orgs()[w.rand.IntN(4)], Type: dataTypes[w.rand.IntN(6)], Secret: []byte(secret),
@@ -37,8 +37,8 @@ func (w *world) question() oracle.Query {
 	return q
 }
 
-// compare asks for so many exports and holds them against the oracle. While others break things, an
-// answer may fail, visibly; one that is given must be right.
+// compare asks for so many exports and compares each with the oracle's. If breaking is set, a
+// request may fail visibly, but an answer that is given must be right.
 func (w *world) compare(exports int, breaking bool) {
 	w.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -75,7 +75,7 @@ func (w *world) compare(exports int, breaking bool) {
 	}
 }
 
-// answer gets one export, whole or not at all.
+// answer gets one export, complete or not at all.
 func (w *world) answer(q oracle.Query) (status int, body []byte, err error) {
 	v := url.Values{"from": {q.From}, "to": {q.To}}
 	if q.Zone != "" {
@@ -111,10 +111,10 @@ func (w *world) key(org string) string {
 	return w.keys[org]
 }
 
-// compareWhile asks for exports while rollup workers race on the slices, they and the export
-// service are killed in the middle, and everything is rebuilt: the log stands still, so every
-// answer must be the same. The service lives until it has answered something, however slow the
-// machine is.
+// compareWhile asks for exports while rollup workers compete for the slices, while they and the
+// export service are killed during their work, and while everything is rebuilt. The log does not
+// change, so every answer must be the same. The export service is killed only after it has answered
+// something, however slow the machine is.
 func (w *world) compareWhile(exports int) {
 	w.t.Helper()
 	over := make(chan struct{})
@@ -166,7 +166,7 @@ func (w *world) rebuild(over <-chan struct{}) {
 	}
 }
 
-// verify has Rollcall itself compare its rollups with its log.
+// verify makes Rollcall itself compare its rollups with its log.
 func (w *world) verify() {
 	w.t.Helper()
 	w.run("verify", "--clickhouse-url", w.engine.URL+"/"+database)

@@ -20,7 +20,7 @@ var (
 // groups are the faults of TestAlone; each group has a world of its own.
 var groups = []struct {
 	name   string
-	events int // produced meanwhile
+	events int // events produced meanwhile
 	faults []fault
 }{
 	{"ingest", 150, ingestFaults}, {"group", 150, groupFaults}, {"broker", 150, brokerFaults},
@@ -28,8 +28,8 @@ var groups = []struct {
 	{"rollup", 150, rollupFaults}, {"quiet", 0, quietFaults},
 }
 
-// everyKind has one to three faults of each group but the quiet one, whose faults need topics that
-// nobody writes to; among them those that a first version of such a product gets wrong.
+// everyKind has one to three faults of each group, among them those that a first version of such a
+// product gets wrong. The group quiet is left out: its faults need topics to which nobody writes.
 var everyKind = []string{
 	"ingest killed after the log", "ingest killed after the marks", "a zombie goes on after the log", "not the leader",
 	"partitions added", "broker killed", "conflicting copies",
@@ -37,8 +37,8 @@ var everyKind = []string{
 	"a person forgotten, killed half way",
 }
 
-// TestShort has a fault of each kind strike alone, all in one world: what there is time for at
-// every change.
+// TestShort runs a fault of each kind alone, all in one world. It is short enough to run at every
+// change.
 func TestShort(t *testing.T) {
 	var chosen []fault
 	for _, g := range groups {
@@ -54,7 +54,7 @@ func TestShort(t *testing.T) {
 	alone(t, 60, chosen)
 }
 
-// TestAlone has each fault strike alone.
+// TestAlone runs each fault alone.
 func TestAlone(t *testing.T) {
 	chosen, err := regexp.Compile(*only)
 	must(t, err)
@@ -80,7 +80,7 @@ func alone(t *testing.T, events int, faults []fault) {
 	w.report()
 }
 
-// TestMixed has random faults strike one after the other, in world after world.
+// TestMixed runs random faults one after the other, in one world after another.
 func TestMixed(t *testing.T) {
 	if *seed != 0 {
 		mixed(t, *seed)

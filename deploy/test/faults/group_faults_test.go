@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// comeAndGo has members join the group and leave it, in order and not: there are two to four.
+// comeAndGo starts and ends members of the group, some in order and some not. The group has two to
+// four members.
 func comeAndGo(w *world) {
 	more := []*member{w.ingest(10), w.ingest(11)}
 	for _, m := range more {
@@ -22,12 +23,12 @@ func comeAndGo(w *world) {
 	w.left = append(w.left, more...)
 }
 
-// asleep is longer than a session lasts: the group gives a sleeper's partitions to others.
+// asleep is longer than a session, so the group gives a sleeping member's partitions to others.
 const asleep = 12 * time.Second
 
-// zombie stops an ingest in the middle of a batch until others have taken over, and lets it go on
-// and write then: the next insert arrives at once, or when the others have long stored and
-// committed the same records.
+// zombie stops an ingest in the middle of a batch until other ingests have taken over, and then
+// lets it continue to write. Its next insert arrives at once or, if late is set, long after the
+// others have stored and committed the same records.
 func zombie(table string, late bool) func(*world) {
 	return func(w *world) {
 		m := w.ingests[1]

@@ -4,18 +4,17 @@ package faults
 
 import "time"
 
-// A fault befalls the world while events are produced. When it returns, it is over, or heal ends
-// it.
+// A fault happens while events are produced. It is over when strike returns, or else heal ends it.
 type fault struct {
 	name   string
 	strike func(*world)
 }
 
-// someone is one of the ingests.
+// someone is one of the ingests, by chance.
 func (w *world) someone() *member { return w.ingests[w.rand.IntN(len(w.ingests))] }
 
-// await gives a trap time to spring. If it does not, because what it waits for did not come by, the
-// report says so.
+// await waits for a trap to spring. If it does not, because no matching call came, the report says
+// so.
 func (w *world) await(done <-chan struct{}) bool {
 	select {
 	case <-done:
@@ -35,8 +34,8 @@ func killAt(table string, after bool) func(*world) {
 	}
 }
 
-// diesAt has a process killed at its next insert into a table, before the engine sees it or after
-// the engine has it; the channel is closed then.
+// diesAt kills a process at its next insert into a table: before the engine sees the insert, or
+// after it has run it. Then the channel is closed.
 func (m *member) diesAt(table string, after bool) (done chan struct{}) {
 	done = make(chan struct{})
 	m.proxy.trap(table, func(c *call) {
@@ -51,11 +50,12 @@ func (m *member) diesAt(table string, after bool) (done chan struct{}) {
 	return done
 }
 
-// killAtCommit kills the ingests when a commit has arrived at the broker, which takes it or not.
+// killAtCommit kills the ingests when a commit has arrived at the broker, which either takes it or
+// not.
 func killAtCommit(taken bool) func(*world) {
 	return func(w *world) {
 		select {
-		case <-w.broker.commits: // of an earlier fault that waited in vain
+		case <-w.broker.commits: // left by an earlier fault that stopped waiting
 		default:
 		}
 		w.broker.do(command{Do: "hold commit", Applied: taken})
@@ -79,7 +79,7 @@ func killAnywhere(w *world) {
 	w.heal()
 }
 
-// pause is a moment of a random length, for faults whose point is that it is random.
+// pause waits for a random time, for faults that must come at a random moment.
 func (w *world) pause(millis int) {
 	<-time.After(time.Duration(w.rand.IntN(millis)) * time.Millisecond)
 }

@@ -14,14 +14,14 @@ import (
 	"rollcall/deploy/test/suite/oracle"
 )
 
-// A stored record is one that the broker holds and that is to be counted.
+// A stored record is a record that the broker holds and that must be counted.
 type stored struct {
 	place
 	Key, Value []byte
 	Headers    []kgo.RecordHeader
 }
 
-// A place is where a record lies.
+// A place is a record's topic, partition and offset.
 type place struct {
 	topic     string
 	partition int32
@@ -46,7 +46,7 @@ func (s stored) record() oracle.Record {
 	return r
 }
 
-// held reads all committed records of topics, by a client that has nothing in common with ingest's.
+// held reads all committed records of topics, with a client that shares no code with ingest's.
 func (w *world) held(topics ...string) (records []stored) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
@@ -82,7 +82,7 @@ func (w *world) held(topics ...string) (records []stored) {
 					records = append(records, stored{place{r.Topic, r.Partition, r.Offset}, r.Key, r.Value, r.Headers})
 				}
 				if end, waiting := left[r.Topic][r.Partition]; waiting && r.Offset >= end-1 {
-					// it may be of a transaction that was aborted since
+					// The record may belong to a transaction that was aborted since.
 					delete(left[r.Topic], r.Partition)
 				}
 			}
@@ -96,7 +96,8 @@ func (w *world) held(topics ...string) (records []stored) {
 	return records
 }
 
-// settled waits until all that the topics hold is committed, as long as anything moves.
+// settled waits until everything in the topics is committed. It fails the test if nothing moves for
+// the time patience.
 func (w *world) settled() {
 	w.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -116,7 +117,7 @@ func (w *world) settled() {
 	}
 }
 
-// behind says which partitions are not committed to their ends.
+// behind names the partitions that are not committed to their ends.
 func (w *world) behind() string {
 	w.t.Helper()
 	var behind strings.Builder
@@ -134,7 +135,7 @@ func (w *world) behind() string {
 	return behind.String()
 }
 
-// check holds what is stored against what the topics hold. It replaces the oracle.
+// check compares what is stored with what the topics hold. It makes a new oracle.
 func (w *world) check() {
 	w.t.Helper()
 	held := w.held(w.topics...)
@@ -159,8 +160,8 @@ func (w *world) check() {
 	w.records = len(held)
 }
 
-// checkLog settles the oracle's conflicts by the log, and fails if the log is not exactly the
-// oracle's events.
+// checkLog takes the winners of conflicts from the log into the oracle. It fails the test if the
+// log is not exactly the oracle's events.
 func (w *world) checkLog(o *oracle.Oracle) {
 	w.t.Helper()
 	log := w.log()
@@ -194,7 +195,7 @@ func (w *world) checkLog(o *oracle.Oracle) {
 	}
 }
 
-// checkRejects looks for the row of every record that is no event.
+// checkRejects looks for the row of every record that is not a valid event.
 func (w *world) checkRejects(rejected map[place]string) {
 	w.t.Helper()
 	rows := w.rejects()

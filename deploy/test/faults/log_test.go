@@ -13,7 +13,7 @@ import (
 	"rollcall/deploy/test/suite/oracle"
 )
 
-// query asks the engine itself, and hands each row over as JSON.
+// query asks the engine directly and passes each row on as JSON.
 func (w *world) query(sql string, row func([]byte)) {
 	w.t.Helper()
 	address := w.engine.URL + "/?" +
@@ -35,7 +35,7 @@ func (w *world) query(sql string, row func([]byte)) {
 	must(w.t, lines.Err())
 }
 
-// The columns bear the names of the oracle's fields.
+// The columns have the names of the oracle's fields.
 const (
 	logRows = `SELECT org_id AS Org, toString(day) AS Day, concat('usage.', toString(type), '.v1') AS Type, source AS Source, id AS ID, toUnixTimestamp64Milli(time) AS Time,
 		user_id AS User, channel AS Channel, action AS Action, assistant_id AS Assistant, project_id AS Project, workflow_id AS Workflow, conversation_id AS Conversation,
@@ -51,7 +51,7 @@ const (
 		FROM entities FINAL WHERE bitAnd(version, 1) = 0`
 )
 
-// log reads the event log and the attribute history as the set they are.
+// log reads the event log and the attribute history, each identity once.
 func (w *world) log() map[oracle.Identity]oracle.Event {
 	w.t.Helper()
 	found := map[oracle.Identity]oracle.Event{}
@@ -72,8 +72,8 @@ func (w *world) log() map[oracle.Identity]oracle.Event {
 	return found
 }
 
-// rejects gives the reasons of all rejected records, by place; a topic that was created anew can
-// have several in one.
+// rejects returns the reasons of all rejected records, by place. A place can have several if its
+// topic was created anew.
 func (w *world) rejects() map[place]map[string]bool {
 	w.t.Helper()
 	found := map[place]map[string]bool{}

@@ -21,7 +21,7 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// A bomb is one record batch that is small for the broker and large for whoever reads it.
+// A bomb is one record batch that is small for the broker and large for its readers.
 type bomb struct {
 	name     string
 	codec    kgo.CompressionCodec
@@ -72,7 +72,7 @@ func bombEvent(id int, filler []byte) []byte {
 		id, time.Now().UTC().Format(time.RFC3339), filler)
 }
 
-// drop produces the bomb, and gives its size on the wire and inflated.
+// drop produces the bomb and returns its size on the wire and its inflated size.
 func (b *bomb) drop(t *testing.T, broker, topic string, partition int32) (packed, inflated int) {
 	t.Helper()
 	written := make(batchesWritten, b.records)
@@ -100,7 +100,7 @@ func (b *bomb) drop(t *testing.T, broker, topic string, partition int32) (packed
 	return batch.CompressedBytes, batch.UncompressedBytes
 }
 
-// batchesWritten are the record batches that were sent.
+// batchesWritten receives the record batches that were sent.
 type batchesWritten chan kgo.ProduceBatchMetrics
 
 func (w batchesWritten) OnProduceBatchWritten(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.ProduceBatchMetrics) {
@@ -121,10 +121,10 @@ func granted(t *testing.T) int {
 	return n << 30
 }
 
-// Whatever a record batch holds, ingest is never resident with more memory than its manifest
-// grants: the kernel's own peak is held against the limit. It may map half as much again, which a
-// Go program does with memory that it has given back, and dies at once if it wants more. Every
-// record becomes a reject or an event.
+// Whatever a record batch holds, ingest never has more memory resident than its manifest grants:
+// the test compares the kernel's own peak with the limit. Ingest may map half as much again,
+// because a Go program keeps memory mapped that it has given back. If it maps more, it dies at
+// once. Every record becomes a reject or an event.
 func TestShortBombs(t *testing.T) {
 	all := bombs()
 	dir := t.TempDir()
@@ -185,7 +185,7 @@ func TestShortBombs(t *testing.T) {
 	p.stop(t)
 }
 
-// number runs a query for one.
+// number runs a query that returns one number.
 func (w *world) number(sql string) (n int) {
 	w.t.Helper()
 	w.query("SELECT toInt64(n) AS N FROM ("+strings.Replace(sql, "count()", "count() AS n", 1)+")", func(line []byte) {
@@ -210,7 +210,7 @@ func (p *process) peak(t *testing.T) int {
 	return n << 10
 }
 
-// lag is the sum over all partitions.
+// lag is the sum of the lags of all partitions.
 func (p *process) lag() (sum float64) {
 	for _, line := range regexp.MustCompile(`(?m)^rollcall_ingest_lag_records\{.*\} (\S+)$`).FindAllStringSubmatch(p.get("/metrics"), -1) {
 		n, _ := strconv.ParseFloat(line[1], 64)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A process is one start after the other of the same command.
+// A process runs one command, which can be started again and again.
 type process struct {
 	name    string
 	command []string
@@ -26,14 +26,14 @@ type process struct {
 	running *exec.Cmd
 	ended   chan struct{}
 
-	slowest time.Duration // from a start after a kill to ready
+	slowest time.Duration // the longest time from a start after a kill to ready
 	kills   int
-	killed  bool      // since the last start
-	again   time.Time // of the last start after a kill, until it is ready
+	killed  bool      // killed since the last start
+	again   time.Time // time of the last start after a kill; zero once the process is ready
 }
 
-// start runs the command, from any goroutine. Its process ends with this one, even if this one is
-// killed.
+// start runs the command; any goroutine may call it. The started process ends with this one, even
+// if this one is killed.
 func (p *process) start(t testing.TB) {
 	t.Helper()
 	if err := p.launch(); err != nil {
@@ -56,7 +56,7 @@ func (p *process) launch() error {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // the log of the process says how it ended
 		close(ended)
 	}()
 	p.mu.Lock()
@@ -69,8 +69,8 @@ func (p *process) launch() error {
 	return nil
 }
 
-// launcher runs starts on one thread that never ends: the system kills the children of a thread
-// with the thread.
+// launcher runs all starts on one thread that never ends. The kernel kills a child when the thread
+// that started it ends.
 var launcher = sync.OnceValue(func() func(func() error) error {
 	calls := make(chan func() error)
 	results := make(chan error)
@@ -103,7 +103,7 @@ func (p *process) alive() bool {
 	}
 }
 
-// kill is SIGKILL, from any goroutine. It returns when the process is gone.
+// kill sends SIGKILL and returns when the process is gone; any goroutine may call it.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	p.mu.Lock()
@@ -114,7 +114,7 @@ func (p *process) kill() {
 	<-ended
 }
 
-// stop is SIGTERM; it must be over within 15 s (SPEC.md §4).
+// stop sends SIGTERM. The process must end within 15 s (SPEC.md §4).
 func (p *process) stop(t testing.TB) {
 	t.Helper()
 	p.signal(syscall.SIGTERM)
@@ -139,7 +139,7 @@ func (p *process) ensure(t testing.TB) {
 		p.mu.Lock()
 		alive := p.alive()
 		p.mu.Unlock()
-		if !alive { // the start lost a race, for its address or against a kill
+		if !alive { // the start failed: its address was still taken, or a kill came first
 			p.start(t)
 		}
 		return p.get("/readyz") != ""
@@ -173,7 +173,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// patience is for a slow machine; nothing waits so long when all is well.
+// patience is long enough for a slow machine. When all is well, nothing waits so long.
 const patience = 90 * time.Second
 
 func eventually(t testing.TB, what string, holds func() bool) {
@@ -187,7 +187,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// tail gives the last lines of a log, for a failure's report.
+// tail returns the last lines of a log, for the message of a failed test.
 func (p *process) tail() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// numberHeader carries a record's number, so that what the broker acknowledged can be looked for in
-// what it holds.
+// numberHeader carries a record's number. With it, acknowledged records can be searched among those
+// that the broker holds.
 const numberHeader = "n"
 
 // A producer writes random events in every way that Kafka offers.
@@ -28,15 +28,16 @@ type producer struct {
 	topics []string
 	now    time.Time
 
-	turn sync.Mutex // one writes at a time: the seed decides what it writes
-	rand *rand.Rand // of whose turn it is
+	// One goroutine writes at a time, so that the seed decides what is written.
+	turn sync.Mutex
+	rand *rand.Rand // used by the goroutine that holds turn
 
 	mu           sync.Mutex
 	number       int
 	acknowledged map[int]bool
-	earlier      []traffic.Record // what was produced, for replays
+	earlier      []traffic.Record // all records produced so far, for replays
 	partitions   map[string]int
-	aborted      int // records
+	aborted      int // aborted records
 	sent         int // acknowledged records
 }
 
@@ -51,14 +52,16 @@ func newProducer(broker string, topics []string, now time.Time, seed uint64, par
 	return p
 }
 
-// produce sends about so many events, most once, some again later, in pieces that go each their own
-// way. It returns when all that is to be counted is acknowledged.
+// produce sends about so many events, most of them once, some again later. It splits them into
+// pieces, and each is sent in a way of its own. It returns when every record that must count is
+// acknowledged.
 func (p *producer) produce(ctx context.Context, seed uint64, events int) error {
 	p.turn.Lock()
 	defer p.turn.Unlock()
 	records := traffic.Make(traffic.Config{Seed: seed, Now: p.now, Events: events, Topics: p.topics})
 	records = append(records, p.odd()...)
-	for range min(len(p.earlier)/20, events/10) { // bounded: replays of replays would double the topics every few faults
+	// The number is limited: replays of replays would double the topics every few faults.
+	for range min(len(p.earlier)/20, events/10) {
 		again := p.earlier[p.rand.IntN(len(p.earlier))]
 		again.Topic = p.topics[p.rand.IntN(len(p.topics))]
 		records = append(records, again)
@@ -73,7 +76,7 @@ func (p *producer) produce(ctx context.Context, seed uint64, events int) error {
 	return nil
 }
 
-// piece sends a few records plainly, in a transaction, or in one that is aborted first.
+// piece sends a few records plainly, in a transaction, or first in a transaction that is aborted.
 func (p *producer) piece(ctx context.Context, records []traffic.Record) error {
 	switch p.rand.IntN(4) {
 	case 0:
@@ -87,8 +90,8 @@ func (p *producer) piece(ctx context.Context, records []traffic.Record) error {
 	return p.plain(ctx, records)
 }
 
-// plain is a producer that knows no idempotence: what is not acknowledged is sent again, and so may
-// be there twice.
+// plain sends with a producer that is not idempotent. It sends again what is not acknowledged, so a
+// record may be there twice.
 func (p *producer) plain(ctx context.Context, records []traffic.Record, opts ...kgo.Opt) error {
 	client, err := p.client(append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))...)
 	if err != nil {
@@ -105,8 +108,8 @@ func (p *producer) plain(ctx context.Context, records []traffic.Record, opts ...
 	return nil
 }
 
-// transaction sends records in one. If it fails, nobody knows whether they count; then they are
-// sent plainly as well, if they should.
+// transaction sends records in one transaction. If that fails, it is unknown whether they count. So
+// they are then also sent plainly, if commit is set.
 func (p *producer) transaction(ctx context.Context, records []traffic.Record, commit bool) error {
 	client, err := p.client(kgo.TransactionalID("faults"), kgo.TransactionTimeout(10*time.Second))
 	if err != nil {
@@ -138,8 +141,7 @@ func (p *producer) transaction(ctx context.Context, records []traffic.Record, co
 	return nil
 }
 
-// endOpen ends a transaction that may have been left open: a producer of the same name that starts
-// anew does.
+// endOpen ends a transaction that may have been left open, by starting a producer of the same name.
 func (p *producer) endOpen(ctx context.Context) error {
 	client, err := p.client(kgo.TransactionalID("faults"))
 	if err != nil {
@@ -175,7 +177,7 @@ func (p *producer) client(opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.ProduceRequestTimeout(2 * time.Second)}, opts...)...)
 }
 
-// messages gives each record a partition, a number and a time of its own, which may be years off.
+// messages gives each record a partition, a number and a timestamp, which may be wrong by years.
 func (p *producer) messages(records []traffic.Record) (messages []*kgo.Record, numbers []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,14 +201,14 @@ func (p *producer) messages(records []traffic.Record) (messages []*kgo.Record, n
 	return messages, numbers
 }
 
-// grown says that a topic has another number of partitions now.
+// grown notes a topic's new number of partitions.
 func (p *producer) grown(topic string, partitions int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.partitions[topic] = partitions
 }
 
-// resend puts records that are there into other places as well, under their numbers.
+// resend writes existing records to other places as well, with the same numbers.
 func (p *producer) resend(ctx context.Context, found []stored, to string) error {
 	p.turn.Lock()
 	defer p.turn.Unlock()
@@ -226,7 +228,7 @@ func (p *producer) resend(ctx context.Context, found []stored, to string) error 
 	return client.ProduceSync(ctx, messages...).FirstErr()
 }
 
-// missing are acknowledged records that are not among those found.
+// missing returns the acknowledged records that are not among those found.
 func (p *producer) missing(found []stored) (numbers []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,9 +13,9 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-const largest = 1 << 20 // bytes of a value that is no reject yet
+const largest = 1 << 20 // bytes of the largest value that is not rejected
 
-// odd are records that are no usual events.
+// odd returns records that are unusual or not events.
 func (p *producer) odd() (records []traffic.Record) {
 	add := func(value []byte) {
 		records = append(records, traffic.Record{
@@ -32,7 +32,7 @@ func (p *producer) odd() (records []traffic.Record) {
 	return records
 }
 
-// sizes of values: the largest event, and two that are too large.
+// sizes are those of values: the largest event, and two that are too large.
 var sizes = []int{largest, largest + 1, 2 * largest}
 
 // sized is an event of exactly so many bytes.
@@ -42,7 +42,7 @@ func (p *producer) sized(size int) []byte {
 	return []byte(text + strings.Repeat("x", size-len(text)-2) + `"}`)
 }
 
-// producing has a producer do something of its own between the others' events.
+// producing makes the producer do something special between the other events.
 func producing(do func(*producer, context.Context) error) func(*world) {
 	return func(w *world) {
 		w.producer.turn.Lock()
@@ -51,7 +51,7 @@ func producing(do func(*producer, context.Context) error) func(*world) {
 	}
 }
 
-// message is an event of a user's.
+// message is a message event of a user.
 func (p *producer) message(id, user, model string, at time.Time) traffic.Record {
 	const event = `{"specversion":"1.0","id":%q,"source":"/faults","type":"usage.message.v1","time":%q,"data":{"org_id":"full","user_id":%q,"channel":"chat","model":%q}}`
 	return traffic.Record{
@@ -85,7 +85,7 @@ func (p *producer) conflicts(ctx context.Context) error {
 	return p.plain(ctx, records)
 }
 
-// aborts writes transactions that are given up, and some that are not, into the same partitions.
+// aborts writes transactions into the same partitions and aborts two of three.
 func (p *producer) aborts(ctx context.Context) error {
 	for n := range 6 {
 		records := traffic.Make(traffic.Config{Seed: p.rand.Uint64(), Now: p.now, Events: 20, Topics: p.topics})
@@ -107,8 +107,8 @@ func (p *producer) everyCodec(ctx context.Context) error {
 	return nil
 }
 
-// wrongClocks sends events from just within and from beyond the times that are accepted; the
-// records' own times are off too, see messages.
+// wrongClocks sends events from within and from beyond the accepted times, close to the limits. The
+// records' timestamps are wrong, too; see messages.
 func (p *producer) wrongClocks(ctx context.Context) error {
 	var records []traffic.Record
 	for n, off := range []time.Duration{
@@ -133,7 +133,7 @@ func (p *producer) oddSizes(ctx context.Context) error {
 	return p.plain(ctx, records)
 }
 
-// replay sends all of a topic again, into other partitions of all topics.
+// replay sends all records of a topic again, into other partitions of all topics.
 func replay(w *world) {
 	held := w.held(w.topics[0])
 	for _, to := range w.topics {
@@ -141,8 +141,8 @@ func replay(w *world) {
 	}
 }
 
-// producerFaults are those of the programs that write to the topics. Some of each befall all that
-// is produced (see produce); here each comes in a burst.
+// producerFaults are those of the programs that write to the topics. Everything that is produced
+// has a few of them (see produce). Here each comes in a burst.
 var producerFaults = []fault{
 	{"duplicates at other offsets and in other partitions", producing((*producer).duplicates)},
 	{"conflicting copies", producing((*producer).conflicts)},

@@ -16,35 +16,35 @@ import (
 	"time"
 )
 
-// A proxy stands between one process and the engine. Everything passes unless a fault is set.
+// A proxy stands between one process and the engine. It passes everything on unless a fault is set.
 type proxy struct {
 	server *httptest.Server
 	engine string // URL
 
 	mu     sync.Mutex
 	traps  []*trap
-	noise  []func(*call) // one of them befalls one call in noisePer
+	noise  []func(*call) // one of them changes one call in noisePer
 	rand   *rand.Rand
-	struck atomic.Int64 // calls that a fault befell
+	struck atomic.Int64 // number of calls that had a fault
 }
 
 const noisePer = 12
 
-// A call is one statement on its way.
+// A call is one statement from the process to the engine.
 type call struct {
-	table  string // of an INSERT; empty: another statement
-	before func() // before it is passed on
-	after  func() // when the engine has answered, before its answer is passed on
-	refuse bool   // the connection ends instead of passing it on
-	lose   bool   // the connection ends instead of the answer
-	code   int    // the engine's exception to answer with, instead of passing it on; 0: none
+	table  string // of an INSERT; empty: the statement is not an INSERT
+	before func() // runs before the statement is passed on
+	after  func() // runs when the engine has answered, before its answer is passed on
+	refuse bool   // close the connection instead of passing the statement on
+	lose   bool   // close the connection instead of passing the answer on
+	code   int    // an exception of the engine to answer with, instead of passing the statement on; 0: none
 }
 
-// A trap befalls the next insert into a table.
+// A trap changes the next insert into a table.
 type trap struct {
 	table  string
 	spring func(*call)
-	sprung chan struct{} // closed when it has
+	sprung chan struct{} // closed when the trap has sprung
 }
 
 func newProxy(t testing.TB, engine string, seed uint64) *proxy {
@@ -63,7 +63,7 @@ func (p *proxy) trap(table string, spring func(*call)) *trap {
 	return tr
 }
 
-// clear takes away what did not spring.
+// clear removes the traps that did not spring.
 func (p *proxy) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +79,7 @@ func (p *proxy) noisy(noise ...func(*call)) {
 
 var insertInto = regexp.MustCompile("(?i)INSERT INTO `?(\\w+)")
 
-// judge finds what befalls a statement.
+// judge finds the fault of a statement, if it has one.
 func (p *proxy) judge(statement []byte) (c call) {
 	if m := insertInto.FindSubmatch(statement[:min(len(statement), 400)]); m != nil {
 		c.table = string(m[1])
@@ -138,7 +138,7 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forward asks the engine itself. What it cannot answer ends the client's connection too.
+// forward asks the engine. If the engine does not answer, the client's connection is closed, too.
 func (p *proxy) forward(r *http.Request, body []byte) *http.Response {
 	req, err := http.NewRequestWithContext(r.Context(), r.Method, p.engine+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
@@ -156,7 +156,7 @@ var engineClient = &http.Client{
 	Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: 10 * time.Second},
 }
 
-// What an engine may answer for a while.
+// Faults that noisy gives some of the engine's answers.
 const (
 	tooManyParts   = 252
 	notEnoughSpace = 243

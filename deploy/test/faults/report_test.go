@@ -4,7 +4,7 @@ package faults
 
 import "strings"
 
-// report prints what a seed went through.
+// report prints the faults of a seed, and what they caused.
 func (w *world) report() {
 	w.t.Helper()
 	for _, m := range append(w.members(), w.left...) {

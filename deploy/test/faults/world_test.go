@@ -27,7 +27,7 @@ const (
 	insertTimeout = 5 * time.Second
 )
 
-// A world is all of Rollcall, as processes, and the truth about it.
+// A world is all of Rollcall's processes, and an oracle of what they must answer.
 type world struct {
 	t    testing.TB
 	seed uint64
@@ -40,7 +40,7 @@ type world struct {
 	engine   *enginetest.Server
 	options  enginetest.Options
 	ingests  []*member
-	left     []*member // ingests that came and went
+	left     []*member // ingests that were started and have ended
 	rollups  []*member
 	export   *member
 	keys     map[string]string // workspace → key
@@ -49,17 +49,19 @@ type world struct {
 
 	oracle   *oracle.Oracle
 	erasures []oracle.Erasure
-	records  int // in the topics, at the last check
+	records  int // number of records in the topics at the last check
 	struck   []string
-	missed   int          // of those, how many found nothing to strike at
-	exports  atomic.Int64 // compared
-	failed   int          // asked for in vain, while something was broken
+	missed   int          // number of faults that found nothing to hit
+	exports  atomic.Int64 // exports that were compared
+	failed   int          // requests for exports that failed while something was broken
 	kills    map[string]int
-	recovery map[string]time.Duration // from the start after a kill to the first answer, the slowest; by kind of process
+	// recovery is the longest time from a start after a kill to the first answer, by kind of
+	// process.
+	recovery map[string]time.Duration
 	closed   bool
 }
 
-// A member is a process of Rollcall's with its own way to the engine.
+// A member is a process of Rollcall with a proxy of its own to the engine.
 type member struct {
 	*process
 	proxy *proxy
@@ -123,7 +125,7 @@ func (w *world) heal() {
 	}
 }
 
-// close stops everything; what stops must do so in time.
+// close stops everything. Every process must stop in time.
 func (w *world) close() {
 	if w.closed {
 		return
@@ -146,7 +148,7 @@ func (w *world) fail(format string, args ...any) {
 	w.t.Fatalf("seed %d, after %s: %s", w.seed, strings.Join(w.struck, ", "), fmt.Sprintf(format, args...))
 }
 
-// run is a command of Rollcall's that ends by itself.
+// run runs a command of Rollcall that ends by itself.
 func (w *world) run(args ...string) string {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
@@ -161,8 +163,8 @@ func (w *world) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// strike has the faults happen one after the other while events are produced, so many at least;
-// none, if events is 0. It returns when all of them are acknowledged.
+// strike runs the faults one after the other while events are produced: at least so many, or none
+// if events is 0. It returns when all events are acknowledged.
 func (w *world) strike(events int, faults ...fault) {
 	w.t.Helper()
 	over := make(chan struct{})
@@ -178,8 +180,8 @@ func (w *world) strike(events int, faults ...fault) {
 	must(w.t, <-produced)
 }
 
-// recovers ends the faults, waits until all is committed, and holds what is stored against what was
-// produced.
+// recovers ends the faults, waits until everything is committed, and compares what is stored with
+// what was produced.
 func (w *world) recovers() {
 	w.t.Helper()
 	started := time.Now()
@@ -204,14 +206,15 @@ func (w *world) produceUntil(over <-chan struct{}, events int) error {
 			if produced >= events {
 				return nil
 			}
-		case <-time.After(time.Second): // each batch touches every month: more than that is no test but a load
+		// Each batch touches every month. Producing faster would be a load test.
+		case <-time.After(time.Second):
 		}
 	}
 	<-over
 	return nil
 }
 
-// killEngine is SIGKILL of the engine, then a new start on what is left.
+// killEngine sends SIGKILL to the engine and starts it again on the files that are left.
 func (w *world) killEngine() {
 	w.t.Helper()
 	w.engine.Kill()

@@ -35,9 +35,9 @@ func (f *faults) do(c command) error {
 		f.network.slow.Store(int64(c.Millis))
 	case "corrupt":
 		f.network.corrupt.Store(int64(c.Count))
-	case "corrupted": // how many were
+	case "corrupted": // how many answers were corrupted
 		f.out.say(fmt.Sprint(f.network.corrupted.Load()))
-	case "redelivered": // how many offsets were
+	case "redelivered": // how many offsets were redelivered
 		f.out.say(fmt.Sprint(f.redelivered.offsets.Load()))
 	default:
 		return fmt.Errorf("there is no fault %q", c.Do)
@@ -45,8 +45,8 @@ func (f *faults) do(c command) error {
 	return nil
 }
 
-// fail answers the next requests of a kind with an error. REQUEST_TIMED_OUT is an acknowledgement
-// that is lost: the broker does what it was asked.
+// fail answers the next requests of a kind with an error. For REQUEST_TIMED_OUT the broker carries
+// the request out, so that only its acknowledgement is lost.
 func (f *faults) fail(c command) error {
 	var e *kerr.Error
 	if !errors.As(kerr.ErrorForCode(c.Error), &e) {
@@ -59,8 +59,8 @@ func (f *faults) fail(c command) error {
 // holdTime is how long a commit is held: long enough for a SIGKILL to arrive.
 const holdTime = 300 * time.Millisecond
 
-// holdCommit says when the next commit arrives, and holds it for a moment before it is taken, or
-// refused by the end of its connection.
+// holdCommit reports when the next commit arrives and holds it for a moment. Then the broker takes
+// the commit, or refuses it by closing its connection.
 func (f *faults) holdCommit(applied bool) {
 	f.cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
 		f.cluster.DropControl()

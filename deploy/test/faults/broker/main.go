@@ -1,6 +1,6 @@
-// Command broker is the embedded broker in a process of its own, with faults on demand. Its
-// argument is an order in JSON; it prints its address. Then it takes one command in JSON per line
-// and answers each with a line; it ends with its input.
+// Command broker runs the embedded broker in a process of its own, with faults on demand. Its
+// argument is an order in JSON. It prints its address, then reads one command in JSON per line and
+// answers each with a line. It ends when its input ends.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// An order says what broker to start.
+// An order says which broker to start.
 type order struct {
 	Dir    string
 	Addr   string
@@ -27,8 +27,8 @@ type command struct {
 	Do      string // the name of a method of faults
 	Key     int16  // fail: Kafka's number of the request
 	Error   int16  // fail: Kafka's number of the error
-	Count   int    // fail, corrupt: so many answers
-	Millis  int    // hang, slow: so long
+	Count   int    // fail, corrupt: the number of answers
+	Millis  int    // hang, slow: the time
 	Applied bool   // holdCommit: the broker takes the commit before its connection ends
 }
 
@@ -38,7 +38,8 @@ func main() {
 		fail(err)
 	}
 	network := &network{}
-	const retention = 100 * 365 * 24 * time.Hour // records say that they are decades old
+	// Some records claim to be decades old, and must stay.
+	const retention = 100 * 365 * 24 * time.Hour
 	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{
 		Dir: o.Dir, Addr: o.Addr, Nodes: 3, Topics: o.Topics, Partitions: 3, Retention: retention, Listen: network.listen,
 	})
@@ -69,7 +70,7 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// lines are written whole, by whoever has something to say.
+// lines writes each line as a whole, whichever goroutine writes it.
 type lines struct{ sync.Mutex }
 
 func (l *lines) say(line string) {

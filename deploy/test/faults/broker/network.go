@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// network is what lies between the broker and its clients.
+// network is the connection between the broker and its clients.
 type network struct {
-	slow      atomic.Int64 // milliseconds at most by which each answer is late
-	corrupt   atomic.Int64 // so many answers with records are still to be corrupted
-	corrupted atomic.Int64 // so many were
+	slow      atomic.Int64 // each answer is late by at most so many milliseconds
+	corrupt   atomic.Int64 // number of answers with records that are still to be corrupted
+	corrupted atomic.Int64 // number that were corrupted
 
 	mu    sync.Mutex
 	conns map[*conn]bool
-	hung  chan struct{} // closed when the hanging is over; nil: nothing hangs
+	hung  chan struct{} // closed when the connections no longer hang; nil: none hangs
 }
 
 func (n *network) listen(l net.Listener) net.Listener { return listener{l, n} }
@@ -52,8 +52,8 @@ func (n *network) drop() {
 	}
 }
 
-// hang makes the connections half-open: nothing arrives and nothing ends, for a time. Then they
-// end, and new ones work.
+// hang makes the connections half-open for a time: nothing arrives and nothing ends. Then they end,
+// and new ones work.
 func (n *network) hang(d time.Duration) {
 	over := make(chan struct{})
 	n.mu.Lock()
@@ -85,9 +85,10 @@ type conn struct {
 	network *network
 }
 
-// unnoticed is how long the broker does not see that a client is gone. kfake never times a member
-// out whose connection it saw end while the member joined, so that its partitions would be nobody's
-// for ever; Apache Kafka does. It is longer than a session and a rebalance together.
+// unnoticed is how long the broker does not notice that a client is gone; it is longer than a
+// session and a rebalance together. It is needed because kfake, unlike Apache Kafka, never times
+// out a member whose connection ended while the member joined. Its partitions would have no reader
+// for ever.
 const unnoticed = 30 * time.Second
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -120,8 +121,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const batchHead = 61
 
-// spoil flips a bit in the records of one of the record batches in an answer, if it has any: what a
-// checksum is there to find.
+// spoil flips a bit in the records of one of an answer's record batches, if it has any. The batch's
+// checksum must detect this.
 func spoil(answer []byte) bool {
 	for i := 0; i+batchHead < len(answer); i++ {
 		size := int64(binary.BigEndian.Uint32(answer[i+8:])) + 12

@@ -7,13 +7,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// harnessRack is the rack that the harness's own readers say they are in.
+// harnessRack is the rack that the harness's own readers name in their requests.
 const harnessRack = "harness"
 
-// redelivered counts the offsets that are read again: whenever a partition is asked for from before
-// where it was last asked for. What was handed out last before a reader died is not seen, so it is
-// the least there were. A topic's start is not counted: the topic may be a new one of the same
-// name.
+// redelivered counts the offsets that are read again: it adds whenever a partition is asked for
+// from before where it was last asked for. It is a lower bound, because it does not see the records
+// that a reader was given last before it died. A request for a topic's start does not count,
+// because the topic may be a new one of the same name.
 type redelivered struct{ offsets atomic.Int64 }
 
 func (r *redelivered) watch(cluster *kfake.Cluster) {
@@ -21,7 +21,7 @@ func (r *redelivered) watch(cluster *kfake.Cluster) {
 		topic  string
 		number int32
 	}
-	asked := map[partition]int64{} // control functions run one after the other
+	asked := map[partition]int64{} // the cluster calls control functions one after the other
 	cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fetch := request.(*kmsg.FetchRequest)
 		if fetch.Rack == harnessRack {
