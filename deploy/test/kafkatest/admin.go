@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// CreateTopic creates a topic and returns when it takes records. Settings are pairs of Kafka's
-// names and values, such as retention.ms and 1000.
+// CreateTopic creates a topic and returns when it takes records. Settings are pairs of a Kafka name
+// and value, such as retention.ms and 1000.
 func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 	b.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
@@ -31,13 +31,13 @@ func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 		if err != nil {
 			return err
 		}
-		return kerr.ErrorForCode(res.Topics[0].ErrorCode) // TOPIC_ALREADY_EXISTS while a deletion of that name goes on
+		return kerr.ErrorForCode(res.Topics[0].ErrorCode) // TOPIC_ALREADY_EXISTS while an earlier topic of that name is being deleted
 	})
 	b.awaitPartitions(topic, partitions)
 }
 
 // DeleteTopic deletes a topic with its records and its committed offsets, and returns when it is
-// gone. Deleting a missing one does nothing.
+// gone. If there is no such topic, DeleteTopic does nothing.
 func (b *Broker) DeleteTopic(topic string) {
 	b.t.Helper()
 	req := kmsg.NewPtrDeleteTopicsRequest()
@@ -51,7 +51,7 @@ func (b *Broker) DeleteTopic(topic string) {
 		}
 		switch err := kerr.ErrorForCode(res.Topics[0].ErrorCode); {
 		case err == nil:
-			return errors.New("it was still there") // ask again, until the broker says that it does not know it
+			return errors.New("it was still there") // ask again, until the broker no longer knows the topic
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			return nil
 		default:
@@ -60,12 +60,12 @@ func (b *Broker) DeleteTopic(topic string) {
 	})
 }
 
-// RecreateTopic deletes a topic, if it is there, and creates it anew: its offsets start at 0 again.
+// RecreateTopic deletes a topic, if there is one, and creates it again. Its offsets start at 0.
 func (b *Broker) RecreateTopic(topic string, partitions int, settings ...string) {
 	b.t.Helper()
 	b.DeleteTopic(topic)
 	b.CreateTopic(topic, partitions, settings...)
-	// A client that knew the old topic by its id would go on using that.
+	// A client that knows the old topic's id would continue to use it.
 	b.client = b.newClient()
 }
 
@@ -112,8 +112,8 @@ func (b *Broker) DeleteRecords(topic string, partition int32, below int64) {
 	})
 }
 
-// Expire has retention by time remove everything that a topic holds, returns when it is gone, and
-// then lets the topic keep what comes.
+// Expire makes retention by time remove everything that a topic holds, and returns when it is gone.
+// Later records are kept.
 func (b *Broker) Expire(topic string) {
 	b.t.Helper()
 	ends := b.Ends(topic)
@@ -145,15 +145,15 @@ func (b *Broker) configure(topic, name, value string) {
 	})
 }
 
-// Ends gives the offset after the last record of each partition of a topic, aborted records and
-// markers included.
+// Ends returns the offset after the last record of each partition of a topic, including aborted
+// records and markers.
 func (b *Broker) Ends(topic string) []int64 { return b.offsets(topic, -1, readUncommitted) }
 
-// Stable gives the offset below which no transaction of each partition is open: readers of
+// Stable returns, for each partition, the offset below which no transaction is open. Readers of
 // committed records get no further.
 func (b *Broker) Stable(topic string) []int64 { return b.offsets(topic, -1, readCommitted) }
 
-// Starts gives the offset of the first record that each partition of a topic still has.
+// Starts returns the offset of the first record that each partition of a topic still has.
 func (b *Broker) Starts(topic string) []int64 { return b.offsets(topic, -2, readUncommitted) }
 
 const (
@@ -196,7 +196,8 @@ func (b *Broker) offsets(topic string, at int64, isolation int8) (offsets []int6
 	return offsets
 }
 
-// Committed gives a group's committed offset in each partition of a topic, −1 where there is none.
+// Committed returns a group's committed offset in each partition of a topic, −1 where there is
+// none.
 func (b *Broker) Committed(group, topic string) (offsets []int64) {
 	b.t.Helper()
 	b.until("offsets of group "+group, func(ctx context.Context) error {
@@ -291,7 +292,7 @@ func (b *Broker) must(what string, do func(context.Context) error) {
 	}
 }
 
-// until repeats what may need a moment in a distributed broker.
+// until repeats do until it succeeds: some changes take a moment in a distributed broker.
 func (b *Broker) until(what string, do func(context.Context) error) {
 	b.t.Helper()
 	b.must(what, func(ctx context.Context) error {

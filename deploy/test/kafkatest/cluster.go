@@ -17,9 +17,9 @@ import (
 )
 
 // A Cluster is several nodes of Apache Kafka, numbered from 1, for one test. Node 1 is the
-// controller, a broker, and the coordinator of all groups; a test leaves it alone. Between the
-// other brokers and the controller, and between each broker and the clients of Addrs, there are
-// walls. The methods of Broker speak to the brokers past the walls.
+// controller, a broker, and the coordinator of all groups; tests do not break it. There is a wall,
+// which a test can close, between each other broker and the controller, and between each broker and
+// the clients of Addrs. The methods of Broker reach the brokers without passing a wall.
 type Cluster struct {
 	*Broker
 	Addrs []string // host:port of each broker, through its wall
@@ -27,15 +27,15 @@ type Cluster struct {
 	nodes []*node
 }
 
-// A node is one process and the walls around it.
+// A node is one process and its walls.
 type node struct {
 	*server
 	clients, controller *wall
 }
 
-// clusterSettings are one node's: its roles and number, the address of the controller as it sees
-// it, two listeners (the second is advertised as the wall before it), and how many brokers there
-// are. Elections must be quick: a broker that is silent for three seconds is out.
+// clusterSettings are the settings of one node: its roles and number, the address at which it
+// reaches the controller, two listeners (the second one advertises the address of its wall), and
+// the number of brokers. Elections must be quick: a broker that is silent for three seconds is out.
 const clusterSettings = `process.roles=%[1]s
 node.id=%[2]d
 listeners=%[3]s
@@ -54,7 +54,7 @@ group.initial.rebalance.delay.ms=0
 offsets.topic.num.partitions=1
 `
 
-// OpenCluster starts so many nodes, which end with the test.
+// OpenCluster starts so many nodes. They end with the test.
 func OpenCluster(t testing.TB, nodes int) *Cluster {
 	t.Helper()
 	if os.Getenv("ROLLCALL_TEST_KAFKA") != "real" {
@@ -83,7 +83,7 @@ func OpenCluster(t testing.TB, nodes int) *Cluster {
 	return c
 }
 
-// prepare chooses ports and writes what the nodes start from.
+// prepare chooses ports and writes the files with which the nodes start.
 func (c *Cluster) prepare(ctx context.Context, jars string, nodes int) error {
 	ports, err := freePorts(2*nodes + 1)
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *Cluster) prepare(ctx context.Context, jars string, nodes int) error {
 	return c.each(func(n *node) error { return n.format(ctx) })
 }
 
-// each does something with all nodes at once.
+// each calls do for all nodes at once.
 func (c *Cluster) each(do func(*node) error) error {
 	errs := make([]error, len(c.nodes))
 	var all sync.WaitGroup
@@ -132,7 +132,7 @@ func (c *Cluster) each(do func(*node) error) error {
 	return errors.Join(errs...)
 }
 
-// Down ends a node's process by a signal, until up is called.
+// Down ends a node's process with a signal. The node stays down until up is called.
 func (c *Cluster) Down(id int32, how syscall.Signal) (up func()) {
 	c.t.Helper()
 	n := c.nodes[id-1]
@@ -147,11 +147,11 @@ func (c *Cluster) Down(id int32, how syscall.Signal) (up func()) {
 	}
 }
 
-// CutFromController has a broker hear nothing from the controller and not be heard, until heal is
-// called. It goes on answering all others.
+// CutFromController closes the wall between a broker and the controller, in both directions, until
+// heal is called. The broker continues to answer all others.
 func (c *Cluster) CutFromController(id int32) (heal func()) { return c.cut(c.nodes[id-1].controller) }
 
-// CutFromClients does likewise with a broker and the clients of Addrs.
+// CutFromClients closes the wall between a broker and the clients of Addrs in the same way.
 func (c *Cluster) CutFromClients(id int32) (heal func()) { return c.cut(c.nodes[id-1].clients) }
 
 func (c *Cluster) cut(w *wall) (heal func()) {
@@ -164,7 +164,7 @@ func (c *Cluster) Data(id int32, topic string, partition int32) string {
 	return filepath.Join(c.nodes[id-1].dir, "data", fmt.Sprintf("%s-%d", topic, partition))
 }
 
-// CreateReplicated creates a topic of one partition on these brokers, the first of which leads it.
+// CreateReplicated creates a topic of one partition on these brokers. The first one leads it.
 func (c *Cluster) CreateReplicated(topic string, brokers []int32, settings ...string) {
 	c.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
@@ -188,8 +188,8 @@ func (c *Cluster) CreateReplicated(topic string, brokers []int32, settings ...st
 	c.AwaitLeader(topic, brokers[0])
 }
 
-// AwaitLeader waits until a broker leads partition 0 of a topic, as the controller's own broker has
-// it.
+// AwaitLeader waits until a broker leads partition 0 of a topic, according to the controller's own
+// broker.
 func (c *Cluster) AwaitLeader(topic string, broker int32) {
 	c.t.Helper()
 	c.until(fmt.Sprintf("broker %d leads %s", broker, topic), func(ctx context.Context) error {
@@ -201,7 +201,7 @@ func (c *Cluster) AwaitLeader(topic string, broker int32) {
 	})
 }
 
-// AwaitReplicas waits until just these brokers are in sync with the leader of partition 0.
+// AwaitReplicas waits until exactly these brokers are in sync with the leader of partition 0.
 func (c *Cluster) AwaitReplicas(topic string, brokers ...int32) {
 	c.t.Helper()
 	c.until(fmt.Sprintf("brokers %v are in sync with %s", brokers, topic), func(ctx context.Context) error {
@@ -229,8 +229,8 @@ func (c *Cluster) partition(ctx context.Context, topic string) (p kmsg.MetadataR
 	return t.Partitions[0], nil
 }
 
-// Client is a client past the walls that knows these brokers to begin with; its records go to the
-// partitions they name.
+// Client makes a client that passes no wall and starts with these brokers. Its records go to the
+// partitions that they name.
 func (c *Cluster) Client(opts ...kgo.Opt) *kgo.Client {
 	c.t.Helper()
 	return c.newClient(opts...)

@@ -24,7 +24,7 @@ var pom []byte
 //go:embed jars.sha256
 var checksums []byte
 
-// libraries is the directory of Kafka's jars, each of which has its checksum. Missing ones are
+// libraries returns the directory of Kafka's jars after checking their checksums. Missing jars are
 // fetched once, by Maven.
 func libraries(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()
@@ -49,8 +49,8 @@ func libraries(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
-// lock waits for the other test binaries that look for the libraries now: Maven's own directory is
-// not made for two at once.
+// lock waits for other test binaries that look for the libraries now. Maven's own directory is not
+// safe for two processes at once.
 func lock(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -65,7 +65,8 @@ func lock(dir string) (unlock func() error, err error) {
 	return file.Close, nil
 }
 
-// fetch has Maven copy the jars beside dir and then renames: dir is there whole or not at all.
+// fetch makes Maven copy the jars into a directory beside dir and then renames that directory. So
+// dir is there completely or not at all.
 func fetch(ctx context.Context, dir string) error {
 	if _, err := exec.LookPath("mvn"); err != nil {
 		return errors.New("fetching Kafka needs Maven: install it (Debian: apt-get install maven) or run the tests without ROLLCALL_TEST_KAFKA=real")
@@ -94,7 +95,7 @@ func fetch(ctx context.Context, dir string) error {
 	return nil
 }
 
-// verify holds the jars against jars.sha256: all of them, and nothing else.
+// verify compares the jars with jars.sha256: dir must hold all of them and nothing else.
 func verify(dir string) error {
 	want := map[string]string{}
 	for lines := bufio.NewScanner(bytes.NewReader(checksums)); lines.Scan(); {

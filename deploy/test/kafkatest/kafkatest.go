@@ -12,10 +12,10 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// Partitions is how many each topic of Open has.
+// Partitions is the number of partitions of each topic that Open makes.
 const Partitions = 4
 
-// Broker is one test's broker. Its methods fail the test where they cannot do what they say.
+// Broker is one test's broker. Its methods fail the test if they cannot do what they say.
 type Broker struct {
 	Addr string // host:port, the same after Restart and Kill
 	Real bool   // Apache Kafka, not the embedded broker
@@ -25,7 +25,7 @@ type Broker struct {
 	client  *kgo.Client
 }
 
-// backend is what differs between the two kinds.
+// backend has the methods that differ between the two kinds of broker.
 type backend interface {
 	address() string
 	stop(how syscall.Signal) error
@@ -34,8 +34,8 @@ type backend interface {
 }
 
 // Open gives the test a broker with empty topics of these names (the default ones if none is named)
-// until the test ends. Only one test at a time holds the real broker; others wait, so a test that
-// holds it must not open it again in a subtest.
+// until the test ends. Only one test at a time has the real broker; other tests wait. So a test
+// that has the broker must not open it again in a subtest.
 func Open(t testing.TB, topics ...string) *Broker {
 	t.Helper()
 	if len(topics) == 0 {
@@ -62,23 +62,23 @@ func Open(t testing.TB, topics ...string) *Broker {
 	return b
 }
 
-// Connect gives a test the same hold on a broker that somebody else runs; Restart and Kill are
-// theirs.
+// Connect gives a test a Broker for a broker that was started elsewhere. Restart and Kill do not
+// work on it.
 func Connect(t testing.TB, addr string) *Broker {
 	b := &Broker{t: t, Addr: addr}
 	b.client = b.newClient()
 	return b
 }
 
-// Restart stops the broker in good order and starts it again.
+// Restart stops the broker in order and starts it again.
 func (b *Broker) Restart() { b.Down(syscall.SIGTERM)() }
 
-// Kill ends the broker's process without a warning and starts it again. The embedded broker shares
-// the test's process and is restarted in good order.
+// Kill ends the broker's process with SIGKILL and starts it again. The embedded broker shares the
+// test's process; it is restarted in order.
 func (b *Broker) Kill() { b.Down(syscall.SIGKILL)() }
 
-// Down ends the broker's process by a signal, as Restart and Kill do, and leaves it ended until up
-// is called, which returns when it answers again.
+// Down ends the broker's process with a signal, as Restart and Kill do. The broker stays down until
+// up is called. up returns when the broker answers again.
 func (b *Broker) Down(how syscall.Signal) (up func()) {
 	b.t.Helper()
 	if err := b.backend.stop(how); err != nil {
@@ -109,7 +109,7 @@ func openReal(t testing.TB) backend {
 	shared.inUse.Lock()
 	t.Cleanup(shared.inUse.Unlock)
 	select {
-	case <-shared.server.process.ended: // by a test that failed before it let it start again
+	case <-shared.server.process.ended: // a test failed before it started the broker again
 		if err := shared.server.start(t.Context()); err != nil {
 			t.Fatalf("start the broker again: %v", err)
 		}
@@ -120,7 +120,7 @@ func openReal(t testing.TB) backend {
 
 func (s *server) address() string { return s.addr }
 
-func (s *server) applyRetention() {} // by itself, every half second
+func (s *server) applyRetention() {} // Kafka applies it every half second
 
 // inProcess is the embedded broker on a directory of the test's own.
 type inProcess struct {

@@ -20,7 +20,7 @@ func records(topic string, partition int32, values ...string) (rs []*kgo.Record)
 	return rs
 }
 
-// read gives the committed values of a partition up to its end.
+// read returns the committed values of a partition up to its end.
 func read(t *testing.T, b *kafkatest.Broker, topic string, partition int32) (values []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -127,8 +127,8 @@ func TestTopicsAreEmptyInTheNextTest(t *testing.T) {
 	}
 }
 
-// TestConsumerGroup holds the client that ingest uses against the broker: it joins, commits, and
-// finds the commit again.
+// TestConsumerGroup tests the broker with the client that ingest uses: it joins, commits, and finds
+// the commit again.
 func TestConsumerGroup(t *testing.T) {
 	b := kafkatest.Open(t, "t")
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{

@@ -23,14 +23,14 @@ func (b *Broker) newClient(opts ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// Produce writes records to the topics and partitions they name, and returns when all are
-// acknowledged. Their offsets are then set.
+// Produce writes records to the topics and partitions that they name, and returns when all are
+// acknowledged. Then the records have their offsets.
 func (b *Broker) Produce(records ...*kgo.Record) {
 	b.t.Helper()
 	b.produce(b.client, records)
 }
 
-// ProduceCompressed is Produce with a codec of Kafka's.
+// ProduceCompressed is Produce with one of Kafka's codecs.
 func (b *Broker) ProduceCompressed(codec kgo.CompressionCodec, records ...*kgo.Record) {
 	b.t.Helper()
 	b.produce(b.newClient(kgo.ProducerBatchCompression(codec)), records)

@@ -23,12 +23,12 @@ const (
 	stopTimeout  = 30 * time.Second
 )
 
-// javaFlags keep a node of a few topics small and quick to start.
+// javaFlags make a node of a few topics small and quick to start.
 var javaFlags = []string{
 	"-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.apache.logging.log4j.level=WARN",
 }
 
-// server is a Kafka node: its directory and ports stay, its process comes and goes.
+// server is a Kafka node. Its directory and ports stay the same when its process is started again.
 type server struct {
 	addr       string
 	dir        string
@@ -36,7 +36,9 @@ type server struct {
 	heap       string
 	properties string // its settings
 	process    *process
-	ended      []*process // kept, since the guard of a process removes the directory when it is let go of
+	// ended keeps the processes that have ended, because a process's guard removes the directory as
+	// soon as it is closed.
+	ended []*process
 }
 
 func newServer(ctx context.Context) (*server, error) {
@@ -75,7 +77,7 @@ func (s *server) java(class string, args ...string) []string {
 		append([]string{"-cp", filepath.Join(s.jars, "*"), class}, args...)...)
 }
 
-// format writes the settings and prepares the directory, as every new KRaft node needs.
+// format writes the settings and prepares the directory, as every new KRaft node needs it.
 func (s *server) format(ctx context.Context) error {
 	if err := os.WriteFile(s.settings(), []byte(s.properties), 0o644); err != nil {
 		return err
@@ -87,8 +89,8 @@ func (s *server) format(ctx context.Context) error {
 	return nil
 }
 
-// settings: one node that is broker and controller. Internal topics have one partition and one
-// replica; retention and transactions that took too long are looked at every half second.
+// settings are those of one node that is broker and controller. Internal topics have one partition
+// and one replica. Retention and overdue transactions are checked every half second.
 const settings = `process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://127.0.0.1:%[1]s,CONTROLLER://127.0.0.1:%[2]s
@@ -111,8 +113,8 @@ log.retention.check.interval.ms=500
 log.segment.delete.delay.ms=500
 `
 
-// freePorts asks the system for ports nobody has. Another process can still take one before Kafka
-// does; the start then fails and says so.
+// freePorts asks the system for free ports. Another process can still take one before Kafka does.
+// Then Kafka's start fails and says so.
 func freePorts(n int) (ports []string, err error) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -155,7 +157,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 }
 
-// stop sends a signal and waits for the end of the process.
+// stop sends a signal and waits until the process has ended.
 func (s *server) stop(signal syscall.Signal) error {
 	s.process.signal(signal)
 	select {
@@ -177,8 +179,9 @@ func (s *server) lastLines() string {
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
-// process is a Java process that does not outlive this one, even if this one is killed: a shell
-// beside it reads from a pipe that ends with us, then kills it and removes the directory.
+// process is a Java process that does not outlive this one, even if this one is killed. A shell
+// beside it reads from a pipe that ends when this process ends; then the shell kills the Java
+// process and removes the directory.
 type process struct {
 	pid   int
 	guard io.Closer
@@ -191,7 +194,8 @@ exec 3>&-; cat >/dev/null
 kill -9 $! 2>/dev/null; wait $!; rm -rf "$dir"`
 
 func startProcess(dir, log string, command []string) (*process, error) {
-	alive, held, err := os.Pipe() // only the Java process holds the writing end: reading ends when it does
+	// Only the Java process holds the writing end. So reading ends when that process ends.
+	alive, held, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}

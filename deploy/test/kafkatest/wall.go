@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// A wall forwards connections to an address until it is closed; then it ends them and takes none,
+// A wall forwards connections to an address. When it is closed, it ends them and accepts no others
 // until it is opened again.
 type wall struct {
 	listener net.Listener
@@ -17,7 +17,7 @@ type wall struct {
 	conns  map[net.Conn]bool
 }
 
-// newWall listens on a free port; where to is named before the first connection.
+// newWall listens on a free port. Set the field to before the first connection.
 func newWall() (*wall, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
