@@ -1,12 +1,12 @@
 // Command mutants puts small faults into packages, one at a time, and counts how many of them the
-// packages' own tests catch: a comparison turned round, a boundary moved by one, a sum made a
-// difference, "and" made "or".
+// packages' own tests catch. Such faults are: a comparison turned round, a boundary moved by one, a
+// sum made a difference, "and" made "or".
 //
 //	go run . -seed 1 -share 10 schema/tables ingest
 //
-// The faults come from gremlins, which is a tool of this module. Its go command is this program too
-// (see shim.go). A package fails if less than 85 of 100 faults are caught, or if MUTANTS.md gives
-// no reason for one that survived.
+// The tool gremlins, a dependency of this module, makes the faults. For its runs of the go command,
+// gremlins gets this program instead (see shim.go). A package fails if its tests catch less than 85
+// of 100 faults, or if MUTANTS.md gives no reason for a fault that they did not catch.
 package main
 
 import (

@@ -15,24 +15,24 @@ import (
 	"time"
 )
 
-// Gremlins runs "go test" for each fault. It has no samples and no choice of tests, it takes the
-// packages below a package for part of it, and a fault that does not compile for one that the tests
-// caught. So its go command is this program: it leaves faults out, compiles first, and runs the
-// tests that the package's entry in choices says, the quick ones first.
+// Gremlins runs "go test" for each fault. It cannot take a sample of the faults or choose tests. It
+// treats the packages below a package as part of it, and counts a fault that does not compile as
+// caught. So this program takes the place of its go command. It leaves faults out, compiles first,
+// and runs the tests that the package's entry in choices names, quick tests first.
 
 const ordersVariable = "MUTANTS_ORDERS"
 
-// orders are what the shim has to know.
+// orders are what the program must know when gremlins runs it as its go command.
 type orders struct {
 	Go      string // the real command
 	Package string
 	Seed    int
-	Share   int // of 100
+	Share   int // of 100 faults
 	Journal string
-	Times   string // the file of what the tests print about the time that they take
+	Times   string // the file of the tests' output, which has the time that each test took
 }
 
-// Notes of the journal, one a line.
+// Notes of the journal, one on each line.
 const (
 	noteLeft   = "left out"
 	noteBroken = "does not compile"
@@ -50,17 +50,20 @@ const (
 type choice struct {
 	arguments []string      // of the test binary
 	skip      []string      // tests that do not run: patterns of their names
-	without   []string      // files of tests: slow to link, and no fault is theirs to catch
-	patience  time.Duration // a fault that takes longer is caught
+	without   []string      // files of tests that are slow to link and that need not catch any fault
+	patience  time.Duration // a fault counts as caught after this time
 }
 
 var choices = map[string]choice{
-	"schema":                   {without: []string{"example_test.go", "example_broker_test.go"}, patience: 30 * time.Second},
+	"schema": {
+		without:  []string{"example_test.go", "example_broker_test.go"},
+		patience: 30 * time.Second,
+	},
 	"ingest/rows":              {patience: 30 * time.Second},
 	"ingest/kafka/recordbatch": {patience: 2 * time.Minute},
-	// The tests left out take two thirds of the time. They repeat one promise over very many requests,
-	// or wait for sockets. A fault that they alone would catch counts as a survivor, so what is caught
-	// is not overstated.
+	// The tests that are left out take two thirds of the time. They repeat one promise over very
+	// many requests, or wait for sockets. A fault that only they would catch counts as not caught,
+	// so the result is not overstated.
 	"export": {
 		arguments: usual.arguments,
 		skip: []string{"TestClientGoes", "TestCutStream.*", "TestExportsWhileEventsArrive", "TestLinksPassAnyProxy",
@@ -84,7 +87,7 @@ func shim(arguments []string) int {
 	switch i := slices.Index(arguments, "-coverprofile"); {
 	case len(arguments) == 0 || arguments[0] != "test":
 		return o.pass(arguments...)
-	case i >= 0: // the run without a fault, for the lines that tests run
+	case i >= 0: // the run without a fault, with which gremlins finds the lines that tests run
 		chosen := []string{"test", "-v", "-timeout", "2h", "-cover", "-coverprofile", arguments[i+1], "./" + o.Package}
 		chosen = append(append(chosen, "-args", "-test.skip="+oneOf(c.skip)), c.arguments...)
 		return o.watch(chosen...)
@@ -92,7 +95,7 @@ func shim(arguments []string) int {
 	return o.try(c)
 }
 
-// watch passes a command on as pass does, and keeps what it prints, for the order of the tests.
+// watch runs a command as pass does, and keeps what it prints, for the order of the tests.
 func (o orders) watch(arguments ...string) int {
 	times, err := os.Create(o.Times)
 	if err != nil {
@@ -118,8 +121,8 @@ func (o orders) pass(arguments ...string) int {
 	return 0
 }
 
-// try runs the tests over one fault. The current directory is the package's in a copy of the module
-// that has it.
+// try runs the tests with one fault. The current directory is the package's, in a copy of the
+// module that has the fault.
 func (o orders) try(c choice) int {
 	if !o.chosen() {
 		return o.end(noteLeft, exitNotViable)
@@ -136,8 +139,8 @@ func (o orders) try(c choice) int {
 	if err := build.Run(); err != nil {
 		return o.end(noteBroken, exitNotViable)
 	}
-	// The time-out of a test binary begins with the first test, and a fault may make the package's
-	// initialisation endless.
+	// The context limits the whole run. The time-out of a test binary would begin with the first
+	// test, but a fault may make the package's initialisation endless.
 	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
 	defer cancel()
 	for _, group := range o.groups(c.skip) {
@@ -153,7 +156,7 @@ func (o orders) try(c choice) int {
 	return exitSurvived
 }
 
-// leaveOut writes an overlay for the go command, in which the choice's files do not exist.
+// leaveOut writes an overlay for the go command, which hides the choice's files.
 func (c choice) leaveOut(overlay string) {
 	files := map[string]string{}
 	for _, file := range c.without {
@@ -172,8 +175,8 @@ func (c choice) leaveOut(overlay string) {
 	}
 }
 
-// chosen says whether a fault is of the sample: the package's text with the fault in it decides,
-// and the seed.
+// chosen tells whether a fault is in the sample. That depends only on the seed and on the package's
+// text with the fault in it.
 func (o orders) chosen() bool {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -191,13 +194,14 @@ func (o orders) chosen() bool {
 	return hash.Sum64()%100 < uint64(o.Share)
 }
 
-// The tests run in groups, by the time that they took without a fault: each group's tests took as
-// long as its entry here or longer. A quick test catches most faults, so few wait for a slow one.
+// groupsFrom are the lower limits of the groups in which tests run, by the time that each test took
+// without a fault. A quick test catches most faults, so few faults have to wait for a slow test.
 var groupsFrom = []time.Duration{500 * time.Millisecond, 3 * time.Second}
 
 var testTook = regexp.MustCompile(`(?m)^--- PASS: (\S+) \((\S+s)\)$`)
 
-// groups gives a flag of the test binary for each group. A test of unknown time is of the first.
+// groups returns a flag of the test binary for each group. Tests whose time is unknown are in the
+// first group.
 func (o orders) groups(skip []string) []string {
 	printed, err := os.ReadFile(o.Times)
 	if err != nil {
@@ -226,7 +230,7 @@ func (o orders) groups(skip []string) []string {
 	return flags
 }
 
-// oneOf is a pattern of these tests. That of none is empty, which skips nothing.
+// oneOf is a pattern that matches these tests. Without tests it is empty, and skips nothing.
 func oneOf(names []string) string {
 	if len(names) == 0 {
 		return ""

@@ -13,19 +13,19 @@ import (
 	"strings"
 )
 
-// A trial is one package under all of its faults.
+// A trial is one package with each of its faults.
 type trial struct {
 	root, pkg, tools     string
 	seed, share, workers int
 }
 
-// A survivor is a fault that no test noticed.
+// A survivor is a fault that no test caught.
 type survivor struct {
 	file, kind, line string
 	number           int
 }
 
-// key names a survivor in MUTANTS.md. It has no line number: other changes move lines.
+// key identifies a survivor in MUTANTS.md. It has no line number, because other changes move lines.
 func (s survivor) key() string {
 	line := strings.ReplaceAll(s.line, "|", `\|`)
 	return fmt.Sprintf("%s | %s | `%s`", s.file, strings.ToLower(strings.ReplaceAll(s.kind, "_", " ")), line)
@@ -33,8 +33,8 @@ func (s survivor) key() string {
 
 type result struct {
 	pkg                     string
-	tried, killed, late     int // late: caught by the time-out
-	uncovered, left, broken int // not on a line that a test runs; not of the sample; does not compile
+	tried, killed, late     int // late: caught because the tests ran into the time-out
+	uncovered, left, broken int // on a line that no test runs; not in the sample; does not compile
 	survivors               []survivor
 }
 
@@ -83,7 +83,7 @@ func (t trial) run() (result, error) {
 	return t.read(output, o.Journal)
 }
 
-// A report is what gremlins writes.
+// A report is the file that gremlins writes.
 type report struct {
 	Files []struct {
 		Name      string `json:"file_name"`
@@ -96,7 +96,7 @@ type mutation struct {
 	Line         int
 }
 
-// read makes a result of gremlins' report and of what the shim wrote down.
+// read makes a result from gremlins' report and from the shim's journal.
 func (t trial) read(output, journal string) (result, error) {
 	content, err := os.ReadFile(output)
 	if err != nil {
@@ -147,7 +147,7 @@ func (r *result) count(m mutation, s survivor) {
 	}
 }
 
-// readReasons gives the reason of each survivor that the table in a file lists.
+// readReasons reads the table of survivors in a file and returns the reason of each.
 func readReasons(path string) (map[string]string, error) {
 	lines, err := readLines(path)
 	reasons := map[string]string{}

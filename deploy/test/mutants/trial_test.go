@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestMain is the go command too, as the program is.
+// TestMain lets the test binary act as the go command, as the program does.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "go" {
 		os.Exit(shim(os.Args[1:]))
@@ -47,7 +47,7 @@ func TestNothingOfASampleOfNothing(t *testing.T) {
 	}
 }
 
-// The table has what the program prints for a survivor, and a reason.
+// The table has a reason for each survivor, under the key that the program prints.
 func TestReasons(t *testing.T) {
 	s := survivor{"p/p.go", "INVERT_LOGICAL", "if a || b {", 8}
 	path := filepath.Join(t.TempDir(), "MUTANTS.md")
@@ -60,8 +60,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// Every test is in one group: the first has what the others have not. Tests that are left out are
-// in none.
+// Every test is in one group; the first group has all tests that the others do not have. Tests that
+// are left out are in no group.
 func TestGroups(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "times")
 	printed := "--- PASS: TestA (0.49s)\n    --- PASS: TestB/part (9.00s)\n--- PASS: TestB (9.01s)\n" +

@@ -1,4 +1,4 @@
-// Package p is for the test of the trials.
+// Package p is what the test of the trials puts faults into.
 package p
 
 func sum(a, b int) int { return a + b } // caught
