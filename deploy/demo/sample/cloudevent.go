@@ -21,7 +21,7 @@ type Record struct {
 	Time    time.Time // the event's
 }
 
-// The default topics, by what they carry.
+// The default topics, named after what they carry.
 const (
 	messages  = "usage.messages"
 	actions   = "usage.actions"
@@ -33,8 +33,8 @@ const (
 // Topics lists the topics that records go to.
 func Topics() []string { return []string{messages, actions, tokens, workflows, entities} }
 
-// An origin is one of the product's services: where its events go, what they are, and how that
-// service writes them.
+// An origin is one of the product's services. It has the topic of the service's events, their type,
+// and the way in which the service writes them.
 type origin struct {
 	topic, eventType, source string
 	binary                   bool
@@ -76,7 +76,7 @@ func (o origin) record(org, id string, at time.Time, data any) Record {
 	return r
 }
 
-// encode cannot fail: only this package's structs of texts and numbers come here.
+// encode cannot fail: it gets only this package's structs of texts and numbers.
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

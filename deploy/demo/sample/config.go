@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Settings are the workspace's, as its entity event carries them.
+// Settings are those of the workspace, as in its entity event.
 type Settings struct {
 	UserLevelData bool `json:"user_level_data"`
 	BYOK          bool `json:"byok"`
@@ -17,11 +17,11 @@ type Settings struct {
 type Config struct {
 	Org  string // org_id; required
 	Name string // what the workspace is called; default: the Org
-	// how many people it has; default 50. Each sends about 4 messages on a working day, with their
-	// requests and actions about 9 events
+	// Users is the number of people; default 50. Each sends about 4 messages on a working day,
+	// which makes about 9 events together with their model requests and actions.
 	Users int
 	Days  int    // UTC days of history, the day of Now included; 0: no history
-	Seed  uint64 // another seed, other people and other usage
+	Seed  uint64 // another seed gives other people and other usage
 
 	Rate float64   // events per second that Live makes; 0: none
 	Now  time.Time // the history ends here; default: the time of the call
@@ -46,7 +46,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Check tells what is wrong with the settings, nil if nothing is.
+// Check returns what is wrong with the settings, or nil.
 func (c Config) Check() error {
 	switch {
 	case c.Org == "" || len(c.Org) > 256:
@@ -70,8 +70,9 @@ const (
 	Year  Profile = "year"  // the same 3 workspaces, larger: about 1.5 million events over a year
 )
 
-// Workspaces are the profile's: one with everything on, one of its own keys and pseudonyms off but
-// without user-level data, one plain one. Their live events together come at about 4 per second.
+// Workspaces returns the workspaces of the profile: one with everything on; one with API keys of
+// its own, without pseudonyms and without user-level data; and a plain one. Together they make
+// about 4 live events per second.
 func (p Profile) Workspaces(now time.Time) ([]Config, error) {
 	days := 60
 	factor := 1

@@ -22,8 +22,8 @@ type entity struct {
 	Settings    *Settings `json:"settings,omitempty"`
 }
 
-// entities tells what everything is called: each state from its moment on, up to Now, in order of
-// time.
+// entities returns the entity events up to Now, in order of time. Each describes an entity from its
+// time on.
 func (w *workspace) entities() []Record {
 	all := []Record{
 		w.entity(w.start.Add(-1000*day), entity{Kind: "workspace", ID: w.Org, Name: w.Name, Settings: w.Settings}),
@@ -59,7 +59,7 @@ func (w *workspace) described(kind, name string, from time.Time, t thing) Record
 	return w.entity(from, e)
 }
 
-// ended appends the end of an entity, if it has one.
+// ended appends the deletion of an entity, if it was deleted.
 func (w *workspace) ended(all []Record, at time.Time, kind, id string) []Record {
 	if at.IsZero() {
 		return all

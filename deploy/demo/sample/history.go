@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Events are the history of a workspace: its entities first, then the usage of each day in order of
-// time, up to c.Now. The settings must pass Check.
+// Events returns the history of a workspace: first its entities, then the usage of each day in
+// order of time, up to c.Now. The settings must pass Check.
 func Events(c Config) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		if c.Days == 0 {
@@ -33,7 +33,7 @@ func Events(c Config) iter.Seq[Record] {
 	}
 }
 
-// day is the usage of the UTC day that starts at midnight, as far as Now.
+// day returns the usage of the UTC day that starts at midnight, up to Now.
 func (w *workspace) day(midnight time.Time) (all []Record) {
 	r := w.random(midnight.Format(time.DateOnly))
 	turns := w.Users * 4
@@ -50,8 +50,8 @@ func (w *workspace) day(midnight time.Time) (all []Record) {
 	return all
 }
 
-// timeOfDay: most work happens around 13:00 UTC, some at any hour; the last second is left for what
-// follows from a turn.
+// timeOfDay draws a time of day: most work happens around 13:00 UTC, some at any hour. It leaves
+// out the last second of the day, which is for the events that follow from a turn.
 func timeOfDay(r *rand.Rand) time.Duration {
 	const last = day - time.Second
 	if r.IntN(10) == 0 {

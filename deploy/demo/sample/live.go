@@ -9,8 +9,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Live produces the usage of one workspace as it happens, c.Rate events per second with the time of
-// their making, until ctx ends; then it returns nil.
+// Live produces the usage of one workspace as it happens: c.Rate events per second, with the time
+// when they are made. When ctx ends, it returns nil.
 func Live(ctx context.Context, brokers []string, transport *kafka.Transport, c Config) error {
 	w := newWorkspace(c)
 	if w.Rate == 0 {
@@ -43,8 +43,8 @@ func Live(ctx context.Context, brokers []string, transport *kafka.Transport, c C
 	}
 }
 
-// burst is about as many events as are owed, all made now. Their ids carry the moment: a later
-// start makes others.
+// burst makes about as many events as are owed, all with the time now. Their ids contain the time,
+// so a later start makes other events.
 func (w *workspace) burst(now time.Time, owed int) (batch []kafka.Message) {
 	r := rand.New(rand.NewPCG(w.Seed, uint64(now.UnixNano())))
 	for n := 0; len(batch) < owed; n++ {

@@ -1,7 +1,7 @@
 package sample
 
-// What the imaginary people and things are called. Some names need more than ASCII, quotes or a
-// comma, as real ones do.
+// The names of the imaginary people and things. Some contain quotes, a comma or more than ASCII, as
+// real names do.
 var (
 	firstNames = []string{"Amélie", "Ben", "Chloé", "David", "Élodie", "Farid", "Greta", "Hannah", "Ivo", "Jana", "Kenji",
 		"Lena", "Mateusz", "Nora", "Óscar", "Priya",
@@ -27,7 +27,7 @@ var (
 	errorTypes = []string{"timeout", "rate_limited", "tool_error", "invalid_input"}
 )
 
-// A model as a provider offers it; prices in 10⁻⁹ USD per token.
+// A model of a provider. Prices are in 10⁻⁹ USD per token.
 type model struct {
 	name, provider, deployment string
 	promptPrice, outputPrice   uint64

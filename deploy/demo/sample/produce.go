@@ -9,14 +9,14 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// chunk is how many records go to the brokers in one call: large enough for a batch per topic and
-// partition, small enough for a few megabytes of memory.
+// chunk is how many records go to the brokers in one call: enough for a batch for each topic and
+// partition, few enough to take only some megabytes of memory.
 const chunk = 5000
 
-// Produce writes the events to Kafka, lz4-compressed and acknowledged by all in-sync replicas. It
-// returns how many were acknowledged, and tells progress so, if there is one, whenever more were.
-// It skips none: the first error ends it. transport holds TLS and credentials; nil: plaintext. The
-// topics must exist.
+// Produce writes the events to Kafka, compressed with lz4 and acknowledged by all in-sync replicas.
+// It returns how many were acknowledged, and also reports this number to progress, if that is set,
+// whenever it grows. It skips no event: the first error ends it. transport has TLS and credentials;
+// nil means plain text. The topics must exist.
 func Produce(
 	ctx context.Context, brokers []string, transport *kafka.Transport, events iter.Seq[Record],
 	progress func(produced int),
@@ -51,9 +51,9 @@ func Produce(
 func newWriter(brokers []string, transport *kafka.Transport) *kafka.Writer {
 	w := &kafka.Writer{
 		Addr:         kafka.TCP(brokers...),
-		Balancer:     &kafka.Hash{}, // by the key, the org_id: one workspace's events stay in order
+		Balancer:     &kafka.Hash{}, // by the key, which is the org_id: the events of one workspace stay in order
 		BatchSize:    chunk,
-		BatchTimeout: 2 * time.Millisecond, // the default makes every call wait for a second
+		BatchTimeout: 2 * time.Millisecond, // with the default, every call would wait for a second
 		RequiredAcks: kafka.RequireAll,
 		Compression:  kafka.Lz4,
 	}
@@ -63,8 +63,8 @@ func newWriter(brokers []string, transport *kafka.Transport) *kafka.Writer {
 	return w
 }
 
-// Message leaves the record's own timestamp to the writer: brokers delete by it, and a history
-// would be gone at once.
+// Message leaves the record's timestamp to the writer. With the event's time as timestamp, the
+// brokers would delete a history at once, since they delete by timestamp.
 func (r Record) Message() kafka.Message {
 	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}
 	for _, h := range r.Headers {

@@ -80,7 +80,7 @@ func TestLiveGoesOnUntilItIsStopped(t *testing.T) {
 	}
 }
 
-// written is how many records the topic has.
+// written returns how many records the topic has.
 func written(broker *kafkatest.Broker, topic string) (n int64) {
 	for _, end := range broker.Ends(topic) {
 		n += end
@@ -88,7 +88,7 @@ func written(broker *kafkatest.Broker, topic string) (n int64) {
 	return n
 }
 
-// first is a record of the topic, from a partition that has any.
+// first returns a record of the topic, from a partition that has any.
 func first(t *testing.T, broker *kafkatest.Broker, topic string) kafka.Message {
 	partition := slices.IndexFunc(broker.Ends(topic), func(end int64) bool { return end > 0 })
 	r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{broker.Addr}, Topic: topic, Partition: partition})

@@ -61,9 +61,9 @@ type workflowRun struct {
 	User     string `json:"user_id,omitempty"`
 }
 
-// turn is what follows from one thing somebody did: a message with its model request and perhaps an
-// action, a workflow's run, or a call by API key. id is unique in the workspace; what it makes
-// depends on id, at and r alone.
+// turn returns what follows from one thing that somebody does: a message with its model request and
+// perhaps an action, a workflow run, or a call by API key. id is unique in the workspace. The
+// events depend only on id, at and r.
 func (w *workspace) turn(r *rand.Rand, id string, at time.Time) []Record {
 	switch p := r.IntN(100); {
 	case p < 88:

@@ -10,13 +10,13 @@ import (
 
 const day = 24 * time.Hour
 
-// A workspace is the cast of one Config: who and what is there, and since when.
+// A workspace has the people and things of one Config, and the times since when they are there.
 type workspace struct {
 	Config
 	start                                   time.Time // 00:00 UTC of the first day of the history
 	users                                   []person
 	assistants, projects, flows, apiKeys    []thing
-	byUser, byAssistant, byProject, byModel func(*rand.Rand) int // Zipf: small indexes are the busy ones
+	byUser, byAssistant, byProject, byModel func(*rand.Rand) int // Zipf: small indexes are drawn most often
 }
 
 type person struct {
@@ -49,8 +49,8 @@ func newWorkspace(c Config) *workspace {
 	return w
 }
 
-// random is the stream of random numbers for one purpose: the same for the same workspace and seed,
-// whatever else was drawn.
+// random returns the random numbers for one purpose. For the same workspace and seed they are the
+// same, whatever else was drawn.
 func (w *workspace) random(purpose string) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%d\x00%s", w.Org, w.Users, purpose)
@@ -99,12 +99,12 @@ func (w *workspace) things(r *rand.Rand, prefix string, n int, kinds []string) (
 	return all
 }
 
-// before is a moment up to so many days before the history.
+// before returns a time up to so many days before the history.
 func (w *workspace) before(r *rand.Rand, days int) time.Time {
 	return w.start.Add(-time.Duration(1+r.IntN(days*24)) * time.Hour)
 }
 
-// within is a moment of the history's days.
+// within returns a time within the history.
 func (w *workspace) within(r *rand.Rand) time.Time {
 	return w.start.Add(time.Duration(r.Float64() * float64(w.Days) * float64(day))).Truncate(time.Second)
 }
