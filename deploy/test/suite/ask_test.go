@@ -14,21 +14,21 @@ import (
 	"rollcall/deploy/test/suite/oracle"
 )
 
-// An ask is one request for an export: the query, and how the answer is to be written.
+// An ask is one request for an export: the query, and the format of the answer.
 type ask struct {
 	oracle.Query
 	Format    string // csv, ndjson, json
 	Delimiter string // comma, semicolon, tab; csv only
 	BOM       bool
-	DropIn    bool // by the drop-in surface: Format is csv or json
+	DropIn    bool // through the drop-in surface; then Format is csv or json
 }
 
 func (a ask) String() string {
-	type plain ask // without this method
+	type plain ask // an ask without this method
 	return fmt.Sprintf("%+v", plain(a))
 }
 
-// answer is the file that the product gives.
+// answer requests the export and returns the product's file.
 func (b *bed) answer(a ask) (status int, body []byte) {
 	b.t.Helper()
 	if !a.DropIn {
@@ -63,7 +63,7 @@ func (b *bed) call(org, method, path string, body []byte) (int, []byte) {
 	return res.StatusCode, answer
 }
 
-// tagged: different data never keeps its tag, in no test.
+// tagged notes the ETag of a file. In all tests, different data must have different tags.
 func (b *bed) tagged(request string, file []byte) {
 	b.t.Helper()
 	if before, asked := b.files[request]; asked && !bytes.Equal(before, file) {
@@ -106,7 +106,7 @@ func (a ask) body() []byte {
 		Date     string `json:"date"`
 		Timezone string `json:"timezone"`
 	}
-	body, _ := json.Marshal(struct { // texts always encode
+	body, _ := json.Marshal(struct { // texts can always be encoded
 		From    end    `json:"from"`
 		To      end    `json:"to"`
 		GroupBy string `json:"group_by,omitempty"`
@@ -114,7 +114,7 @@ func (a ask) body() []byte {
 	return body
 }
 
-// groupings of each type: those that every workspace may ask for.
+// groupings has, for each type, those that every workspace may ask for.
 var groupings = map[string][]string{
 	"users": {"", "model"}, "assistants": {"", "model"}, "workflows": {""}, "projects": {""}, "models": {"", "source"},
 	"api-keys": {"", "model"},
@@ -127,14 +127,14 @@ var zones = []string{
 	"Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe", "Africa/Cairo",
 }
 
-// periods draws what somebody may ask for: named ranges, dates and, for the drop-in surface,
+// period draws a period that a client may ask for: named ranges, dates and, for the drop-in surface,
 // moments.
 func (a *ask) period(r *rand.Rand, now time.Time) {
 	a.Zone = zones[r.IntN(len(zones))]
-	zone, _ := time.LoadLocation(a.Zone) // the list's names exist
+	zone, _ := time.LoadLocation(a.Zone) // the names of the list exist
 	today := now.In(zone)
-	later := today.Add(20 * time.Minute) // midnight may pass before it is asked
-	earliest := later.AddDate(-1, 0, 1)  // a day more, for 29 February
+	later := today.Add(20 * time.Minute) // midnight may pass before the request
+	earliest := later.AddDate(-1, 0, 1)  // a day later for 29 February
 	if later.Day() <= 28 {
 		earliest = later.AddDate(-1, 0, 0)
 	}
@@ -174,7 +174,7 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 	}
 }
 
-// clock is a time of the day in one of the forms of the drop-in surface, at or after an hour.
+// clock returns a time of day in one of the forms of the drop-in surface, at or after an hour.
 func clock(r *rand.Rand, hour int) string {
 	t := fmt.Sprintf("T%02d:%02d:%02d.%03d", hour+r.IntN(12), r.IntN(60), r.IntN(60), r.IntN(1000))
 	return t[:[]int{6, 9, 13}[r.IntN(3)]] + []string{"", "Z"}[r.IntN(2)]

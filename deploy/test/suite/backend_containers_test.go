@@ -26,7 +26,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The servers that the suite runs against with the build tag containers: the images of
+// With the build tag containers, the suite runs against these servers: the images of
 // deploy/compose.yaml.
 const (
 	kafkaImage      = "apache/kafka:4.1.0"
@@ -35,8 +35,8 @@ const (
 
 var overTLS = flag.Bool("tls", false, "speak TLS to both servers, instead of plain HTTP and Kafka")
 
-// servers are started by the first test that needs them; testcontainers' reaper removes them when
-// the test binary has ended, however it ended.
+// servers are started by the first test that needs them. The reaper of testcontainers removes them
+// when the test binary has ended, however it ended.
 var servers struct {
 	sync.Once
 	broker string
@@ -110,20 +110,20 @@ func startClickHouse(ctx context.Context, secured *certtest.Certificate) error {
 	return nil
 }
 
-// clickhouseTLS adds the port for HTTPS.
+// clickhouseTLS adds a port for HTTPS.
 const clickhouseTLS = `<clickhouse><https_port>8443</https_port><openSSL><server>
 <certificateFile>/etc/clickhouse-server/tls.pem</certificateFile><privateKeyFile>/etc/clickhouse-server/tls.pem</privateKeyFile><verificationMode>none</verificationMode>
 </server></openSSL></clickhouse>`
 
-// fileOf is readable by whatever user the server runs as; the key is of a certificate that lives as
-// long as the test.
+// fileOf makes a file that every user can read, because the server may run as any user. That is
+// harmless: the certificate of the key lives as long as the test.
 func fileOf(path, text string) testcontainers.ContainerFile {
 	return testcontainers.ContainerFile{Reader: strings.NewReader(text), ContainerFilePath: path, FileMode: 0o644}
 }
 
-// startKafka starts one KRaft node. A broker tells its clients where it is, so the port must be
-// known before it starts: a free one of this machine. The clients' listener is not called SSL: the
-// image's scripts would then ask for a Java key store, which a PEM file is not.
+// startKafka starts one KRaft node. A broker tells clients its address, so its port must be known
+// before it starts: a free port of this machine. The clients' listener is not called SSL, because
+// then the image's scripts would ask for a Java key store, which a PEM file is not.
 func startKafka(ctx context.Context, secured *certtest.Certificate) error {
 	port, err := freePort()
 	if err != nil {
@@ -174,8 +174,8 @@ func freePort() (string, error) {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
-// createTopics deletes what an earlier test left, and creates the topics with four partitions. A
-// broker deletes in the background: it is asked until it is done.
+// createTopics deletes the topics of an earlier test and creates them with four partitions. A
+// broker deletes in the background, so createTopics repeats the request until it succeeds.
 func createTopics(t *testing.T, topics []string) {
 	t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(servers.broker), Transport: transport(), Timeout: 10 * time.Second}

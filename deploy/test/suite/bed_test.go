@@ -22,25 +22,25 @@ import (
 
 var seed = flag.Uint64("seed", 1, "the seed of the random events and requests")
 
-// topics: two are enough to show that any topic carries any type.
+// topics are two, which is enough to show that any topic can carry any type.
 var topics = []string{"suite.one", "suite.two"}
 
 var secret = []byte("the suite's secret, 32 bytes long")
 
-// A bed is the product on one backend, and the oracle that saw the same records.
+// A bed is the product on one backend, and an oracle that was given the same records.
 type bed struct {
 	t       *testing.T
 	broker  string
-	ch      tables.Options // what ingest and exports speak to
-	shard   tables.Options // what rollup speaks to, and the suite itself: the same, but for clusters
+	ch      tables.Options // for ingest and exports
+	shard   tables.Options // for rollup and for the suite itself; differs from ch only on a cluster
 	conn    driver.Conn    // to shard
 	oracle  *oracle.Oracle
-	now     time.Time // when the oracle judges dates
+	now     time.Time // the time at which the oracle checks dates
 	metrics *prometheus.Registry
 
 	server *httptest.Server
 	keys   map[string]string // workspace → key
-	files  map[string][]byte // request and ETag → what was answered
+	files  map[string][]byte // request and ETag → the answer
 }
 
 func newBed(t *testing.T) *bed {
@@ -71,7 +71,7 @@ func (b *bed) must(err error) {
 	}
 }
 
-// serve starts the export service; limits are out of the way.
+// serve starts the export service with limits that no test reaches.
 func (b *bed) serve() {
 	e, err := export.New(export.Config{Secret: secret, RatePerMinute: 1_000_000, MaxConcurrentPerOrg: 64}, b.ch,
 		quiet(b.t), prometheus.NewRegistry())
@@ -94,7 +94,7 @@ func quiet(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// send produces the records, each to a random partition, and tells the oracle.
+// send produces the records, each to a random partition, and gives them to the oracle.
 func (b *bed) send(records []traffic.Record) {
 	b.t.Helper()
 	b.produce(records)
@@ -103,8 +103,8 @@ func (b *bed) send(records []traffic.Record) {
 	}
 }
 
-// ingest runs one ingest until everything that was produced is committed, stops it, and settles the
-// oracle's conflicts by what the log says.
+// ingest runs one ingest until everything that was produced is committed, and stops it. Then it
+// settles the oracle's conflicts by the log.
 func (b *bed) ingest(change func(*ingest.Config)) {
 	b.t.Helper()
 	cfg := ingest.Config{Brokers: []string{b.broker}, Topics: topics, Secret: secret, TLS: security.tls}
@@ -132,7 +132,7 @@ func (b *bed) ingest(change func(*ingest.Config)) {
 	b.compareLog()
 }
 
-// eventually polls until there is nothing that is not yet so; the deadline is for slow machines.
+// eventually polls until notYet returns nil. Its deadline is long enough for slow machines.
 func (b *bed) eventually(notYet func() error) {
 	b.t.Helper()
 	poll := time.NewTicker(20 * time.Millisecond)
@@ -148,7 +148,7 @@ func (b *bed) eventually(notYet func() error) {
 	}
 }
 
-// roll makes a rollup worker; with nothing to settle, a slice is rolled up at once.
+// roll makes a rollup worker. It has no settle time, so it rolls a slice up at once.
 func (b *bed) roll() *rollup.Rollup {
 	b.t.Helper()
 	r, err := rollup.New(rollup.Config{SettleTime: time.Nanosecond}, b.shard, quiet(b.t), prometheus.NewRegistry())
@@ -156,7 +156,7 @@ func (b *bed) roll() *rollup.Rollup {
 	return r
 }
 
-// key is the workspace's own.
+// key returns the workspace's API key.
 func (b *bed) key(org string) string {
 	b.t.Helper()
 	if b.keys[org] == "" {

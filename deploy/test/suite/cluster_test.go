@@ -12,9 +12,10 @@ import (
 	"rollcall/ingest"
 )
 
-// The same promise on a cluster's tables: ingest and exports go through Distributed tables over two
-// shards, rollup works on the shard's own. What reads a shard too many counts twice here
-// (enginetest.Cluster). Replication itself is not here: the embedded engine has no keeper.
+// The same promise holds on a cluster's tables: ingest and exports go through Distributed tables
+// over two shards, rollup works on the shard's own tables. A statement that reads one shard too
+// many counts twice here (enginetest.Cluster). Replication is not tested here, because the embedded
+// engine has no keeper.
 func TestEveryExportOfAClusterIsTheOracles(t *testing.T) {
 	ch := enginetest.Cluster(t)
 	b := newBedOn(t, kafkatest.Open(t, topics...).Addr, ch, ch.OnShard())

@@ -28,7 +28,7 @@ var (
 )
 
 // The whole promise: whatever arrives in whatever order, every export is what the oracle computes,
-// wherever its days are read from.
+// whether its days are read from the log or from rollups.
 func TestEveryExportIsTheOracles(t *testing.T) {
 	b := newBed(t)
 	b.send(traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events, Topics: topics}))
@@ -69,16 +69,16 @@ func TestEveryExportIsTheOracles(t *testing.T) {
 	})
 }
 
-// with is the bed, failing the subtest.
+// with returns the bed for a subtest: failures are those of the subtest.
 func (b *bed) with(t *testing.T) *bed {
 	sub := *b
 	sub.t = t
 	return &sub
 }
 
-// rolledUp holds the share of slices with a manifest near to what the test means to look at. Those
-// whose rollups' time ends within the hour are rolled up no more: after 23:00 UTC these are a
-// day's.
+// rolledUp checks that the share of slices with a manifest is near to what the test means to look
+// at. It leaves out slices whose rollups expire within the hour, because they are no longer rolled
+// up: after 23:00 UTC these are the slices of one day.
 func (b *bed) rolledUp(share float64) {
 	b.t.Helper()
 	var all, done uint64
@@ -91,7 +91,8 @@ WHERE toDateTime(day, 'UTC') + INTERVAL 12 MONTH + INTERVAL 1 DAY > now() + INTE
 	}
 }
 
-// byMonths fails the test unless exports of the year read most closed months as one.
+// byMonths fails the test unless exports of the year read most closed months from merged
+// generations.
 func (b *bed) byMonths() {
 	b.t.Helper()
 	today := schema.DayOf(b.now.UTC())
@@ -110,9 +111,9 @@ func (b *bed) byMonths() {
 	}
 }
 
-// workspaces are those whose exports are held against the oracle's: with -short, which CI gives the
-// run with the race detector, only the one that has every setting. The log is compared whole in any
-// case.
+// workspaces are those whose exports are compared with the oracle's. With -short, which CI uses
+// with the race detector, it is only the one that has every setting. The whole log is compared in
+// any case.
 func workspaces() []string {
 	if testing.Short() {
 		return []string{traffic.Full}
@@ -171,9 +172,9 @@ func random(r *rand.Rand, now time.Time) ask {
 	return a
 }
 
-// check asks and holds the answer against the oracle's; the error says where they differ. Days
-// begin at quarters of an hour, whatever the zone: if one began meanwhile, the two may have been of
-// different days, and it asks again.
+// check asks and compares the answer with the oracle's. The error says where they differ. In any
+// zone, a day begins at a quarter of an hour. If one passed meanwhile, answer and oracle may be of
+// different days, so check asks again.
 func (b *bed) check(a ask) error {
 	b.t.Helper()
 	for {
@@ -223,7 +224,7 @@ func diff(a ask, want oracle.Table, body []byte) error {
 	return want.DiffCSV(bytes.TrimPrefix(body, []byte(bom)), delimiter)
 }
 
-// checkDropIn looks at the envelope, follows the link, and compares the rows.
+// checkDropIn checks the envelope, follows the link, and compares the rows.
 func (b *bed) checkDropIn(a ask, want oracle.Table, status int, body []byte) error {
 	if used, err := b.oracle.Usage(a.Query); err != nil || len(used) == 0 {
 		return statusError(status, body, http.StatusNotFound)

@@ -10,8 +10,8 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// A workspace's key reaches its own data and nothing else, whatever is asked for. The stranger
-// knows every id of the others: it can name them, and gets nothing.
+// A workspace's key reaches the workspace's own data and nothing else, whatever is asked for. The
+// stranger knows every id of the others: it can name them in requests, and gets nothing.
 func TestAKeyReachesNothingOfOthers(t *testing.T) {
 	b := newBed(t)
 	b.send(traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: 400, Topics: topics}))
@@ -56,7 +56,7 @@ func TestAKeyReachesNothingOfOthers(t *testing.T) {
 	b.linksAreBound(year)
 }
 
-// ownRowsOnly: every row of every workspace's files names that workspace.
+// ownRowsOnly checks that every row of every workspace's files names that workspace.
 func (b *bed) ownRowsOnly(year oracle.Query) {
 	b.t.Helper()
 	for _, org := range traffic.Orgs() {
@@ -71,7 +71,7 @@ func (b *bed) ownRowsOnly(year oracle.Query) {
 	}
 }
 
-// linksAreBound: a download link answers 403 when anything of it is changed.
+// linksAreBound checks that a download link answers 403 when any part of it is changed.
 func (b *bed) linksAreBound(year oracle.Query) {
 	b.t.Helper()
 	a := ask{Query: year, DropIn: true, Format: "csv"}

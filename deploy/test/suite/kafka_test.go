@@ -40,7 +40,7 @@ func message(r traffic.Record) kafka.Message {
 	return m
 }
 
-// committed is nil if ingest's group has committed all records, by the broker's own account.
+// committed returns nil if ingest's group has committed all records, according to the broker.
 func (b *bed) committed() error {
 	client := &kafka.Client{Addr: kafka.TCP(b.broker), Transport: transport()}
 	meta, err := client.Metadata(b.t.Context(), &kafka.MetadataRequest{Topics: topics})
@@ -63,7 +63,8 @@ func (b *bed) committed() error {
 	if err != nil {
 		return err
 	}
-	if got.Error != nil { // among others: the group is not there before ingest has joined
+	// For example, there is no group before ingest has joined.
+	if got.Error != nil {
 		return got.Error
 	}
 	offsets := map[string]int64{}

@@ -18,9 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of testdata/kcat instead of comparing with them")
 
-// Real input: a client that is not ours writes the events of testdata/kcat, in both content modes,
-// and the files come out as committed. The same events again change no byte. YYYY-MM in the test
-// data stands for the last month, so that they never get too old.
+// Records of a client that is not ours: kcat writes the events of testdata/kcat, in both content
+// modes, and the exports are the committed files. Sending the same events again changes no byte.
+// YYYY-MM in the test data stands for the last month, so that the events never get too old.
 func TestEventsWrittenByKcatGiveTheGoldenFiles(t *testing.T) {
 	b := newBed(t)
 	month := time.Date(b.now.UTC().Year(), b.now.UTC().Month()-1, 1, 0, 0, 0, 0, time.UTC).Format("2006-01")
@@ -36,8 +36,8 @@ func TestEventsWrittenByKcatGiveTheGoldenFiles(t *testing.T) {
 	}
 }
 
-// kcat sends every file: structured events line by line, binary ones with the headers beside them.
-// Then it waits until they are ingested.
+// kcat sends every file: structured events line by line, binary ones with the headers in a file
+// beside them. Then it waits until they are ingested.
 func (b *bed) kcat(month string) {
 	b.t.Helper()
 	structured, err := filepath.Glob("testdata/kcat/structured/*.jsonl")
@@ -92,7 +92,7 @@ func (b *bed) text(file, month string) []byte {
 	return bytes.ReplaceAll(text, []byte("YYYY-MM"), []byte(month))
 }
 
-// dated is a copy of the file with the month put in.
+// dated copies the file and replaces YYYY-MM by the month.
 func (b *bed) dated(file, month string) string {
 	b.t.Helper()
 	copied := filepath.Join(b.t.TempDir(), filepath.Base(file))

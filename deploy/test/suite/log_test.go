@@ -8,9 +8,9 @@ import (
 	"rollcall/deploy/test/suite/oracle"
 )
 
-// compareLog reads the event log and the entities as a set, settles the oracle's conflicts by it,
-// and fails if they are not exactly the oracle's events: every row one of the copies that were
-// sent, whole, and no event more or less.
+// compareLog reads the event log and the entities, each event once, and settles the oracle's
+// conflicts by them. It fails unless they are exactly the oracle's events: every row is one of the
+// copies that were sent, complete, and no event is missing or extra.
 func (b *bed) compareLog() {
 	b.t.Helper()
 	log := b.log()
@@ -57,7 +57,7 @@ func (b *bed) log() map[oracle.Identity]oracle.Event {
 	return found
 }
 
-// row is what both tables can give; the columns that a query does not name stay empty.
+// row has the columns of both tables. Columns that a query does not name stay empty.
 type row struct {
 	Day string
 	oracle.Event
@@ -88,7 +88,7 @@ func (b *bed) read(into map[oracle.Identity]oracle.Event, query string) {
 	b.must(rows.Err())
 }
 
-// fields are pointers to r's fields, by the names that the query gave its columns.
+// fields returns pointers to r's fields, in the order of the query's columns.
 func (r *row) fields(columns []string) (pointers []any) {
 	e := &r.Event
 	byName := map[string]any{

@@ -9,7 +9,7 @@ import (
 
 var named = clickhouse.Named
 
-// tell lets the oracle see a record that the test produced itself.
+// tell gives the oracle a record that the test produced itself.
 func (b *bed) tell(r traffic.Record) {
 	in := oracle.Record{Value: r.Value}
 	for _, h := range r.Headers {
@@ -24,8 +24,8 @@ func (b *bed) count(query string) (n uint64) {
 	return n
 }
 
-// counter is the sum of the last ingest's counter over the series that have this value in any of
-// their labels.
+// counter is the sum of a counter of the last ingest, over the series in which any label has this
+// value.
 func (b *bed) counter(name, label string) (total float64) {
 	b.t.Helper()
 	families, err := b.metrics.Gather()

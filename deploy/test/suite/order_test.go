@@ -14,14 +14,14 @@ import (
 	"rollcall/ingest"
 )
 
-// Of conflicting copies the same one wins whatever the order of arrival, batches and partitions;
-// and so every file is the same, byte for byte.
+// Of conflicting copies the same one wins, whatever the order of arrival, the batches and the
+// partitions. So every file is the same, byte for byte.
 func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 	now := time.Now()
 	records := traffic.Make(traffic.Config{Seed: *seed, Now: now, Events: *events / 4, Topics: topics})
 	var log map[oracle.Identity]oracle.Event
 	var files map[string][]byte
-	t.Run("in one order", func(t *testing.T) { // one bed after the other: there may be but one broker
+	t.Run("in one order", func(t *testing.T) { // one bed after the other, because there may be only one broker
 		b := newBed(t)
 		b.now = now
 		b.send(records)
@@ -52,8 +52,8 @@ func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 	})
 }
 
-// The same records again, to other partitions, change no byte of any file: neither where slices are
-// read from the log nor where they are rolled up.
+// Sending the same records again, to other partitions, changes no byte of any file, whether slices
+// are read from the log or from rollups.
 func TestAReplayChangesNothing(t *testing.T) {
 	b := newBed(t)
 	records := traffic.Make(traffic.Config{Seed: *seed, Now: b.now, Events: *events / 4, Topics: topics})
@@ -74,15 +74,15 @@ func TestAReplayChangesNothing(t *testing.T) {
 
 	b.send(traffic.Make(traffic.Config{Seed: *seed + 1, Now: b.now, Events: 20, Topics: topics}))
 	b.ingest(nil)
-	after := b.allFiles() // compared with the earlier ones by their tags
+	after := b.allFiles() // compared with the earlier files by their tags
 	if changed := len(slices.DeleteFunc(slices.Collect(maps.Keys(after)),
 		func(name string) bool { return bytes.Equal(after[name], before[name]) })); changed == 0 {
 		t.Error("20 new events changed no file: the tags were not put to the test")
 	}
 }
 
-// allFiles are one file of each data type and workspace, and of each grouping of one of them, over
-// most of the year.
+// allFiles returns one file of each data type and workspace, and of each grouping of one workspace,
+// over most of the year.
 func (b *bed) allFiles() map[string][]byte {
 	b.t.Helper()
 	all := map[string][]byte{}

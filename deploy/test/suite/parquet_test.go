@@ -14,7 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// fromParquet reads a Parquet file back as one JSON object per line, for the oracle: dates as
+// fromParquet turns a Parquet file into one JSON object per line for the oracle: dates as
 // YYYY-MM-DD, decimals as numbers, maps as objects in their own order.
 func fromParquet(file []byte) ([]byte, error) {
 	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
@@ -75,7 +75,7 @@ func cell(column *parquet.Column, values map[int][]parquet.Value) (string, error
 	value := column.Columns()[0].Columns()[1]
 	var members []string
 	for i, k := range values[key.Index()] {
-		if k.IsNull() { // the map is empty
+		if k.IsNull() { // an empty map
 			continue
 		}
 		name, err := leaf(key, k)
@@ -91,7 +91,7 @@ func cell(column *parquet.Column, values map[int][]parquet.Value) (string, error
 	return "{" + strings.Join(members, ",") + "}", nil
 }
 
-// leaf is a single value; its type must be the one that the column's kind is promised with.
+// leaf returns a single value. Its type must be the one that is promised for the column's kind.
 func leaf(column *parquet.Column, v parquet.Value) (string, error) {
 	if v.IsNull() {
 		return "null", nil
@@ -120,6 +120,6 @@ func leaf(column *parquet.Column, v parquet.Value) (string, error) {
 }
 
 func jsonText(s string) string {
-	text, _ := json.Marshal(s) // a text always encodes
+	text, _ := json.Marshal(s) // a text can always be encoded
 	return string(text)
 }

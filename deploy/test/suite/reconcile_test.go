@@ -11,10 +11,10 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// A sheet is a CSV export as read back: columns by name.
+// A sheet is a CSV export that was read back: columns by name.
 type sheet map[string][]string
 
-// sum of a column, or of the values of a column of maps.
+// sum adds up a column of numbers, or all values of a column of maps.
 func (s sheet) sum(column string) *big.Rat {
 	total := new(big.Rat)
 	for i := range s[column] {
@@ -40,7 +40,7 @@ func (s sheet) cell(column string, i int) *big.Rat {
 	return total
 }
 
-// reconcile holds the product's own files against each other: the sums of SPEC.md §2.2.
+// reconcile compares the product's own files with each other, by the sums of SPEC.md §2.2.
 func (b *bed) reconcile(r *rand.Rand) {
 	b.t.Helper()
 	for range 2 {
@@ -97,8 +97,8 @@ func (b *bed) sheet(a ask, dataType string) sheet {
 	return s
 }
 
-// withoutUser is how many token events of the period name no user, by the oracle: no export shows
-// it.
+// withoutUser is the number of the period's token events that name no user, by the oracle. No
+// export shows this number.
 func (b *bed) withoutUser(a ask) *big.Rat {
 	b.t.Helper()
 	a.Now = b.now

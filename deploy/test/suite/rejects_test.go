@@ -13,7 +13,7 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// A brokenRule is a record that breaks one rule, and its nearest valid neighbour.
+// A brokenRule has a record that breaks one rule, and a record that just keeps it.
 type brokenRule struct {
 	name, reason      string
 	broken, neighbour traffic.Record
@@ -21,7 +21,7 @@ type brokenRule struct {
 
 const goodMessage = `{"org_id":"full","user_id":"u","channel":"chat"}`
 
-// envelope is a record in structured mode; id is set by the caller's text.
+// envelope is a record in structured mode. The id comes from the caller.
 func envelope(id, kind, when, data string) traffic.Record {
 	return traffic.Record{Topic: topics[0], Key: []byte("full"),
 		Value: fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"/rules","type":%q,"time":%q,"data":%s}`, id, kind,
@@ -51,7 +51,8 @@ func brokenRules(now time.Time) []brokenRule {
 			Headers: append([]traffic.Header{{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: []byte(id)},
 				{Key: "ce_source", Value: []byte("/rules")}, {Key: "ce_type", Value: []byte("usage.message.v1")}}, headers...)}
 	}
-	typed := func(r traffic.Record, contentType string) traffic.Record { // as official SDKs send it: the attributes twice
+	// Official SDKs send the attributes twice: in the value and in headers.
+	typed := func(r traffic.Record, contentType string) traffic.Record {
 		r.Headers = append(binary("headers").Headers, traffic.Header{Key: "content-type", Value: []byte(contentType)})
 		return r
 	}
@@ -60,7 +61,7 @@ func brokenRules(now time.Time) []brokenRule {
 			`{"org_id":"full","user_id":"u","model":"m","prompt_tokens":1,"completion_tokens":`+count+`}`)
 	}
 	earliest := now.UTC().AddDate(-1, 0, 0).Truncate(24 * time.Hour)
-	if earliest.Day() != now.UTC().Day() { // 29 February a year later
+	if earliest.Day() != now.UTC().Day() { // a year before 29 February
 		earliest = earliest.AddDate(0, 0, -1)
 	}
 	return []brokenRule{
@@ -96,8 +97,8 @@ func brokenRules(now time.Time) []brokenRule {
 	}
 }
 
-// Each reason: the record is kept whole, counted, and blocks nothing; what is only just valid is
-// stored.
+// For each reason: the record is kept whole and counted, and blocks nothing. A record that just
+// keeps the rule is stored.
 func TestARejectedRecordIsKeptWholeAndBlocksNothing(t *testing.T) {
 	b := newBed(t)
 	b.now = awayFromMidnight(b)
@@ -116,7 +117,7 @@ func TestARejectedRecordIsKeptWholeAndBlocksNothing(t *testing.T) {
 			b.tell(r)
 		}
 	}
-	b.ingest(nil) // compares the log: the neighbours, and nothing else, are in it
+	b.ingest(nil) // compares the log, which must have the valid neighbours and nothing else
 	for i, rule := range rules {
 		b.keptWhole(int64(2*i), rule)
 	}
@@ -133,7 +134,7 @@ func TestARejectedRecordIsKeptWholeAndBlocksNothing(t *testing.T) {
 	}
 }
 
-// keptWhole compares the row of a reject with the record as it was produced.
+// keptWhole compares the row of a reject with the produced record.
 func (b *bed) keptWhole(offset int64, rule brokenRule) {
 	b.t.Helper()
 	var reason, detail, key, value, sum string
@@ -169,8 +170,8 @@ func (b *bed) keptWhole(offset int64, rule brokenRule) {
 	}
 }
 
-// awayFromMidnight waits, near the end of a UTC day, for the next: dates are judged when a record
-// is read, and when an export is asked for.
+// awayFromMidnight waits for the next day if the UTC day is about to end. Dates are checked twice,
+// when a record is read and when an export is asked for, and both must be on the same day.
 func awayFromMidnight(b *bed) time.Time {
 	b.eventually(func() error {
 		if now := time.Now().UTC(); now.Add(75*time.Second).Day() != now.Day() {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The guide for producers names the versions of the SDKs and clients that make test-sdks runs.
+// The guide for producers names the versions of the SDKs and clients that make test-sdks uses.
 func TestTheGuideNamesTheSDKsThatAreTested(t *testing.T) {
 	guide, err := os.ReadFile("../../../schema/PRODUCERS.md")
 	if err != nil {

@@ -20,12 +20,12 @@ import (
 	"rollcall/deploy/test/suite/oracle"
 )
 
-// A sdk is a program of the folder sdks. It sends sdks/events.json twice, in every way that it has.
-// Its libraries are fetched once, by the language's own package client, into a cache outside the
-// repository.
+// A sdk is a program in the folder sdks. It sends sdks/events.json twice, in every way that it
+// supports. Its libraries are fetched once, by the language's own package client, into a cache
+// outside the repository.
 type sdk struct {
-	pinned  []string                         // the files that say which libraries
-	fetch   func(dir, to string) []*exec.Cmd // has the libraries put into to
+	pinned  []string                         // the files that name the libraries
+	fetch   func(dir, to string) []*exec.Cmd // puts the libraries into the folder to
 	produce func(dir, libraries string) *exec.Cmd
 }
 
@@ -74,7 +74,7 @@ var sdks = map[string]sdk{
 	},
 }
 
-// ways are the SDKs, clients and modes that the programs send as, each under a source of its own.
+// ways are the SDKs, clients and modes with which the programs send. Each has a source of its own.
 var ways = []string{
 	"/sdks/csharp/binary", "/sdks/csharp/structured", "/sdks/csharp/structured-charset",
 	"/sdks/go-franz/binary", "/sdks/go-franz/structured", "/sdks/go-sarama/binary", "/sdks/go-sarama/structured",
@@ -82,9 +82,9 @@ var ways = []string{
 	"/sdks/python-v1/binary", "/sdks/python-v1/structured", "/sdks/python/binary", "/sdks/python/structured",
 }
 
-// What the official SDKs send, through the clients that their users have, in both content modes, is
-// counted: each event once, with one content whatever sent it. The table of schema/PRODUCERS.md is
-// what this test shows.
+// Events of the official SDKs, sent through the clients that their users have, in both content
+// modes, are counted: each event once, with the same content whichever SDK sent it. This test is
+// the evidence for the table of schema/PRODUCERS.md.
 func TestEventsOfTheOfficialSDKsAreCounted(t *testing.T) {
 	b := newBed(t)
 	at := b.now.UTC().Add(-time.Hour).Truncate(time.Second).Add(123 * time.Millisecond)
@@ -105,7 +105,7 @@ func TestEventsOfTheOfficialSDKsAreCounted(t *testing.T) {
 	if want := 2 * 6 * len(ways); len(sent) != want {
 		t.Errorf("%d records were sent, not %d", len(sent), want)
 	}
-	b.ingest(nil) // holds the log to the oracle
+	b.ingest(nil) // compares the log with the oracle
 	b.sourcesAre(`SELECT source FROM events FINAL GROUP BY source HAVING count() = 4 ORDER BY source`)
 	b.sourcesAre(`SELECT source FROM entities FINAL GROUP BY source HAVING count() = 2 ORDER BY source`)
 	const contents = `SELECT count(DISTINCT version)
@@ -125,7 +125,7 @@ func TestEventsOfTheOfficialSDKsAreCounted(t *testing.T) {
 	}
 }
 
-// sourcesAre wants a query to give all ways.
+// sourcesAre checks that a query returns all ways.
 func (b *bed) sourcesAre(query string) {
 	b.t.Helper()
 	var rows []struct {
@@ -141,7 +141,7 @@ func (b *bed) sourcesAre(query string) {
 	}
 }
 
-// sent is all that a topic holds, as the oracle reads it.
+// sent returns everything that a topic holds, in the oracle's form.
 func (b *bed) sent(topic string) (all []oracle.Record) {
 	b.t.Helper()
 	partitions, err := (&kafka.Dialer{}).LookupPartitions(b.t.Context(), "tcp", b.broker, topic)
@@ -169,7 +169,8 @@ func (b *bed) sent(topic string) (all []oracle.Record) {
 	return all
 }
 
-// libraries is the folder with a program's libraries, which is there whole or not at all.
+// libraries returns the folder with a program's libraries. The folder is there completely or not at
+// all.
 func (b *bed) libraries(name, dir string, s sdk) string {
 	b.t.Helper()
 	pinned := sha256.New()

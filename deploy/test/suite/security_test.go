@@ -6,7 +6,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// security is how the broker is spoken to, where that is not in plain text: the backend in
+// security has the options of clients of a broker that does not speak plain text. The backend in
 // containers sets it before the first test's first record.
 var security struct {
 	tls  *tls.Config

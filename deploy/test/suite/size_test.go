@@ -24,14 +24,14 @@ import (
 	"rollcall/schema/tables"
 )
 
-// BenchmarkSize shows that the service streams: how much memory its process, `rollcall export`, has
-// resident at most, does not depend on how large the answer is.
+// BenchmarkSize shows that the service streams: the most memory that its process, `rollcall
+// export`, has resident does not depend on the size of the answer.
 //
 //	go test ./deploy/test/suite -run '^$' -bench Size -benchtime 1x
 //
 // It fills the log with 200,000 users over 12 months, 4.8 million messages, and one user with
-// 50,000 map keys; rolls all of it up; and asks for the users of each workspace in each format. It
-// fails if a large answer takes 32 MiB more than one of 1,000 users.
+// 50,000 map keys. It rolls all of it up and asks for the users of each workspace in each format.
+// It fails if a large answer takes 32 MiB more than one of 1,000 users.
 func BenchmarkSize(b *testing.B) {
 	s := newSizes(b)
 	s.fill("small", 1_000, 24, "''")
@@ -58,7 +58,7 @@ func BenchmarkSize(b *testing.B) {
 	}
 }
 
-// sizes are a database with workspaces of several sizes, and the service in a process of its own.
+// sizes has a database with workspaces of several sizes, and the service in a process of its own.
 type sizes struct {
 	*testing.B
 	ch       tables.Options
@@ -105,8 +105,8 @@ func (s *sizes) serve() {
 	}
 }
 
-// fill stores so many messages of each user, evenly over the twelve months, in the engine itself:
-// the way through Kafka is not what is measured.
+// fill stores so many messages of each user, evenly over the twelve months, by SQL in the engine.
+// The path through Kafka is not measured here.
 func (s *sizes) fill(org string, users, each int, assistant string) {
 	const events = `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, assistant_id, conversation_id, model)
 SELECT {org:String}, toDate(time), 'message', reinterpretAsFixedString(sipHash128({org:String}, number)), bitAnd(sipHash64(number), 18446744073709551614),
@@ -138,15 +138,16 @@ func (s *sizes) roll() {
 	}
 }
 
-// ask reads the whole export, and gives its size and the most memory that the service had resident
-// meanwhile.
+// ask reads the whole export. It returns the export's size, and the most memory that the service
+// had resident meanwhile.
 func (s *sizes) ask(b *testing.B, org, format string) (answer, resident int64) {
 	_, key, err := access.OpenKeys(s.conn).Create(b.Context(), org, "size", 0)
 	if err != nil {
 		b.Fatal(err)
 	}
 	proc := fmt.Sprintf("/proc/%d/", s.process.Pid)
-	if err := os.WriteFile(proc+"clear_refs", []byte("5"), 0); err != nil { // the peak starts anew: proc(5)
+	// This resets the peak; see proc(5).
+	if err := os.WriteFile(proc+"clear_refs", []byte("5"), 0); err != nil {
 		b.Fatal(err)
 	}
 	request, err := http.NewRequestWithContext(b.Context(), http.MethodGet,

@@ -9,8 +9,8 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-// SPEC.md §2.1: a date that can be exported has its rows, however thoroughly the engine cleaned up;
-// the day before it cannot be exported, and what is older goes.
+// SPEC.md §2.1: a date that can be exported has its rows, even after the engine has removed all
+// expired rows. The day before it cannot be exported, and older rows are removed.
 func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 	b := newBed(t)
 	b.now = awayFromMidnight(b)
@@ -21,7 +21,7 @@ func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 
 	today := b.now.UTC().Truncate(24 * time.Hour)
 	first := today.AddDate(-1, 0, 0)
-	if first.Day() != today.Day() { // 29 February a year later
+	if first.Day() != today.Day() { // a year before 29 February
 		first = first.AddDate(0, 0, -1)
 	}
 	gone := map[string]string{
@@ -29,7 +29,7 @@ func TestTheEarliestDayHasItsRowsAndOlderOnesGo(t *testing.T) {
 		"action_daily":   first.AddDate(0, 0, -2).Format(time.DateOnly),
 		"token_daily":    first.AddDate(0, 0, -2).Format(time.DateOnly),
 		"workflow_daily": first.AddDate(0, 0, -2).Format(time.DateOnly),
-		"events":         first.AddDate(0, 0, -33).Format(time.DateOnly), // a month, however long, and two days
+		"events":         first.AddDate(0, 0, -33).Format(time.DateOnly), // two days more than the longest month
 	}
 	for table, day := range gone {
 		b.must(b.conn.Exec(t.Context(), "INSERT INTO "+table+" (org_id, day) VALUES ('old', {day:Date})", named("day", day)))

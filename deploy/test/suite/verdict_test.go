@@ -16,8 +16,8 @@ import (
 
 var records = flag.Int("records", 20_000, "how many random records the decoder is held to the oracle with")
 
-// Two readings of SPEC.md §1, the decoder's and the oracle's, must agree on every record: the
-// verdict, the reason, and every field of the event.
+// Two implementations of SPEC.md §1, the decoder's and the oracle's, must agree on every record: on
+// the verdict, the reason, and every field of the event.
 func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 	now := time.Now()
 	r := rand.New(rand.NewPCG(*seed, 3))
@@ -42,8 +42,8 @@ func TestTheDecoderReadsWhatTheOracleReads(t *testing.T) {
 	t.Logf("verdicts: %v", verdicts)
 }
 
-// FuzzVerdict holds the two to each other on whatever the fuzzer makes of values and headers,
-// written "name=value" one a line.
+// FuzzVerdict compares the two on whatever values and headers the fuzzer makes. Headers are written
+// "name=value", one on each line.
 func FuzzVerdict(f *testing.F) {
 	now := time.Date(2026, 10, 14, 15, 0, 0, 0, time.UTC)
 	r := rand.New(rand.NewPCG(1, 3))

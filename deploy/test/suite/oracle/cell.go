@@ -35,13 +35,13 @@ func truth(b bool) Cell  { return Cell{Kind: Bool, Text: strconv.FormatBool(b)} 
 
 func number(n *big.Int) Cell { return Cell{Kind: Number, Text: n.String()} }
 
-// ratio of two counts with so many digits, rounded half away from zero; 0 where nothing was
-// counted.
+// ratio is the quotient of two counts with so many digits, rounded half away from zero. It is 0 if
+// nothing was counted.
 func ratio(of, to *big.Int, digits int) Cell {
 	if to.Sign() == 0 {
 		of, to = new(big.Int), big.NewInt(1)
 	}
-	// FloatString rounds half away from zero
+	// FloatString rounds half away from zero.
 	return Cell{Kind: Number, Text: new(big.Rat).SetFrac(of, to).FloatString(digits)}
 }
 
@@ -61,7 +61,7 @@ func counts(m map[string]int) Cell {
 	return c
 }
 
-// CSV is the cell as it stands in a CSV file, before quoting.
+// CSV is the cell as in a CSV file, before quoting.
 func (c Cell) CSV() string {
 	switch {
 	case c.Kind == Map:
@@ -72,8 +72,9 @@ func (c Cell) CSV() string {
 	return c.Text
 }
 
-// startsFormula tells whether a spreadsheet could run the text: its first character that is not a
-// control character, or a TAB, CR or LF before that, is one that formulas start with.
+// startsFormula tells whether a spreadsheet could run the text. It could if the first character
+// that is not a control character starts a formula, or if a TAB, CR or LF comes before that
+// character.
 func startsFormula(text string) bool {
 	for _, r := range text {
 		if strings.ContainsRune("=+-@\t\r\n", r) {
@@ -86,8 +87,8 @@ func startsFormula(text string) bool {
 	return false
 }
 
-// json is a map, compact, its keys sorted by bytes, with the escapes that JSON demands and no
-// others.
+// json writes a map: compact, with keys sorted by bytes, and with only those escapes that JSON
+// demands.
 func (c Cell) json() string {
 	var b strings.Builder
 	for i, k := range slices.Sorted(maps.Keys(c.Map)) {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// ReadCSV reads RFC 4180 as it is written: records end with CRLF, quotes are doubled, nothing else
-// is special. encoding/csv is not used: it takes a bare LF for an end of record and changes the
-// line ends inside of cells.
+// ReadCSV reads RFC 4180 strictly: records end with CRLF, quotes are doubled, nothing else is
+// special. encoding/csv would not do: it takes a bare LF for the end of a record and changes line
+// ends inside cells.
 func ReadCSV(file []byte, delimiter byte) (records [][]string, err error) {
 	var record []string
 	for len(file) > 0 {
@@ -58,7 +58,7 @@ func readCell(file []byte, delimiter byte) (cell string, rest []byte, err error)
 	}
 }
 
-// DiffCSV says where a CSV file differs from the table: nil if nowhere.
+// DiffCSV says where a CSV file differs from the table. It returns nil if they are the same.
 func (t Table) DiffCSV(file []byte, delimiter byte) error {
 	got, err := ReadCSV(file, delimiter)
 	if err != nil {
@@ -104,7 +104,7 @@ func (c Cell) matchesCSV(got string) bool {
 	return c.CSV() == got
 }
 
-// near: within 1 %.
+// near tells whether the value is within 1 %.
 func (c Cell) near(got string) bool {
 	want, _ := new(big.Rat).SetString(c.Text)
 	have, ok := new(big.Rat).SetString(got)

@@ -1,6 +1,6 @@
 package oracle
 
-// A history is all that was said about one entity, in order.
+// A history is everything that events said about one entity, in order.
 type history []Event
 
 // histories of one kind of entity, by its id.
@@ -14,8 +14,8 @@ func histories(events []Event, kind string) map[string]history {
 	return all
 }
 
-// at are the attributes valid at a moment: the last description not after it, whether the entity is
-// deleted by then or not; before the first, the earliest known.
+// at returns the attributes that are valid at a moment: those of the last description not after it,
+// even if the entity is deleted by then. Before the first description, it returns the earliest one.
 func (h history) at(ms int64) (valid Event) {
 	described := false
 	for _, e := range h {
@@ -27,13 +27,15 @@ func (h history) at(ms int64) (valid Event) {
 		case !described:
 			valid = e
 			described = true
-			ms = e.Time // of several descriptions at the earliest time, the last in order holds
+			// If several descriptions have the earliest time, the last one in order is valid.
+			ms = e.Time
 		}
 	}
 	return valid
 }
 
-// throughoutDeleted: deleted at the period's start, and not described again before its end.
+// throughoutDeleted tells whether the entity was deleted at the period's start and not described
+// again before its end.
 func (h history) throughoutDeleted(p period) bool {
 	deleted := false
 	for _, e := range h {
@@ -47,8 +49,8 @@ func (h history) throughoutDeleted(p period) bool {
 	return deleted
 }
 
-// knownUser: joined, or else first heard of, not after the period's end, and not deleted throughout
-// the period.
+// knownUser tells whether the user joined (or, without a date, was first mentioned) not after the
+// period's end, and was not deleted throughout the period.
 func (h history) knownUser(p period, joined string) bool {
 	if joined != "" {
 		return joined <= p.to && !h.throughoutDeleted(p)
@@ -56,8 +58,8 @@ func (h history) knownUser(p period, joined string) bool {
 	return h[0].Time < p.end && !h.throughoutDeleted(p)
 }
 
-// known, for entities other than users: first described before the period's end and not deleted
-// throughout it.
+// known is for entities other than users. It tells whether the entity was first described before
+// the period's end and was not deleted throughout the period.
 func (h history) known(p period) bool {
 	for _, e := range h {
 		if !e.Deleted {
@@ -67,7 +69,7 @@ func (h history) known(p period) bool {
 	return false
 }
 
-// settings are those of the last workspace event that carried any, as of now.
+// settings returns the settings of the last workspace event not after now that has any.
 func settings(events []Event, now int64) Settings {
 	s := Settings{UserLevelData: true}
 	for _, e := range events {

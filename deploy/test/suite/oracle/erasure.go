@@ -1,16 +1,16 @@
 package oracle
 
-// An Erasure is the end of what is known of a person: their events from before it are no longer
-// counted, and what they owned has no owner.
+// An Erasure removes a person: the person's events from before it do not count any more, and what
+// the person owned has no owner.
 type Erasure struct {
 	Org, User string
 	Before    int64 // milliseconds since 1970
 }
 
-// Erase has Add count nothing of a person. It must be called before.
+// Erase makes Add ignore a person's events. Call it before Add.
 func (o *Oracle) Erase(e Erasure) { o.erasures = append(o.erasures, e) }
 
-// erase says whether an event is an erased person's, and takes erased owners out of the others.
+// erase tells whether an event is an erased person's. From other events it removes an erased owner.
 func (o *Oracle) erase(e *Event) bool {
 	for _, x := range o.erasures {
 		switch {
@@ -24,9 +24,9 @@ func (o *Oracle) erase(e *Event) bool {
 	return false
 }
 
-// ahead says whether an event lies after an erasure of its person, and gives the event without an
-// owner who was erased. Such an event is erased if it had arrived before, and theirs again if it
-// came after. Only the product knows which, so either may be.
+// ahead tells whether an event's time is after an erasure of its person. Such an event is erased if
+// it arrived before the erasure, and counts if it arrived after it. Only the product knows which,
+// so both are allowed. In the same way, ownerless has the event without an owner who was erased.
 func (o *Oracle) ahead(e Event) (mayBeGone bool, ownerless []Event) {
 	for _, x := range o.erasures {
 		switch {

@@ -1,7 +1,7 @@
 package oracle
 
-// An Event is a valid event, normalised: equal events are copies of one another. Absent texts are
-// empty, absent numbers 0.
+// An Event is a valid event in a normal form, in which equal events are copies of one another.
+// Absent texts are empty, absent numbers 0.
 type Event struct {
 	Type, Source, ID, Org string
 	Time                  int64 // milliseconds since 1970
@@ -23,7 +23,7 @@ type Event struct {
 	Settings                                                       Settings
 }
 
-// Settings of a workspace.
+// Settings are those of a workspace.
 type Settings struct{ UserLevelData, BYOK, Workflows, Pseudonymize bool }
 
 const (
@@ -34,7 +34,7 @@ const (
 	entityType   = "usage.entity.v1"
 )
 
-// contract: per type, how its data is read.
+// contract has for each type the function that reads its data.
 var contract = map[string]func(*data, *Event){
 	messageType: func(d *data, e *Event) {
 		d.need("org_id", "user_id", "channel")
@@ -81,7 +81,7 @@ var contract = map[string]func(*data, *Event){
 	},
 }
 
-// shared are the fields of messages, actions and token events alike.
+// shared reads the fields that messages, actions and token events have in common.
 func (d *data) shared(e *Event) {
 	e.Org, e.User = d.text("org_id", 256), d.text("user_id", 256)
 	e.Assistant, e.Project, e.Workflow = d.text("assistant_id", 256), d.text("project_id", 256), d.text("workflow_id", 256)

@@ -54,7 +54,7 @@ func TestNamedRangesAreWholeCalendarPeriods(t *testing.T) {
 	}
 }
 
-// filled holds a small workspace whose exports can be worked out by hand.
+// filled holds a small workspace whose exports can be computed by hand.
 func filled(t *testing.T, settings string, erasures ...Erasure) *Oracle {
 	o := New()
 	for _, e := range erasures {
@@ -206,7 +206,7 @@ func TestReadCSVHoldsToRFC4180(t *testing.T) {
 	}
 }
 
-// csvOf is the export as text, with semicolons and without quoting, to be read by people.
+// csvOf is the export as text that people can read, with semicolons and without quoting.
 func csvOf(t *testing.T, o *Oracle, q Query) string {
 	q.Org = "o"
 	q.Now = now

@@ -14,7 +14,7 @@ import (
 
 // data reads the fields of an event and remembers what was wrong with them.
 type data struct {
-	fields           map[string]json.RawMessage // nil: there is no object to read
+	fields           map[string]json.RawMessage // nil: there is no JSON object
 	missing, invalid bool
 }
 
@@ -25,7 +25,7 @@ func newData(raw json.RawMessage) *data {
 	return d
 }
 
-// value is a field's JSON text; empty if the field is absent, null or "".
+// value is a field's JSON text. It is empty if the field is absent, null or "".
 func (d *data) value(name string) string {
 	v := strings.TrimSpace(string(d.fields[name]))
 	if v == "null" || v == `""` {
@@ -34,14 +34,14 @@ func (d *data) value(name string) string {
 	return v
 }
 
-// need notes a required field that is absent.
+// need notes the required fields that are absent.
 func (d *data) need(names ...string) {
 	for _, name := range names {
 		d.missing = d.missing || d.value(name) == ""
 	}
 }
 
-// text of at most max bytes; if enum is given, one of it.
+// text reads a text of at most max bytes. If enum is given, the text must be one of it.
 func (d *data) text(name string, max int, enum ...string) (s string) {
 	v := d.value(name)
 	if v == "" {
@@ -80,8 +80,8 @@ func (d *data) count(name string) int64 {
 
 var decimal = regexp.MustCompile(`^-?[0-9]+(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 
-// written says whether a text is a decimal of at most 9 digits after the point when it is written
-// out without its exponent.
+// written tells whether a text is a decimal number with at most 9 digits after the point when it is
+// written without exponent.
 func written(s string) bool {
 	m := decimal.FindStringSubmatch(s)
 	if m == nil {
@@ -94,12 +94,12 @@ func written(s string) bool {
 func exponentOf(s string) *big.Int {
 	n, ok := new(big.Int).SetString(strings.TrimPrefix(s, "+"), 10)
 	if !ok {
-		return new(big.Int) // there is none
+		return new(big.Int) // there is no exponent
 	}
 	return n
 }
 
-// cost in 10⁻⁹ USD.
+// cost reads a cost in 10⁻⁹ USD.
 func (d *data) cost(name string) int64 {
 	v := d.value(name)
 	if v == "" {
@@ -128,7 +128,7 @@ func nanos(number string) (*big.Int, bool) {
 	if _, ok := new(big.Rat).SetString(mantissa); !ok {
 		return nil, false
 	}
-	// Far beyond both ends only the sign counts, and whether there is anything to scale.
+	// For exponents far beyond both ends, only the sign counts, and whether the number is 0.
 	far := big.NewInt(int64(5000 + len(mantissa)))
 	switch {
 	case strings.Trim(mantissa, "-0.") == "" || exponent.Cmp(new(big.Int).Neg(far)) < 0:
@@ -141,7 +141,7 @@ func nanos(number string) (*big.Int, bool) {
 		return nil, false
 	}
 	r.Mul(r, big.NewRat(1e9, 1))
-	whole, rest := new(big.Int).DivMod(r.Num(), r.Denom(), new(big.Int)) // Euclidean: the rest is not negative
+	whole, rest := new(big.Int).DivMod(r.Num(), r.Denom(), new(big.Int)) // DivMod is Euclidean, so rest is not negative
 	switch rest.Lsh(rest, 1).Cmp(r.Denom()) {
 	case 1:
 		whole.Add(whole, big.NewInt(1))
@@ -153,8 +153,8 @@ func nanos(number string) (*big.Int, bool) {
 
 var rfc3339 = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 
-// time in milliseconds since 1970, cut, not rounded. A leap second is the last millisecond before
-// it.
+// time reads a time in milliseconds since 1970, cut, not rounded. A leap second counts as the
+// millisecond before it.
 func (d *data) time(raw json.RawMessage) int64 {
 	env := data{fields: map[string]json.RawMessage{"time": raw}}
 	env.need("time")
@@ -182,7 +182,7 @@ func (d *data) time(raw json.RawMessage) int64 {
 	return at.UnixMilli() + ms
 }
 
-// date as YYYY-MM-DD.
+// date reads a date, YYYY-MM-DD.
 func (d *data) date(name string) string {
 	s := d.text(name, 10)
 	if at, err := time.Parse(time.DateOnly, s); s != "" &&

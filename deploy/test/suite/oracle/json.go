@@ -10,7 +10,8 @@ import (
 	"slices"
 )
 
-// DiffNDJSON says where a file of one JSON object per line differs from the table: nil if nowhere.
+// DiffNDJSON says where a file with one JSON object per line differs from the table. It returns nil
+// if they are the same.
 func (t Table) DiffNDJSON(file []byte) error {
 	var rows []json.RawMessage
 	for line := range bytes.Lines(file) {
@@ -22,7 +23,8 @@ func (t Table) DiffNDJSON(file []byte) error {
 	return t.diffObjects(rows)
 }
 
-// DiffJSON says where a JSON array of objects differs from the table: nil if nowhere.
+// DiffJSON says where a JSON array of objects differs from the table. It returns nil if they are
+// the same.
 func (t Table) DiffJSON(file []byte) error {
 	var rows []json.RawMessage
 	if err := json.Unmarshal(file, &rows); err != nil {
@@ -55,7 +57,7 @@ func (t Table) diffObjects(rows []json.RawMessage) error {
 	return nil
 }
 
-// members of a JSON object, in order.
+// members returns the members of a JSON object, in order.
 func members(raw json.RawMessage) (names []string, values []json.RawMessage, err error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -81,7 +83,7 @@ func members(raw json.RawMessage) (names []string, values []json.RawMessage, err
 	return names, values, nil
 }
 
-// matchesJSON: the same value, of the kind's own JSON type.
+// matchesJSON tells whether raw is the cell's value, in the JSON type of the cell's kind.
 func (c Cell) matchesJSON(raw json.RawMessage) bool {
 	got := string(bytes.TrimSpace(raw))
 	switch c.Kind {

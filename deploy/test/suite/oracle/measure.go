@@ -21,7 +21,7 @@ func ofChannel(events []Event, channel string) []Event {
 	return filter(events, func(e Event) bool { return e.Type == messageType && e.Channel == channel })
 }
 
-// per counts the events by a text of theirs; those without it are left out.
+// per counts events by one of their texts. Events without it are left out.
 func per(events []Event, key func(Event) string) map[string]int {
 	m := map[string]int{}
 	for _, e := range events {
@@ -32,7 +32,7 @@ func per(events []Event, key func(Event) string) map[string]int {
 	return m
 }
 
-// distinct is how many values a text has, not counting the empty one.
+// distinct is the number of different values of a text, without the empty one.
 func distinct(events []Event, key func(Event) string) int { return len(per(events, key)) }
 
 func sum(events []Event, value func(Event) int64) *big.Int {
@@ -45,7 +45,7 @@ func sum(events []Event, value func(Event) int64) *big.Int {
 
 func size(events []Event) *big.Int { return big.NewInt(int64(len(events))) }
 
-// least and greatest of a value; 0 where there are no events.
+// least and greatest are those of a value; 0 without events.
 func least(events []Event, value func(Event) int64) *big.Int {
 	least := int64(0)
 	for i, e := range events {

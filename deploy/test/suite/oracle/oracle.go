@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// An Identity tells events apart: the same identity is one event, however often it arrives.
+// An Identity identifies an event: records with the same identity are one event, however often it
+// arrives.
 type Identity struct {
 	Org, Day, Type, Source, ID string // Day: UTC, YYYY-MM-DD
 }
 
-// An Oracle holds what was produced: per identity the copies that differ in content, in order of
-// production.
+// An Oracle holds what was produced: for each identity the copies that differ in content, in order
+// of production.
 type Oracle struct {
 	copies   map[Identity][]Event
 	winner   map[Identity]Event
-	erased   map[Identity]bool // a copy was an erased person's
+	erased   map[Identity]bool // at least one copy was an erased person's
 	erasures []Erasure
 
-	Rejected map[string]int // records that are no event, by reason
-	Repeated int            // records whose event was there already, with the same content
+	Rejected map[string]int // records that are not valid events, by reason
+	Repeated int            // records that are copies of an earlier one with the same content
 }
 
 func New() *Oracle {
@@ -32,7 +33,8 @@ func New() *Oracle {
 	}
 }
 
-// Add takes one produced record, as read at now, and returns the reason if it is rejected.
+// Add takes one produced record, as it is read at the time now. It returns the reason if the record
+// is rejected.
 func (o *Oracle) Add(r Record, now time.Time) (reason string) {
 	e, reason := Read(r, now)
 	if reason != "" {
@@ -54,11 +56,11 @@ func (o *Oracle) Add(r Record, now time.Time) (reason string) {
 	return ""
 }
 
-// Len is how many events there are: identities, not records.
+// Len is the number of events: identities, not records.
 func (o *Oracle) Len() int { return len(o.copies) }
 
-// Conflicts lists the identities with copies that differ in content, or of which some are an erased
-// person's, in a fixed order.
+// Conflicts lists, in a fixed order, the identities that have copies with different content, or
+// that have some copies of an erased person and some of others.
 func (o *Oracle) Conflicts() (all []Identity) {
 	for id, copies := range o.copies {
 		if len(copies) > 1 || o.erased[id] {
@@ -75,10 +77,10 @@ func (o *Oracle) Conflicts() (all []Identity) {
 // Copies are the differing copies of one identity, in order of production.
 func (o *Oracle) Copies(id Identity) []Event { return o.copies[id] }
 
-// Settle tells which copy of a conflict the product kept: the first for which kept holds. It is an
-// error if none or more than one of them is that copy: what was kept must be a copy, whole. If it
-// kept none, it must be that an erased person's copy held. Every conflict must be settled before an
-// export is computed.
+// Settle decides which copy of a conflict the product kept: the one for which kept returns true. It
+// is an error if no copy or more than one copy is kept: the product must keep one copy, complete.
+// It may keep none only if another copy was an erased person's. Settle every conflict before
+// computing an export.
 func (o *Oracle) Settle(id Identity, kept func(Event) bool) error {
 	var found []Event
 	for _, e := range o.copies[id] {
@@ -97,7 +99,7 @@ func (o *Oracle) Settle(id Identity, kept func(Event) bool) error {
 	return nil
 }
 
-// events are the winners of one workspace, in a fixed order.
+// events returns the winners of one workspace, in a fixed order.
 func (o *Oracle) events(org string) (all []Event) {
 	for id, copies := range o.copies {
 		switch winner, settled := o.winner[id]; {
@@ -114,12 +116,13 @@ func (o *Oracle) events(org string) (all []Event) {
 	return all
 }
 
-// inOrder: by time; at one time the greater (source, id) comes last and so holds.
+// inOrder compares by time. Of events at the same time, the one with the greater (source, id) comes
+// last and so is valid.
 func inOrder(a, b Event) int {
 	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
 }
 
-// Orgs lists the workspaces that sent anything.
+// Orgs lists the workspaces that sent events.
 func (o *Oracle) Orgs() []string {
 	orgs := map[string]bool{}
 	for id := range o.copies {
@@ -128,7 +131,8 @@ func (o *Oracle) Orgs() []string {
 	return slices.Sorted(maps.Keys(orgs))
 }
 
-// Events goes over all events: the winners, where copies differed and Settle was called.
+// Events iterates over all events. Where copies differed and Settle was called, it yields the
+// winner.
 func (o *Oracle) Events() iter.Seq2[Identity, Event] {
 	return func(yield func(Identity, Event) bool) {
 		for id, copies := range o.copies {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// public columns are absent where the workspace withholds user-level data.
+// public returns no columns if the workspace withholds user-level data.
 func (x *export) public(columns ...column) []column {
 	if x.private {
 		return nil
@@ -14,7 +14,7 @@ func (x *export) public(columns ...column) []column {
 	return columns
 }
 
-// grouped appends the column of group_by=model, right after the id.
+// grouped appends the column of group_by=model, which comes right after the id.
 func (x *export) grouped(columns []column) []column {
 	if x.GroupBy != "model" {
 		return columns
@@ -80,7 +80,7 @@ func (x *export) workflows() Table {
 	return x.table(x.rows("workflow", workflowOf), "runs", x.withTokens(columns))
 }
 
-// owned are the columns that projects and workflows begin with.
+// owned returns the columns with which projects and workflows begin.
 func (x *export) owned(what string) []column {
 	return append([]column{
 		{what + "_id", func(r row) Cell { return text(r.id) }},

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Query is what somebody asks for. The period is one of Range, From and To as dates in Zone, or
+// A Query is what a client asks for. The period is one of: Range; From and To as dates in Zone;
 // From and To as wall-clock times in Zone and ToZone.
 type Query struct {
 	Org, Type string // users, assistants, workflows, projects, models, api-keys
@@ -24,7 +24,8 @@ type Query struct {
 	Secret []byte    // the service's, for pseudonyms
 }
 
-// A period: the events with start ≤ time < end, in milliseconds since 1970, and its dates as shown.
+// A period has the events with start ≤ time < end, in milliseconds since 1970, and the dates that
+// the export shows.
 type period struct {
 	start, end int64
 	from, to   string
@@ -48,11 +49,11 @@ func (q Query) period() (p period, err error) {
 		return p, err
 	}
 	last, err := instant(q.To, "T23:59:59.999", q.ToZone, true)
-	p.end = last + 1 // both ends are inclusive, to the millisecond
+	p.end = last + 1 // both ends are inclusive, in milliseconds
 	return p, err
 }
 
-// named turns a named range into dates: whole calendar periods, as "today" is in the zone.
+// named turns a named range into dates: whole calendar periods, relative to today in the zone.
 func (q Query) named() (from, to string, err error) {
 	zone, err := time.LoadLocation(q.Zone)
 	if err != nil {
@@ -80,9 +81,9 @@ func (q Query) named() (from, to string, err error) {
 	return first.Format(time.DateOnly), last.Format(time.DateOnly), nil
 }
 
-// instant is a wall-clock time of a zone, in milliseconds since 1970; a date alone takes the time
-// of day given for it. A time that does not exist takes the offset before the change, of one that
-// exists twice it is the second if asked for, else the first.
+// instant converts a wall-clock time of a zone to milliseconds since 1970. A date alone gets
+// timeOfDay. A time that does not exist takes the offset before the change. Of a time that exists
+// twice it is the second one if second is set, else the first.
 func instant(text, timeOfDay, zoneName string, second bool) (int64, error) {
 	zone, err := time.LoadLocation(zoneName)
 	if err != nil {
@@ -95,7 +96,7 @@ func instant(text, timeOfDay, zoneName string, second bool) (int64, error) {
 	if len(text) == len("2006-01-02T15:04") {
 		text += ":00"
 	}
-	asUTC, err := time.Parse("2006-01-02T15:04:05", text) // takes a fraction as well
+	asUTC, err := time.Parse("2006-01-02T15:04:05", text) // accepts a fraction as well
 	if err != nil {
 		return 0, err
 	}
@@ -115,8 +116,8 @@ func instant(text, timeOfDay, zoneName string, second bool) (int64, error) {
 	return min(found[0], found[len(found)-1]), nil
 }
 
-// offsetsAround are the zone's offsets, in milliseconds, from before to after the times that could
-// be meant by a wall-clock time.
+// offsetsAround returns the zone's offsets, in milliseconds, in the time from before to after all
+// moments that a wall-clock time could mean.
 func offsetsAround(wall int64, zone *time.Location) (offsets []int64) {
 	const hour = 3_600_000
 	for at := wall - 15*hour; at <= wall+15*hour; at += hour / 4 {

@@ -120,8 +120,8 @@ func TestReadGivesTheFirstReasonThatApplies(t *testing.T) {
 	}
 }
 
-// The content type tells the modes apart before the attributes do, a byte order mark and null
-// members mean nothing.
+// The content type decides the mode, before the attributes do. A byte order mark and members that
+// are null mean nothing.
 func TestReadInEveryMode(t *testing.T) {
 	const data = `{"org_id":"o","user_id":"u","channel":"chat"}`
 	value := string(structured("1", messageType, "2026-10-14T12:00:00Z", data).Value)

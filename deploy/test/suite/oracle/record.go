@@ -14,14 +14,14 @@ type Record struct {
 	Value   []byte
 }
 
-// A Header of a Kafka record.
+// A Header is one of a Kafka record.
 type Header struct {
 	Key   string
 	Value []byte
 }
 
-// Read judges one record at the moment now: the event it is, or the first reason, in the
-// specification's order, why it is none.
+// Read reads one record at the time now. It returns the event or, if the record is not a valid
+// event, the first reason in the specification's order.
 func Read(r Record, now time.Time) (e Event, reason string) {
 	if len(r.Value) > 1_048_576 {
 		return e, "too_large"
@@ -49,7 +49,7 @@ func Read(r Record, now time.Time) (e Event, reason string) {
 	return e, d.verdict(e, now)
 }
 
-// verdict is the first reason that applies of those that need the whole record.
+// verdict returns the first reason, in order, of those that need the whole record.
 func (d *data) verdict(e Event, now time.Time) string {
 	switch {
 	case d.missing:
@@ -68,7 +68,8 @@ func (d *data) verdict(e Event, now time.Time) string {
 	return ""
 }
 
-// The product's calendar: the specification names no end of time, its tables have one.
+// The years of the product's calendar. The specification sets no limits of time, but the product's
+// tables have limits.
 const (
 	firstYear = 1900
 	lastYear  = 2299
@@ -79,8 +80,8 @@ func day(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC().Truncate(24 * time.Hour)
 }
 
-// earliest is the earliest exportable date: today minus 12 months, the same day of the month,
-// clamped to its last.
+// earliest is the earliest date that can be exported: today minus 12 months, on the same day of the
+// month or, if the month is shorter, on its last.
 func earliest(now time.Time) time.Time {
 	y, m, d := now.UTC().Date()
 	for {
@@ -88,7 +89,7 @@ func earliest(now time.Time) time.Time {
 		if at.Month() == m {
 			return at
 		}
-		d-- // 29 February a year ago is 28 February
+		d-- // a year before 29 February is 28 February
 	}
 }
 
@@ -97,8 +98,8 @@ type envelope struct {
 	Time, Data                    json.RawMessage
 }
 
-// envelopeOf reads the CloudEvents attributes in the record's content mode; nil if it is not in
-// either.
+// envelopeOf reads the CloudEvents attributes in the record's content mode. It returns nil if the
+// record is in neither mode.
 func envelopeOf(r Record) *envelope {
 	headers := map[string]string{}
 	binary := false
@@ -130,10 +131,11 @@ func envelopeOf(r Record) *envelope {
 	return &envelope{text("specversion"), text("id"), text("source"), text("type"), members["time"], members["data"]}
 }
 
-// withoutMark passes over a byte order mark before the JSON.
+// withoutMark removes a byte order mark before the JSON.
 func withoutMark(value []byte) []byte { return bytes.TrimPrefix(value, []byte("\xef\xbb\xbf")) }
 
-// object are the members of a JSON object, the last of repeated names; nil if it is something else.
+// object returns the members of a JSON object, or nil if raw is something else. Of repeated names
+// the last counts.
 func object(raw []byte) map[string]json.RawMessage {
 	if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) == 0 || raw[0] != '{' {
 		return nil
@@ -145,8 +147,8 @@ func object(raw []byte) map[string]json.RawMessage {
 	return members
 }
 
-// wellFormed: one JSON value in UTF-8. Halves of surrogate pairs may be escaped; encoding/json
-// reads U+FFFD for them.
+// wellFormed tells whether value is one JSON value in UTF-8. Halves of surrogate pairs may be
+// escaped; encoding/json reads U+FFFD for them.
 func wellFormed(value []byte) bool {
 	return utf8.Valid(value) && json.Valid(withoutMark(value))
 }

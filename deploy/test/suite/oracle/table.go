@@ -17,8 +17,7 @@ type Table struct {
 	Rows    [][]Cell
 }
 
-// A row of an export is an entity (or a model of token events), its events, and what is known of
-// it.
+// A row of an export is an entity (or a model of token events) with its events and its attributes.
 type row struct {
 	id     string
 	key    modelKey // of the models export
@@ -27,13 +26,13 @@ type row struct {
 	attributes
 }
 
-// attributes of a row's entity, with its owner's e-mail.
+// attributes are those of a row's entity, with its owner's e-mail.
 type attributes struct {
 	Event
 	ownerEmail string
 }
 
-// modelKey is what tells the rows of the models export apart.
+// modelKey identifies a row of the models export.
 type modelKey struct {
 	name, provider string
 	byok           bool
@@ -45,17 +44,17 @@ type column struct {
 	cell func(row) Cell
 }
 
-// An export is one query at work.
+// An export computes one query.
 type export struct {
 	Query
 	period
 	settings Settings
-	events   []Event // of the workspace, all times
-	usage    []Event // those of the period, without entity events
-	private  bool    // names, e-mails and the like are withheld
+	events   []Event // of the workspace, at all times
+	usage    []Event // of the period, without entity events
+	private  bool    // names, e-mails and similar fields are withheld
 }
 
-// Export computes what the query asks for. Every conflict must be settled.
+// Export computes what the query asks for. Every conflict must be settled before.
 func (o *Oracle) Export(q Query) (Table, error) {
 	x, err := o.ask(q)
 	if err != nil {
@@ -78,7 +77,7 @@ func (o *Oracle) Export(q Query) (Table, error) {
 	return Table{}, fmt.Errorf("no export %q", q.Type)
 }
 
-// Usage are the workspace's usage events, of any type, in the query's period.
+// Usage returns the workspace's usage events in the query's period, of all types.
 func (o *Oracle) Usage(q Query) ([]Event, error) {
 	x, err := o.ask(q)
 	return x.usage, err
@@ -100,7 +99,8 @@ func (o *Oracle) ask(q Query) (x export, err error) {
 	return x, nil
 }
 
-// rows of a kind of entity: those with usage that carries their id, and the known ones.
+// rows returns the rows of a kind of entity: the entities whose id is in the usage, and the known
+// ones.
 func (x *export) rows(kind string, idOf func(Event) string) []row {
 	type cut struct{ id, group string }
 	found := map[cut][]Event{}
@@ -135,8 +135,8 @@ func (x *export) rows(kind string, idOf func(Event) string) []row {
 	return all
 }
 
-// attributesOf an entity: those at the period's end, or now if it is not over or if that is asked
-// for.
+// attributesOf returns the attributes of an entity at the period's end. It returns those of now if
+// the period is not over or if the query asks for that.
 func (x *export) attributesOf(h history) Event {
 	now := x.Now.UnixMilli()
 	if x.AttributesNow {
@@ -145,7 +145,7 @@ func (x *export) attributesOf(h history) Event {
 	return h.at(min(now, x.end-1))
 }
 
-// shown is a person's id as exports show it.
+// shown is a person's id as it is shown in exports.
 func (x *export) shown(id string) string {
 	if !x.settings.Pseudonymize || id == "" {
 		return id
@@ -158,8 +158,8 @@ func (x *export) shown(id string) string {
 	return hex.EncodeToString(mac(mac(x.Secret, x.Org), id))[:32]
 }
 
-// table computes the cells and sorts: by the first count (the column orderBy, descending), then the
-// shown id, then the group.
+// table computes the cells and sorts the rows: by the count in the column orderBy, descending, then
+// by the shown id, then by the group.
 func (x *export) table(rows []row, orderBy string, columns []column) Table {
 	columns = append([]column{
 		{"period_start", func(row) Cell { return date(x.from) }},
@@ -192,7 +192,7 @@ func (x *export) table(rows []row, orderBy string, columns []column) Table {
 			}
 		}
 	}
-	direction := -1 // of a count; a rank goes up
+	direction := -1 // counts go down, ranks go up
 	if strings.HasSuffix(orderBy, "_rank") {
 		direction = 1
 	}
@@ -207,7 +207,7 @@ func (x *export) table(rows []row, orderBy string, columns []column) Table {
 	return t
 }
 
-// sortID: users under pseudonyms sort by them.
+// sortID is the id by which a row is sorted. For users with pseudonyms it is the pseudonym.
 func (x *export) sortID(r row) string {
 	if x.Type == "users" {
 		return x.shown(r.id)

@@ -2,7 +2,7 @@ package oracle
 
 import "math/big"
 
-// total is a column that sums a value over the row's token events.
+// total is a column with the sum of a value over the row's token events.
 func total(name string, value func(Event) int64) column {
 	return column{name, func(r row) Cell { return number(sum(ofType(r.events, tokenType), value)) }}
 }
@@ -21,14 +21,14 @@ var (
 
 	totalCost = column{"total_cost_usd", func(r row) Cell { return cost(sum(ofType(r.events, tokenType), costOf)) }}
 
-	// tokenColumns are T of the specification.
+	// tokenColumns are the columns that the specification calls T.
 	tokenColumns = []column{
 		total("sum_prompt_tokens", promptOf), total("sum_completion_tokens", completionOf),
 		total("sum_cached_prompt_tokens", cachedOf), total("sum_cache_creation_tokens", creationOf), noCache, totalCost,
 	}
 )
 
-// spread are sum, average, least and greatest per request.
+// spread returns the columns for sum, average, least and greatest value per request.
 func spread(what string, value func(Event) int64) []column {
 	of := func(r row) []Event { return ofType(r.events, tokenType) }
 	return []column{

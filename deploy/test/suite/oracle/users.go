@@ -29,7 +29,7 @@ func (x *export) users() Table {
 	return x.table(x.rows("user", userOf), "messages_total_rank", columns)
 }
 
-// channel are the five columns of the messages to assistants or projects.
+// channel returns the five columns about messages to assistants or to projects.
 func channel(name string, idOf func(Event) string) []column {
 	of := func(r row) []Event { return ofChannel(r.events, name) }
 	return append(ranked("messages_"+name+"s", of),
@@ -37,7 +37,8 @@ func channel(name string, idOf func(Event) string) []column {
 		column{name + "s_to_messages", func(r row) Cell { return counts(per(of(r), idOf)) }})
 }
 
-// ranked is a count and its rank; the rank is found once all rows are there (table).
+// ranked returns the columns of a count and its rank. The rank is computed when all rows are there
+// (table).
 func ranked(name string, of func(row) []Event) []column {
 	return []column{
 		{name, func(r row) Cell { return count(len(of(r))) }},

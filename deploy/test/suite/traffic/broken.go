@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// broken makes a record that is no event of one that is, under an id of its own.
+// broken turns a valid event into a record that is not one, with an id of its own.
 func (m *maker) broken(e event) Record {
 	e.id, e.fields = "broken-"+e.id, slices.Clone(e.fields)
 	m.spoil(&e)
@@ -30,7 +30,8 @@ func (m *maker) spoil(e *event) {
 		e.set("user_id", `["u"]`)
 		e.set("id", `["u"]`)
 	case 5:
-		e.at = m.first.Add(-time.Millisecond).UnixMilli() // an entity may be as old as that: then it is one
+		// An entity event may be that old, and is then valid.
+		e.at = m.first.Add(-time.Millisecond).UnixMilli()
 	case 6:
 		e.at = m.Now.Add(48 * time.Hour).UnixMilli()
 	case 7:

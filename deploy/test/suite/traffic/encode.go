@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// encode writes an event in one of the two content modes; one that is to be written differently
-// perhaps behind a byte order mark.
+// encode writes an event in one of the two content modes. An event that must be written differently
+// may also get a byte order mark.
 func (m *maker) encode(e event) Record {
 	r := m.inMode(e)
 	if e.mixed && m.IntN(4) == 0 {
@@ -43,7 +43,8 @@ func (m *maker) inMode(e event) Record {
 		envelope = m.mix(envelope)
 	}
 	r.Value = []byte(objectOf(envelope))
-	if m.IntN(3) == 0 { // as official SDKs send it: the attributes in headers too
+	// Official SDKs send the attributes in headers, too.
+	if m.IntN(3) == 0 {
 		r.Headers = []Header{
 			{"ce_specversion", []byte("1.0")}, {"ce_id", []byte(e.id)}, {"ce_type", []byte("usage.other.v1")}, {"ce_time", nil},
 			{"content-type", []byte(pick(m,
@@ -62,8 +63,8 @@ func objectOf(fields []field) string {
 	return b.String() + "}"
 }
 
-// mix changes nothing that counts: the order of keys, unknown keys (a known one in capitals, and
-// half a surrogate pair, among them), and repeated keys before the one that holds.
+// mix changes the JSON but not its meaning: the order of keys, unknown keys (among them a known one
+// in capitals, and half a surrogate pair), and repeated keys before the one that counts.
 func (m *maker) mix(fields []field) []field {
 	m.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 	unknown := []field{
@@ -76,8 +77,8 @@ func (m *maker) mix(fields []field) []field {
 	return slices.Insert(fields, 0, again)
 }
 
-// shuffled is the same content, to be written differently: other order and escapes, absent fields
-// spelt out.
+// shuffled is the same content, to be written differently: with another order, other escapes, and
+// absent fields written out.
 func (m *maker) shuffled(e event) event {
 	e.mixed = true
 	e.fields = slices.Clone(e.fields)
@@ -92,7 +93,7 @@ func (m *maker) shuffled(e event) event {
 	return e
 }
 
-// changed says something else under the same identity.
+// changed has the same identity and other content.
 func (m *maker) changed(e event) event {
 	switch {
 	case e.kind == "usage.entity.v1" && !e.has("deleted"):

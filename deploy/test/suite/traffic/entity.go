@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// settings are the workspaces' first events: some are changed later, one is to change in the future
-// and must not have yet.
+// settings are the first events of the workspaces. Some settings are changed later; one changes in
+// the future and must not count yet.
 func (m *maker) settings() (records []Record) {
 	say := func(id, org string, at time.Time, settings string) {
 		e := event{id: id, source: "/admin", kind: "usage.entity.v1", at: at.UnixMilli()}
@@ -25,13 +25,13 @@ func (m *maker) settings() (records []Record) {
 	say("w2", Private, start.Add(time.Hour), `{"user_level_data":false,"pseudonymize":null,"of the future":1}`)
 	say("w3", Private, start.Add(2*time.Hour), "")
 	say("w1", Pseudonym, start, `{"pseudonymize":false}`)
-	// at the same time: the greater id holds
+	// Both events are at the same time, so the greater id counts.
 	say("w2", Pseudonym, start, `{"pseudonymize":true,"workflows":true,"byok":true}`)
 	say("w3", Pseudonym, m.Now.Add(20*time.Hour), `{}`)
 	return records
 }
 
-// entity describes or ends something, at any time from 1970 on.
+// entity describes or deletes an entity, at any time from 1970 on.
 func (m *maker) entity(e *event) {
 	e.kind, e.at = "usage.entity.v1", m.entityTime()
 	kind := pick(m, []string{"user", "user", "user", "assistant", "project", "workflow", "api_key"})
@@ -59,7 +59,7 @@ func (m *maker) entity(e *event) {
 		e.raw("deleted", "false")
 	}
 	if m.IntN(6) == 0 {
-		e.raw("settings", `{"byok":7}`) // means nothing here
+		e.raw("settings", `{"byok":7}`) // means nothing for this kind
 	}
 }
 

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// An event on its way: its attributes, its time and the fields of its data as JSON text.
+// An event has its attributes, its time, and the fields of its data as JSON text.
 type event struct {
 	id, source, kind string
 	at               int64 // milliseconds since 1970
 	fields           []field
-	mixed            bool // fields may be written in another order, among unknown and repeated ones
+	mixed            bool // fields may be written in another order, with unknown and repeated ones between them
 }
 
 type field struct{ name, json string }
@@ -22,7 +22,7 @@ func quoted(s string) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(s); err != nil {
-		panic(err) // a string always encodes
+		panic(err) // a string can always be encoded
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -64,7 +64,8 @@ func (m *maker) message(e *event) {
 	}
 }
 
-// belongs adds the things an event may carry; the one its channel demands, always.
+// belongs adds the ids of things that an event may name. It always adds the one that the event's
+// channel demands.
 func (m *maker) belongs(e *event, channel string) {
 	for _, of := range []struct {
 		channel string

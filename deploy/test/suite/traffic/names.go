@@ -2,7 +2,8 @@ package traffic
 
 import "fmt"
 
-// awkward texts: for spreadsheets, CSV, JSON, the engine's own escapes, and sorting by bytes.
+// awkward has texts that are difficult for spreadsheets, CSV, JSON, the engine's own escapes, and
+// sorting by bytes.
 var awkward = []string{
 	"=1+1", "+49", "-1", "@cmd", "\tindented", "\rreturned", "'quoted", `a "b" c`, `back\slash`, `\N`, "NULL", "null",
 	"comma, semicolon;", "line\r\nend", "lf\nonly",

@@ -10,15 +10,16 @@ const (
 	hourMS = int64(time.Hour / time.Millisecond)
 )
 
-// earliest exportable day: 12 months before, clamped to the month's last.
+// earliest is the first exportable day: 12 months before, on the same day of the month or, if the
+// month is shorter, on its last.
 func earliest(now time.Time) time.Time {
 	y, m, d := now.UTC().Date()
 	last := time.Date(y-1, m+1, 0, 0, 0, 0, 0, time.UTC).Day()
 	return time.Date(y-1, m, min(d, last), 0, 0, 0, 0, time.UTC)
 }
 
-// usageTime is where it matters: the first day and the last hours, both sides of midnights and of
-// months' ends, the nights when clocks change, and anywhere else.
+// usageTime draws a time where errors are likely: on the first day and in the last hours, around
+// midnights and the ends of months, in nights when clocks change. Sometimes it draws any time.
 func (m *maker) usageTime() int64 {
 	first := m.first.UnixMilli()
 	now := m.Now.UnixMilli()
@@ -47,8 +48,8 @@ func (m *maker) usageTime() int64 {
 	return any
 }
 
-// entityTime is long ago, within the year, or in the future; not within hours after now, so that it
-// does not pass while a test runs.
+// entityTime draws a time long ago, within the year, or in the future. It avoids the next hours, so
+// that the time does not pass while a test runs.
 func (m *maker) entityTime() int64 {
 	first := m.first.UnixMilli()
 	now := m.Now.UnixMilli()
@@ -59,13 +60,14 @@ func (m *maker) entityTime() int64 {
 		return now + 5*hourMS + m.Int64N(40*dayMS)
 	case 2, 3:
 		any := first + m.Int64N(now-first)
-		return any - any%dayMS // a midnight: the edge of a period, and often the same as another's
+		// A midnight is the edge of a period, and often the time of another entity event, too.
+		return any - any%dayMS
 	}
 	return first + m.Int64N(now-first)
 }
 
-// written is a time as some producer writes it: any offset, any precision (what is below a
-// millisecond is cut), and a minute's last millisecond as a leap second.
+// written writes a time as some producer might: with any offset and any precision (parts of a
+// millisecond are cut), and the last millisecond of a minute as a leap second.
 func (m *maker) written(at int64) string {
 	zone := time.UTC
 	if m.IntN(3) == 0 {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Record is to be produced to Topic, to any partition. The headers decide the content mode.
+// A Record must be produced to Topic, to any partition. The headers decide the content mode.
 type Record struct {
 	Topic   string
 	Key     []byte
@@ -14,7 +14,7 @@ type Record struct {
 	Headers []Header
 }
 
-// A Header of a Kafka record.
+// A Header is one of a Kafka record.
 type Header struct {
 	Key   string
 	Value []byte
@@ -28,18 +28,18 @@ const (
 	Plain     = "=plain \"örg\" ;" // never sent any settings; its id needs quoting and the formula guard
 )
 
-// Orgs lists them.
+// Orgs lists these workspaces.
 func Orgs() []string { return []string{Full, Private, Pseudonym, Plain} }
 
-// A Config says how much, and of when.
+// A Config says how many records to make, and of which time.
 type Config struct {
 	Seed   uint64
 	Now    time.Time // events lie up to 12 months before and a day after it
-	Events int       // about how many events; copies and broken records come on top
+	Events int       // about how many events; copies and broken records are added
 	Topics []string  // any topic carries any type
 }
 
-// A maker draws everything from one source.
+// A maker draws everything from one random source.
 type maker struct {
 	*rand.Rand
 	Config
@@ -49,7 +49,8 @@ type maker struct {
 // Make returns the records, in the order of production.
 func Make(c Config) []Record {
 	m := &maker{Rand: rand.New(rand.NewPCG(c.Seed, 0)), Config: c}
-	m.first = earliest(c.Now.Add(20 * time.Minute)) // so that a run over midnight does not make its first day too old
+	// A run may go on past midnight. The margin keeps its first day from being too old then.
+	m.first = earliest(c.Now.Add(20 * time.Minute))
 	records := m.settings()
 	for n := range c.Events {
 		e := m.event(fmt.Sprintf("e%d", n))
@@ -63,8 +64,8 @@ func Make(c Config) []Record {
 	return records
 }
 
-// event is a random one. Sometimes its id was used before: by another source, workspace, type or on
-// another day it is another event.
+// event is a random event. Sometimes its id was used before. It is another event all the same,
+// because its source, workspace, type or day is another.
 func (m *maker) event(id string) event {
 	if m.IntN(10) == 0 {
 		id = fmt.Sprintf("e%d", m.IntN(20))
@@ -86,8 +87,8 @@ func (m *maker) event(id string) event {
 	return e
 }
 
-// copies of an event that was sent: the same bytes again, the same content written differently, or,
-// rarely, another content under the same identity.
+// copies returns copies of an event that was sent: the same bytes, the same content written
+// differently, or, rarely, other content with the same identity.
 func (m *maker) copies(e event) (records []Record) {
 	if m.IntN(8) == 0 {
 		records = append(records, m.encode(e))

@@ -20,13 +20,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// An event as events.json has it.
+// An event has the form of events.json.
 type event struct {
 	ID, Type string
 	Data     map[string]any
 }
 
-// modes are how the SDK is told the content mode.
+// modes has, for each content mode, the way to request it from the SDK.
 var modes = map[string]func(context.Context) context.Context{
 	"structured": binding.WithForceStructured,
 	"binary":     binding.WithForceBinary,
@@ -52,7 +52,7 @@ func run(ctx context.Context, broker, topic, when, file string) error {
 		return err
 	}
 	for mode, in := range modes {
-		for range 2 { // a retry sends the same again
+		for range 2 { // twice, as a retry would
 			if err := sendSarama(in(ctx), broker, topic, all(events, at, "/sdks/go-sarama/"+mode)); err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ func all(events []event, at time.Time, source string) (made []cloudevents.Event)
 	return made
 }
 
-// sendSarama is what the SDK's documentation shows.
+// sendSarama sends as the SDK's documentation shows.
 func sendSarama(ctx context.Context, broker, topic string, events []cloudevents.Event) error {
 	config := sarama.NewConfig()
 	config.Version = sarama.V2_0_0_0
@@ -104,7 +104,7 @@ func sendSarama(ctx context.Context, broker, topic string, events []cloudevents.
 	return nil
 }
 
-// sendFranz has the SDK's binding write each message, and franz-go send it.
+// sendFranz lets the SDK's binding write each message, and sends it with franz-go.
 func sendFranz(ctx context.Context, broker, topic string, events []cloudevents.Event) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker))
 	if err != nil {
