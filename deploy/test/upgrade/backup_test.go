@@ -12,8 +12,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The statements of deploy/OPERATIONS.md bring a database to another machine: the same exports, the
-// same keys, rollups that are what the log says.
+// The statements of deploy/OPERATIONS.md move a database to another machine. There it gives the
+// same exports, accepts the same keys, and its rollups agree with its log.
 func TestBackupAndRestore(t *testing.T) {
 	backups := t.TempDir()
 	config := filepath.Join(t.TempDir(), "config.xml")
@@ -44,7 +44,7 @@ func TestBackupAndRestore(t *testing.T) {
 	db.write(data(t), "")
 	want := db.exports()
 	db.exec(statement("BACKUP DATABASE rollcall TO File('/backups/2026-11-24/')"))
-	// after the backup
+	// This comes after the backup.
 	db.exec("INSERT INTO events (org_id, day, type, event_id, version, time) SELECT 'acme', '" + day +
 		"', 'message', '0123456789abcdef', 2, now()")
 	server.Stop()

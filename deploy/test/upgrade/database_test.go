@@ -24,7 +24,7 @@ var (
 		uuid.Must(uuid.NewV7()).String(), "SECRET", keySecret)
 )
 
-// A database is a test's own.
+// A database is one of a test's own.
 type database struct {
 	*testing.T
 	options tables.Options
@@ -43,7 +43,7 @@ func open(t *testing.T, o tables.Options) *database {
 	return &database{t, o, conn}
 }
 
-// A release is one migration.
+// A release is known by its last migration.
 type release struct {
 	Name     string `ch:"name"`
 	Checksum string `ch:"checksum"`
@@ -58,8 +58,8 @@ func (db *database) migrations() (all []release) {
 	return all
 }
 
-// newDatabaseOf has just the first n migrations: the ledger says that the others were applied,
-// until the first ones are.
+// newDatabaseOf makes a database with only the first n migrations. While these are applied, the
+// table of migrations says that the others were applied before.
 func newDatabaseOf(t *testing.T, releases []release, n int) *database {
 	t.Helper()
 	db := newDatabase(t)
@@ -86,7 +86,7 @@ func (db *database) exec(query string, args ...any) {
 	}
 }
 
-// write runs statements until one speaks of a table that is not there, and gives how many it ran.
+// write runs statements until one names a table that does not exist. It returns how many it ran.
 func (db *database) write(statements []string, as string) (n int) {
 	db.Helper()
 	known := db.known(statements)
@@ -100,7 +100,7 @@ func (db *database) write(statements []string, as string) (n int) {
 
 var tableNames = regexp.MustCompile(`(?:INTO|FROM) ([a-z_]+)\b`)
 
-// known are the first statements, up to the one whose tables are not there.
+// known returns the first statements, up to the one that names a table that does not exist.
 func (db *database) known(statements []string) []string {
 	db.Helper()
 	rows, err := db.conn.Query(db.Context(), "SELECT name FROM system.tables WHERE database = currentDatabase()")

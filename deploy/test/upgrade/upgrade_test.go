@@ -18,8 +18,8 @@ import (
 )
 
 // From every earlier schema, with data in it and an old binary at work, migrate gives the exports
-// of a database that was new from the start; with the old rollups, and again with the new ones
-// after the old binary was back for a while.
+// of a database that was new from the start. This holds with the old rollups, and again with new
+// ones after the old binary was used again for a while.
 func TestEveryEarlierSchemaBecomesThisOne(t *testing.T) {
 	reference := newDatabase(t)
 	reference.write(data(t), "")
@@ -46,9 +46,9 @@ func TestEveryEarlierSchemaBecomesThisOne(t *testing.T) {
 			if err := tables.Check(t.Context(), db.conn); err != nil {
 				t.Error(err)
 			}
-			db.write(data(t)[written:], "") // what had no table before
+			db.write(data(t)[written:], "") // the data whose tables did not exist before
 			db.compare("migrated", want)
-			db.write(old(t), "the old binary, back again") // the way back
+			db.write(old(t), "the old binary, back again") // as after a return to the old binary
 			if _, err := db.worker().Once(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -61,7 +61,7 @@ func TestEveryEarlierSchemaBecomesThisOne(t *testing.T) {
 	}
 }
 
-// compare holds the exports against the reference's.
+// compare compares the exports with the reference's.
 func (db *database) compare(when, want string) {
 	db.Helper()
 	if got := db.exports(); got != want {
@@ -69,7 +69,7 @@ func (db *database) compare(when, want string) {
 	}
 }
 
-// oldBinary says what an old binary says, over and over, as far as there are tables for it, until
+// oldBinary runs the statements of an old binary over and over, as far as their tables exist, until
 // stop is called.
 func (db *database) oldBinary() (stop func()) {
 	db.Helper()
@@ -90,7 +90,7 @@ func (db *database) oldBinary() (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// exports are all files of the workspace, by its old key.
+// exports returns all files of the workspace, with the workspace's old key.
 func (db *database) exports() string {
 	db.Helper()
 	log := slog.New(slog.NewTextHandler(db.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
