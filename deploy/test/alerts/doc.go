@@ -1,7 +1,7 @@
-// Package alerts shows that the rules of deploy/prometheus/alerts.yaml wake somebody: a real
-// Prometheus scrapes the three stages of the running binary, each fault is really made, and each
-// alert must fire; and none may fire before. It needs Debian's package prometheus, and the right to
-// mount a small disk (root, or sudo without a password):
+// Package alerts shows that the rules of deploy/prometheus/alerts.yaml alert somebody. A real
+// Prometheus scrapes the three stages of the running binary. The tests really cause each fault;
+// then its alert must fire, and no alert may fire before the first fault. The tests need Debian's
+// package prometheus, and the right to mount a small disk (root, or sudo without a password):
 //
 //	make test-alerts
 //

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Every alert of the rules file fires under its fault, none before the first, and none that no
-// fault here stands for.
+// Every alert of the rules file fires under its fault. No alert fires before the first fault, and
+// none fires that no fault here causes.
 func TestEveryAlertFires(t *testing.T) {
 	rules, alerts := hastened(t)
 	w := newWorld(t)
@@ -49,7 +49,8 @@ func TestEveryAlertFires(t *testing.T) {
 	m.panelsShowSomething()
 }
 
-// quietTime is 16 s of an ordinary day: events, rollups, exports, a few rejects. Nothing may fire.
+// quietTime is 16 s of an ordinary day: events, rollups, exports and a few rejects. No alert may
+// fire.
 func (w *world) quietTime(m *monitor, key string) {
 	w.t.Helper()
 	for second := range 16 {
@@ -60,7 +61,8 @@ func (w *world) quietTime(m *monitor, key string) {
 		if got := w.get(key); got != 200 {
 			w.t.Fatalf("an export was answered %d", got)
 		}
-		<-time.After(time.Second) // it is time itself that is tested: rules look at windows of it
+		// This waits for real time to pass, because the rules look at windows of time.
+		<-time.After(time.Second)
 		m.look()
 	}
 	if fired := m.names(); len(fired) > 0 {
@@ -68,11 +70,11 @@ func (w *world) quietTime(m *monitor, key string) {
 	}
 }
 
-// A fault is made, and waited for as far as the next one would hide it.
+// A fault is caused, and waits for its alerts as far as the next fault would hide them.
 type fault struct {
 	name   string
 	raises []string
-	may    []string // which it raises beside, or not, as the machine's speed has it
+	may    []string // alerts that it may raise too, depending on the machine's speed
 	make   func(w *world, m *monitor, key string)
 }
 
@@ -122,8 +124,8 @@ func (w *world) fires(m *monitor, alert string, within time.Duration) {
 	w.eventually(alert+" fires", within, func() bool { return m.look() == nil && m.hasFired(alert) })
 }
 
-// deleteRollups deletes rows while no rollup runs: the next one cleans first, and then not for ten
-// minutes.
+// deleteRollups deletes rows while no rollup runs. The next rollup looks for missing rows when it
+// starts, and then not again for ten minutes.
 func deleteRollups(w *world, m *monitor, _ string) {
 	const orgs = 20
 	for i := range orgs {
@@ -154,8 +156,8 @@ func fillDisk(w *world, _ *monitor, _ string) {
 	}
 }
 
-// slowEngine stops the engine for six seconds of every seven: an export's first row takes longer
-// than five.
+// slowEngine stops the engine for six seconds of every seven, so that an export's first row takes
+// longer than five.
 func slowEngine(w *world, m *monitor, key string) {
 	engine := w.processes["engine"].Process
 	for deadline := time.Now().Add(60 * time.Second); !m.hasFired("RollcallExportsSlow"); m.look() {
@@ -195,7 +197,7 @@ func killUnderDownloads(w *world, m *monitor, key string) {
 	w.fires(m, "RollcallExportAborts", 15*time.Second)
 }
 
-// withoutEngine goes on where killUnderDownloads ended.
+// withoutEngine continues where killUnderDownloads ended: the engine is gone.
 func withoutEngine(w *world, m *monitor, key string) {
 	stop := w.flood()
 	defer stop()

@@ -19,7 +19,7 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// A monitor is a Prometheus, and what its alerts have been.
+// A monitor is a Prometheus and the history of its alerts.
 type monitor struct {
 	t    *testing.T
 	addr string
@@ -28,7 +28,7 @@ type monitor struct {
 	fired map[string]time.Time // alert → when it was first seen to fire
 }
 
-// startPrometheus scrapes the targets twice a second and evaluates the rules once.
+// startPrometheus scrapes the targets twice a second and evaluates the rules once a second.
 func (w *world) startPrometheus(rules []byte, targets ...string) *monitor {
 	w.t.Helper()
 	dir := w.t.TempDir()
@@ -77,8 +77,7 @@ func (m *monitor) look() error {
 	return nil
 }
 
-// metricsAreDocumented holds every metric that was scraped from the binary against the page of
-// metrics.
+// metricsAreDocumented checks that the page of metrics has every metric that was scraped.
 func (m *monitor) metricsAreDocumented() {
 	m.t.Helper()
 	page, err := os.ReadFile("../../METRICS.md")
@@ -103,8 +102,8 @@ func (m *monitor) metricsAreDocumented() {
 	}
 }
 
-// panelsShowSomething asks what each panel of the dashboard asks; after this test every one of them
-// has something to show.
+// panelsShowSomething runs the queries of each panel of the dashboard. After this test, each has
+// something to show.
 func (m *monitor) panelsShowSomething() {
 	m.t.Helper()
 	text, err := os.ReadFile("../../grafana/rollcall.json")

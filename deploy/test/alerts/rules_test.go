@@ -18,9 +18,9 @@ var (
 	secondsOfTimes = regexp.MustCompile(` \* 60\b`)
 )
 
-// hastened are the rules of the file with one change: a minute lasts a second, in windows
-// (`[15m:1m]`), offsets, `for`, and thresholds of seconds (`5 * 60`). Everything else, expressions,
-// counts and rates, is what a real Prometheus is given.
+// hastened returns the rules of the file with one change: a minute lasts a second, in windows
+// (`[15m:1m]`), in offsets, in `for`, and in thresholds of seconds (`5 * 60`). Expressions, counts
+// and rates are those that a real Prometheus gets.
 func hastened(t *testing.T) (file []byte, names []string) {
 	t.Helper()
 	text, err := os.ReadFile(rulesFile)
@@ -51,7 +51,7 @@ func hastened(t *testing.T) (file []byte, names []string) {
 	return file, names
 }
 
-// hasten makes a minute a second, then an hour what is left of it: a minute.
+// hasten turns minutes into seconds. What then is still an hour becomes a minute.
 func hasten(text string) string {
 	return hours.ReplaceAllString(minutes.ReplaceAllString(text, "${1}s"), "${1}m")
 }

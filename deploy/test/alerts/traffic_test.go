@@ -17,11 +17,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// yesterday is when everything here happened: a slice of today is rolled up every five minutes
-// only, which is for ever here.
+// yesterday is the time of all events here. Slices of today would not do: they are rolled up every
+// five minutes only, which is too long here.
 var yesterday = time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) + "T12:00:00Z"
 
-// An event is a message event, or with a workflow a run of it.
+// event is a message event or, with workflow, a workflow run.
 func event(org string, id int, workflow bool) []byte {
 	if workflow {
 		return fmt.Appendf(nil,
@@ -58,14 +58,15 @@ func (w *world) flood() (stop func()) {
 				})
 				id++
 			}
-			w.producer.ProduceSync(ctx, records...) // what is not sent does not matter
+			w.producer.ProduceSync(ctx, records...) // records that are not sent do not matter
 			<-time.After(200 * time.Millisecond)
 		}
 	}()
 	return func() { cancel(); <-done }
 }
 
-// loseRecords deletes what a partition holds, as a retention that is shorter than an outage does.
+// loseRecords deletes the records of a partition, as a retention does that is shorter than an
+// outage.
 func (w *world) loseRecords(partition int32) {
 	w.t.Helper()
 	request := kmsg.NewPtrDeleteRecordsRequest()
@@ -83,8 +84,8 @@ func (w *world) loseRecords(partition int32) {
 	}
 }
 
-// produceBroken sends a record batch whose checksum is right, and whose first record claims to be
-// longer than all of them.
+// produceBroken sends a record batch with a correct checksum, whose first record claims to be
+// longer than the whole batch.
 func (w *world) produceBroken(partition int32) {
 	w.t.Helper()
 	record := []byte{0x7e, 0, 0, 0, 1, 0, 0}
@@ -102,7 +103,7 @@ func (w *world) produceBroken(partition int32) {
 	asked.Topic = topic
 	asked.Partitions = []kmsg.ProduceRequestTopicPartition{{Partition: partition, Records: encoded}}
 	request.Topics = append(request.Topics, asked)
-	// newer ones name topics by their ids
+	// Newer versions name topics by their ids.
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka), kgo.MaxVersions(kversion.V3_0_0()))
 	if err != nil {
 		w.t.Fatal(err)
@@ -114,7 +115,8 @@ func (w *world) produceBroken(partition int32) {
 	}
 }
 
-// usage makes a workspace with a message of each of so many users, behind ingest's back.
+// usage makes a workspace with a message of each of so many users, directly in the log, without
+// ingest.
 func (w *world) usage(org string, users int) {
 	w.t.Helper()
 	w.sql(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
@@ -127,7 +129,7 @@ func (w *world) url(format string) string {
 	return "http://" + w.http + "/v1/exports/users?format=" + format + "&from=" + yesterday[:10] + "&to=" + yesterday[:10]
 }
 
-// get asks for an export and reads it to its end; the status is 0 if there was none.
+// get asks for an export and reads it to its end. The status is 0 if there was no answer.
 func (w *world) get(key string) int {
 	request, _ := http.NewRequest("GET", w.url("csv"), nil)
 	request.Header.Set("Authorization", "Bearer "+key)
@@ -143,7 +145,7 @@ func (w *world) get(key string) int {
 // A download is an export of which only the beginning has been read.
 type download struct{ body io.ReadCloser }
 
-// begin starts a download through a connection that holds little, so that the engine has not sent
+// begin starts a download through a connection with small buffers, so that the engine has not sent
 // the rest yet.
 func (w *world) begin(key string) (*download, error) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -163,7 +165,7 @@ func (w *world) begin(key string) (*download, error) {
 	return &download{response.Body}, err
 }
 
-// rest reads on, and gives how it ended.
+// rest reads the rest of the download and returns how it ended.
 func (d *download) rest() error {
 	defer d.body.Close()
 	_, err := io.Copy(io.Discard, d.body)

@@ -20,7 +20,7 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// The embedded broker has the default topics, with so many partitions.
+// The embedded broker has the default topics, each with so many partitions.
 const (
 	topic      = "usage.messages"
 	partitions = 4
@@ -42,7 +42,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	runtime.LockOSThread() // the processes below end with this thread, however the test ends (Pdeathsig)
+	// The processes below end with this thread, however the test ends (Pdeathsig).
+	runtime.LockOSThread()
 	w := &world{t: t, dir: t.TempDir(), processes: map[string]*exec.Cmd{}}
 	for _, addr := range []*string{&w.kafka, &w.engine, &w.ingest, &w.rollup, &w.export, &w.http} {
 		*addr = processtest.FreeAddr(t)
@@ -83,12 +84,12 @@ func (w *world) startRollup() {
 	w.rollcall("rollup", "rollup", "--settle-time", "500ms", "--verify-every", "2s", "--admin-addr", w.rollup)
 }
 
-// environment is what every command takes from the environment.
+// environment has the settings that every command takes from the environment.
 func (w *world) environment() []string {
 	return append(os.Environ(), "ROLLCALL_CLICKHOUSE_URL=http://default@"+w.engine+"/rollcall")
 }
 
-// rollcall starts the binary under a name.
+// rollcall starts the binary as the process of this name.
 func (w *world) rollcall(name string, args ...string) { w.start(name, w.binary, args...) }
 
 func (w *world) start(name, command string, args ...string) {
@@ -115,13 +116,13 @@ func (w *world) start(name, command string, args ...string) {
 	})
 }
 
-// kill is SIGKILL.
+// kill sends SIGKILL.
 func (w *world) kill(name string) {
 	w.processes[name].Process.Kill()
 	w.processes[name].Wait()
 }
 
-// run runs a command of the binary to its end and gives its output.
+// run runs a command of the binary to its end and returns its output.
 func (w *world) run(args ...string) string {
 	w.t.Helper()
 	cmd := exec.Command(w.binary, args...)
@@ -136,7 +137,7 @@ func (w *world) run(args ...string) string {
 // sql runs a statement on the engine.
 func (w *world) sql(statement string) { w.t.Helper(); w.answer(statement) }
 
-// answer gives a statement's rows, as TSV.
+// answer returns a statement's rows, as TSV.
 func (w *world) answer(statement string) string {
 	w.t.Helper()
 	response, err := http.Post("http://"+w.engine+"/?database=rollcall&mutations_sync=2", "text/plain",
@@ -161,7 +162,7 @@ func (w *world) eventually(what string, within time.Duration, is func() bool) {
 	}
 }
 
-// mountDisk gives the engine a disk of its own that can be filled without harm.
+// mountDisk gives the engine a disk of its own, which can be filled without harm.
 func (w *world) mountDisk() {
 	w.t.Helper()
 	w.disk = filepath.Join(w.dir, "disk")

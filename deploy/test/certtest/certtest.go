@@ -16,17 +16,17 @@ import (
 	"time"
 )
 
-// A Certificate is its own authority, for servers on 127.0.0.1 and localhost and for clients, valid
-// for a day.
+// A Certificate is its own authority. It is for servers on 127.0.0.1 and localhost and for clients,
+// and valid for a day.
 type Certificate struct {
-	CertFile, KeyFile string // PEM, as flags name them
-	PEM               string // key and certificate in one text, as some servers take them
+	CertFile, KeyFile string // PEM files, for flags
+	PEM               string // key and certificate in one text, for servers that want them so
 	Pool              *x509.CertPool
 
 	pair tls.Certificate
 }
 
-// New makes one whose files are in dir.
+// New makes a certificate and writes its files to dir.
 func New(dir string) (*Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -63,14 +63,14 @@ func New(dir string) (*Certificate, error) {
 	return c, os.WriteFile(c.KeyFile, keyPEM, 0o600)
 }
 
-// Server demands a client certificate.
+// Server is the configuration of a server that demands a client certificate.
 func (c *Certificate) Server() *tls.Config {
 	return &tls.Config{
 		Certificates: []tls.Certificate{c.pair}, ClientCAs: c.Pool, ClientAuth: tls.RequireAndVerifyClientCert,
 	}
 }
 
-// Client trusts the certificate, and shows it.
+// Client is the configuration of a client that trusts the certificate and presents it.
 func (c *Certificate) Client() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{c.pair}, RootCAs: c.Pool}
 }

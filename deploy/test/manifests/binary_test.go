@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A binary is rollcall.
+// A binary is the path of the program rollcall.
 type binary string
 
 func build(t *testing.T) binary {
@@ -22,8 +22,8 @@ func build(t *testing.T) binary {
 	return binary(path)
 }
 
-// understands holds the settings against what the binary knows: it refuses a variable that no
-// command has, and a command's own are in its help.
+// understands checks that the binary knows the settings: it refuses a variable that no command has,
+// and the help of the command names the command's own.
 func (b binary) understands(t *testing.T, command string, settings map[string]string) {
 	t.Helper()
 	cmd := exec.Command(string(b), command, "--help")
@@ -39,7 +39,7 @@ func (b binary) understands(t *testing.T, command string, settings map[string]st
 	}
 }
 
-// metricExists looks into the page that is made from the source.
+// metricExists looks for a metric in the page that is made from the source.
 func metricExists(page []byte, name string) bool {
 	return regexp.MustCompile("`" + regexp.QuoteMeta(name) + "`").Match(page)
 }

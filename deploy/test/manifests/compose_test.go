@@ -11,7 +11,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// loadCompose reads the file as it is read where the environment has these variables, name=value.
+// loadCompose reads the file as Compose does in an environment with these variables, each
+// name=value.
 func loadCompose(t *testing.T, environment ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions([]string{"../../compose.yaml"}, cli.WithResolvedPaths(true),
@@ -26,7 +27,7 @@ func loadCompose(t *testing.T, environment ...string) *types.Project {
 	return project
 }
 
-// Compose reads the file, and all there is comes up: brokers, engine, tables, the three stages,
+// Compose can read the file, and it has every service: brokers, engine, tables, the three stages,
 // Prometheus, Grafana.
 func TestComposeIsRead(t *testing.T) {
 	var names []string
@@ -41,8 +42,8 @@ func TestComposeIsRead(t *testing.T) {
 	}
 }
 
-// Each service has a limit of memory and, if it stays, of processors and a health check; what is
-// mounted is there; images are of a version.
+// Each service has a memory limit. Each that stays running also has a CPU limit and a health check.
+// Mounted files exist, and images name a version.
 func TestComposeServicesAreBounded(t *testing.T) {
 	for name, s := range loadCompose(t).Services {
 		if s.MemLimit == 0 {
@@ -68,8 +69,8 @@ func TestComposeServicesAreBounded(t *testing.T) {
 	}
 }
 
-// The binary's containers have a read-only file system and no rights, take secrets as files only,
-// and no setting that the binary does not know.
+// The binary's containers have a read-only file system and no rights. They take secrets as files
+// only, and have no setting that the binary does not know.
 func TestComposeStagesAreLocked(t *testing.T) {
 	project := loadCompose(t)
 	binary := build(t)
@@ -98,8 +99,8 @@ func TestComposeStagesAreLocked(t *testing.T) {
 	}
 }
 
-// What Prometheus scrapes are the stages, by their names and their admin port, and Grafana finds
-// Prometheus and the dashboard.
+// Prometheus scrapes the stages by their names and their admin port. Grafana finds Prometheus and
+// the dashboard.
 func TestComposeWatchesTheStages(t *testing.T) {
 	project := loadCompose(t)
 	config, err := os.ReadFile("../../prometheus/prometheus.yaml")
@@ -123,8 +124,8 @@ func TestComposeWatchesTheStages(t *testing.T) {
 	}
 }
 
-// Tracing and a cluster are asked for from outside; unasked, a stage has no such variable, not even
-// an empty one.
+// Tracing and a cluster are settings of the environment. Without them, a stage does not have the
+// variable at all, not even an empty one.
 func TestComposeTakesOptionalSettings(t *testing.T) {
 	binary := build(t)
 	optional := map[string]string{
@@ -156,7 +157,7 @@ func TestComposeTakesOptionalSettings(t *testing.T) {
 	}
 }
 
-// given are the variables that a service has.
+// given returns the variables of a service.
 func given(s types.ServiceConfig) map[string]string {
 	settings := map[string]string{}
 	for name, value := range s.Environment {

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// What distroless/base has of glibc, as far as it matters here.
+// glibc lists the libraries of glibc in distroless/base that matter here.
 var glibc = []string{"libc.so.6", "libdl.so.2", "libpthread.so.0"}
 
-// The binary that the Dockerfile builds starts on the image that it names: a program that is linked
-// to glibc needs a base that has it. The image runs as nobody.
+// The binary that the Dockerfile builds can start on the image that it names: a program that is
+// linked to glibc needs a base with glibc. The image runs as nobody.
 func TestDockerfileFitsItsBinary(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {

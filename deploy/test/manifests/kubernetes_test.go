@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// objects are what the kustomization makes, by kind.
+// objects are those that the kustomization makes, by kind.
 type objects struct {
 	deployments []appsv1.Deployment
 	jobs        []batchv1.Job
@@ -27,8 +27,8 @@ type objects struct {
 	configs     []corev1.ConfigMap
 }
 
-// buildKustomization is `kubectl kustomize deploy/kubernetes`, decoded strictly: a field that
-// Kubernetes does not know, or a kind that this test does not, is an error.
+// buildKustomization does what `kubectl kustomize deploy/kubernetes` does, and decodes strictly: a
+// field that Kubernetes does not know, or a kind that this test does not know, is an error.
 func buildKustomization(t *testing.T) (all objects) {
 	t.Helper()
 	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../kubernetes")
@@ -66,7 +66,7 @@ func buildKustomization(t *testing.T) (all objects) {
 	return all
 }
 
-// grown appends a zero value and gives it.
+// grown appends a zero value and returns a pointer to it.
 func grown[T any](list *[]T) *T {
 	*list = append(*list, *new(T))
 	return &(*list)[len(*list)-1]
@@ -81,8 +81,8 @@ func TestKustomizationIsBuilt(t *testing.T) {
 	}
 }
 
-// Every pod runs as nobody, on a read-only file system, within limits, with the settings of a
-// ConfigMap that the binary understands and the secrets of a Secret.
+// Every pod runs as nobody, on a read-only file system, and within limits. It takes its settings
+// from a ConfigMap that the binary understands, and its secrets from a Secret.
 func TestPodsAreLocked(t *testing.T) {
 	all := buildKustomization(t)
 	binary := build(t)
@@ -120,7 +120,7 @@ func TestPodsAreLocked(t *testing.T) {
 	}
 }
 
-// What settings.env offers as a comment is a setting that the binary knows.
+// The settings in the comments of settings.env are settings that the binary knows.
 func TestOfferedSettingsAreKnown(t *testing.T) {
 	text, err := os.ReadFile("../../kubernetes/settings.env")
 	if err != nil {
@@ -154,8 +154,8 @@ func (all objects) pods() map[string]corev1.PodSpec {
 	return pods
 }
 
-// Every stage is asked whether it lives and is ready, has time to stop, more than one replica, and
-// a budget; selectors meet what they select.
+// Every stage has a liveness and a readiness probe, time to stop, more than one replica, and a
+// disruption budget. Selectors match the labels of what they select.
 func TestStagesStayUp(t *testing.T) {
 	all := buildKustomization(t)
 	for _, d := range all.deployments {
@@ -185,7 +185,7 @@ func TestStagesStayUp(t *testing.T) {
 	}
 }
 
-// Ingest scales on a metric that there is.
+// Ingest scales on a metric that exists.
 func TestIngestScalesOnLag(t *testing.T) {
 	all := buildKustomization(t)
 	page, err := os.ReadFile("../../METRICS.md")
@@ -204,7 +204,7 @@ func TestIngestScalesOnLag(t *testing.T) {
 	}
 }
 
-// selects: every label that is asked for is there, and one is.
+// selects tells whether labels has every label of the selector, and the selector has at least one.
 func selects(selector, labels map[string]string) bool {
 	for name, value := range selector {
 		if labels[name] != value {

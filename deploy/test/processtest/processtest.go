@@ -1,5 +1,5 @@
-// Package processtest gives tests what they need to run a command in a process of its own: its
-// binary, and addresses for it to listen on.
+// Package processtest gives tests what they need to run a command in a process of its own: the
+// command's binary, and addresses for it to listen on.
 package processtest
 
 import (
@@ -10,7 +10,7 @@ import (
 )
 
 // Build compiles a package of this repository, such as rollcall/cmd/rollcall, into a directory that
-// goes with the test. The binary has the package's name.
+// is removed with the test. The binary has the package's name.
 func Build(t testing.TB, pkg string) (binary string) {
 	t.Helper()
 	binary = filepath.Join(t.TempDir(), filepath.Base(pkg))
@@ -20,8 +20,8 @@ func Build(t testing.TB, pkg string) (binary string) {
 	return binary
 }
 
-// FreeAddr is an address on 127.0.0.1 that nobody listens on. Another process can still take it
-// first: the command then fails, and says so.
+// FreeAddr returns an address on 127.0.0.1 on which nobody listens. Another process can still take
+// it first; then the command fails and says so.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
