@@ -22,8 +22,8 @@
 //     records of a producer that lived through that stop and the kill.
 //   - A kill may cut off the last entry in the files of committed offsets and of producers. kfake
 //     appends new entries after it, and never reads them.
-//   - If a kill prevented the index entry of a batch, the batch gets the entry of the next batch, and
-//     so on to the end of the segment. An aborted transaction can become visible.
+//   - If a kill prevented the index entry of a batch, the batch gets the entry of the next batch,
+//     and so on to the end of the segment. An aborted transaction can become visible.
 //   - It removes records by their own timestamps, which producers set, and with an old record all
 //     records before it. This happens without a kill, too. So the broker has its own retention
 //     (broker_retention.go), which goes by the time when records arrived.
@@ -34,10 +34,10 @@
 // may change; the tests of the recovery and TestBrokerKilledUnderLoad would show that. Two limits
 // of kfake remain:
 //
-//   - Removed records may come back after a kill, until they expire again: kfake writes the start of
-//     a log only at an orderly stop.
-//   - A transaction whose commit was not answered before the kill may be committed in some partitions
-//     and aborted in others. Its producer gets an error.
+//   - Removed records may come back after a kill, until they expire again: kfake writes the start
+//     of a log only at an orderly stop.
+//   - A transaction whose commit was not answered before the kill may be committed in some
+//     partitions and aborted in others. Its producer gets an error.
 //
 // # The engine
 //
@@ -53,8 +53,8 @@
 //   - GET (which is readonly) and POST on /, and /ping;
 //   - the statement in the parameter query, in the body, or begun in query and ended in the body;
 //   - INSERTs with their rows in the body, in any format, of any size;
-//   - the parameters database, default_format, query_id and param_*; any other parameter is a setting
-//     of this one statement;
+//   - the parameters database, default_format, query_id and param_*; any other parameter is a
+//     setting of this one statement;
 //   - the headers X-ClickHouse-Database and X-ClickHouse-Format;
 //   - user names and passwords in any form, which it ignores;
 //   - compress and decompress (frames of LZ4, ZSTD or none), Content-Encoding and, with

@@ -5,7 +5,9 @@
 //
 //	make test-alerts
 //
-//	broker ─► ingest ─► engine, on a disk of 700 MB ─► rollup, export      one process each, of `rollcall`
-//	             └──────────── /metrics, twice a second ────────────┘
-//	                                  └─► Prometheus, with the rules, a minute of which lasts a second ─► /api/v1/alerts
+//	broker ─► ingest ─► engine, on a disk of 700 MB ─► rollup, export    each a process of `rollcall`
+//	             └──────── /metrics, twice a second ─────────┘
+//	                              └─► Prometheus ─► /api/v1/alerts
+//
+// Prometheus has the rules of the file, but a minute lasts a second in them.
 package alerts

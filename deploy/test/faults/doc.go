@@ -1,10 +1,13 @@
 // Package faults breaks things on purpose while Rollcall's own processes run, and compares the
 // result with what was produced.
 //
-//	                    ┌── kill, stop for a while, refuse, lose answers ──┐
-//	traffic ──► broker process ──► ingest processes ──► proxies ──► engine process ◄── proxies ◄── rollup processes, export process
-//	   │            └─ dropped, half-open, slow, corrupt connections; moved leaders; deleted records; new topics and partitions
-//	   └──► oracle ─────────────────────────── must be the same ────────────────────────────────────────────┘
+//	             ┌── kill, stop for a while, refuse, lose answers ──┐
+//	traffic ──► broker ──► ingests ──► proxies ──► engine ◄── proxies ◄── rollups, export
+//	   │           └─ connections dropped, half-open, slow, corrupt;            │
+//	   │              leaders moved, records deleted, topics and partitions new │
+//	   └──► oracle ─────────────────────── must be the same ────────────────────┘
+//
+// Everything in the picture but traffic and oracle is a process of its own.
 //
 // A fault happens while a chunk of random events is produced. Package traffic makes them, with
 // duplicates, conflicts, replays and broken records. This package adds lost acknowledgements,
@@ -12,8 +15,9 @@
 // everything that was killed is started again. When all records are committed, the following must
 // hold:
 //
-//   - Every record of the topics is in the log by its identity, or in rejects by its offset, or it was
-//     an erased person's and nothing of it is left. No event is in the log that was not produced.
+//   - Every record of the topics is in the log by its identity, or in rejects by its offset, or it
+//     was an erased person's and nothing of it is left. No event is in the log that was not
+//     produced.
 //   - Every export is exactly the oracle's, also one that is asked for while rollup workers compete
 //     for the slices and are killed.
 //

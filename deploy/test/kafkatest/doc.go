@@ -14,7 +14,8 @@
 //
 // To move to another version of Kafka, change pom.xml, run
 //
-//	mvn -f pom.xml dependency:copy-dependencies -DoutputDirectory=/tmp/jars && (cd /tmp/jars && LC_ALL=C sha256sum *.jar) > jars.sha256
+//	mvn -f pom.xml dependency:copy-dependencies -DoutputDirectory=/tmp/jars
+//	(cd /tmp/jars && LC_ALL=C sha256sum *.jar) > jars.sha256
 //
 // and review the difference.
 package kafkatest

@@ -127,8 +127,8 @@ var zones = []string{
 	"Pacific/Kiritimati", "Pacific/Pago_Pago", "Australia/Lord_Howe", "Africa/Cairo",
 }
 
-// period draws a period that a client may ask for: named ranges, dates and, for the drop-in surface,
-// moments.
+// period draws a period that a client may ask for: named ranges, dates and, for the drop-in
+// surface, moments.
 func (a *ask) period(r *rand.Rand, now time.Time) {
 	a.Zone = zones[r.IntN(len(zones))]
 	zone, _ := time.LoadLocation(a.Zone) // the names of the list exist

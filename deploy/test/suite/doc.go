@@ -2,8 +2,9 @@
 // an engine that are parameters (backend_test.go), and compares the exports with the oracle's. It
 // imports every stage, and no stage imports it.
 //
-//	traffic ──► broker ──► ingest ──► engine ──► rollup (all, half or none of the slices) ──► export ──► the file that an admin gets
-//	   └──────────────────────────────► oracle ──────────────────────────────────────────► must be the same
+//	traffic ──► broker ──► ingest ──► engine ──► rollup ──► export ──► the file that an admin gets
+//	   │                               (of all, half or none of the slices)           │
+//	   └─────────► oracle ─────────────────────────────────────────────────► must be the same
 //
 // The message of a failure names the seed that reproduces it (flag -seed).
 package suite
