@@ -78,10 +78,10 @@ func (r *ingestRun) reader(ctx context.Context, o tables.Options) error {
 			d := &e.Data
 			typ := strings.TrimSuffix(strings.TrimPrefix(e.Type, "usage."), ".v1")
 			id := xxhash.Sum64String(e.Type + e.Source + e.ID)
-			if err := batch.Append(d.Org, e.Time, typ, fmt.Sprintf("%016x", id), xxhash.Sum64(m.Value)&^1, e.Time, e.Source,
-				e.ID, d.User, d.Channel, d.Action, d.Assistant, d.Project, d.Workflow,
-				d.Conversation, d.APIKey, d.Model, d.Client, d.Provider, d.Deployment, d.BYOK, d.Prompt, d.Completion, d.Status,
-				d.Duration); err != nil {
+			err = batch.Append(d.Org, e.Time, typ, fmt.Sprintf("%016x", id), xxhash.Sum64(m.Value)&^1, e.Time, e.Source, e.ID,
+				d.User, d.Channel, d.Action, d.Assistant, d.Project, d.Workflow, d.Conversation, d.APIKey, d.Model, d.Client,
+				d.Provider, d.Deployment, d.BYOK, d.Prompt, d.Completion, d.Status, d.Duration)
+			if err != nil {
 				return err
 			}
 		}

@@ -45,8 +45,9 @@ func Delay(ctx context.Context, o DelayOptions) (result DelayResult, err error) 
 			Progress: o.Progress,
 		},
 	}
-	if r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions",
-		fmt.Sprint(o.Partitions)); err != nil {
+	r.broker, err = start(ctx, "broker",
+		"--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions", fmt.Sprint(o.Partitions))
+	if err != nil {
 		return result, err
 	}
 	defer r.broker.stop()
@@ -78,7 +79,9 @@ func Delay(ctx context.Context, o DelayOptions) (result DelayResult, err error) 
 	if err := errors.Join(err, <-watched); err != nil {
 		return result, err
 	}
-	result.P50, result.P99, result.Max = d.quantile(0.5), d.quantile(0.99), d.quantile(1)
+	result.P50 = d.quantile(0.5)
+	result.P99 = d.quantile(0.99)
+	result.Max = d.quantile(1)
 	return result, stage.stop()
 }
 

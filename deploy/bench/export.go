@@ -96,8 +96,8 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 			return nil, fmt.Errorf("%s of a %s: %w", results[i].Type, results[i].Period, err)
 		}
 	}
-	fmt.Fprintf(o.Progress,
-		"most memory resident, filling and rolling up included: %d MB in the engine, %d MB here, the service and its client\n", r.engine.peak()>>20, peak(os.Getpid())>>20)
+	fmt.Fprintf(o.Progress, "most memory resident, filling and rolling up included: "+
+		"%d MB in the engine, %d MB here, the service and its client\n", r.engine.peak()>>20, peak(os.Getpid())>>20)
 	return results, nil
 }
 
@@ -111,8 +111,10 @@ func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPer
 	}
 	service := both[0]
 	bare := both[1]
-	x.Bytes, x.FirstByte, x.Service, x.BareEngine = service.bytes, service.first.Seconds(), service.total.Seconds(),
-		bare.total.Seconds()
+	x.Bytes = service.bytes
+	x.FirstByte = service.first.Seconds()
+	x.Service = service.total.Seconds()
+	x.BareEngine = bare.total.Seconds()
 	x.OverEngine = x.Service / x.BareEngine
 	x.LogOverRoll = x.FromLog / x.Service
 	return nil
@@ -244,8 +246,11 @@ func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (down
 		return download{}, err
 	}
 	s, err := query.Build(query.Request{
-		Org: benchOrg, Type: t, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}, Period: p.Period,
-		AsOf: time.Now(),
+		Org:      benchOrg,
+		Type:     t,
+		Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
+		Period:   p.Period,
+		AsOf:     time.Now(),
 	}, plan)
 	if err != nil {
 		return download{}, err
@@ -289,7 +294,8 @@ func (r *exportRun) repeat(runs ...func() (download, error)) ([]download, error)
 			if err != nil {
 				return nil, err
 			}
-			firsts[i], totals[i] = append(firsts[i], a.first), append(totals[i], a.total)
+			firsts[i] = append(firsts[i], a.first)
+			totals[i] = append(totals[i], a.total)
 			medians[i] = download{median(firsts[i]), median(totals[i]), a.bytes}
 		}
 	}

@@ -57,8 +57,8 @@ type ingestRun struct {
 // records.
 func Ingest(ctx context.Context, o IngestOptions) (results []IngestResult, err error) {
 	r := &ingestRun{IngestOptions: o}
-	r.broker, err = start(ctx, "broker", "--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions",
-		fmt.Sprint(o.Partitions))
+	r.broker, err = start(ctx, "broker",
+		"--data-dir", o.Dir+"/kafka", "--kafka-addr", "127.0.0.1:0", "--partitions", fmt.Sprint(o.Partitions))
 	if err != nil {
 		return nil, err
 	}
@@ -66,18 +66,13 @@ func Ingest(ctx context.Context, o IngestOptions) (results []IngestResult, err e
 	if err := r.produce(ctx); err != nil {
 		return nil, fmt.Errorf("produce: %w", err)
 	}
-	ways := []struct {
+	type way struct {
 		name string
 		run  func(context.Context, tables.Options) error
-	}{{"rollcall", r.rollcall}}
+	}
+	ways := []way{{"rollcall", r.rollcall}}
 	if o.Baselines {
-		ways = append(ways, struct {
-			name string
-			run  func(context.Context, tables.Options) error
-		}{"reader", r.reader}, struct {
-			name string
-			run  func(context.Context, tables.Options) error
-		}{"engine", r.kafkaEngine})
+		ways = append(ways, way{"reader", r.reader}, way{"engine", r.kafkaEngine})
 	}
 	for _, way := range ways {
 		result, err := r.measure(ctx, way.name, way.run)
@@ -144,7 +139,8 @@ func (r *ingestRun) measure(
 		return IngestResult{}, err
 	}
 	took := time.Since(started)
-	own, others = ownCPU()-own, engine.cpu()-others
+	own = ownCPU() - own
+	others = engine.cpu() - others
 	runtime.ReadMemStats(&after)
 	rows, err := countLog(ctx, o)
 	if err == nil && way == "rollcall" && rows != uint64(r.distinct+r.LogEvents) {
@@ -235,8 +231,8 @@ type stage struct {
 }
 
 func (r *ingestRun) start(ctx context.Context, o tables.Options) (*stage, error) {
-	i, err := ingest.New(ingest.Config{Brokers: []string{r.broker.addr}, Topics: sample.Topics(), Group: rollcallGroup}, o,
-		slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	config := ingest.Config{Brokers: []string{r.broker.addr}, Topics: sample.Topics(), Group: rollcallGroup}
+	i, err := ingest.New(config, o, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,8 @@ func (p *pace) at(done int) {
 		if took := time.Since(p.started); took > time.Second/10 {
 			fmt.Fprintf(p.Progress, "%d0 %%: %.0f events/s, %d MB resident here, %d MB in the engine\n", p.tenth,
 				float64(done-p.done)/took.Seconds(), resident(os.Getpid())>>20, p.engine.resident()>>20)
-			p.done, p.started = done, time.Now()
+			p.done = done
+			p.started = time.Now()
 		}
 	}
 }

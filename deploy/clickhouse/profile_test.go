@@ -145,16 +145,17 @@ func TestPinnedSettingsAreKnown(t *testing.T) {
 	}
 	defer conn.Close()
 	var newer []string
-	if err := conn.QueryRow(t.Context(),
+	err = conn.QueryRow(t.Context(),
 		`SELECT groupUniqArray(change.name) FROM system.settings_changes ARRAY JOIN changes AS change
 		WHERE type = 'Session' AND arrayMap(x -> toUInt32(x), splitByChar('.', version)) > [{major:UInt32}, {minor:UInt32}]
 		AND change.reason ILIKE '%new%setting%'`, clickhouse.Named("major", string(version[1])),
-		clickhouse.Named("minor", string(version[2]))).Scan(&newer); err != nil {
+		clickhouse.Named("minor", string(version[2]))).Scan(&newer)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var known []string
-	if err := conn.QueryRow(t.Context(),
-		"SELECT groupArray(name) FROM system.settings WHERE NOT is_obsolete").Scan(&known); err != nil {
+	err = conn.QueryRow(t.Context(), "SELECT groupArray(name) FROM system.settings WHERE NOT is_obsolete").Scan(&known)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if len(newer) < 10 || len(known) < 1000 {

@@ -97,8 +97,8 @@ func (tr *trial) migrate(ctx context.Context) error {
 		return err
 	}
 	var columns string
-	err = tr.plain.QueryRow(ctx,
-		"SELECT toString(groupArray((table, name, type, default_expression))) FROM (SELECT * FROM system.columns WHERE database = currentDatabase() ORDER BY table, position)").Scan(&columns)
+	err = tr.plain.QueryRow(ctx, `SELECT toString(groupArray((table, name, type, default_expression)))
+FROM (SELECT * FROM system.columns WHERE database = currentDatabase() ORDER BY table, position)`).Scan(&columns)
 	tr.said["columns"] = columns
 	return errors.Join(err, tables.Check(ctx, conn))
 }

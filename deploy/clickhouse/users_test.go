@@ -93,7 +93,8 @@ func ingests(s *server) {
 		s.Fatal(err)
 	}
 	s.while(i.Run, func() bool {
-		return s.count("SELECT (SELECT count() FROM events) + (SELECT count() FROM entities) + (SELECT count() FROM rejects)") == 4 && s.count("SELECT count() FROM progress WHERE through > 0") > 0
+		rows := "SELECT (SELECT count() FROM events) + (SELECT count() FROM entities) + (SELECT count() FROM rejects)"
+		return s.count(rows) == 4 && s.count("SELECT count() FROM progress WHERE through > 0") > 0
 	})
 	// Ingest does this where an erasure races a batch (ingest TestErasureRacesABatch).
 	for _, table := range []string{"events", "entities", "rejects"} {
@@ -113,8 +114,8 @@ func rollsUp(s *server) {
 		s.Fatal(err)
 	}
 	s.while(r.Run, func() bool { return s.count("SELECT count() FROM slices FINAL WHERE dead = 0") == 1 })
-	if n, err := r.Verify(s.Context(), rollup.Filter{}, func(d rollup.Difference) { s.Errorf("%+v", d) },
-		nil); err != nil || n != 1 {
+	n, err := r.Verify(s.Context(), rollup.Filter{}, func(d rollup.Difference) { s.Errorf("%+v", d) }, nil)
+	if err != nil || n != 1 {
 		s.Errorf("verified %d, %v", n, err)
 	}
 	if _, err := r.Rebuild(s.Context(), rollup.Filter{}, nil); err != nil {
@@ -229,8 +230,8 @@ func TestUsersFileIsParsed(t *testing.T) {
 	defer conn.Close()
 	for _, s := range statements {
 		var formatted string
-		if err := conn.QueryRow(t.Context(), "SELECT formatQuery({s:String})",
-			clickhouse.Named("s", s)).Scan(&formatted); err != nil {
+		row := conn.QueryRow(t.Context(), "SELECT formatQuery({s:String})", clickhouse.Named("s", s))
+		if err := row.Scan(&formatted); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
@@ -249,20 +250,20 @@ func TestRowLimitsNeverCut(t *testing.T) {
 	var modes []struct {
 		Name string `ch:"name"`
 	}
-	if err := admin.conn.Select(t.Context(), &modes,
-		"SELECT name FROM system.settings WHERE name LIKE '%overflow_mode%'"); err != nil || len(modes) < 10 {
+	const overflowModes = "SELECT name FROM system.settings WHERE name LIKE '%overflow_mode%'"
+	if err := admin.conn.Select(t.Context(), &modes, overflowModes); err != nil || len(modes) < 10 {
 		t.Fatalf("%v, %v", modes, err)
 	}
 	for user := range 20 {
-		if err := admin.conn.Exec(t.Context(),
-			fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
-			VALUES ('acme', '%s', 'message', '%016d', 2, '%s 12:00:00', 's', '%d', 'user%d', 'chat')`, day, user, day, user,
-				user)); err != nil {
+		event := fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
+			VALUES ('acme', '%s', 'message', '%016d', 2, '%s 12:00:00', 's', '%d', 'user%d', 'chat')`,
+			day, user, day, user, user)
+		if err := admin.conn.Exec(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := admin.conn.Exec(t.Context(),
-		"INSERT INTO marks (org_id, day, writer, seq) SELECT 'acme', '"+day+"', generateUUIDv4(), 1"); err != nil {
+	mark := "INSERT INTO marks (org_id, day, writer, seq) SELECT 'acme', '" + day + "', generateUUIDv4(), 1"
+	if err := admin.conn.Exec(t.Context(), mark); err != nil {
 		t.Fatal(err)
 	}
 	admin.Stop()

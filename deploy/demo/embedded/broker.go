@@ -110,10 +110,10 @@ func loopbackPort(addr string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("embedded broker: %q is no address: give 127.0.0.1:PORT", addr)
 	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" &&
-		(err != nil || ip != netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
-		return 0,
-			fmt.Errorf("embedded broker: it listens on 127.0.0.1 only, since it has no passwords: give 127.0.0.1:%s instead of %q", service, addr)
+	ip, err := netip.ParseAddr(host)
+	if host != "localhost" && (err != nil || ip != netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+		return 0, fmt.Errorf("embedded broker: it listens on 127.0.0.1 only, since it has no passwords: "+
+			"give 127.0.0.1:%s instead of %q", service, addr)
 	}
 	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {

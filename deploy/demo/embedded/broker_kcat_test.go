@@ -20,8 +20,8 @@ func TestBrokerWithKcat(t *testing.T) {
 	if got := kcat(t, "", "-C", "-b", b.Addr(), "-t", "t", "-o", "beginning", "-e", "-q"); got != "one\ntwo\nthree\n" {
 		t.Errorf("consumed %q", got)
 	}
-	if got := kcat(t, "", "-b", b.Addr(), "-X", "auto.offset.reset=earliest", "-c", "3", "-q", "-G", "kcat",
-		"t"); got != "one\ntwo\nthree\n" {
+	got := kcat(t, "", "-b", b.Addr(), "-X", "auto.offset.reset=earliest", "-c", "3", "-q", "-G", "kcat", "t")
+	if got != "one\ntwo\nthree\n" {
 		t.Errorf("consumed as a group %q", got)
 	}
 	if got := kcat(t, "", "-L", "-b", b.Addr()); !strings.Contains(got, `topic "t" with 1 partitions`) {

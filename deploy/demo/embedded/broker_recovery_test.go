@@ -263,7 +263,8 @@ func deleteRecords(t *testing.T, client *kgo.Client, before int64) {
 	topic := kmsg.NewDeleteRecordsRequestTopic()
 	partition := kmsg.NewDeleteRecordsRequestTopicPartition()
 	partition.Offset = before
-	topic.Topic, topic.Partitions = only, append(topic.Partitions, partition)
+	topic.Topic = only
+	topic.Partitions = append(topic.Partitions, partition)
 	request.Topics = append(request.Topics, topic)
 	for _, shard := range client.RequestSharded(context.WithoutCancel(t.Context()), request) {
 		if shard.Err != nil {

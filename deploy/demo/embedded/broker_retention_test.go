@@ -35,8 +35,8 @@ func TestRecordsAreKeptSinceTheyArrived(t *testing.T) {
 		}
 		defer client.Close()
 		for _, at := range times {
-			if err := client.ProduceSync(context.Background(),
-				&kgo.Record{Value: []byte("v"), Timestamp: at}).FirstErr(); err != nil {
+			record := &kgo.Record{Value: []byte("v"), Timestamp: at}
+			if err := client.ProduceSync(context.Background(), record).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -18,7 +18,10 @@ type chdb struct {
 	connect func(argc int32, argv unsafe.Pointer) *unsafe.Pointer
 	close   func(conn *unsafe.Pointer)
 
-	query       func(conn unsafe.Pointer, sql *byte, sqlLen uintptr, format *byte, formatLen uintptr, names, nameLens, values, valueLens unsafe.Pointer, count uintptr) unsafe.Pointer
+	query func(
+		conn unsafe.Pointer, sql *byte, sqlLen uintptr, format *byte, formatLen uintptr,
+		names, nameLens, values, valueLens unsafe.Pointer, count uintptr,
+	) unsafe.Pointer
 	destroy     func(result unsafe.Pointer)
 	failure     func(result unsafe.Pointer) string
 	buffer      func(result unsafe.Pointer) *byte
@@ -30,7 +33,10 @@ type chdb struct {
 	rowsWritten func(result unsafe.Pointer) uint64
 	bytesWrite  func(result unsafe.Pointer) uint64
 
-	insert        func(conn unsafe.Pointer, sql *byte, sqlLen uintptr, format *byte, formatLen uintptr, names, nameLens, values, valueLens unsafe.Pointer, count uintptr) unsafe.Pointer
+	insert func(
+		conn unsafe.Pointer, sql *byte, sqlLen uintptr, format *byte, formatLen uintptr,
+		names, nameLens, values, valueLens unsafe.Pointer, count uintptr,
+	) unsafe.Pointer
 	insertAppend  func(stream unsafe.Pointer, data *byte, length uintptr) int32
 	insertDone    func(stream unsafe.Pointer) unsafe.Pointer
 	insertCancel  func(stream unsafe.Pointer)
@@ -59,7 +65,8 @@ func loadLibrary(path string) (lib *chdb, err error) {
 	}
 	defer func() { // purego panics if the library lacks a function
 		if p := recover(); p != nil {
-			lib, err = nil, fmt.Errorf("%s is not the engine this binary needs (version %s): %v", path, EngineVersion(), p)
+			lib = nil
+			err = fmt.Errorf("%s is not the engine this binary needs (version %s): %v", path, EngineVersion(), p)
 		}
 	}()
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
@@ -116,8 +123,8 @@ func (l *chdb) open(args ...string) (*session, error) {
 	pin.Pin(&argv[0])
 	handle := l.connect(int32(len(argv)), unsafe.Pointer(&argv[0]))
 	if handle == nil {
-		return nil,
-			errors.New("the engine refused to start: is its directory writable, and was it written by this version or an older one?")
+		return nil, errors.New("the engine refused to start: " +
+			"is its directory writable, and was it written by this version or an older one?")
 	}
 	return &session{lib: l, handle: handle}, nil
 }

@@ -104,7 +104,8 @@ func onLoopback(addr string) error {
 		return fmt.Errorf("address %q: %w; write it like 127.0.0.1:8123", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("address %s is not a loopback address: the embedded engine has no passwords, so it listens on 127.0.0.1, ::1 or localhost only", addr)
+		return fmt.Errorf("address %s is not a loopback address: the embedded engine has no passwords, "+
+			"so it listens on 127.0.0.1, ::1 or localhost only", addr)
 	}
 	return nil
 }
@@ -210,8 +211,8 @@ func (e *Engine) kill(queryID string, finished <-chan struct{}) {
 	tick := time.NewTicker(killPeriod)
 	defer tick.Stop()
 	for {
-		if _, _, err := s.query("KILL QUERY WHERE Settings['log_comment'] = "+quote(queryID, '\'')+" ASYNC", "Null",
-			nil); err != nil {
+		statement := "KILL QUERY WHERE Settings['log_comment'] = " + quote(queryID, '\'') + " ASYNC"
+		if _, _, err := s.query(statement, "Null", nil); err != nil {
 			e.log.Error("embedded engine: cannot cancel a query", "err", err)
 		}
 		select {

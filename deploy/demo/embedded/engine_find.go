@@ -31,9 +31,8 @@ func EngineVersion() string {
 func FindEngine() (string, error) {
 	if path := os.Getenv("CHDB_LIB_PATH"); path != "" {
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			return "",
-				fmt.Errorf("CHDB_LIB_PATH is %s, which is not a file: let it name libchdb.so, or unset it and run `make engine`",
-					path)
+			return "", fmt.Errorf("CHDB_LIB_PATH is %s, which is not a file: "+
+				"let it name libchdb.so, or unset it and run `make engine`", path)
 		}
 		return path, nil
 	}
@@ -41,15 +40,15 @@ func FindEngine() (string, error) {
 	if cache == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("no cache to look for the embedded ClickHouse engine in: %w; set CHDB_LIB_PATH to libchdb.so",
-				err)
+			return "", fmt.Errorf("no cache to look for the embedded ClickHouse engine in: %w; "+
+				"set CHDB_LIB_PATH to libchdb.so", err)
 		}
 		cache = filepath.Join(home, ".cache")
 	}
 	path := filepath.Join(cache, "rollcall", "engine", EngineVersion(), "libchdb.so")
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
-		return "",
-			fmt.Errorf("the embedded ClickHouse engine is not installed (no %s): run `make engine`, or set CHDB_LIB_PATH to libchdb.so", path)
+		return "", fmt.Errorf("the embedded ClickHouse engine is not installed (no %s): "+
+			"run `make engine`, or set CHDB_LIB_PATH to libchdb.so", path)
 	}
 	return path, nil
 }

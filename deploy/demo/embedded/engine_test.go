@@ -138,8 +138,8 @@ func TestAcknowledgedInsertsSurviveKill(t *testing.T) {
 			writers.Go(func() {
 				for {
 					batch := next.Add(1)
-					if _, err := post(engine.URL, fmt.Sprintf("INSERT INTO d.t SELECT %d, number FROM numbers(%d)", batch,
-						rows)); err != nil {
+					insert := fmt.Sprintf("INSERT INTO d.t SELECT %d, number FROM numbers(%d)", batch, rows)
+					if _, err := post(engine.URL, insert); err != nil {
 						return // the engine is gone
 					}
 					answers <- batch
@@ -162,13 +162,13 @@ func TestAcknowledgedInsertsSurviveKill(t *testing.T) {
 		t.Fatalf("only %d batches were acknowledged", len(acknowledged))
 	}
 	engine := enginetest.Start(t, enginetest.Options{Dir: dir})
-	if got := mustPost(t, engine.URL,
-		fmt.Sprintf("SELECT batch, count() AS c FROM d.t GROUP BY batch HAVING c != %d", rows)); got != "" {
+	partial := fmt.Sprintf("SELECT batch, count() AS c FROM d.t GROUP BY batch HAVING c != %d", rows)
+	if got := mustPost(t, engine.URL, partial); got != "" {
 		t.Errorf("batches that are not whole, and their rows:\n%s", got)
 	}
 	list := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(acknowledged), "[]")), ",")
-	if got := mustPost(t, engine.URL,
-		"SELECT arrayJoin(["+list+"]) AS b WHERE b NOT IN (SELECT batch FROM d.t)"); got != "" {
+	lost := "SELECT arrayJoin([" + list + "]) AS b WHERE b NOT IN (SELECT batch FROM d.t)"
+	if got := mustPost(t, engine.URL, lost); got != "" {
 		t.Errorf("acknowledged batches that are lost:\n%s", got)
 	}
 }
@@ -180,8 +180,9 @@ func TestEngineKeepsToItsMemory(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "Code: 241") {
 		t.Errorf("a query over the limit gives %v", err)
 	}
-	if got := mustPost(t, engine.URL,
-		"SELECT count() FROM (SELECT sipHash64(number) AS h, count() FROM numbers(10000000) GROUP BY h) SETTINGS max_bytes_before_external_group_by = 50000000"); got != "10000000\n" {
+	got := mustPost(t, engine.URL, `SELECT count() FROM (SELECT sipHash64(number) AS h, count() FROM numbers(10000000) GROUP BY h)
+SETTINGS max_bytes_before_external_group_by = 50000000`)
+	if got != "10000000\n" {
 		t.Errorf("a query that spills gives %q", got)
 	}
 }
@@ -260,8 +261,8 @@ func TestStopAndStartAgain(t *testing.T) {
 	queries.Wait()
 	t.Setenv("TZ", "Asia/Tokyo")
 	engine = enginetest.Start(t, enginetest.Options{Dir: dir})
-	if got := mustPost(t, engine.URL,
-		"SELECT at, toUnixTimestamp(at) FROM d.t"); got != "2026-10-31 12:00:00\t1793448000\n" {
+	got := mustPost(t, engine.URL, "SELECT at, toUnixTimestamp(at) FROM d.t")
+	if got != "2026-10-31 12:00:00\t1793448000\n" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -206,8 +206,8 @@ func TestGetIsReadOnly(t *testing.T) {
 	if r := send(t, http.MethodGet, nil, url.Values{"query": {"SELECT count() FROM " + name}}); r.body != "0\n" {
 		t.Errorf("a read by GET gives %d %q", r.status, r.body)
 	}
-	if r := send(t, http.MethodGet, nil,
-		url.Values{"query": {"DROP TABLE " + name}}); r.header.Get("X-ClickHouse-Exception-Code") != "164" {
+	r := send(t, http.MethodGet, nil, url.Values{"query": {"DROP TABLE " + name}})
+	if r.header.Get("X-ClickHouse-Exception-Code") != "164" {
 		t.Errorf("a write by GET gives %d %q", r.status, r.body)
 	}
 	if r := send(t, http.MethodHead, nil, url.Values{"query": {"SELECT 1"}}); r.status != 200 || r.body != "" {
@@ -301,8 +301,8 @@ func TestFailureAmongRows(t *testing.T) {
 }
 
 func TestWaitForTheEndOfALongAnswer(t *testing.T) {
-	if r := ask(t, "SELECT * FROM numbers(300000)", url.Values{"wait_end_of_query": {"1"}}); strings.Count(r.body,
-		"\n") != 300000 {
+	r := ask(t, "SELECT * FROM numbers(300000)", url.Values{"wait_end_of_query": {"1"}})
+	if strings.Count(r.body, "\n") != 300000 {
 		t.Errorf("got %d of 300000 lines", strings.Count(r.body, "\n"))
 	}
 }

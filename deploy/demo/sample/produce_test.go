@@ -56,8 +56,8 @@ func TestProduceSaysThatATopicIsMissing(t *testing.T) {
 	broker.DeleteTopic(messages)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if _, err := Produce(ctx, []string{broker.Addr}, nil, Events(Config{Org: "acme", Users: 3, Days: 1, Now: now}),
-		nil); err == nil {
+	events := Events(Config{Org: "acme", Users: 3, Days: 1, Now: now})
+	if _, err := Produce(ctx, []string{broker.Addr}, nil, events, nil); err == nil {
 		t.Error("no error")
 	}
 }

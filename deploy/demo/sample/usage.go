@@ -121,9 +121,12 @@ func (w *workspace) channel(r *rand.Rand, m *message) {
 		m.Channel = "project"
 		m.Project = project
 	case p < 95:
-		m.Channel, m.Workflow = "workflow", pick(r, w.flows).id
+		m.Channel = "workflow"
+		m.Workflow = pick(r, w.flows).id
 	default:
-		m.Channel, m.APIKey, m.Client = "api", pick(r, w.apiKeys).id, "api"
+		m.Channel = "api"
+		m.APIKey = pick(r, w.apiKeys).id
+		m.Client = "api"
 	}
 }
 

@@ -44,8 +44,10 @@ func newWorkspace(c Config) *workspace {
 	w.projects = w.things(r, "proj", 2+min(w.Users/5, 300), kindsOfProject)
 	w.flows = w.things(r, "flow", 2+min(w.Users/10, 40), kindsOfWorkflow)
 	w.apiKeys = w.things(r, "key", 1+min(w.Users/20, 20), []string{"integration", "batch", "staging"})
-	w.byUser, w.byAssistant = zipf(len(w.users)), zipf(len(w.assistants))
-	w.byProject, w.byModel = zipf(len(w.projects)), zipf(len(models))
+	w.byUser = zipf(len(w.users))
+	w.byAssistant = zipf(len(w.assistants))
+	w.byProject = zipf(len(w.projects))
+	w.byModel = zipf(len(models))
 	return w
 }
 

@@ -132,7 +132,8 @@ func deleteRollups(w *world, m *monitor, _ string) {
 		w.usage(fmt.Sprintf("small-%d", i), 10)
 	}
 	w.eventually("they are rolled up", 60*time.Second, func() bool {
-		return w.answer("SELECT uniqExact(org_id) FROM slices FINAL WHERE org_id LIKE 'small-%' AND dead = 0") == fmt.Sprint(orgs)
+		rolledUp := w.answer("SELECT uniqExact(org_id) FROM slices FINAL WHERE org_id LIKE 'small-%' AND dead = 0")
+		return rolledUp == fmt.Sprint(orgs)
 	})
 	w.kill("rollup")
 	w.sql("DELETE FROM message_daily WHERE org_id LIKE 'small-%'")

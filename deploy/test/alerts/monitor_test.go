@@ -32,7 +32,8 @@ type monitor struct {
 func (w *world) startPrometheus(rules []byte, targets ...string) *monitor {
 	w.t.Helper()
 	dir := w.t.TempDir()
-	config := fmt.Sprintf("global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s }\nrule_files: [alerts.yaml]\n"+
+	config := fmt.Sprintf("global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s }\n"+
+		"rule_files: [alerts.yaml]\n"+
 		"scrape_configs: [{ job_name: rollcall, static_configs: [{ targets: ['%s'] }] }]\n", strings.Join(targets, "', '"))
 	for name, text := range map[string]string{"prometheus.yaml": config, "alerts.yaml": string(rules)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -92,8 +93,8 @@ func (m *monitor) metricsAreDocumented() {
 			continue
 		}
 		seen++
-		if base := histogramSuffix.ReplaceAllString(name, ""); !strings.Contains(string(page), "`"+name+"`") &&
-			!strings.Contains(string(page), "`"+base+"`") {
+		base := histogramSuffix.ReplaceAllString(name, "")
+		if !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), "`"+base+"`") {
 			m.t.Errorf("the binary has %s, of which deploy/METRICS.md says nothing", name)
 		}
 	}

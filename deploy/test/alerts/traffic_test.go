@@ -120,8 +120,8 @@ func (w *world) produceBroken(partition int32) {
 func (w *world) usage(org string, users int) {
 	w.t.Helper()
 	w.sql(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel)
-SELECT '` + org +
-		`', yesterday(), 'message', leftPad(toString(number), 16, '0'), 2, toDateTime64(yesterday(), 3, 'UTC'), 's', toString(number), concat('user-', toString(number)), 'chat' FROM numbers(` + fmt.Sprint(users) + `)`)
+SELECT '` + org + `', yesterday(), 'message', leftPad(toString(number), 16, '0'), 2, toDateTime64(yesterday(), 3, 'UTC'), 's',
+	toString(number), concat('user-', toString(number)), 'chat' FROM numbers(` + fmt.Sprint(users) + `)`)
 	w.sql("INSERT INTO marks (org_id, day, writer, seq) SELECT '" + org + "', yesterday(), generateUUIDv4(), 1")
 }
 

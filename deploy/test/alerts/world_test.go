@@ -101,7 +101,9 @@ func (w *world) start(name, command string, args ...string) {
 	}
 	defer log.Close()
 	cmd := exec.Command(command, args...)
-	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, w.environment()
+	cmd.Stdout = log
+	cmd.Stderr = log
+	cmd.Env = w.environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		w.t.Fatalf("start %s: %v (Debian has prometheus in the package of that name)", name, err)
@@ -169,8 +171,8 @@ func (w *world) mountDisk() {
 	if err := os.Mkdir(w.disk, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	if out, err := asRoot("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d,mode=0777", diskSize), "tmpfs",
-		w.disk); err != nil {
+	out, err := asRoot("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d,mode=0777", diskSize), "tmpfs", w.disk)
+	if err != nil {
 		w.t.Fatalf("this test needs the right to mount a small disk (as root, or with sudo): %v\n%s", err, out)
 	}
 	w.t.Cleanup(func() { asRoot("umount", "-l", w.disk) })

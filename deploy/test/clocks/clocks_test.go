@@ -19,8 +19,8 @@ func TestAllHaveTheSameClock(t *testing.T) {
 	defer conn.Close()
 	before := time.Now().UTC().Truncate(time.Second)
 	var engine, day, other time.Time
-	if err := conn.QueryRow(t.Context(), "SELECT now64(3, 'UTC'), toDateTime(today(), 'UTC')").Scan(&engine,
-		&day); err != nil {
+	row := conn.QueryRow(t.Context(), "SELECT now64(3, 'UTC'), toDateTime(today(), 'UTC')")
+	if err := row.Scan(&engine, &day); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("date", "-u", "+%FT%TZ").Output()

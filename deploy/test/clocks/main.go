@@ -47,8 +47,8 @@ func run(names []string, short bool, tested []string) error {
 	// One package after the other, so that each has the machine, and a midnight, to itself.
 	for _, pkg := range tested {
 		binary := filepath.Join(dir, strings.NewReplacer("/", "_", ".", "").Replace(pkg)+".test")
-		if out, err := exec.Command("go", "test", "-c", "-vet=off", "-tags", "browser", "-o", binary,
-			pkg).CombinedOutput(); err != nil {
+		build := exec.Command("go", "test", "-c", "-vet=off", "-tags", "browser", "-o", binary, pkg)
+		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build the tests of %s: %w\n%s", pkg, err, out)
 		}
 		for _, name := range names {
@@ -78,8 +78,8 @@ func compile(dir string) (library string, err error) {
 	moved := exec.Command("date", "-u", "+%F")
 	moved.Env = environment(library, 400*24*time.Hour)
 	out, err := moved.CombinedOutput()
-	if want := time.Now().UTC().AddDate(0, 0, 400).Format(time.DateOnly); err != nil ||
-		strings.TrimSpace(string(out)) != want {
+	want := time.Now().UTC().AddDate(0, 0, 400).Format(time.DateOnly)
+	if err != nil || strings.TrimSpace(string(out)) != want {
 		return "", fmt.Errorf("the clock cannot be moved to %s: %s %w", want, out, err)
 	}
 	return library, nil

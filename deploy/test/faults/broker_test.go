@@ -78,7 +78,10 @@ func (b *broker) start(topics []string) {
 			}
 		}
 	}()
-	b.process, b.in, b.encoder, b.answers = cmd, in, json.NewEncoder(in), answers
+	b.process = cmd
+	b.in = in
+	b.encoder = json.NewEncoder(in)
+	b.answers = answers
 }
 
 // kill sends SIGKILL and starts the broker again on the files that are left.

@@ -117,7 +117,8 @@ func (w *world) refused(person oracle.Erasure) {
 func (w *world) anyone() (person oracle.Erasure) {
 	w.t.Helper()
 	var all []oracle.Erasure
-	w.query("SELECT DISTINCT org_id AS Org, user_id AS User FROM events FINAL WHERE match(user_id, '^[a-z0-9]+$') ORDER BY Org, User", func(line []byte) {
+	w.query(`SELECT DISTINCT org_id AS Org, user_id AS User FROM events FINAL
+WHERE match(user_id, '^[a-z0-9]+$') ORDER BY Org, User`, func(line []byte) {
 		var p oracle.Erasure
 		must(w.t, json.Unmarshal(line, &p))
 		all = append(all, p)

@@ -32,7 +32,8 @@ func (w *world) question() oracle.Query {
 		from = from.AddDate(0, 0, w.rand.IntN(300))
 		today = from.AddDate(0, 0, w.rand.IntN(60))
 	}
-	q.From, q.To = from.Format(time.DateOnly), today.Format(time.DateOnly)
+	q.From = from.Format(time.DateOnly)
+	q.To = today.Format(time.DateOnly)
 	q.Zone = []string{"", "Europe/Berlin", "Asia/Kolkata"}[w.rand.IntN(3)]
 	return q
 }

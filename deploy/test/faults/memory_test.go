@@ -161,7 +161,8 @@ func TestShortBombs(t *testing.T) {
 		alive := p.alive()
 		p.mu.Unlock()
 		if now := w.behind(); now != behind {
-			behind, at = now, time.Now()
+			behind = now
+			at = time.Now()
 		}
 		if !alive || time.Since(at) > patience {
 			t.Fatalf("ingest runs: %v; not committed: %s\n%s", alive, behind, p.tail())
@@ -212,7 +213,8 @@ func (p *process) peak(t *testing.T) int {
 
 // lag is the sum of the lags of all partitions.
 func (p *process) lag() (sum float64) {
-	for _, line := range regexp.MustCompile(`(?m)^rollcall_ingest_lag_records\{.*\} (\S+)$`).FindAllStringSubmatch(p.get("/metrics"), -1) {
+	lags := regexp.MustCompile(`(?m)^rollcall_ingest_lag_records\{.*\} (\S+)$`)
+	for _, line := range lags.FindAllStringSubmatch(p.get("/metrics"), -1) {
 		n, _ := strconv.ParseFloat(line[1], 64)
 		sum += n
 	}

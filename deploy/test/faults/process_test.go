@@ -64,7 +64,8 @@ func (p *process) launch() error {
 	p.running = cmd
 	p.ended = ended
 	if p.killed {
-		p.killed, p.again = false, time.Now()
+		p.killed = false
+		p.again = time.Now()
 	}
 	return nil
 }

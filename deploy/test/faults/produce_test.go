@@ -196,7 +196,8 @@ func (p *producer) messages(records []traffic.Record) (messages []*kgo.Record, n
 			m.Headers = append(m.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
 		m.Headers = append(m.Headers, kgo.RecordHeader{Key: numberHeader, Value: strconv.AppendInt(nil, int64(p.number), 10)})
-		messages, numbers = append(messages, m), append(numbers, p.number)
+		messages = append(messages, m)
+		numbers = append(numbers, p.number)
 	}
 	return messages, numbers
 }

@@ -99,8 +99,8 @@ func (p *producer) aborts(ctx context.Context) error {
 func (p *producer) everyCodec(ctx context.Context) error {
 	for _, codec := range codecs {
 		records := traffic.Make(traffic.Config{Seed: p.rand.Uint64(), Now: p.now, Events: 40, Topics: p.topics})
-		if err := p.plain(ctx, records, kgo.ProducerBatchCompression(codec),
-			kgo.ProducerLinger(50*time.Millisecond)); err != nil {
+		linger := kgo.ProducerLinger(50 * time.Millisecond)
+		if err := p.plain(ctx, records, kgo.ProducerBatchCompression(codec), linger); err != nil {
 			return err
 		}
 	}

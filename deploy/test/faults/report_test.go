@@ -20,8 +20,10 @@ func (w *world) report() {
 	for _, n := range w.oracle.Rejected {
 		rejected += n
 	}
-	w.t.Logf("seed %d: %d events of %d records (%d rejected, %d duplicates and %d conflicting copies survived, %d aborted ones not counted); kills %v; at least %d records redelivered; "+
-		"%d exports compared, %d asked for in vain meanwhile; slowest recovery %v; %d faults, %d of which found nothing to strike at: %s",
+	w.t.Logf("seed %d: %d events of %d records (%d rejected, %d duplicates and %d conflicting copies survived, "+
+		"%d aborted ones not counted); kills %v; at least %d records redelivered; "+
+		"%d exports compared, %d asked for in vain meanwhile; slowest recovery %v; "+
+		"%d faults, %d of which found nothing to strike at: %s",
 		w.seed, w.oracle.Len(), w.records, rejected, w.oracle.Repeated, conflicts, w.producer.aborted, w.kills,
 		w.broker.redelivered(),
 		w.exports.Load(), w.failed, w.recovery, len(w.struck), w.missed, strings.Join(w.struck, ", "))

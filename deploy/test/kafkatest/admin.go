@@ -31,7 +31,8 @@ func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 		if err != nil {
 			return err
 		}
-		return kerr.ErrorForCode(res.Topics[0].ErrorCode) // TOPIC_ALREADY_EXISTS while an earlier topic of that name is being deleted
+		// It is TOPIC_ALREADY_EXISTS while an earlier topic of that name is being deleted.
+		return kerr.ErrorForCode(res.Topics[0].ErrorCode)
 	})
 	b.awaitPartitions(topic, partitions)
 }

@@ -69,7 +69,8 @@ func lock(dir string) (unlock func() error, err error) {
 // dir is there completely or not at all.
 func fetch(ctx context.Context, dir string) error {
 	if _, err := exec.LookPath("mvn"); err != nil {
-		return errors.New("fetching Kafka needs Maven: install it (Debian: apt-get install maven) or run the tests without ROLLCALL_TEST_KAFKA=real")
+		return errors.New("fetching Kafka needs Maven: install it (Debian: apt-get install maven) " +
+			"or run the tests without ROLLCALL_TEST_KAFKA=real")
 	}
 	work, err := os.MkdirTemp(filepath.Dir(dir), ".fetch-")
 	if err != nil {

@@ -43,8 +43,9 @@ type server struct {
 
 func newServer(ctx context.Context) (*server, error) {
 	if _, err := exec.LookPath("java"); err != nil {
-		return nil,
-			errors.New("a real Kafka needs Java 17 or newer: install it (Debian: apt-get install openjdk-17-jre-headless) or run the tests without ROLLCALL_TEST_KAFKA=real")
+		return nil, errors.New("a real Kafka needs Java 17 or newer: " +
+			"install it (Debian: apt-get install openjdk-17-jre-headless) " +
+			"or run the tests without ROLLCALL_TEST_KAFKA=real")
 	}
 	jars, err := libraries(ctx)
 	if err != nil {

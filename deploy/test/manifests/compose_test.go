@@ -82,8 +82,9 @@ func TestComposeStagesAreLocked(t *testing.T) {
 		}
 		settings := given(s)
 		for key, value := range settings {
-			if file, is := strings.CutPrefix(value, "/run/secrets/"); is &&
-				!slices.ContainsFunc(s.Secrets, func(r types.ServiceSecretConfig) bool { return r.Source == file }) {
+			file, is := strings.CutPrefix(value, "/run/secrets/")
+			names := func(r types.ServiceSecretConfig) bool { return r.Source == file }
+			if is && !slices.ContainsFunc(s.Secrets, names) {
 				t.Errorf("%s: %s names a secret that is not mounted", name, key)
 			}
 		}
@@ -108,8 +109,8 @@ func TestComposeWatchesTheStages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, stage := range []string{"ingest", "rollup", "export"} {
-		if addr := project.Services[stage].Environment["ROLLCALL_ADMIN_ADDR"]; addr == nil ||
-			!strings.Contains(string(config), stage+*addr) {
+		addr := project.Services[stage].Environment["ROLLCALL_ADMIN_ADDR"]
+		if addr == nil || !strings.Contains(string(config), stage+*addr) {
 			t.Errorf("Prometheus does not scrape %s", stage)
 		}
 	}
@@ -152,7 +153,8 @@ func TestComposeTakesOptionalSettings(t *testing.T) {
 		}
 		binary.understands(t, stage, settings)
 	}
-	if url := given(without.Services["ingest"])["ROLLCALL_CLICKHOUSE_URL"]; url != "http://rollcall@clickhouse:8123/rollcall" {
+	url := given(without.Services["ingest"])["ROLLCALL_CLICKHOUSE_URL"]
+	if url != "http://rollcall@clickhouse:8123/rollcall" {
 		t.Errorf("unasked, the stages go to %s", url)
 	}
 }

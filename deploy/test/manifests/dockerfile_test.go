@@ -21,7 +21,8 @@ func TestDockerfileFitsItsBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := regexp.MustCompile(`(?m)^RUN CGO_ENABLED=0 go build (.*) -ldflags='([^']*)' -o /rollcall (\S+)$`).FindStringSubmatch(string(text))
+	run := regexp.MustCompile(`(?m)^RUN CGO_ENABLED=0 go build (.*) -ldflags='([^']*)' -o /rollcall (\S+)$`)
+	command := run.FindStringSubmatch(string(text))
 	stages := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(string(text), -1)
 	if command == nil || len(stages) != 2 {
 		t.Fatalf("the Dockerfile does not build as this test knows:\n%s", text)
@@ -29,7 +30,8 @@ func TestDockerfileFitsItsBinary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rollcall")
 	base := stages[1][1]
 	build := exec.Command("go", "build", command[1], "-ldflags="+command[2], "-o", path, command[3])
-	build.Dir, build.Env = "../../..", append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	build.Dir = "../../.."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

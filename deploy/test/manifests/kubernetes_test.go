@@ -60,7 +60,9 @@ func buildKustomization(t *testing.T) (all objects) {
 		case "v1 ConfigMap":
 			strict(grown(&all.configs))
 		default:
-			t.Errorf("the kustomization makes a %s %s (%s); secrets come by reference, and of other kinds this test knows nothing", resource.GetKind(), resource.GetName(), resource.GetApiVersion())
+			t.Errorf("the kustomization makes a %s %s (%s); "+
+				"secrets come by reference, and of other kinds this test knows nothing",
+				resource.GetKind(), resource.GetName(), resource.GetApiVersion())
 		}
 	}
 	return all
@@ -90,8 +92,8 @@ func TestPodsAreLocked(t *testing.T) {
 		if c := pod.SecurityContext; c == nil || c.RunAsNonRoot == nil || !*c.RunAsNonRoot || c.SeccompProfile == nil {
 			t.Errorf("%s: the pod may run as root", name)
 		}
-		if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.EnableServiceLinks == nil ||
-			*pod.EnableServiceLinks {
+		if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken ||
+			pod.EnableServiceLinks == nil || *pod.EnableServiceLinks {
 			t.Errorf("%s: the pod is given a token, or variables that the binary would refuse", name)
 		}
 		c := pod.Containers[0]
@@ -112,8 +114,8 @@ func TestPodsAreLocked(t *testing.T) {
 			t.Fatalf("%s mounts no secret", name)
 		}
 		for key, value := range all.configs[0].Data {
-			if secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET"); secret &&
-				(!strings.HasSuffix(key, "_FILE") || !strings.HasPrefix(value, c.VolumeMounts[0].MountPath+"/")) {
+			secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")
+			if secret && (!strings.HasSuffix(key, "_FILE") || !strings.HasPrefix(value, c.VolumeMounts[0].MountPath+"/")) {
 				t.Errorf("%s: %s is not a reference to the mounted secret", name, key)
 			}
 		}
@@ -128,8 +130,8 @@ func TestOfferedSettingsAreKnown(t *testing.T) {
 	}
 	offered := map[string]string{"ROLLCALL_CLICKHOUSE_URL": "http://rollcall@clickhouse:8123/rollcall"}
 	for line := range strings.Lines(string(text)) {
-		if name, value, is := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "#")), "="); is &&
-			strings.HasPrefix(line, "#") {
+		name, value, is := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "#")), "=")
+		if is && strings.HasPrefix(line, "#") {
 			offered[name] = value
 		}
 	}
@@ -166,8 +168,9 @@ func TestStagesStayUp(t *testing.T) {
 			t.Errorf("%s: selector, replicas or the time to stop (15 s and a little)", d.Name)
 		}
 		for what, probe := range map[string]*corev1.Probe{"/readyz": c.ReadinessProbe, "/healthz": c.LivenessProbe} {
+			probed := func(p corev1.ContainerPort) bool { return p.Name == probe.HTTPGet.Port.String() }
 			if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != what ||
-				!slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == probe.HTTPGet.Port.String() }) {
+				!slices.ContainsFunc(c.Ports, probed) {
 				t.Errorf("%s: no probe of %s at one of its ports", d.Name, what)
 			}
 		}
@@ -178,8 +181,8 @@ func TestStagesStayUp(t *testing.T) {
 		}
 	}
 	for _, s := range all.services {
-		if !slices.ContainsFunc(all.deployments,
-			func(d appsv1.Deployment) bool { return selects(s.Spec.Selector, d.Spec.Template.Labels) }) {
+		selected := func(d appsv1.Deployment) bool { return selects(s.Spec.Selector, d.Spec.Template.Labels) }
+		if !slices.ContainsFunc(all.deployments, selected) {
 			t.Errorf("the service %s selects nothing", s.Name)
 		}
 	}
@@ -193,9 +196,8 @@ func TestIngestScalesOnLag(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := all.scalers[0]
-	if h.Spec.ScaleTargetRef.Kind != "Deployment" ||
-		!slices.ContainsFunc(all.deployments,
-			func(d appsv1.Deployment) bool { return d.Name == h.Spec.ScaleTargetRef.Name && d.Name == "ingest" }) {
+	scaled := func(d appsv1.Deployment) bool { return d.Name == h.Spec.ScaleTargetRef.Name && d.Name == "ingest" }
+	if h.Spec.ScaleTargetRef.Kind != "Deployment" || !slices.ContainsFunc(all.deployments, scaled) {
 		t.Errorf("it scales %+v", h.Spec.ScaleTargetRef)
 	}
 	if len(h.Spec.Metrics) != 1 || h.Spec.Metrics[0].External == nil ||

@@ -50,7 +50,8 @@ func backend(t *testing.T, topics ...string) (broker string, ch tables.Options) 
 	t.Helper()
 	servers.Do(func() { servers.err = startServers(context.Background()) })
 	if servers.err != nil {
-		t.Fatalf("the containers of the suite did not start; they need a running Docker (or run the suite without the build tag containers): %v", servers.err)
+		t.Fatalf("the containers of the suite did not start; "+
+			"they need a running Docker (or run the suite without the build tag containers): %v", servers.err)
 	}
 	createTopics(t, topics)
 	ch = servers.engine

@@ -33,8 +33,8 @@ func TestAKeyReachesNothingOfOthers(t *testing.T) {
 			t.Errorf("%s: %d rows, %v", dataType, len(rows), err)
 		}
 		for _, name := range []string{"org", "org_id", "workspace", "Org_ID"} {
-			if status, body := b.call(stranger, http.MethodGet, path+"&"+name+"="+url.QueryEscape(traffic.Full),
-				nil); status != http.StatusBadRequest {
+			named := path + "&" + name + "=" + url.QueryEscape(traffic.Full)
+			if status, body := b.call(stranger, http.MethodGet, named, nil); status != http.StatusBadRequest {
 				t.Errorf("%s with %s: status %d: %.200s", dataType, name, status, body)
 			}
 		}
@@ -42,13 +42,12 @@ func TestAKeyReachesNothingOfOthers(t *testing.T) {
 		a.Format = "json"
 		a.Zone = "UTC"
 		a.ToZone = "UTC"
-		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json",
-			a.body()); status != http.StatusNotFound {
+		dropIn := "/export/" + a.Type + "/json"
+		if status, body := b.call(stranger, http.MethodPost, dropIn, a.body()); status != http.StatusNotFound {
 			t.Errorf("%s by the drop-in surface: status %d: %.200s", dataType, status, body)
 		}
 		withOrg := strings.Replace(string(a.body()), "{", `{"org_id":"full",`, 1)
-		if status, body := b.call(stranger, http.MethodPost, "/export/"+a.Type+"/json",
-			[]byte(withOrg)); status == http.StatusOK {
+		if status, body := b.call(stranger, http.MethodPost, dropIn, []byte(withOrg)); status == http.StatusOK {
 			t.Errorf("%s by the drop-in surface with org_id: %.200s", dataType, body)
 		}
 	}

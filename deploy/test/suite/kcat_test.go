@@ -31,7 +31,8 @@ func TestEventsWrittenByKcatGiveTheGoldenFiles(t *testing.T) {
 		b.must(err)
 		b.golden(month)
 	}
-	if n := b.count("SELECT count() FROM rejects FINAL WHERE reason = 'invalid_value' AND detail LIKE '%channel%'"); n != 2 {
+	n := b.count("SELECT count() FROM rejects FINAL WHERE reason = 'invalid_value' AND detail LIKE '%channel%'")
+	if n != 2 {
 		t.Errorf("%d rejects of the broken message that was sent twice", n)
 	}
 }

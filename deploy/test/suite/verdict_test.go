@@ -175,6 +175,7 @@ func describe(out *oracle.Event, e *schema.Entity) {
 		out.Joined = e.JoinedAt.String()
 	}
 	if e.Settings != nil {
-		out.HasSettings, out.Settings = true, oracle.Settings(*e.Settings)
+		out.HasSettings = true
+		out.Settings = oracle.Settings(*e.Settings)
 	}
 }

@@ -17,8 +17,8 @@ import (
 func TestBackupAndRestore(t *testing.T) {
 	backups := t.TempDir()
 	config := filepath.Join(t.TempDir(), "config.xml")
-	if err := os.WriteFile(config, fmt.Appendf(nil,
-		"<clickhouse><backups><allowed_path>%s</allowed_path></backups></clickhouse>", backups), 0o600); err != nil {
+	const allowed = "<clickhouse><backups><allowed_path>%s</allowed_path></backups></clickhouse>"
+	if err := os.WriteFile(config, fmt.Appendf(nil, allowed, backups), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	manual, err := os.ReadFile("../../OPERATIONS.md")
@@ -63,8 +63,8 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("%d slices rolled up, %v", n, err)
 	}
 	db.compare("rolled up anew", want)
-	if n, err := db.worker().Verify(t.Context(), rollup.Filter{}, func(d rollup.Difference) { t.Errorf("%+v", d) },
-		nil); err != nil {
+	differs := func(d rollup.Difference) { t.Errorf("%+v", d) }
+	if n, err := db.worker().Verify(t.Context(), rollup.Filter{}, differs, nil); err != nil {
 		t.Errorf("%d slices compared, %v", n, err)
 	}
 }

@@ -51,8 +51,8 @@ type release struct {
 
 func (db *database) migrations() (all []release) {
 	db.Helper()
-	if err := db.conn.Select(db.Context(), &all,
-		"SELECT name, checksum FROM migrations FINAL ORDER BY name"); err != nil || len(all) < 7 {
+	err := db.conn.Select(db.Context(), &all, "SELECT name, checksum FROM migrations FINAL ORDER BY name")
+	if err != nil || len(all) < 7 {
 		db.Fatalf("%v, %v", all, err)
 	}
 	return all

@@ -52,8 +52,8 @@ func TestEveryEarlierSchemaBecomesThisOne(t *testing.T) {
 			if _, err := db.worker().Once(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if _, err := db.worker().Verify(t.Context(), rollup.Filter{}, func(d rollup.Difference) { t.Errorf("%+v", d) },
-				nil); err != nil {
+			differs := func(d rollup.Difference) { t.Errorf("%+v", d) }
+			if _, err := db.worker().Verify(t.Context(), rollup.Filter{}, differs, nil); err != nil {
 				t.Error(err)
 			}
 			db.compare("rolled up by the new logic, with an old binary beside", want)

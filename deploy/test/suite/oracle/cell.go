@@ -39,7 +39,8 @@ func number(n *big.Int) Cell { return Cell{Kind: Number, Text: n.String()} }
 // nothing was counted.
 func ratio(of, to *big.Int, digits int) Cell {
 	if to.Sign() == 0 {
-		of, to = new(big.Int), big.NewInt(1)
+		of = new(big.Int)
+		to = big.NewInt(1)
 	}
 	// FloatString rounds half away from zero.
 	return Cell{Kind: Number, Text: new(big.Rat).SetFrac(of, to).FloatString(digits)}

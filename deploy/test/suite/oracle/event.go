@@ -44,7 +44,8 @@ var contract = map[string]func(*data, *Event){
 			d.need(e.Channel + "_id")
 		}
 		d.shared(e)
-		e.Conversation, e.APIKey = d.text("conversation_id", 256), d.text("api_key_id", 256)
+		e.Conversation = d.text("conversation_id", 256)
+		e.APIKey = d.text("api_key_id", 256)
 	},
 	actionType: func(d *data, e *Event) {
 		d.need("org_id", "user_id", "action")
@@ -57,22 +58,30 @@ var contract = map[string]func(*data, *Event){
 		d.missing = d.missing || d.value("user_id") == "" && d.value("api_key_id") == ""
 		d.shared(e)
 		e.APIKey = d.text("api_key_id", 256)
-		e.Provider, e.Deployment = d.text("provider", 256), d.text("deployment", 256)
+		e.Provider = d.text("provider", 256)
+		e.Deployment = d.text("deployment", 256)
 		e.BYOK = d.bool("byok", false)
-		e.Prompt, e.Completion = d.count("prompt_tokens"), d.count("completion_tokens")
-		e.CachedPrompt, e.CacheCreation = d.count("cached_prompt_tokens"), d.count("cache_creation_tokens")
+		e.Prompt = d.count("prompt_tokens")
+		e.Completion = d.count("completion_tokens")
+		e.CachedPrompt = d.count("cached_prompt_tokens")
+		e.CacheCreation = d.count("cache_creation_tokens")
 		e.Cost = d.cost("cost_usd")
 	},
 	workflowType: func(d *data, e *Event) {
 		d.need("org_id", "workflow_id", "run_id", "status", "duration_ms")
-		e.Org, e.User, e.Workflow = d.text("org_id", 256), d.text("user_id", 256), d.text("workflow_id", 256)
-		e.Run, e.Status = d.text("run_id", 256), d.text("status", 256, "succeeded", "failed", "cancelled")
+		e.Org = d.text("org_id", 256)
+		e.User = d.text("user_id", 256)
+		e.Workflow = d.text("workflow_id", 256)
+		e.Run = d.text("run_id", 256)
+		e.Status = d.text("status", 256, "succeeded", "failed", "cancelled")
 		e.Duration = d.count("duration_ms")
-		e.ErrorType, e.Trigger = d.text("error_type", 256), d.text("trigger", 256)
+		e.ErrorType = d.text("error_type", 256)
+		e.Trigger = d.text("trigger", 256)
 	},
 	entityType: func(d *data, e *Event) {
 		d.need("org_id", "kind", "id")
-		e.Org, e.Entity = d.text("org_id", 256), d.text("id", 256)
+		e.Org = d.text("org_id", 256)
+		e.Entity = d.text("id", 256)
 		e.Kind = d.text("kind", 256, "workspace", "user", "assistant", "workflow", "project", "api_key")
 		d.invalid = d.invalid || e.Kind == "workspace" && e.Org != "" && e.Entity != "" && e.Entity != e.Org
 		if e.Deleted = d.bool("deleted", false); !e.Deleted {
@@ -83,16 +92,23 @@ var contract = map[string]func(*data, *Event){
 
 // shared reads the fields that messages, actions and token events have in common.
 func (d *data) shared(e *Event) {
-	e.Org, e.User = d.text("org_id", 256), d.text("user_id", 256)
-	e.Assistant, e.Project, e.Workflow = d.text("assistant_id", 256), d.text("project_id", 256), d.text("workflow_id", 256)
-	e.Model, e.Client = d.text("model", 256), d.text("client", 256)
+	e.Org = d.text("org_id", 256)
+	e.User = d.text("user_id", 256)
+	e.Assistant = d.text("assistant_id", 256)
+	e.Project = d.text("project_id", 256)
+	e.Workflow = d.text("workflow_id", 256)
+	e.Model = d.text("model", 256)
+	e.Client = d.text("client", 256)
 }
 
 func (d *data) attributes(e *Event) {
-	e.Name, e.Description = d.text("name", 4096), d.text("description", 4096)
-	e.Email, e.Role, e.Department = d.text("email", 256), d.text("role", 256, "member", "editor",
-		"admin"), d.text("department", 256)
-	e.URL, e.Owner = d.text("url", 2048), d.text("owner_id", 256)
+	e.Name = d.text("name", 4096)
+	e.Description = d.text("description", 4096)
+	e.Email = d.text("email", 256)
+	e.Role = d.text("role", 256, "member", "editor", "admin")
+	e.Department = d.text("department", 256)
+	e.URL = d.text("url", 2048)
+	e.Owner = d.text("owner_id", 256)
 	e.Joined = d.date("joined_at")
 	if e.Kind != "workspace" || d.value("settings") == "" {
 		return

@@ -185,8 +185,9 @@ func (d *data) time(raw json.RawMessage) int64 {
 // date reads a date, YYYY-MM-DD.
 func (d *data) date(name string) string {
 	s := d.text(name, 10)
-	if at, err := time.Parse(time.DateOnly, s); s != "" &&
-		(err != nil || at.Format(time.DateOnly) != s || at.Year() < firstYear || at.Year() > lastYear) {
+	at, err := time.Parse(time.DateOnly, s)
+	outside := at.Year() < firstYear || at.Year() > lastYear
+	if s != "" && (err != nil || at.Format(time.DateOnly) != s || outside) {
 		d.invalid = true
 	}
 	return s

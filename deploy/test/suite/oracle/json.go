@@ -72,7 +72,8 @@ func members(raw json.RawMessage) (names []string, values []json.RawMessage, err
 		if err := d.Decode(&value); err != nil {
 			return nil, nil, err
 		}
-		names, values = append(names, name.(string)), append(values, value)
+		names = append(names, name.(string))
+		values = append(values, value)
 	}
 	if _, err := d.Token(); err != nil {
 		return nil, nil, err

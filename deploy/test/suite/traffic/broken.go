@@ -7,7 +7,8 @@ import (
 
 // broken turns a valid event into a record that is not one, with an id of its own.
 func (m *maker) broken(e event) Record {
-	e.id, e.fields = "broken-"+e.id, slices.Clone(e.fields)
+	e.id = "broken-" + e.id
+	e.fields = slices.Clone(e.fields)
 	m.spoil(&e)
 	r := m.encode(e)
 	if m.IntN(6) == 0 {

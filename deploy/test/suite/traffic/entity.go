@@ -33,7 +33,8 @@ func (m *maker) settings() (records []Record) {
 
 // entity describes or deletes an entity, at any time from 1970 on.
 func (m *maker) entity(e *event) {
-	e.kind, e.at = "usage.entity.v1", m.entityTime()
+	e.kind = "usage.entity.v1"
+	e.at = m.entityTime()
 	kind := pick(m, []string{"user", "user", "user", "assistant", "project", "workflow", "api_key"})
 	e.add("kind", kind)
 	e.add("id", pick(m,

@@ -53,7 +53,8 @@ func (e *event) has(name string) bool {
 }
 
 func (m *maker) message(e *event) {
-	e.kind, e.at = "usage.message.v1", m.usageTime()
+	e.kind = "usage.message.v1"
+	e.at = m.usageTime()
 	channel := pick(m, []string{"chat", "chat", "assistant", "assistant", "project", "workflow", "api"})
 	e.add("user_id", pick(m, users))
 	e.add("channel", channel)
@@ -82,7 +83,8 @@ func (m *maker) belongs(e *event, channel string) {
 }
 
 func (m *maker) action(e *event) {
-	e.kind, e.at = "usage.action.v1", m.usageTime()
+	e.kind = "usage.action.v1"
+	e.at = m.usageTime()
 	e.add("user_id", pick(m, users))
 	e.add("action", pick(m, actions))
 	m.belongs(e, "")
@@ -90,7 +92,8 @@ func (m *maker) action(e *event) {
 }
 
 func (m *maker) token(e *event) {
-	e.kind, e.at = "usage.token.v1", m.usageTime()
+	e.kind = "usage.token.v1"
+	e.at = m.usageTime()
 	user := pick(m, users)
 	key := pick(m, apiKeys)
 	switch m.IntN(4) {
@@ -147,7 +150,8 @@ func (m *maker) cost() string {
 }
 
 func (m *maker) workflowRun(e *event) {
-	e.kind, e.at = "usage.workflow_run.v1", m.usageTime()
+	e.kind = "usage.workflow_run.v1"
+	e.at = m.usageTime()
 	e.add("workflow_id", pick(m, flows))
 	e.add("run_id", e.id)
 	status := pick(m, []string{"succeeded", "succeeded", "succeeded", "failed", "cancelled"})
