@@ -134,10 +134,9 @@ func (e *engine) deleteReject(ctx context.Context, r rows.Reject) error {
 // each row of theirs; the erasure itself may have looked before they came. First they are taken out
 // of what names them as its owner.
 const (
-	beforeErasure = " AND org_id = {org:String} AND (time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC') OR hex(event_id) IN {ahead:Array(String)})"
-	theirEvents   = " WHERE user_id = {user:String}" + beforeErasure
-	theirEntity   = " WHERE kind = 'user' AND entity_id = {user:String}" + beforeErasure
-	owned         = " WHERE owner_id = {user:String}" + beforeErasure
+	beforeErasure = "(time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC') OR hex(event_id) IN {ahead:Array(String)})"
+	theirEvents   = " WHERE " + tables.UsageOf + " AND " + beforeErasure
+	theirEntities = " WHERE (" + tables.Describing + " OR " + tables.OwnedBy + ") AND " + beforeErasure
 )
 
 // idsAtOnce is how many events one statement names.
@@ -156,9 +155,8 @@ func (e *engine) deletePerson(ctx context.Context, p erasedPerson, rows erasedRo
 		ahead[i] = fmt.Sprintf("%X", id[:])
 	}
 	for _, statement := range []string{
-		fmt.Sprintf("INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM (SELECT * FROM entities FINAL%s AND bitAnd(version, 1) = 0)", schema.Redaction, owned),
-		e.options.DeleteFrom("entities") + owned,
-		e.options.DeleteFrom("entities") + theirEntity,
+		tables.WithoutOwner(beforeErasure),
+		e.options.DeleteFrom("entities") + theirEntities,
 		e.options.DeleteFrom("events") + theirEvents,
 	} {
 		err := e.again(ctx, stepLog, func(ctx context.Context) error {

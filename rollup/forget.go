@@ -74,10 +74,6 @@ func (p *person) args() []any {
 }
 
 const (
-	theirs   = "org_id = {org:String} AND user_id = {user:String}"
-	theirOwn = "org_id = {org:String} AND kind = 'user' AND entity_id = {user:String}"
-	owned    = "org_id = {org:String} AND owner_id = {user:String} AND NOT (kind = 'user' AND entity_id = {user:String})"
-
 	// A reject names a person in what could be read of it, or as a quoted text, a key or a word of a header in a record of the org (or of an org that could not be read).
 	naming = `org_id IN ({org:String}, '') AND (user_id = {user:String} OR position(value, concat('"', {user:String}, '"')) > 0 OR key = {user:String}
 	OR arrayExists(h -> match(h.2, concat('(^|[^0-9A-Za-z_])', regexpQuoteMeta({user:String}), '($|[^0-9A-Za-z_])')), headers))`
@@ -112,8 +108,8 @@ func (p *person) list(ctx context.Context) error {
 	return p.exec(ctx, `INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead)
 SELECT {org:String}, unhex({hash:String}), `+erasedMillis+`, toDateTime64(0, 3, 'UTC'), greatest(now64(3), max(last) + toIntervalMillisecond(1)), groupUniqArrayArray(ids)
 FROM (
-	SELECT toDateTime64(0, 3, 'UTC') AS last, groupUniqArray(event_id) AS ids FROM events WHERE `+theirs+` AND time >= `+erasedMillis+`
-	UNION ALL SELECT toDateTime64(0, 3, 'UTC'), groupUniqArray(event_id) FROM entities WHERE ((`+theirOwn+`) OR (`+owned+`)) AND time >= `+erasedMillis+`
+	SELECT toDateTime64(0, 3, 'UTC') AS last, groupUniqArray(event_id) AS ids FROM events WHERE `+tables.UsageOf+` AND time >= `+erasedMillis+`
+	UNION ALL SELECT toDateTime64(0, 3, 'UTC'), groupUniqArray(event_id) FROM entities WHERE ((`+tables.Describing+`) OR (`+tables.OwnedBy+`)) AND time >= `+erasedMillis+`
 	UNION ALL SELECT updated_at, ahead FROM erasures WHERE `+listing+`
 )`)
 }
@@ -121,9 +117,9 @@ FROM (
 // findSlices finds every day on which any copy of an event or any generation of the rollups names the person, and these generations. A month's generation brings
 // in the month's last day, which costs a recompute of it.
 func (p *person) findSlices(ctx context.Context) error {
-	query := "SELECT DISTINCT day, toUUID('" + uuid.Nil.String() + "') AS generation FROM events WHERE " + theirs
+	query := "SELECT DISTINCT day, toUUID('" + uuid.Nil.String() + "') AS generation FROM events WHERE " + tables.UsageOf
 	for _, d := range tables.Dailies() {
-		query += " UNION DISTINCT SELECT DISTINCT day, generation FROM " + d.Table + " WHERE " + theirs
+		query += " UNION DISTINCT SELECT DISTINCT day, generation FROM " + d.Table + " WHERE " + tables.UsageOf
 	}
 	var rows []struct {
 		Day        time.Time `ch:"day"`
@@ -148,11 +144,10 @@ func (p *person) findSlices(ctx context.Context) error {
 func (p *person) bury(ctx context.Context) error {
 	for _, statement := range []string{
 		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time) SELECT org_id, day, type, event_id, bitOr(version, %d), time FROM events FINAL
-WHERE %s AND bitAnd(version, 1) = 0 AND %s`, schema.Erased, theirs, erased),
+WHERE %s AND bitAnd(version, 1) = 0 AND %s`, schema.Erased, tables.UsageOf, erased),
 		fmt.Sprintf(`INSERT INTO entities (org_id, day, event_id, version, kind, time) SELECT org_id, day, event_id, bitOr(version, %d), kind, time FROM entities FINAL
-WHERE %s AND bitAnd(version, 1) = 0 AND %s`, schema.Erased, theirOwn, erased),
-		fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM
-(SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0 AND %s)`, schema.Redaction, owned, erased),
+WHERE %s AND bitAnd(version, 1) = 0 AND %s`, schema.Erased, tables.Describing, erased),
+		tables.WithoutOwner(erased),
 	} {
 		if err := p.exec(ctx, statement); err != nil {
 			return err
@@ -212,12 +207,12 @@ func (p *person) delete(ctx context.Context) error {
 // the marks, which hold nothing else. A recompute that was under way leaves rows without a manifest: nobody reads them, and Sweep removes them.
 func (p *person) rows() map[string]string {
 	rows := map[string]string{
-		"events":   theirs + " AND " + erased,
-		"entities": "((" + theirOwn + ") OR (" + owned + ")) AND " + erased,
+		"events":   tables.UsageOf + " AND " + erased,
+		"entities": "((" + tables.Describing + ") OR (" + tables.OwnedBy + ")) AND " + erased,
 		"rejects":  naming + " AND rejected_at < " + refusedMillis,
 	}
 	for _, d := range tables.Dailies() {
-		rows[d.Table] = theirs + " AND generation IN {old:Array(UUID)}"
+		rows[d.Table] = tables.UsageOf + " AND generation IN {old:Array(UUID)}"
 	}
 	return rows
 }
