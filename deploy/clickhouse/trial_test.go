@@ -238,7 +238,7 @@ func (tr *trial) export(ctx context.Context) error {
 		Org: full, From: schema.Earliest(today), To: today, MonthsFrom: schema.Earliest(today), MonthsTo: today,
 	}, tr.now)
 	tr.said["plan"] = fmt.Sprintf("%d generations, %d live, version %s, %s, rows %v", len(plan.Generations),
-		len(plan.Live), plan.LiveVersion, plan.Versions, plan.Rows)
+		len(plan.Live), plan.VersionOf(plan.Live...), plan.Versions, plan.Rows)
 	stop()
 	return errors.Join(err, <-done)
 }

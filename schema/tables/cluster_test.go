@@ -163,12 +163,12 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(plan.Generations) != 1 || len(plan.Live) != 1 || plan.Live[0] != day+1 || plan.LiveVersion != "9" || plan.Rows["message_daily"] != 4 {
+		if len(plan.Generations) != 1 || len(plan.Live) != 1 || plan.Live[0] != day+1 || plan.VersionOf(plan.Live...) != "9" || plan.Rows["message_daily"] != 4 {
 			t.Errorf("the plan of %s: %+v", org, plan)
 		}
 		var messages uint64
 		query := fmt.Sprintf("SELECT sum(messages) FROM (SELECT messages FROM (%s) UNION ALL SELECT messages FROM (%s)) WHERE (SELECT %s + %s) = 0",
-			tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard(), tables.LiveGuard())
+			tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard(), liveGuard(plan))
 		if err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(plan.Params())), query).Scan(&messages); err != nil || messages != 7 {
 			t.Errorf("%s has %d messages, want 4 rolled up and 3 of the log (%v)", org, messages, err)
 		}

@@ -16,8 +16,8 @@
 // # What is promised
 //
 // ReadPlan and the guards: every event acknowledged before the call is counted once by a statement that reads Rolled(RolledWhere) and FromLog(LiveWhere) and has
-// Guard of each rollup table it reads. The guards fail such a statement rather than let it be short (Stale tells), and LiveGuard fails it if the live part is not
-// what Plan.Versions says (StaleVersion tells): without LiveGuard the rows are exact all the same.
+// Guard of each rollup table it reads. The guards fail such a statement rather than let it be short (Stale tells), and VersionGuard fails it if slices of the
+// log are not what Plan.VersionOf says (StaleVersion tells): without VersionGuard the rows are exact all the same.
 //
 // # Months
 //

@@ -24,7 +24,6 @@ type Plan struct {
 	Generations []uuid.UUID       // of the clean slices: read by RolledWhere
 	Rows        map[string]uint64 // rollup table → rows that these generations have there, by their manifests
 	Live        []schema.Day      // slices that are read from the log: by LiveWhere
-	LiveVersion string            // decimal UInt256: the sum of SliceVersion over the live slices; 0 where there are none
 	Versions    string            // digest over (day, version) of all slices: equal as long as the log is, rolled up or not
 
 	versions map[schema.Day]*big.Int
@@ -54,11 +53,10 @@ func (d Daily) Guard() string {
 	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount(), stalePlan, d.Table, RolledWhere)
 }
 
-// LiveGuard is a scalar expression that is 0 while the live slices are what the plan's LiveVersion and Versions say, and fails the statement with an error
-// that StaleVersion knows when they moved. The rows read are exact either way; only a tag made of Versions would be that of other data.
-func LiveGuard() string { return VersionGuard(LiveWhere, "{plan_live_version:UInt256}") }
-
-// VersionGuard is the same for the slices that meet where and the sum of their versions.
+// VersionGuard is a scalar expression that is 0 while the sum of the versions of the slices that meet
+// where is version, such as a parameter with Plan.VersionOf. It fails the statement with an error that
+// StaleVersion knows when they moved. The rows read are exact either way; only a tag that is made of
+// Plan.Versions would be that of other data.
 func VersionGuard(where, version string) string {
 	return fmt.Sprintf("(SELECT throwIf(%s != %s, '%s') FROM events FINAL WHERE %s)", SliceVersion, version, staleVersion, where)
 }
@@ -111,7 +109,7 @@ func (p Plan) Params() clickhouse.Parameters {
 	}
 	params := clickhouse.Parameters{
 		"plan_org": EscapeParam(p.Org), "plan_from": p.From.String(), "plan_to": p.To.String(),
-		"plan_generations": "[" + strings.Join(generations, ",") + "]", "plan_live": "[" + strings.Join(live, ",") + "]", "plan_live_version": p.LiveVersion,
+		"plan_generations": "[" + strings.Join(generations, ",") + "]", "plan_live": "[" + strings.Join(live, ",") + "]",
 	}
 	for _, d := range Dailies() {
 		params["plan_"+d.RowCount()] = strconv.FormatUint(p.Rows[d.Table], 10)
@@ -254,7 +252,7 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 func newPlan(span Span, rows []planRow) Plan {
 	plan := Plan{Org: span.Org, From: span.From, To: span.To, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{}}
 	slices.SortFunc(rows, func(a, b planRow) int { return a.Day.Compare(b.Day) })
-	months, versions, live := mergedMonths{}, newDigest(), new(big.Int)
+	months, versions := mergedMonths{}, newDigest()
 	days := rows[:0:0]
 	for _, r := range rows {
 		if r.Sources != "" {
@@ -267,13 +265,12 @@ func newPlan(span Span, rows []planRow) Plan {
 		versions.add(day, &r.Version)
 		if !r.Clean {
 			plan.Live = append(plan.Live, day)
-			live.Add(live, &r.Version)
 		}
 	}
 	for _, month := range chunksOf(days, func(r planRow) schema.Day { return MonthEnd(schema.DayOf(r.Day)) }) {
 		plan.readMonth(span, month, months)
 	}
-	plan.LiveVersion, plan.Versions = live.String(), versions.String()
+	plan.Versions = versions.String()
 	return plan
 }
 

@@ -69,7 +69,7 @@ func TestPlanSaysWhereEachSliceIsRead(t *testing.T) {
 	if len(p.Generations) != len(clean) || !slices.Equal(p.Live, live) {
 		t.Errorf("all days: %d generations and live %v, want %d and %v", len(p.Generations), p.Live, len(clean), live)
 	}
-	if p := db.plan("acme", db.today, db.today-1, time.Now()); len(p.Generations)+len(p.Live) != 0 || p.LiveVersion != "0" {
+	if p := db.plan("acme", db.today, db.today-1, time.Now()); len(p.Generations)+len(p.Live) != 0 || p.VersionOf(p.Live...) != "0" {
 		t.Errorf("an empty period: %+v", p)
 	}
 }
@@ -136,8 +136,8 @@ func TestGuardsHoldAReadToItsPlan(t *testing.T) {
 	db.manifest("acme", day, manifest{covered: map[uuid.UUID]uint64{w: 0}, version: 1, rows: 50})
 	db.events("acme", day+1, 0, 10, 2)
 	db.mark("acme", day+1, w, 1)
-	guard, liveGuard := tables.Messages.Guard()+" = 0", tables.LiveGuard()+" = 0"
 	p := db.plan("acme", day-1, day+2, time.Now())
+	guard, liveGuard := tables.Messages.Guard()+" = 0", liveGuard(p)+" = 0"
 	if n, err := db.follow(p, guard+" AND "+liveGuard); err != nil || n != 15 {
 		t.Fatalf("%d messages by %+v, %v", n, p, err)
 	}
@@ -155,6 +155,11 @@ func TestGuardsHoldAReadToItsPlan(t *testing.T) {
 	}
 }
 
+// liveGuard holds the slices that the plan reads from the log.
+func liveGuard(p tables.Plan) string {
+	return tables.VersionGuard(tables.LiveWhere, "toUInt256('"+p.VersionOf(p.Live...)+"')")
+}
+
 // A statement that finds no row at all evaluates nothing per row, and fails all the same.
 func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 	db := newDatabase(t)
@@ -169,7 +174,7 @@ func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 	if n, err := db.follow(rolled, tables.Messages.Guard()+" = 0"); !tables.Stale(err) {
 		t.Errorf("no row of a generation is left: %d, %v", n, err)
 	}
-	if n, err := db.follow(live, tables.LiveGuard()+" = 0"); !tables.StaleVersion(err) {
+	if n, err := db.follow(live, liveGuard(live)+" = 0"); !tables.StaleVersion(err) {
 		t.Errorf("no event of a day is left: %d, %v", n, err)
 	}
 	p := rolled.Params()
@@ -204,8 +209,8 @@ func TestACountingPlanReadsShortGenerationsFromTheLog(t *testing.T) {
 		if err != nil || !slices.Equal(p.Live, c.live) || !slices.Equal(p.Generations, c.of) || p.Rows["message_daily"] != uint64(2*len(c.of)) {
 			t.Errorf("%+v: %+v, %v", c.span, p, err)
 		}
-		if p.LiveVersion != fmt.Sprint(6*len(c.live)) {
-			t.Errorf("version of the live part %s", p.LiveVersion)
+		if version := p.VersionOf(p.Live...); version != fmt.Sprint(6*len(c.live)) {
+			t.Errorf("version of the live part %s", version)
 		}
 	}
 }
