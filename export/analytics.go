@@ -81,7 +81,7 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 	if err != nil {
 		return o, err
 	}
-	through, err := e.completeThrough(ctx)
+	through, err := tables.CompleteThrough(ctx, e.conn)
 	if err != nil {
 		return o, err
 	}

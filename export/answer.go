@@ -39,8 +39,8 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	defer cancel() // of the query, whatever ends this
 	start, audited := x.auditRow(), steps.All()
 	audited.Go(func() error { return e.audit.start(r.Context(), start) })
-	defer audited.Wait()                   // whatever fails beside it
-	through, err := e.completeThrough(ctx) // before the plan: what comes between the two is in neither, or in the rows alone
+	defer audited.Wait()                                // whatever fails beside it
+	through, err := tables.CompleteThrough(ctx, e.conn) // before the plan: what comes between the two is in neither, or in the rows alone
 	if err != nil {
 		return err
 	}

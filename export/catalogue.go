@@ -88,7 +88,7 @@ func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (
 	if err != nil {
 		return catalogue{}, err
 	}
-	through, err := e.completeThrough(ctx)
+	through, err := tables.CompleteThrough(ctx, e.conn)
 	if err != nil {
 		return catalogue{}, err
 	}

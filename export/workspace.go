@@ -43,21 +43,3 @@ FROM (
 	}
 	return w, nil
 }
-
-// completeThroughQuery counts no partitions while a row claims what cannot be known yet by ClickHouse's clock: somebody's clock
-// was wrong, and ingest is about to replace the row.
-const completeThroughQuery = "SELECT if(countIf(complete_through > now64(3)) > 0, 0, count()), min(complete_through) FROM progress FINAL WHERE NOT gone"
-
-// completeThrough is the time before which all events that were produced are in the exports: the smallest over all partitions. Zero: nothing is known.
-func (e *Export) completeThrough(ctx context.Context) (time.Time, error) {
-	var partitions uint64
-	var through time.Time
-	row := e.conn.QueryRow(ctx, completeThroughQuery)
-	if err := row.Scan(&partitions, &through); err != nil {
-		return time.Time{}, fmt.Errorf("read the progress: %w", err)
-	}
-	if partitions == 0 {
-		return time.Time{}, nil
-	}
-	return through.UTC(), nil
-}

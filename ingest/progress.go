@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -279,24 +278,17 @@ type hold struct {
 	exists bool // as the brokers say
 }
 
-// watermark is the time through which everything is stored, and what holds it there. It is zero as
-// long as there is nothing to tell, or a row claims what cannot be known yet.
-func (p *progress) watermark(now time.Time) (through time.Time, least hold) {
+// holding is the partition that holds the watermark where it is: the one with the earliest row.
+func (p *progress) holding() (least hold) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var held []hold
+	found := false
 	for s, row := range p.table {
-		if row.isAhead(now) {
-			return time.Time{}, hold{}
+		if row.gone || found && row.through >= least.through {
+			continue
 		}
-		if !row.gone {
-			_, exists := p.epochs[s]
-			held = append(held, hold{s, row, exists})
-		}
+		_, exists := p.epochs[s]
+		least, found = hold{s, row, exists}, true
 	}
-	if len(held) == 0 {
-		return time.Time{}, hold{}
-	}
-	least = slices.MinFunc(held, func(a, b hold) int { return int(a.through - b.through) })
-	return least.through.Time(), least
+	return least
 }

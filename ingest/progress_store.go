@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/ingest/kafka"
+	"rollcall/schema/tables"
 )
 
 const (
@@ -86,11 +87,12 @@ func (p *publisher) write(ctx context.Context) error {
 		}
 		p.progress.wrote(rows)
 	}
-	through, least := p.progress.watermark(now)
-	if !through.IsZero() {
-		p.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
-		p.tellHold(now, least)
+	through, err := tables.CompleteThrough(ctx, p.conn)
+	if err != nil || through.IsZero() {
+		return err
 	}
+	p.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
+	p.tellHold(now, p.progress.holding())
 	return nil
 }
 

@@ -139,9 +139,8 @@ func TestProgressOfAMissedTopic(t *testing.T) {
 			t.Fatalf("published at %d: %+v", at, rows)
 		}
 	}
-	if through, least := p.watermark(seconds(5000)); !through.Equal(seconds(5)) || least.TopicPartition != s ||
-		least.exists {
-		t.Errorf("the watermark is %s, for %+v", through, least)
+	if least := p.holding(); least.through != 5000 || least.TopicPartition != s || least.exists {
+		t.Errorf("the watermark waits for %+v", least)
 	}
 	p.covers(layoutAt(5000, 1, s, other))
 	p.ends(s, seconds(5000), 8, 1)
@@ -174,25 +173,22 @@ func TestProgressOfFewerPartitions(t *testing.T) {
 	}
 }
 
-// What a host an hour ahead has published is neither shown nor waited for: the next publication
-// replaces it.
+// What a host an hour ahead has published is not waited for: the next publication replaces it. Until
+// then it is not shown (tables.CompleteThrough).
 func TestProgressOfAClockThatWasAhead(t *testing.T) {
 	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.load(map[kafka.TopicPartition]progressRow{s: {3_700_000, 3_700_000, 7, false, uuid.UUID{1}}})
 	p.assign([]*kafka.Partition{{TopicPartition: s, Decoded: kafka.Position{Offset: 7}}})
 	p.covers(layoutAt(100, 1, s))
-	if through, _ := p.watermark(seconds(100)); !through.IsZero() {
-		t.Errorf("the watermark is %s", through)
-	}
 	p.ends(s, seconds(100), 7, 1)
 	rows := p.take(seconds(101))
 	if row := rows[s]; row.through != 100_000 || row.version <= 3_700_000 {
 		t.Fatalf("published %+v", rows)
 	}
 	p.wrote(rows)
-	if through, _ := p.watermark(seconds(101)); !through.Equal(seconds(100)) {
-		t.Errorf("the watermark is %s", through)
+	if least := p.holding(); least.through != 100_000 {
+		t.Errorf("the watermark waits for %+v", least)
 	}
 }
 
