@@ -7,15 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
-
 	"rollcall/export/access"
 	"rollcall/export/query"
+	"rollcall/schema/tables"
 )
 
 // A failure is an answer that is not a success. detail is for the person who asked: what is wrong, and what to do; err is for the log only.
@@ -57,8 +55,12 @@ func failureOf(err error, requestID string) *failure {
 		return &failure{status: http.StatusForbidden, detail: "Workflows are switched off for this workspace; its administrator can switch them on in the workspace's settings."}
 	case errors.Is(err, context.Canceled):
 		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
-	case unreachable(err):
-		return &failure{status: http.StatusServiceUnavailable, detail: "The service's database does not answer at the moment; try again in a few seconds.", retryAfter: 5 * time.Second, err: err}
+	}
+	if class, _ := tables.Classify(err); class == tables.Passing {
+		return &failure{
+			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second, err: err,
+			detail: "The service's database does not answer at the moment; try again in a few seconds.",
+		}
 	}
 	return &failure{
 		status: http.StatusInternalServerError, err: err,
@@ -73,13 +75,6 @@ func failureFor(r *http.Request, err error, requestID string) *failure {
 		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
 	}
 	return f
-}
-
-// unreachable tells an engine that does not answer, or has no connection left, from one that refuses.
-func unreachable(err error) bool {
-	var network net.Error
-	var answered *clickhouse.HTTPError
-	return !errors.As(err, &answered) && (errors.As(err, &network) || errors.Is(err, clickhouse.ErrAcquireConnTimeout) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // header sets what belongs to the failure whatever its body looks like.

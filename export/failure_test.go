@@ -3,10 +3,15 @@ package export
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"rollcall/export/access"
 )
@@ -42,6 +47,28 @@ func TestFailuresOfAClientThatIsGone(t *testing.T) {
 		r := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", nil)
 		if got := failureFor(r, c.err, "id").status; got != c.want {
 			t.Errorf("%v, client gone %t: %d, want %d", c.err, c.ctx.Err() != nil, got, c.want)
+		}
+	}
+}
+
+// What may succeed a moment later is 503, and says when to come again; a defect is 500.
+func TestWhatPassesIs503(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"nobody answers", &net.OpError{Op: "dial", Err: errors.New("connection refused")}, 503},
+		{"no connection is free", clickhouse.ErrAcquireConnTimeout, 503},
+		{"an answer that ends before its rows", io.ErrUnexpectedEOF, 503},
+		{"a proxy whose ClickHouse is away", &clickhouse.HTTPError{StatusCode: 502, Err: errors.New("a page")}, 503},
+		{"a server that starts", &clickhouse.Exception{Code: 236, Name: "ABORTED"}, 503},
+		{"a column that is not there", &clickhouse.Exception{Code: 47, Name: "UNKNOWN_IDENTIFIER"}, 500},
+		{"a bug", errors.New("a bug"), 500},
+	} {
+		f := failureOf(fmt.Errorf("read: %w", c.err), "id")
+		if f.status != c.want || (f.retryAfter > 0) != (c.want == 503) {
+			t.Errorf("%s: %d, Retry-After %s, want %d", c.name, f.status, f.retryAfter, c.want)
 		}
 	}
 }

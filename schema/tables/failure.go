@@ -18,10 +18,10 @@ import (
 // A Class says what a failure of ClickHouse means for the one whose statement failed.
 //
 //	         ingest                           rollup                                       export
-//	Passing  repeats the statement            leaves the slices for the next look          answers 5xx: the client may try again
-//	Lasting  ends with the reason: what it    goes on with the other batches of slices;    answers 5xx
+//	Passing  repeats the statement            leaves the slices for the next look          answers 503: the client may try again
+//	Lasting  ends with the reason: what it    goes on with the other batches of slices;    answers 500
 //	         read is not committed            what failed stays exact, read from the log
-//	Unknown  repeats the statement            divides the batch, so that no slice waits    answers 5xx
+//	Unknown  repeats the statement            divides the batch, so that no slice waits    answers 500
 //	                                          for another one's failure
 //
 // All are counted by class and name (Failures). Lasting and Unknown ones that go on for minutes
