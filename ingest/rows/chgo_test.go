@@ -16,18 +16,18 @@ import (
 
 // chGo are the log's columns as ch-go/proto has them, the other way to write Native blocks.
 type chGo struct {
-	org, source, channel, action, model, client       *proto.ColLowCardinality[string]
-	provider, deployment, status, errorType, trigger  *proto.ColLowCardinality[string]
-	day                                               proto.ColDate
-	typ                                               proto.ColEnum8
-	eventID                                           proto.ColFixedStr16
-	version                                           proto.ColUInt64
-	time                                              proto.ColDateTime64
-	id, user, assistant, project, workflow            proto.ColStr
-	conversation, apiKey, run                         proto.ColStr
-	byok                                              proto.ColBool
-	prompt, completion, cachedRead, newCached, length proto.ColUInt32
-	cost                                              proto.ColDecimal128
+	org, source, channel, action, model, client           *proto.ColLowCardinality[string]
+	provider, deployment, status, errorType, trigger      *proto.ColLowCardinality[string]
+	day                                                   proto.ColDate
+	typ                                                   proto.ColEnum8
+	eventID                                               proto.ColFixedStr16
+	version                                               proto.ColUInt64
+	time                                                  proto.ColDateTime64
+	id, user, assistant, project, workflow                proto.ColStr
+	conversation, apiKey, run                             proto.ColStr
+	byok                                                  proto.ColBool
+	prompt, completion, cachedRead, cacheCreation, length proto.ColUInt32
+	cost                                                  proto.ColDecimal128
 
 	input proto.Input
 	out   proto.Buffer
@@ -53,7 +53,7 @@ func newChGo() *chGo {
 		{Name: "model", Data: c.model}, {Name: "client", Data: c.client}, {Name: "provider", Data: c.provider},
 		{Name: "deployment", Data: c.deployment}, {Name: "byok", Data: &c.byok}, {Name: "prompt_tokens", Data: &c.prompt},
 		{Name: "completion_tokens", Data: &c.completion}, {Name: "cached_prompt_tokens", Data: &c.cachedRead},
-		{Name: "cache_creation_tokens", Data: &c.newCached}, {Name: "cost_usd", Data: &c.cost},
+		{Name: "cache_creation_tokens", Data: &c.cacheCreation}, {Name: "cost_usd", Data: &c.cost},
 		{Name: "run_id", Data: &c.run},
 		{Name: "status", Data: c.status}, {Name: "error_type", Data: c.errorType}, {Name: "trigger", Data: c.trigger},
 		{Name: "duration_ms", Data: &c.length},
@@ -93,7 +93,7 @@ func (c *chGo) add(ev *schema.Event) {
 	c.prompt = append(c.prompt, ev.PromptTokens)
 	c.completion = append(c.completion, ev.CompletionTokens)
 	c.cachedRead = append(c.cachedRead, ev.CachedPromptTokens)
-	c.newCached = append(c.newCached, ev.CacheCreationTokens)
+	c.cacheCreation = append(c.cacheCreation, ev.CacheCreationTokens)
 	c.cost = append(c.cost, proto.Decimal128{Low: ev.CostNanoUSD})
 	c.run.AppendBytes(ev.Run)
 	c.status.Append(uncopied(ev.Status))

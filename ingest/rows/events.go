@@ -20,17 +20,17 @@ type Events struct {
 
 	// What only some types have. Rows of the others are left out: the next event that has the columns
 	// fills the gap, and fill adds what is missing at the end.
-	channel, action                                         words
-	conversation                                            texts
-	assistant, project, apiKey                              texts
-	model, client                                           words
-	provider, deployment                                    words
-	byok                                                    numbers[uint8]
-	promptTokens, completionTokens, cachedTokens, newCached numbers[uint32]
-	cost                                                    numbers[uint64]
-	run                                                     texts
-	status, errorType, trigger                              words
-	duration                                                numbers[uint32]
+	channel, action                                             words
+	conversation                                                texts
+	assistant, project, apiKey                                  texts
+	model, client                                               words
+	provider, deployment                                        words
+	byok                                                        numbers[uint8]
+	promptTokens, completionTokens, cachedTokens, cacheCreation numbers[uint32]
+	cost                                                        numbers[uint64]
+	run                                                         texts
+	status, errorType, trigger                                  words
+	duration                                                    numbers[uint32]
 
 	ofUse, ofUseAndTokens, ofTokens, ofRuns group
 }
@@ -48,7 +48,7 @@ func NewEvents() *Events {
 	e.byok = numbers[uint8]{width: 1, typ: "Bool"}
 	e.cost = numbers[uint64]{width: 16, typ: "Decimal(38, 9)"}
 	for _, c := range []*numbers[uint32]{
-		&e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.newCached, &e.duration,
+		&e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.cacheCreation, &e.duration,
 	} {
 		*c = numbers[uint32]{width: 4, typ: "UInt32"}
 	}
@@ -60,14 +60,14 @@ func NewEvents() *Events {
 		{"conversation_id", &e.conversation}, {"api_key_id", &e.apiKey}, {"model", &e.model}, {"client", &e.client},
 		{"provider", &e.provider}, {"deployment", &e.deployment}, {"byok", &e.byok},
 		{"prompt_tokens", &e.promptTokens}, {"completion_tokens", &e.completionTokens},
-		{"cached_prompt_tokens", &e.cachedTokens}, {"cache_creation_tokens", &e.newCached}, {"cost_usd", &e.cost},
+		{"cached_prompt_tokens", &e.cachedTokens}, {"cache_creation_tokens", &e.cacheCreation}, {"cost_usd", &e.cost},
 		{"run_id", &e.run}, {"status", &e.status}, {"error_type", &e.errorType}, {"trigger", &e.trigger},
 		{"duration_ms", &e.duration},
 	}}
 	e.ofUse = group{&e.channel, &e.action, &e.conversation}
 	e.ofUseAndTokens = group{&e.assistant, &e.project, &e.apiKey, &e.model, &e.client}
 	e.ofTokens = group{
-		&e.provider, &e.deployment, &e.byok, &e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.newCached, &e.cost,
+		&e.provider, &e.deployment, &e.byok, &e.promptTokens, &e.completionTokens, &e.cachedTokens, &e.cacheCreation, &e.cost,
 	}
 	e.ofRuns = group{&e.run, &e.status, &e.errorType, &e.trigger, &e.duration}
 	return e
@@ -160,7 +160,7 @@ func (e *Events) addTokens(ev *schema.Event, row int) {
 	e.promptTokens.add(ev.PromptTokens)
 	e.completionTokens.add(ev.CompletionTokens)
 	e.cachedTokens.add(ev.CachedPromptTokens)
-	e.newCached.add(ev.CacheCreationTokens)
+	e.cacheCreation.add(ev.CacheCreationTokens)
 	e.cost.add(ev.CostNanoUSD)
 }
 

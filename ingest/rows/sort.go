@@ -35,15 +35,15 @@ func (a *sortKey) same(b *sortKey) bool { return a.high == b.high && a.id == b.i
 // ones (DESIGN.md §3).
 type sorter struct {
 	keys         []sortKey // by row
-	order, spare []ranked
+	order, spare []placed
 	chosen       []uint32          // what sort gave last
 	ranks        map[uint64]uint64 // of the distinct highs
 	highs        []uint64
 }
 
-// ranked is a row and the first 64 bits of its place: the rank of its high, then the beginning of
+// placed is a row and the first 64 bits of its place: the rank of its high, then the beginning of
 // its id. The id is a hash, so these bits differ for nearly all rows.
-type ranked struct {
+type placed struct {
 	place uint64
 	row   uint32
 }
@@ -107,7 +107,7 @@ func (s *sorter) place() {
 		if i == 0 || key.high != s.keys[i-1].high {
 			rank = s.ranks[key.high]
 		}
-		s.order = append(s.order, ranked{rank<<(64-width) | key.id[0]>>width, uint32(i)})
+		s.order = append(s.order, placed{rank<<(64-width) | key.id[0]>>width, uint32(i)})
 	}
 }
 
@@ -149,7 +149,7 @@ func (s *sorter) settle() {
 			to++
 		}
 		if to-from > 1 {
-			slices.SortFunc(s.order[from:to], func(a, b ranked) int {
+			slices.SortFunc(s.order[from:to], func(a, b placed) int {
 				return s.keys[a.row].compare(&s.keys[b.row])
 			})
 		}
