@@ -15,8 +15,8 @@ import (
 	"rollcall/schema"
 )
 
-// A Filter chooses rejects; an empty field chooses all.
-type Filter struct {
+// A RejectFilter chooses rejects; an empty field chooses all.
+type RejectFilter struct {
 	Reason schema.Reason
 	Topic  string
 	Org    string
@@ -52,7 +52,7 @@ WHERE rejected_at > now() - INTERVAL 90 DAY`
 // again.
 const once = " LIMIT 1 BY topic, value_sha256, key, headers"
 
-func (f Filter) query(limit string) (string, []any) {
+func (f RejectFilter) query(limit string) (string, []any) {
 	where := []string{rejectColumns}
 	args := []any{}
 	add := func(condition, name, value string) {
@@ -71,11 +71,11 @@ func (f Filter) query(limit string) (string, []any) {
 
 // List gives the rejects that a filter chooses, by topic, partition and offset, without holding
 // them all. After an error it ends.
-func List(ctx context.Context, conn driver.Conn, f Filter) iter.Seq2[*Reject, error] {
+func List(ctx context.Context, conn driver.Conn, f RejectFilter) iter.Seq2[*Reject, error] {
 	return list(ctx, conn, f, "")
 }
 
-func list(ctx context.Context, conn driver.Conn, f Filter, limit string) iter.Seq2[*Reject, error] {
+func list(ctx context.Context, conn driver.Conn, f RejectFilter, limit string) iter.Seq2[*Reject, error] {
 	return func(yield func(*Reject, error) bool) {
 		query, args := f.query(limit)
 		rows, err := conn.Query(ctx, query, args...)
@@ -117,7 +117,7 @@ const (
 // set, and a record that still breaks a rule becomes a reject of its new offset. cfg needs brokers,
 // TLS and SASL only.
 func Replay(
-	ctx context.Context, conn driver.Conn, cfg Config, f Filter, report func(*Reject),
+	ctx context.Context, conn driver.Conn, cfg Config, f RejectFilter, report func(*Reject),
 ) (done Replayed, err error) {
 	if len(cfg.Brokers) == 0 {
 		return done, errors.New("no Kafka broker is named; give at least one as host:port")

@@ -57,7 +57,7 @@ func TestRejectsAreKeptWholeListedAndReplayed(t *testing.T) {
 	// Replay: all but the one that was not kept whole come again, at new offsets, and are rejected
 	// again.
 	var reported int
-	done, err := Replay(t.Context(), h.conn, h.config, Filter{}, func(*Reject) { reported++ })
+	done, err := Replay(t.Context(), h.conn, h.config, RejectFilter{}, func(*Reject) { reported++ })
 	if err != nil || done != (Replayed{Sent: 7, Partial: 1}) || reported != 8 {
 		t.Fatalf("replayed %+v (%d reported): %v", done, reported, err)
 	}
@@ -66,7 +66,7 @@ func TestRejectsAreKeptWholeListedAndReplayed(t *testing.T) {
 		t.Errorf("%d records came back changed", n)
 	}
 	// Again: what was rejected twice is one record still. Otherwise each replay would double them.
-	if done, err := Replay(t.Context(), h.conn, h.config, Filter{}, func(*Reject) {}); err != nil || done.Sent != 7 {
+	if done, err := Replay(t.Context(), h.conn, h.config, RejectFilter{}, func(*Reject) {}); err != nil || done.Sent != 7 {
 		t.Errorf("replayed again: %+v, %v", done, err)
 	}
 }
@@ -75,7 +75,7 @@ func checkReject(t *testing.T, h *harness, reason schema.Reason, sent *kgo.Recor
 	t.Helper()
 	var found []*Reject
 	for r, err := range List(context.Background(), h.conn,
-		Filter{Reason: reason, Topic: "usage.messages", Since: time.Now().Add(-time.Hour)}) {
+		RejectFilter{Reason: reason, Topic: "usage.messages", Since: time.Now().Add(-time.Hour)}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,18 +108,18 @@ func TestListFilters(t *testing.T) {
 	h.start()
 	h.eventually("both are there", func() bool { return h.count("SELECT count() FROM rejects FINAL") == 2 })
 	for _, c := range []struct {
-		filter Filter
+		filter RejectFilter
 		want   int
 	}{
-		{Filter{}, 2},
-		{Filter{Reason: schema.MalformedJSON}, 1},
-		{Filter{Reason: schema.TooOld}, 0},
-		{Filter{Topic: "usage.messages"}, 2},
-		{Filter{Topic: "usage.actions"}, 0},
-		{Filter{Org: "acme"}, 1},
-		{Filter{Org: "acme' OR 1=1 --"}, 0},
-		{Filter{Since: time.Now().Add(-time.Minute)}, 2},
-		{Filter{Since: time.Now().Add(time.Minute)}, 0},
+		{RejectFilter{}, 2},
+		{RejectFilter{Reason: schema.MalformedJSON}, 1},
+		{RejectFilter{Reason: schema.TooOld}, 0},
+		{RejectFilter{Topic: "usage.messages"}, 2},
+		{RejectFilter{Topic: "usage.actions"}, 0},
+		{RejectFilter{Org: "acme"}, 1},
+		{RejectFilter{Org: "acme' OR 1=1 --"}, 0},
+		{RejectFilter{Since: time.Now().Add(-time.Minute)}, 2},
+		{RejectFilter{Since: time.Now().Add(time.Minute)}, 0},
 	} {
 		n := 0
 		for _, err := range List(t.Context(), h.conn, c.filter) {
@@ -152,7 +152,7 @@ func TestRejectsOfErasedPersons(t *testing.T) {
 	h.produce("usage.messages", 0, bad("ann"), bad("bob"), bad("eve"))
 	m := h.start()
 	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == 3 })
-	for r, err := range List(t.Context(), h.conn, Filter{}) {
+	for r, err := range List(t.Context(), h.conn, RejectFilter{}) {
 		if err != nil || r.User != "eve" {
 			t.Errorf("a reject of %s is left (%v)", r.User, err)
 		}
@@ -215,7 +215,7 @@ func TestRejectsOfErasedPersonsComeAgain(t *testing.T) {
 	h.send(sent...)
 	m := h.start()
 	h.eventually("all committed", func() bool { return h.committed("usage.messages", 0) == int64(len(sent)) })
-	for r, err := range List(t.Context(), h.conn, Filter{}) {
+	for r, err := range List(t.Context(), h.conn, RejectFilter{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

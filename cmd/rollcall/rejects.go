@@ -27,8 +27,8 @@ type rejectFlags struct {
 	Since  string `help:"Only rejected since then: a time in RFC 3339, a date, or how long ago, like 90m or 7d." placeholder:"WHEN"`
 }
 
-func (f rejectFlags) filter(now time.Time) (ingest.Filter, error) {
-	filter := ingest.Filter{Reason: schema.Reason(f.Reason), Topic: f.Topic, Org: f.Org}
+func (f rejectFlags) filter(now time.Time) (ingest.RejectFilter, error) {
+	filter := ingest.RejectFilter{Reason: schema.Reason(f.Reason), Topic: f.Topic, Org: f.Org}
 	if f.Since == "" {
 		return filter, nil
 	}
@@ -112,7 +112,7 @@ func (c *rejectsReplayCommand) Run(ctx context.Context, std streams) error {
 	return c.connected(func(conn driver.Conn) error { return replay(ctx, conn, config, filter, std) })
 }
 
-func replay(ctx context.Context, conn driver.Conn, config ingest.Config, filter ingest.Filter, std streams) error {
+func replay(ctx context.Context, conn driver.Conn, config ingest.Config, filter ingest.RejectFilter, std streams) error {
 	report, n := newProgress(std.err, "records read"), 0
 	done, err := ingest.Replay(ctx, conn, config, filter, func(*ingest.Reject) { n++; report.at(n, 0) })
 	report.done()
