@@ -66,7 +66,7 @@ func (f *Fetcher) Run(ctx context.Context) {
 			continue
 		}
 		failures = 0
-		f.judge(ctx, response)
+		f.accept(ctx, response)
 		select {
 		case f.Responses <- response:
 		case <-ctx.Done():
@@ -92,9 +92,9 @@ func (f *Fetcher) fetch(ctx context.Context, response *Response) error {
 	return response.parse(f.request.wants)
 }
 
-// judge keeps the parts of a response that can be used, moves their partitions on, and deals with
+// accept keeps the parts of a response that can be used, moves their partitions on, and deals with
 // what is wrong with the others.
-func (f *Fetcher) judge(ctx context.Context, response *Response) {
+func (f *Fetcher) accept(ctx context.Context, response *Response) {
 	good := response.Fetched[:0]
 	response.batches = response.batches[:0]
 	for i := range response.Fetched {
