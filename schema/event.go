@@ -1,6 +1,6 @@
 package schema
 
-// A Type is one of the five kinds of event.
+// A Type is one of the kinds of event.
 type Type uint8
 
 // The values of the first four are the log's Enum8 (schema/tables/migrations/0001_events.sql).
@@ -10,6 +10,7 @@ const (
 	Token                       // usage.token.v1
 	WorkflowRun                 // usage.workflow_run.v1
 	EntityState                 // usage.entity.v1: kept in entities, not in the log
+	TypesEnd                    // is none, and stays last: for arrays by type
 )
 
 // An EventID is an event's identity without org and day: a 128-bit hash of (type, source, id).

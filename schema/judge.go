@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -66,6 +67,16 @@ func (d *Decoder) verdict(now time.Time, ev *Event) *Rejection {
 	return nil
 }
 
+// knownTypes are the types as a rejection lists them.
+var knownTypes = strings.Join(cloudEvents(), ", ")
+
+func cloudEvents() (names []string) {
+	for _, t := range Types() {
+		names = append(names, t.CloudEvent())
+	}
+	return names
+}
+
 // envelope judges whether a record is a CloudEvent of a known type, and returns the type.
 func (d *Decoder) envelope() (Type, *Rejection) {
 	f := &d.fields
@@ -104,9 +115,7 @@ func (d *Decoder) envelope() (Type, *Rejection) {
 	case "usage.entity.v1":
 		return EntityState, nil
 	default:
-		const detail = "type %q is unknown; it is one of usage.message.v1, usage.action.v1, usage.token.v1, " +
-			"usage.workflow_run.v1, usage.entity.v1"
-		return 0, d.reject(UnknownType, detail, short(name))
+		return 0, d.reject(UnknownType, "type %q is unknown; it is one of %s", short(name), knownTypes)
 	}
 }
 
