@@ -18,7 +18,17 @@ import (
 var texts embed.FS
 
 // sqls are the types' SQL. A template chooses between pieces that are written here; no value of a request is ever put into one.
-var sqls = template.Must(template.New("").Funcs(template.FuncMap{"ratio": ratio}).ParseFS(texts, "*.sql"))
+var sqls = template.Must(template.New("").Funcs(functions()).ParseFS(texts, "*.sql"))
+
+// functions are what a template may call besides the methods of choices: each rollup by the name
+// under which the SQL reads it.
+func functions() template.FuncMap {
+	all := template.FuncMap{"ratio": ratio}
+	for _, d := range tables.Dailies() {
+		all[usageOf(d)] = func() tables.Daily { return d }
+	}
+	return all
+}
 
 // A shape is how a type's rows are made.
 type shape struct {
@@ -105,13 +115,12 @@ func (c choices) Person(id string) string {
 	return fmt.Sprintf("if(%[1]s = '', '', lower(substring(hex(HMAC('SHA256', %[1]s, unhex({pseudonym_key:String}))), 1, 32)))", id)
 }
 
-// NoTalks is an empty set of conversations.
-func (choices) NoTalks() string { return "arrayReduce('uniqExactState', CAST([], 'Array(String)'))" }
-
 // TokenSums are the columns T of SPEC.md §2.2.
 func (choices) TokenSums() string {
-	return `sum(prompt) AS sum_prompt_tokens, sum(completion) AS sum_completion_tokens, sum(cached) AS sum_cached_prompt_tokens, sum(creation) AS sum_cache_creation_tokens,
-        if(sum_prompt_tokens > sum_cached_prompt_tokens, sum_prompt_tokens - sum_cached_prompt_tokens, 0) AS no_cache_tokens, sum(cost) AS total_cost_usd`
+	return `sum(prompt_tokens) AS sum_prompt_tokens, sum(completion_tokens) AS sum_completion_tokens,
+        sum(cached_prompt_tokens) AS sum_cached_prompt_tokens, sum(cache_creation_tokens) AS sum_cache_creation_tokens,
+        if(sum_prompt_tokens > sum_cached_prompt_tokens, sum_prompt_tokens - sum_cached_prompt_tokens, 0) AS no_cache_tokens,
+        sum(cost_usd) AS total_cost_usd`
 }
 
 // ratio is a quotient of integers with so many digits, rounded half away from zero in integer arithmetic; 0 where nothing was counted.

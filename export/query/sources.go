@@ -46,14 +46,15 @@ func (r reading) source(d tables.Daily) string {
 	return strings.Join(arms, "\nUNION ALL\n")
 }
 
+// usageOf is the name under which a type's SQL reads the usage: messages, actions, tokens,
+// workflow_runs.
+func usageOf(d tables.Daily) string { return d.Type.String() + "s" }
+
 // sources are the WITH clauses that a type's SQL may read.
 func (r reading) sources(reads []tables.Daily) string {
-	names := map[string]string{
-		tables.Messages.Table: "messages", tables.Actions.Table: "actions", tables.Tokens.Table: "tokens", tables.Workflows.Table: "workflow_runs",
-	}
 	var all []string
 	for _, d := range reads {
-		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", names[d.Table], r.source(d)))
+		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", usageOf(d), r.source(d)))
 	}
 	return strings.Join(all, ",\n")
 }

@@ -2,26 +2,26 @@
 -- and their models once more.
 facts AS (
     SELECT user_id AS id, {{.GroupModel}} AS grouped, toLowCardinality(channel) AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
-        sum(messages) AS n, 0 AS prompt, 0 AS completion, 0 AS cached, 0 AS creation, toDecimal128(0, 9) AS cost
+        sum(messages) AS n, {{tokens.Zeros}}
     FROM messages
     GROUP BY id, grouped, dimension, key
     UNION ALL
-    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('model'), toString(model), sum(messages), 0, 0, 0, 0, toDecimal128(0, 9)
+    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('model'), toString(model), sum(messages), {{tokens.Zeros}}
     FROM messages
     WHERE model != ''
     GROUP BY user_id, grouped, model
     UNION ALL
-    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('action'), toString(action), sum(messages), 0, 0, 0, 0, toDecimal128(0, 9)
+    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('action'), toString(action), sum(messages), {{tokens.Zeros}}
     FROM actions
     GROUP BY user_id, grouped, action
     UNION ALL
     SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('token'), toString(model),
-        sum(requests), sum(prompt_tokens), sum(completion_tokens), sum(cached_prompt_tokens), sum(cache_creation_tokens), sum(cost_usd)
-    FROM tokens
+        sum(d.requests), {{tokens.Merges}}
+    FROM tokens AS d
     WHERE user_id != ''
     GROUP BY user_id, grouped, model
     UNION ALL
-    SELECT DISTINCT user_id, '', toLowCardinality('run'), '', 0, 0, 0, 0, 0, toDecimal128(0, 9)
+    SELECT DISTINCT user_id, '', toLowCardinality('run'), '', 0, {{tokens.Zeros}}
     FROM workflow_runs
     WHERE user_id != ''
 ),
@@ -41,8 +41,8 @@ usage AS (
         mapSort(CAST(groupArrayIf((key, n), dimension = 'action'), 'Map(String, UInt64)')) AS action_to_messages,
         sumIf(n, dimension = 'token') AS requests,
         {{.TokenSums}},
-        mapSort(CAST(groupArrayIf((key, prompt + completion), dimension = 'token'), 'Map(String, UInt64)')) AS model_to_tokens,
-        mapSort(CAST(groupArrayIf((key, cost), dimension = 'token'), 'Map(String, Decimal(38, 9))')) AS model_to_cost_usd
+        mapSort(CAST(groupArrayIf((key, prompt_tokens + completion_tokens), dimension = 'token'), 'Map(String, UInt64)')) AS model_to_tokens,
+        mapSort(CAST(groupArrayIf((key, cost_usd), dimension = 'token'), 'Map(String, Decimal(38, 9))')) AS model_to_cost_usd
     FROM facts
     GROUP BY id, grouped
 ),

@@ -3,6 +3,8 @@ package tables
 import (
 	"fmt"
 	"strings"
+
+	"rollcall/schema"
 )
 
 // Revision numbers the rollups' logic: what Daily.FromLog makes of a slice. Raise it with every
@@ -14,7 +16,7 @@ const Revision = 1
 var (
 	Messages = Daily{
 		Table: "message_daily",
-		Type:  "message",
+		Type:  schema.Message,
 		Keys: columns("user_id", "channel", "model", "assistant_id", "project_id", "workflow_id",
 			"api_key_id"),
 		Measures: []Measure{
@@ -24,7 +26,7 @@ var (
 	}
 	Actions = Daily{
 		Table: "action_daily",
-		Type:  "action",
+		Type:  schema.Action,
 		Keys:  columns("user_id", "action", "model", "assistant_id", "project_id", "workflow_id"),
 		Measures: []Measure{
 			{"messages", "count()", Sum},
@@ -32,7 +34,7 @@ var (
 	}
 	Tokens = Daily{
 		Table: "token_daily",
-		Type:  "token",
+		Type:  schema.Token,
 		Keys: columns("user_id", "api_key_id", "model", "provider", "deployment", "byok", "client",
 			"assistant_id", "project_id", "workflow_id"),
 		Measures: []Measure{
@@ -50,7 +52,7 @@ var (
 	}
 	Workflows = Daily{
 		Table: "workflow_daily",
-		Type:  "workflow_run",
+		Type:  schema.WorkflowRun,
 		Keys: append(columns("workflow_id", "user_id", "status", "error_type", "trigger"),
 			Key{"duration_bucket", durationBucket}),
 		Measures: []Measure{
@@ -75,8 +77,8 @@ type PerDaily [len(dailies)]uint64
 // A Daily is one rollup table: the columns that tell its rows apart, the measures it keeps, and so
 // the statements that make its rows from the log, and months of them.
 type Daily struct {
-	Table    string // message_daily, …
-	Type     string // the type of event it is made of, as the log's Enum spells it
+	Table    string      // message_daily, …
+	Type     schema.Type // of the events it is made of
 	Keys     []Key
 	Measures []Measure // the first says of how many events a row is made: one at least
 }
@@ -165,7 +167,7 @@ INNER JOIN (
 func (d Daily) Merged(where string) string {
 	return fmt.Sprintf(`SELECT org_id, {last:Date} AS day, %[1]s, %[2]s
 FROM (SELECT * EXCEPT day FROM %[3]s WHERE %[4]s) AS d
-GROUP BY org_id, %[1]s`, d.KeyNames(), list(d.Measures, Measure.merged), d.Table, where)
+GROUP BY org_id, %[1]s`, d.KeyNames(), d.Merges(), d.Table, where)
 }
 
 // InsertMonth is the statement that writes what Merged makes, as a generation of its own for each
@@ -185,6 +187,15 @@ SETTINGS max_bytes_before_external_group_by = 1000000000`, d.Table, d.KeyNames()
 func (d Daily) KeyNames() string { return list(d.Keys, func(k Key) string { return k.Name }) }
 
 func (d Daily) Names() string { return list(d.Measures, func(m Measure) string { return m.Name }) }
+
+// Merges are the aggregates over rows of this table that make the measures of all their events,
+// Zeros what a row of other usage has in place of the measures. Both are comma-separated, and named
+// as the measures.
+func (d Daily) Merges() string { return list(d.Measures, Measure.merged) }
+
+func (d Daily) Zeros() string {
+	return list(d.Measures, func(m Measure) string { return kinds[m.Kind].zero + " AS " + m.Name })
+}
 
 // Counts is the measure that says of how many events a row is made.
 func (d Daily) Counts() string { return d.Measures[0].Name }
