@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-clocks test-sdks test-mutants screenshots clean
+.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-clocks test-sdks test-mutants screenshots clean
 
 GO ?= go
 RACE ?=
@@ -62,6 +62,11 @@ check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy 
 	$(GO) mod tidy -diff
 	cd deploy/test/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 	cd deploy/test/mutants && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
+
+generate: ## write what is made from the source: the pages of settings, metrics and sizes, the rows of openapi.yaml, a cluster's DDL; the tests of the same names say if it is stale
+	$(GO) test ./cmd/rollcall -count=1 -run '^(TestSettingsPage|TestMetricsPage|TestSizesFollowFromTheCosts)$$' -update
+	$(GO) test ./export -count=1 -run '^TestOpenAPIColumns$$' -update
+	$(GO) test ./schema/tables -count=1 -run '^TestClusterStatements$$' -update
 
 engine: ## fetch the embedded ClickHouse library (once; cached outside the repository)
 	@deploy/demo/embedded/install.sh

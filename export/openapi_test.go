@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the generated part of openapi.yaml and the expected answers in testdata")
 
-const generatedFrom = "    # From here on made from query.AllColumns by `go test ./export -run OpenAPI -update`.\n"
+const generatedFrom = "    # From here on made from query.AllColumns by `make generate`.\n"
 
 // The document's rows are the columns, in their order.
 func TestOpenAPIColumns(t *testing.T) {
@@ -34,7 +34,7 @@ func TestOpenAPIColumns(t *testing.T) {
 		return
 	}
 	if !bytes.Equal(openAPI, want) {
-		t.Error("openapi.yaml does not tell the columns as export/query has them; run this test with -update")
+		t.Error("openapi.yaml does not tell the columns as export/query has them; run make generate")
 	}
 }
 

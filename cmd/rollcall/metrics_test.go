@@ -70,7 +70,7 @@ func TestMetricsPage(t *testing.T) {
 		lines = append(lines, line)
 	}
 	slices.Sort(lines)
-	page := "# Metrics\n\nOn `--admin-addr` of each stage, at `/metrics`, besides those of Go and the process. Made from the source by `go test ./cmd/rollcall -run MetricsPage -update`.\n\n" +
+	page := "# Metrics\n\nOn `--admin-addr` of each stage, at `/metrics`, besides those of Go and the process. Made from the source by `make generate`.\n\n" +
 		"| metric | labels | meaning |\n|---|---|---|\n" + strings.Join(lines, "\n") + "\n"
 	const file = "../../deploy/METRICS.md"
 	if *update {
@@ -79,7 +79,7 @@ func TestMetricsPage(t *testing.T) {
 		}
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != page {
-		t.Errorf("deploy/METRICS.md is not what the source says; run this test with -update")
+		t.Errorf("deploy/METRICS.md is not what the source says; run make generate")
 	}
 	for _, name := range []string{
 		"ingest_events_total", "ingest_rejects_total", "ingest_conflicts_total", "ingest_duplicates_total", "ingest_batches_total", "ingest_batch_rows", "ingest_flush_seconds",

@@ -29,7 +29,7 @@ func TestSettingsPage(t *testing.T) {
 	}
 	var page strings.Builder
 	page.WriteString("# Settings\n\nEach flag is also an environment variable; a flag wins. A `ROLLCALL_` variable that no command knows is refused. " +
-		"Made from the source by `go test ./cmd/rollcall -run SettingsPage -update`.\n")
+		"Made from the source by `make generate`.\n")
 	for _, leaf := range parser.Model.Leaves(true) {
 		section(&page, leaf)
 	}
@@ -40,7 +40,7 @@ func TestSettingsPage(t *testing.T) {
 		}
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != page.String() {
-		t.Error("deploy/SETTINGS.md is not what the source says; run this test with -update")
+		t.Error("deploy/SETTINGS.md is not what the source says; run make generate")
 	}
 }
 

@@ -106,7 +106,7 @@ func TestSizesFollowFromTheCosts(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if string(text) != want {
-		t.Errorf("the sizes do not follow from the costs, or these not from %s; run this test with -update. By the costs they are\n%s", resultsPage, sizes)
+		t.Errorf("the sizes do not follow from the costs, or these not from %s; run make generate. By the costs they are\n%s", resultsPage, sizes)
 	}
 }
 

@@ -38,7 +38,7 @@ func clusterStatements(t *testing.T) (cluster, one []string) {
 // All of a cluster's DDL, to be read.
 func TestClusterStatements(t *testing.T) {
 	cluster, _ := clusterStatements(t)
-	got := strings.Join(cluster, ";\n\n") + ";\n"
+	got := "-- Made from the migrations by `make generate`.\n\n" + strings.Join(cluster, ";\n\n") + ";\n"
 	const golden = "testdata/cluster.sql"
 	if *update {
 		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(golden, []byte(got), 0o644)); err != nil {
@@ -46,7 +46,7 @@ func TestClusterStatements(t *testing.T) {
 		}
 	}
 	if want, err := os.ReadFile(golden); err != nil || string(want) != got {
-		t.Errorf("%s is not what the migrations make for a cluster; look at the difference after -update (%v)", golden, err)
+		t.Errorf("%s is not what the migrations make for a cluster; look at the difference after make generate (%v)", golden, err)
 	}
 }
 

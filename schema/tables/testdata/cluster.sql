@@ -1,3 +1,5 @@
+-- Made from the migrations by `make generate`.
+
 CREATE DATABASE IF NOT EXISTS rollcall_local ON CLUSTER `prod`;
 
 CREATE DATABASE IF NOT EXISTS rollcall ON CLUSTER `prod`;
