@@ -50,7 +50,7 @@ func (c *configCheckCommand) build(ctx context.Context, o tables.Options) (inges
 	traces.close()
 	_, err = ingest.New(kafkaConfig, o, log, reg)
 	if err == nil {
-		_, err = rollup.New(rollup.Config{SettleTime: c.SettleTime, VerifyEvery: c.VerifyEvery}, o, log, reg)
+		_, err = rollup.New(c.rollupFlags.config(), o, log, reg)
 	}
 	if err == nil {
 		_, err = export.New(c.exportFlags.config(make([]byte, 32)), o, log, reg) // the secret itself is looked at with the database
