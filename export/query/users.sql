@@ -21,9 +21,10 @@ facts AS (
     WHERE user_id != ''
     GROUP BY user_id, grouped, model
     UNION ALL
-    SELECT DISTINCT user_id, '', toLowCardinality('run'), '', 0, {{tokens.Zeros}}
+    SELECT user_id, '', toLowCardinality('run'), '', 0, {{tokens.Zeros}}
     FROM workflow_runs
     WHERE user_id != ''
+    GROUP BY user_id -- not DISTINCT, which would keep the engine from leaving out columns that nobody reads
 ),
 usage AS (
     SELECT id, grouped, 1 AS active,
