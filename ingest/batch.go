@@ -30,9 +30,9 @@ type batch struct {
 	list  *erasureList                        // what its first record was held against
 	bytes int
 
-	stored, erased [schema.EntityState + 1]int // records by type
-	erasedRejects  int                         // refused records that name an erased person
-	withdrawn      int                         // rejects that were stored and taken out again, for the same reason
+	stored, erased [schema.TypesEnd]int // records by type
+	erasedRejects  int                  // refused records that name an erased person
+	withdrawn      int                  // rejects that were stored and taken out again, for the same reason
 }
 
 func newBatch() *batch {

@@ -172,7 +172,8 @@ func (e *engine) deletePerson(ctx context.Context, p erasedPerson, rows erasedRo
 
 // stored counts what became of a batch's records.
 func (m *metrics) stored(b *batch) {
-	for t, name := range typeNames {
+	for _, t := range schema.Types() {
+		name := t.String()
 		m.events.WithLabelValues(name, stored).Add(float64(b.stored[t]))
 		m.events.WithLabelValues(name, erased).Add(float64(b.erased[t]))
 	}
@@ -186,8 +187,8 @@ func (m *metrics) stored(b *batch) {
 // twice counts a copy that met another one in the same batch.
 func (m *metrics) twice(t schema.Type, conflict bool) {
 	if conflict {
-		m.conflicts.WithLabelValues(typeNames[t]).Inc()
+		m.conflicts.WithLabelValues(t.String()).Inc()
 	} else {
-		m.duplicates.WithLabelValues(typeNames[t]).Inc()
+		m.duplicates.WithLabelValues(t.String()).Inc()
 	}
 }

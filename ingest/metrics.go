@@ -42,12 +42,6 @@ const (
 	stepCommit  step = "commit"
 )
 
-// typeNames are the label values of an event's type.
-var typeNames = map[schema.Type]string{
-	schema.Message: "message", schema.Action: "action", schema.Token: "token", schema.WorkflowRun: "workflow_run",
-	schema.EntityState: "entity",
-}
-
 func newMetrics(reg prometheus.Registerer) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_ingest_" + name, Help: help}, labels)
@@ -108,7 +102,8 @@ func (m *metrics) WaitsAtCorrupt(p kafka.TopicPartition, waits bool) {
 // start makes the series of closed label sets, so that they are 0 rather than absent before the
 // first event.
 func (m *metrics) start() {
-	for _, name := range typeNames {
+	for _, t := range schema.Types() {
+		name := t.String()
 		m.events.WithLabelValues(name, stored)
 		m.events.WithLabelValues(name, erased)
 		m.conflicts.WithLabelValues(name)

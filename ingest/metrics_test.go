@@ -145,7 +145,7 @@ func TestSeriesAreThereFromTheStart(t *testing.T) {
 	m := &member{harness: newHarness(t, "usage.messages")}
 	m = m.harness.start()
 	for name, want := range map[string]int{
-		"events_total": 2*len(typeNames) + 2, "conflicts_total": len(typeNames), "duplicates_total": len(typeNames),
+		"events_total": 2*len(schema.Types()) + 2, "conflicts_total": len(schema.Types()), "duplicates_total": len(schema.Types()),
 		"rejects_total": len(schema.Reasons()), "retries_total": 5,
 	} {
 		families, err := m.registry.Gather()

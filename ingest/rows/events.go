@@ -1,6 +1,11 @@
 package rows
 
-import "rollcall/schema"
+import (
+	"fmt"
+	"strings"
+
+	"rollcall/schema"
+)
 
 // Events are rows of the log, schema/tables/migrations/0001_events.sql.
 type Events struct {
@@ -35,7 +40,18 @@ type Events struct {
 	ofUse, ofUseAndTokens, ofTokens, ofRuns group
 }
 
-const eventTypeEnum = "Enum8('message' = 1, 'action' = 2, 'token' = 3, 'workflow_run' = 4)"
+// eventTypeEnum is the log's Enum8: all types but that of entities, which have a table of their own.
+var eventTypeEnum = enumOf(schema.Types())
+
+func enumOf(types []schema.Type) string {
+	var values []string
+	for _, t := range types {
+		if t != schema.EntityState {
+			values = append(values, fmt.Sprintf("'%s' = %d", t, uint8(t)))
+		}
+	}
+	return "Enum8(" + strings.Join(values, ", ") + ")"
+}
 
 // NewEvents makes Events without rows.
 func NewEvents() *Events {
