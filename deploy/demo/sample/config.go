@@ -70,9 +70,9 @@ const (
 	Year  Profile = "year"  // the same 3 workspaces, larger: about 1.5 million events over a year
 )
 
-// Workspaces returns the workspaces of the profile: one with everything on; one with API keys of
-// its own, without pseudonyms and without user-level data; and a plain one. Together they make
-// about 4 live events per second.
+// Workspaces returns the workspaces of the profile: one with every setting on but pseudonyms, one
+// with every setting off, and one with user-level data only. Together they make about 4 live events
+// per second.
 func (p Profile) Workspaces(now time.Time) ([]Config, error) {
 	days := 60
 	factor := 1

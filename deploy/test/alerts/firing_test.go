@@ -124,8 +124,8 @@ func (w *world) fires(m *monitor, alert string, within time.Duration) {
 	w.eventually(alert+" fires", within, func() bool { return m.look() == nil && m.hasFired(alert) })
 }
 
-// deleteRollups deletes rows while no rollup runs. The next rollup looks for missing rows when it
-// starts, and then not again for ten minutes.
+// deleteRollups deletes rows while no rollup runs. The next rollup sweeps when it starts, and then
+// not again for ten minutes.
 func deleteRollups(w *world, m *monitor, _ string) {
 	const orgs = 20
 	for i := range orgs {

@@ -76,7 +76,8 @@ func (p *producer) produce(ctx context.Context, seed uint64, events int) error {
 	return nil
 }
 
-// piece sends a few records plainly, in a transaction, or first in a transaction that is aborted.
+// piece sends a few records plainly or in a transaction. Sometimes it first sends other events in a
+// transaction that it aborts.
 func (p *producer) piece(ctx context.Context, records []traffic.Record) error {
 	switch p.rand.IntN(4) {
 	case 0:
