@@ -53,7 +53,8 @@ var topTypes = []query.Type{query.Users, query.Assistants, query.Projects, query
 
 // summary answers the page's figures for a period of whole UTC days.
 func (e *Export) summary(w http.ResponseWriter, r *http.Request, x *exchange) error {
-	x.what, x.format = "summary", query.JSON
+	x.what = "summary"
+	x.format = query.JSON
 	values, err := strictQuery(r.URL.RawQuery, []string{"range", "from", "to"})
 	if err != nil {
 		return err
@@ -122,7 +123,8 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 // only as much as has passed of it. There is none before the earliest exportable date.
 func previousPeriod(p query.Period, name string, now time.Time) (query.Period, bool) {
 	const day = 24 * time.Hour
-	from, to := p.From.Time(), p.To.Time()
+	from := p.From.Time()
+	to := p.To.Time()
 	var start time.Time
 	switch name {
 	case "this_month", "last_month":

@@ -37,7 +37,8 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	x.take(j)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel() // of the query, whatever ends this
-	start, audited := x.auditRow(), steps.All()
+	start := x.auditRow()
+	audited := steps.All()
 	audited.Go(func() error { return e.audit.start(r.Context(), start) })
 	defer audited.Wait()                                // whatever fails beside it
 	through, err := tables.CompleteThrough(ctx, e.conn) // before the plan: what comes between the two is in neither, or in the rows alone
@@ -112,7 +113,8 @@ func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion 
 	j.request.Settings = space.Settings
 	j.request.PseudonymKey = e.pseudonymKey(j.request.Org)
 	j.request.SpillBytes = e.cfg.SpillBytes
-	j.request.AnyVersion, j.request.Entities = anyVersion, nil
+	j.request.AnyVersion = anyVersion
+	j.request.Entities = nil
 	columns, err := query.Columns(j.request)
 	if err != nil {
 		return planned{}, err

@@ -48,7 +48,8 @@ type catalogueColumn struct {
 }
 
 func (e *Export) catalogue(w http.ResponseWriter, r *http.Request, x *exchange) error {
-	x.what, x.format = "catalogue", query.JSON
+	x.what = "catalogue"
+	x.format = query.JSON
 	p, err := parseCatalogueParams(r.URL.RawQuery)
 	if err != nil {
 		return err
@@ -139,7 +140,8 @@ func (e *Export) actionsSeen(ctx context.Context, org string, now time.Time) (ac
 		Action string `ch:"action"`
 	}
 	span := tables.Span{Org: org, From: schema.Earliest(today) - 1, To: today + 2} // any zone's dates
-	span.MonthsFrom, span.MonthsTo = span.From, span.To
+	span.MonthsFrom = span.From
+	span.MonthsTo = span.To
 	err = e.byPlan(ctx, span, func(plan tables.Plan) error {
 		rows = nil
 		if err := e.conn.Select(clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params())), &rows, statement); err != nil {

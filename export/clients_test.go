@@ -261,10 +261,12 @@ func TestClientsThatGo(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var clients sync.WaitGroup
 	for i := range 90 {
-		target, wait := targets[i%len(targets)], time.Duration(random.IntN(120))*time.Millisecond
+		target := targets[i%len(targets)]
+		wait := time.Duration(random.IntN(120)) * time.Millisecond
 		method, path, found := strings.Cut(target, " ")
 		if !found {
-			method, path = http.MethodGet, target
+			method = http.MethodGet
+			path = target
 		}
 		clients.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), wait)

@@ -51,14 +51,16 @@ func acceptedEncoding(header http.Header) string {
 		}
 		weights[strings.ToLower(strings.TrimSpace(name))] = weight
 	}
-	best, chosen := 0.0, ""
+	best := 0.0
+	chosen := ""
 	for _, name := range []string{"zstd", "gzip"} {
 		weight, said := weights[name]
 		if !said {
 			weight = weights["*"]
 		}
 		if weight > best {
-			best, chosen = weight, name
+			best = weight
+			chosen = name
 		}
 	}
 	if identity, said := weights["identity"]; said && identity > best {

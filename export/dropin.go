@@ -34,7 +34,8 @@ func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (j
 	if err != nil {
 		return job{}, notAnExport(err)
 	}
-	x.what, x.format = string(t), format
+	x.what = string(t)
+	x.format = format
 	if r.URL.RawQuery != "" {
 		return job{}, badParam("", "This address takes no query parameters; say what you want in the body.")
 	}

@@ -66,7 +66,8 @@ func misread(err error) error {
 		name := member(wrong.JSONPointer)
 		return badParam(name, fmt.Sprintf("There is no member %q; the members are from, to, each with date and timezone, and group_by.", name))
 	case errors.As(err, &wrong) && wrong.JSONPointer != "":
-		name, form := member(wrong.JSONPointer), "a text in quotes"
+		name := member(wrong.JSONPointer)
+		form := "a text in quotes"
 		if name == "from" || name == "to" {
 			form = `an object like {"date":"2026-10-01","timezone":"UTC"}`
 		}

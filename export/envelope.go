@@ -31,9 +31,11 @@ func (f *envelope) Write(p []byte) (n int, err error) {
 			}
 			f.between = false
 		}
-		line, ended := p[n:], false
+		line := p[n:]
+		ended := false
 		if i := bytes.IndexByte(line, '\n'); i >= 0 {
-			line, ended = line[:i], true
+			line = line[:i]
+			ended = true
 		}
 		if _, err := f.out.Write(line); err != nil {
 			return n, err

@@ -115,7 +115,8 @@ func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 		return
 	}
 	row := x.auditRow()
-	row.finished, row.outcome = e.cfg.Now(), outcome
+	row.finished = e.cfg.Now()
+	row.outcome = outcome
 	e.audit.end(row)
 }
 
@@ -135,7 +136,8 @@ func (x *exchange) outcome(failed *failure) string {
 
 // labels are from closed sets.
 func (x *exchange) labels() (kind, format string) {
-	kind, format = x.what, string(x.format)
+	kind = x.what
+	format = string(x.format)
 	if kind == "" {
 		kind = "none"
 	}
@@ -154,7 +156,9 @@ func (x *exchange) auditRow() auditRow {
 
 // take notes what the request turned out to ask for. Rows in a frame are JSON, whatever the engine writes them as.
 func (x *exchange) take(j job) {
-	x.what, x.format, x.period = string(j.request.Type), j.request.Format, j.request.Period
+	x.what = string(j.request.Type)
+	x.format = j.request.Format
+	x.period = j.request.Period
 	if j.frame != nil {
 		x.format = query.JSON
 	}

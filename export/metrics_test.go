@@ -106,7 +106,8 @@ func grows(kind, format, status string, bytes int) map[string]float64 {
 	if bytes > 0 {
 		all["bytes_total"+labels] = float64(bytes)
 		all["seconds"+labels+" sum"] = secondsToRows + secondsOfRows
-		all["first_byte_seconds"+labels+" count"], all["first_byte_seconds"+labels+" sum"] = 1, secondsToRows
+		all["first_byte_seconds"+labels+" count"] = 1
+		all["first_byte_seconds"+labels+" sum"] = secondsToRows
 	}
 	return all
 }
@@ -199,7 +200,9 @@ func TestMetricsOfFailures(t *testing.T) {
 	})
 	f.event("acme", yesterday(), nil)
 	_, key := f.key("acme")
-	plain, ask, goes := f.conn, context.Background(), func() {}
+	plain := f.conn
+	ask := context.Background()
+	goes := func() {}
 	const sent = bufferSize // so much is written before the failure
 	for _, c := range []struct {
 		name   string

@@ -31,7 +31,8 @@ const previewRows = 10
 
 // preview answers the first rows of an export, cell by cell as its CSV would show them.
 func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) error {
-	x.what, x.format = "preview", query.JSON
+	x.what = "preview"
+	x.format = query.JSON
 	t, err := query.ParseType(chi.URLParam(r, "type"))
 	if err != nil {
 		return notAnExport(err)
@@ -44,7 +45,9 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 	if err != nil {
 		return err
 	}
-	j.request.Format, j.request.Delimiter, j.request.Limit = query.CSV, ',', previewRows
+	j.request.Format = query.CSV
+	j.request.Delimiter = ','
+	j.request.Limit = previewRows
 	x.period = j.request.Period
 	if err := e.open(r, x); err != nil {
 		return err
@@ -105,7 +108,8 @@ type pastExport struct {
 
 // history answers the workspace's last exports, newest first.
 func (e *Export) history(w http.ResponseWriter, r *http.Request, x *exchange) error {
-	x.what, x.format = "history", query.JSON
+	x.what = "history"
+	x.format = query.JSON
 	if err := e.open(r, x); err != nil {
 		return err
 	}

@@ -21,7 +21,8 @@ func hiddenBy(s schema.Settings) string {
 func leftOut(org string, t query.Type, settings schema.Settings, shown map[query.Column]bool) []string {
 	names := []string{}
 	open := settings
-	open.UserLevelData, open.Pseudonymize = schema.DefaultSettings.UserLevelData, schema.DefaultSettings.Pseudonymize
+	open.UserLevelData = schema.DefaultSettings.UserLevelData
+	open.Pseudonymize = schema.DefaultSettings.Pseudonymize
 	columns, err := query.Columns(query.Request{Org: org, Type: t, Settings: open})
 	if err != nil { // not for this workspace
 		return names

@@ -34,6 +34,7 @@ func (r *readiness) now() bool {
 	if err != nil {
 		r.log.Warn("not ready", "error", err)
 	}
-	r.asked, r.ready = time.Now(), err == nil
+	r.asked = time.Now()
+	r.ready = err == nil
 	return r.ready
 }

@@ -21,7 +21,8 @@ import (
 func TestNoSignatureIsKept(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	f := newFixture(t, func(c *Config) {
-		c.RatePerMinute, c.MaxConcurrentPerOrg = 40, 1
+		c.RatePerMinute = 40
+		c.MaxConcurrentPerOrg = 1
 		c.Traces = sdk.NewTracerProvider(sdk.WithSyncer(spans))
 	})
 	f.event("acme", yesterday().Add(time.Hour), nil)

@@ -29,7 +29,8 @@ func TestSignOutEndsTheSession(t *testing.T) {
 	here := newFixture(t)
 	there := newFixtureOn(t, here.options)
 	_, key := here.key("acme")
-	copied, other := here.signedIn(key), here.signedIn(key)
+	copied := here.signedIn(key)
+	other := here.signedIn(key)
 	paths := []string{"/v1/exports", "/v1/exports/users?" + lastDays(), "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(), "/app/history"}
 	for _, f := range []*fixture{here, there} {
 		for _, path := range paths { // whatever the processes remember now

@@ -59,7 +59,8 @@ var readings = []reading{
 // Whatever a person or a thing is called: opened with each delimiter, the file holds no formula, one row a person, and
 // in each text cell what SPEC.md §2.5 says.
 func TestSpreadsheetRunsNothing(t *testing.T) {
-	f, texts := newFixture(t), hiddenTexts()
+	f := newFixture(t)
+	texts := hiddenTexts()
 	at := yesterday()
 	f.settings("=acme", "Acme", at.AddDate(0, -1, 0), true, true, true, false)
 	var people, messages []map[string]any

@@ -42,7 +42,8 @@ func (e *Export) stream(w http.ResponseWriter, r *http.Request, x *exchange, j j
 			break
 		}
 		n, err := b.rows.Read(b.buf[:])
-		b.n, b.end = n, err == io.EOF
+		b.n = n
+		b.end = err == io.EOF
 		if err != nil && !b.end {
 			if r.Context().Err() != nil {
 				return clientGone(err)

@@ -56,7 +56,8 @@ func (r *Rollup) readVersions(ctx context.Context, b *attempt) ([]sliceVersion, 
 	if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
 		return nil, fmt.Errorf("read the versions of %d slices: %w", len(b.slices), err)
 	}
-	index, versions := b.index(), make([]sliceVersion, len(b.slices))
+	index := b.index()
+	versions := make([]sliceVersion, len(b.slices))
 	for _, row := range rows {
 		versions[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]] = sliceVersion{row.Version, row.Events, tables.PerDaily(row.Counted)}
 	}
@@ -123,7 +124,8 @@ func (r *Rollup) countRows(ctx context.Context, b *attempt) error {
 		}
 		for _, row := range rows {
 			w := &b.written[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]]
-			w.rows[t], w.events[t] = row.Rows, row.Events
+			w.rows[t] = row.Rows
+			w.events[t] = row.Events
 		}
 	}
 	return nil

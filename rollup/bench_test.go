@@ -25,7 +25,10 @@ SETTINGS max_partitions_per_insert_block = 100`, org, first, n, n/5, days*n))
 // BenchmarkRecompute shows how many log rows a second a recompute takes.
 func BenchmarkRecompute(b *testing.B) {
 	db := newDatabase(b)
-	const days, n = 4, 500_000
+	const (
+		days = 4
+		n    = 500_000
+	)
 	first := schema.DayOf(time.Date(2026, 10, 5, 0, 0, 0, 0, time.UTC))
 	fill(db, "acme", first, days, n)
 	var batch []tables.Slice

@@ -4,8 +4,10 @@ import "testing"
 
 // The casts are small, so that every interleaving can be visited; each broken design has one that shows it.
 var (
-	a1, a2 = modelEvent{0, 1}, modelEvent{0, 3}
-	b1, b2 = modelEvent{1, 1}, modelEvent{1, 3}
+	a1 = modelEvent{0, 1}
+	a2 = modelEvent{0, 3}
+	b1 = modelEvent{1, 1}
+	b2 = modelEvent{1, 3}
 
 	conflicts = cast{batches: [2][][]modelEvent{{{a1, b1}, {b2}}, {{a2}}}, runs: [2]uint8{1, 1}}
 	crashes   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 1}}

@@ -176,7 +176,8 @@ func (m *monthModel) looks(w monthWorld, name string, things []string, of func(*
 		m.step(w, name+" looks at "+what, func(w *monthWorld) {
 			l := of(w)
 			if l.seen == 0 {
-				l.acked, l.rebuilt = w.acked, w.rebuilt
+				l.acked = w.acked
+				l.rebuilt = w.rebuilt
 			}
 			if l.see(w, bit); l.seen == all {
 				m.plan(w, l)
@@ -237,7 +238,11 @@ func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
 		if l.months&(1<<i) == 0 {
 			continue
 		}
-		same, sameVersions, open, sum, events := true, true, false, 0, 0
+		same := true
+		sameVersions := true
+		open := false
+		sum := 0
+		events := 0
 		for d, c := range chosen {
 			v := w.months[i].versions[d]
 			if c == none {
@@ -245,7 +250,8 @@ func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
 				continue
 			}
 			state := w.days[d][c].state
-			same, sameVersions = same && c == w.months[i].sources[d], sameVersions && state == v
+			same = same && c == w.months[i].sources[d]
+			sameVersions = sameVersions && state == v
 			sum += int(state) - int(v)
 			events += int(eventsOf[state]) - int(eventsOf[v])
 		}
@@ -270,7 +276,10 @@ func (m *monthModel) roll(w monthWorld) {
 	case r.at == 0 && r.runs < m.rolls:
 		m.looks(w, "roller", []string{"marks", "manifests"}, func(w *monthWorld) *look { return &w.roller.look }, func(w *monthWorld) {
 			l := &w.roller.look
-			l.acked, l.versions, l.chosenAs, l.rebuilt = [monthDayCount]uint8{}, [monthDayCount]uint8{}, 0, false
+			l.acked = [monthDayCount]uint8{}
+			l.versions = [monthDayCount]uint8{}
+			l.chosenAs = 0
+			l.rebuilt = false
 			if w.roller.at = 1; slices.Contains(l.chosen[:], none) {
 				reset(w)
 			}
@@ -286,7 +295,8 @@ func (m *monthModel) roll(w monthWorld) {
 			for d, c := range r.chosen {
 				from := w.days[d][c]
 				s.sources[d] = c
-				s.short, s.damaged = s.short || from.gone, s.damaged || from.damaged
+				s.short = s.short || from.gone
+				s.damaged = s.damaged || from.damaged
 				if s.rows[d], s.versions[d] = from.state, from.state; m.fromLog {
 					s.rows[d] = w.log[d]
 				}
@@ -307,7 +317,8 @@ func (m *monthModel) roll(w monthWorld) {
 		m.step(w, "roller counts what it wrote", func(w *monthWorld) {
 			w.roller.at = 4
 			if s := &w.months[r.slot]; s.gone && m.countsWhatIsThere {
-				s.gone, s.short = false, true // as many as the manifest will say, which is none
+				s.gone = false
+				s.short = true // as many as the manifest will say, which is none
 			} else if s.gone {
 				reset(w)
 			}
@@ -375,7 +386,8 @@ func (m *monthModel) sweep(w monthWorld) {
 	for bit := range 3 {
 		now.see(&w, bit)
 	}
-	best, month := w.best(now.marks, now.alive), m.choose(&w, &now)
+	best := w.best(now.marks, now.alive)
+	month := m.choose(&w, &now)
 	for d := range w.days {
 		for i, s := range w.days[d] {
 			switch {
@@ -405,14 +417,18 @@ func (m *monthModel) read(w monthWorld) {
 	m.step(w, "reader reads", func(w *monthWorld) {
 		r := w.reader
 		w.reader = look{}
-		answer, short, damaged := w.log, false, false
+		answer := w.log
+		short := false
+		damaged := false
 		if r.chosenAs != none {
 			month := w.months[r.chosenAs]
 			if month.gone && !m.noMonthGuard {
 				return
 			}
 			m.months++
-			answer, short, damaged = month.rows, month.short || month.gone, month.damaged
+			answer = month.rows
+			short = month.short || month.gone
+			damaged = month.damaged
 		} else {
 			for d, c := range r.chosen {
 				if c != none && w.days[d][c].gone {
@@ -446,7 +462,9 @@ func runMonths(d monthDesign, c monthCast) *monthModel {
 // settled is a month of one event a day, rolled up by days.
 func settled() (w monthWorld) {
 	for d := range w.log {
-		w.log[d], w.marks[d], w.acked[d] = 1, 1, 1
+		w.log[d] = 1
+		w.marks[d] = 1
+		w.acked[d] = 1
 		w.days[d][0] = daySlot{used: true, committed: true, state: 1, covered: 1}
 	}
 	return w

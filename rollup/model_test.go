@@ -131,7 +131,8 @@ func (m *model) explore(w world) string {
 		return ""
 	}
 	m.visited[w] = struct{}{}
-	wrong, quiet := "", true
+	wrong := ""
+	quiet := true
 	step := func(name string, do func(w *world) string) {
 		if wrong != "" {
 			return
@@ -215,7 +216,11 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 	}
 	switch at {
 	case 0:
-		step(name("reads"), func(w *world) string { w.ingest[i].at, w.ingest[i].knew = 1, w.listed; return "" })
+		step(name("reads"), func(w *world) string {
+			w.ingest[i].at = 1
+			w.ingest[i].knew = w.listed
+			return ""
+		})
 	case 1:
 		if m.marksBeforeLog {
 			step(name("marks"), func(w *world) string { mark(w); w.ingest[i].at = 3; return "" })
@@ -258,7 +263,8 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 				acknowledge(w)
 			}
 			if at == 4 || !m.crashes[i] && !m.commitsBeforeMarks { // without a crash the commit is nobody's business
-				w.ingest[i].at, w.ingest[i].batch = 0, in.batch+1
+				w.ingest[i].at = 0
+				w.ingest[i].batch = in.batch + 1
 			}
 			return ""
 		})
@@ -289,7 +295,8 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 			return
 		}
 		step(name("(a) reads marks"), func(w *world) string {
-			w.worker[i].at, w.worker[i].runs = 1, wk.runs+1
+			w.worker[i].at = 1
+			w.worker[i].runs = wk.runs + 1
 			w.worker[i].covered = w.marks
 			return ""
 		})
@@ -304,12 +311,14 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 			}
 			for s := range w.slots {
 				if !w.slots[s].used || w.slots[s].key == key {
-					w.slots[s].used, w.slots[s].key = true, key
+					w.slots[s].used = true
+					w.slots[s].key = key
 					w.worker[i].slot, w.worker[i].before, w.worker[i].at = uint8(s), m.version(w), 2
 					return ""
 				}
 			}
-			w.worker[i].runs, w.worker[i].at = m.runs[i], 0 // no room in the model
+			w.worker[i].runs = m.runs[i]
+			w.worker[i].at = 0 // no room in the model
 			return ""
 		})
 	case 2, 3:
@@ -347,7 +356,9 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 	case 6:
 		step(name("(f) writes the manifest"), func(w *world) string {
 			s := &w.slots[wk.slot]
-			s.committed, s.version, s.covered = true, wk.before, wk.covered
+			s.committed = true
+			s.version = wk.before
+			s.covered = wk.covered
 			if m.marksAfterLog {
 				s.covered = w.marks
 			}

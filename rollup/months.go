@@ -61,15 +61,19 @@ func (r *Rollup) months(ctx context.Context, f Filter) ([]tables.MonthState, err
 // monthBatches groups orgs' months, all clean, so that each batch is of one calendar month and, but for an org alone, within the limits: of slices, and of their rows.
 func (r *Rollup) monthBatches(months []tables.MonthState) (batches [][]tables.MonthState) {
 	slices.SortStableFunc(months, func(a, b tables.MonthState) int { return cmp.Compare(a.Day, b.Day) })
-	days, rows := 0, uint64(0)
+	days := 0
+	rows := uint64(0)
 	for i, m := range months {
 		n := uint64(0)
 		for _, rows := range sums(m.Days) {
 			n += rows
 		}
-		days, rows = days+len(m.Days), rows+n
+		days = days + len(m.Days)
+		rows = rows + n
 		if i == 0 || m.Day != months[i-1].Day || days > r.cfg.BatchSlices || rows > r.cfg.BatchRows {
-			batches, days, rows = append(batches, nil), len(m.Days), n
+			batches = append(batches, nil)
+			days = len(m.Days)
+			rows = n
 		}
 		batches[len(batches)-1] = append(batches[len(batches)-1], m)
 	}
@@ -139,7 +143,8 @@ const (
 // args are the parameters of monthSources, monthRows, Daily.Merged and Daily.InsertMonth.
 func (b *monthAttempt) args() []any {
 	var orgs, sources, generations []string
-	first, last := b.months[0].Day, b.months[0].Day
+	first := b.months[0].Day
+	last := b.months[0].Day
 	for i, m := range b.months {
 		orgs, generations = append(orgs, m.Org), append(generations, b.generations[i].String())
 		for _, s := range m.Days {
@@ -155,7 +160,8 @@ func (b *monthAttempt) args() []any {
 
 // countMonths counts the rows that which selects, and what they are made of, for each of the attempt's months.
 func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt) ([]written, error) {
-	index, counts := map[string]int{}, make([]written, len(b.months))
+	index := map[string]int{}
+	counts := make([]written, len(b.months))
 	for i, m := range b.months {
 		index[m.Org] = i
 	}
@@ -171,7 +177,8 @@ func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt)
 		}
 		for _, row := range rows {
 			w := &counts[index[row.Org]]
-			w.rows[t], w.events[t] = row.Rows, row.Events
+			w.rows[t] = row.Rows
+			w.events[t] = row.Events
 		}
 	}
 	return counts, nil

@@ -117,7 +117,8 @@ func TestBatchesOfMonthsKeepToTheirLimits(t *testing.T) {
 	} {
 		months = append(months, tables.MonthState{Slice: tables.Slice{Org: m.org, Day: m.end}, Days: m.days})
 	}
-	db.cfg.BatchSlices, db.cfg.BatchRows = 4, 12
+	db.cfg.BatchSlices = 4
+	db.cfg.BatchRows = 12
 	var got []string
 	for _, batch := range db.monthBatches(months) {
 		text := ""
@@ -165,7 +166,8 @@ func TestCleanKeepsMonthsAndRemovesLostOnes(t *testing.T) {
 	db := newDatabase(t)
 	first, _ := db.closedMonths()
 	fillMonths(db)
-	db.cfg.OrphanTime, db.cfg.DeadTime = time.Nanosecond, time.Hour
+	db.cfg.OrphanTime = time.Nanosecond
+	db.cfg.DeadTime = time.Hour
 	clean := func(what string, manifests, dead uint64) {
 		t.Helper()
 		if err := db.Sweep(db.ctx); err != nil {
@@ -260,7 +262,8 @@ func TestForgetTakesMonthsToo(t *testing.T) {
 	if n := value(db.metrics.months.WithLabelValues(moved)); n != 2 {
 		t.Errorf("%v of them saw it", n)
 	}
-	db.cfg.DeadTime, db.cfg.OrphanTime = time.Nanosecond, time.Nanosecond
+	db.cfg.DeadTime = time.Nanosecond
+	db.cfg.OrphanTime = time.Nanosecond
 	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +329,9 @@ func TestRunRollsMonthsUp(t *testing.T) {
 	db := newDatabase(t)
 	first, _ := db.closedMonths()
 	db.ingest(event{org: "acme", day: first, id: 1}, event{org: "acme", day: first - 1, id: 1})
-	db.cfg.SettleTime, db.cfg.Poll, db.cfg.SweepEvery = time.Nanosecond, time.Millisecond, time.Millisecond
+	db.cfg.SettleTime = time.Nanosecond
+	db.cfg.Poll = time.Millisecond
+	db.cfg.SweepEvery = time.Millisecond
 	ctx, stop := context.WithTimeout(db.ctx, time.Minute)
 	defer stop()
 	ended := make(chan error)

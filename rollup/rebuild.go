@@ -41,7 +41,8 @@ func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, tota
 		before[s.Slice] = s.Generation
 		open = append(open, s)
 	}
-	writer, total := uuid.New(), len(open)
+	writer := uuid.New()
+	total := len(open)
 	mark := func(batch []tables.Slice) error { return r.mark(ctx, writer, batch) }
 	for round := 0; round < rebuildRounds && len(open) > 0; round++ {
 		if _, err := r.recomputeBatches(ctx, batches(open, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), mark, progress); err != nil {
@@ -52,7 +53,8 @@ func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, tota
 		}
 		mark = nil // they are dirty: nothing older can be read
 	}
-	done.Live, done.Slices = len(open), total-len(open)
+	done.Live = len(open)
+	done.Slices = total - len(open)
 	return done, r.rollMonths(ctx, f, nil)
 }
 

@@ -29,7 +29,9 @@ func (r *Rollup) recomputeBatches(
 	ctx context.Context, queue [][]tables.Slice, before func([]tables.Slice) error, progress func(done, total int),
 ) (recomputed int, err error) {
 	var failures []error
-	handled, total, divisions := 0, 0, 0
+	handled := 0
+	total := 0
+	divisions := 0
 	for _, batch := range queue {
 		total += len(batch)
 	}
@@ -143,10 +145,14 @@ func newAttempt(batch []tables.Slice) *attempt {
 
 // args are the parameters of inBatch and of Daily.Insert.
 func (b *attempt) args() []any {
-	first, last := b.slices[0].Day, b.slices[0].Day
-	orgs, days, generations := make([]string, len(b.slices)), make([]string, len(b.slices)), make([]string, len(b.slices))
+	first := b.slices[0].Day
+	last := b.slices[0].Day
+	orgs := make([]string, len(b.slices))
+	days := make([]string, len(b.slices))
+	generations := make([]string, len(b.slices))
 	for i, s := range b.slices {
-		first, last = min(first, s.Day), max(last, s.Day)
+		first = min(first, s.Day)
+		last = max(last, s.Day)
 		orgs[i], days[i], generations[i] = s.Org, s.Day.String(), b.generations[i].String()
 	}
 	return []any{

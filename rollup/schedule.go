@@ -50,7 +50,8 @@ func batches(states []tables.SliceState, today schema.Day, size int) (all [][]ta
 		at, ok := open[key]
 		if !ok || len(all[at]) == size {
 			at = len(all)
-			all, open[key] = append(all, nil), at
+			all = append(all, nil)
+			open[key] = at
 		}
 		all[at] = append(all[at], s.Slice)
 	}

@@ -23,7 +23,8 @@ var betweenSteps = []struct {
 	{"stores copies of all types that win", func(db *database, org string, days []schema.Day) { // as many as there were: only the version tells
 		copies := oneOfEach(org, days[0], 1)
 		for i := range copies {
-			copies[i].user, copies[i].version = "another", 1<<60
+			copies[i].user = "another"
+			copies[i].version = 1 << 60
 		}
 		db.store(copies...)
 	}},

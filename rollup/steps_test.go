@@ -28,7 +28,8 @@ type steppedConn struct {
 }
 
 func (c *steppedConn) step(text string) {
-	before, n := c.before, c.sent
+	before := c.before
+	n := c.sent
 	if c.sent++; before != nil {
 		before(n, text)
 	}
@@ -144,7 +145,8 @@ func TestASweepBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 		slice := tables.Slice{Org: org, Day: day}
 		db.ingest(oneOfEach(org, day, 1, 2, 3)...)
 		swept := ""
-		conn.sent, conn.before = 0, func(n int, text string) {
+		conn.sent = 0
+		conn.before = func(n int, text string) {
 			if n == at {
 				swept = text
 				db.sweepHastily()

@@ -85,7 +85,8 @@ func TestCleanRemovesWhatDeadWorkersLeft(t *testing.T) {
 
 func TestCleanLeavesOlderRevisionsForADay(t *testing.T) {
 	db := newDatabase(t)
-	old, fresh := uuid.Must(uuid.NewV7()), uuid.MustParse("01900000-0000-7000-8000-000000000001") // whatever the clocks of those who made them said
+	old := uuid.Must(uuid.NewV7())
+	fresh := uuid.MustParse("01900000-0000-7000-8000-000000000001") // whatever the clocks of those who made them said
 	for generation, hours := range map[uuid.UUID]int{old: 25, fresh: 23} {
 		db.exec("INSERT INTO slices (org_id, day, generation, revision, written_at) SELECT 'acme', {day:Date}, {g:UUID}, 0, now64(3) - toIntervalHour({hours:Int64})",
 			named("day", (db.today-3).String()), named("g", generation.String()), named("hours", hours))

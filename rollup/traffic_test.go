@@ -41,7 +41,8 @@ func TestReadsAreExactBesideWritersWorkersAndASweeper(t *testing.T) {
 			sent.Add(2)
 			db.ingest(batch...)
 			acknowledged.Add(2)
-			batch[0].version, batch[0].user = uint64(i)<<20|4, "another" // a conflicting copy, and a redelivery
+			batch[0].version = uint64(i)<<20 | 4
+			batch[0].user = "another" // a conflicting copy, and a redelivery
 			twin.ingest(batch...)
 		}
 	}()
@@ -100,7 +101,10 @@ func TestReadsAreExactBesideWritersWorkersAndASweeper(t *testing.T) {
 func TestRunRecomputesAndStops(t *testing.T) {
 	db := newDatabase(t)
 	r := db.another()
-	r.cfg.SettleTime, r.cfg.Poll, r.cfg.BatchRows, r.cfg.BatchSlices = time.Nanosecond, time.Millisecond, 3, 4
+	r.cfg.SettleTime = time.Nanosecond
+	r.cfg.Poll = time.Millisecond
+	r.cfg.BatchRows = 3
+	r.cfg.BatchSlices = 4
 	for i := range 6 { // 2 rows each: with a limit of 3 rows, each goes alone
 		db.ingest(event{org: "acme", day: db.today - 3 - schema.Day(i), id: 1}, event{org: "acme", day: db.today - 3 - schema.Day(i), id: 2})
 	}

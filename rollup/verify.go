@@ -44,7 +44,8 @@ func (r *Rollup) Verify(ctx context.Context, f Filter, report func(Difference), 
 			compared++
 		}
 	}
-	done, differ := 0, map[tables.Slice]bool{} // the latter by org and month
+	done := 0
+	differ := map[tables.Slice]bool{} // the latter by org and month
 	for _, m := range slices.Sorted(maps.Keys(months)) {
 		for batch := range slices.Chunk(months[m], r.cfg.BatchSlices) {
 			err := r.verifyBatch(ctx, batch, func(d Difference) {

@@ -57,7 +57,8 @@ func TestAFailingSliceDoesNotStopTheChores(t *testing.T) {
 	db.once()
 	db.exec("ALTER TABLE message_daily ADD CONSTRAINT nothing CHECK messages = 0")
 	db.ingest(event{org: "globex", day: db.today - 3, id: 1})
-	db.cfg.SettleTime, db.cfg.Poll = time.Nanosecond, 10*time.Millisecond
+	db.cfg.SettleTime = time.Nanosecond
+	db.cfg.Poll = 10 * time.Millisecond
 	ctx, stop := context.WithCancel(db.ctx)
 	done := make(chan error, 1)
 	go func() { done <- db.Run(ctx) }()

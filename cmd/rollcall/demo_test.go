@@ -55,7 +55,8 @@ func (d *demo) get(key, target string) (int, string) {
 // The demo as the README shows it: an event sent by any client is counted once in the export; SIGTERM ends it cleanly, SIGKILL loses nothing, and a start on the
 // same directory goes on. Other commands work against it while it runs.
 func TestDemo(t *testing.T) {
-	dir, binary := t.TempDir(), processtest.Build(t, "rollcall/cmd/rollcall")
+	dir := t.TempDir()
+	binary := processtest.Build(t, "rollcall/cmd/rollcall")
 	d := startDemo(t, binary, dir)
 	if len(d.keys) != 3 {
 		t.Fatalf("the keys of %d workspaces, want 3:\n%s", len(d.keys), d.out.String())

@@ -25,12 +25,21 @@ func TestFlagsArePassedOn(t *testing.T) {
 	now := time.Now()
 	kafka := kafkaFlags{KafkaBrokers: []string{"a:1"}, KafkaSASL: "plain", KafkaUser: "u", KafkaPassword: ""}
 	clickhouse := clickhouseFlags{ClickhouseURL: "http://u@a:1/b", Cluster: "c", ClusterReplicas: 2}
-	ingested, exported, rolled, rejected, sliced := ingestFlags{}, exportFlags{}, rollupFlags{}, rejectFlags{}, sliceFlags{}
-	sampled, topics := sampleFlags{Org: "o"}, topicFlags{clickhouseFlags: clickhouse, kafkaFlags: kafka}
+	ingested := ingestFlags{}
+	exported := exportFlags{}
+	rolled := rollupFlags{}
+	rejected := rejectFlags{}
+	sliced := sliceFlags{}
+	sampled := sampleFlags{Org: "o"}
+	topics := topicFlags{clickhouseFlags: clickhouse, kafkaFlags: kafka}
 	created := keysCreateCommand{Org: "o", Expires: days(24 * time.Hour), Scopes: []string{"A"}}
 	database := enginetest.Database(t)
-	ingestBench, delayBench, exportBench := benchIngestCommand{}, benchDelayCommand{}, benchExportCommand{Events: []int{1}}
-	broker, engine, demonstrated := embeddedBrokerCommand{}, embeddedEngineCommand{}, demoCommand{}
+	ingestBench := benchIngestCommand{}
+	delayBench := benchDelayCommand{}
+	exportBench := benchExportCommand{Events: []int{1}}
+	broker := embeddedBrokerCommand{}
+	engine := embeddedEngineCommand{}
+	demonstrated := demoCommand{}
 	for name, c := range map[string]struct {
 		flags  any
 		made   func() (any, error)

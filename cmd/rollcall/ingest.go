@@ -85,8 +85,12 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 // config is all that ingest takes, but for the secret.
 func (f ingestFlags) config(brokers kafkaFlags) (ingest.Config, error) {
 	config, err := brokers.config()
-	config.Topics, config.Group, config.PassOver = f.KafkaTopics, f.KafkaGroup, f.KafkaPassOver
-	config.BatchRows, config.BatchBytes, config.BatchAge = f.BatchRows, f.BatchBytes, f.BatchAge
+	config.Topics = f.KafkaTopics
+	config.Group = f.KafkaGroup
+	config.PassOver = f.KafkaPassOver
+	config.BatchRows = f.BatchRows
+	config.BatchBytes = f.BatchBytes
+	config.BatchAge = f.BatchAge
 	config.InsertTimeout = f.InsertTimeout
 	return config, err
 }

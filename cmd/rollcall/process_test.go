@@ -22,7 +22,8 @@ func start(t *testing.T, variables []string, binary string, args ...string) *pro
 	t.Helper()
 	p := &process{T: t, cmd: exec.Command(binary, args...)}
 	p.cmd.Env = append(os.Environ(), variables...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.Stdout = &p.out
+	p.cmd.Stderr = &p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,8 @@ func (c *rejectsReplayCommand) Run(ctx context.Context, std streams) error {
 }
 
 func replay(ctx context.Context, conn driver.Conn, config ingest.Config, filter ingest.RejectFilter, std streams) error {
-	report, n := newProgress(std.err, "records read"), 0
+	report := newProgress(std.err, "records read")
+	n := 0
 	done, err := ingest.Replay(ctx, conn, config, filter, func(*ingest.Reject) { n++; report.at(n, 0) })
 	report.done()
 	switch {

@@ -120,9 +120,11 @@ func printDifferences(ctx context.Context, r *rollup.Rollup, filter rollup.Filte
 	report := newProgress(std.err, "slices compared")
 	compared, err := r.Verify(ctx, filter, func(d rollup.Difference) {
 		found++
-		when, truth := d.Day.String(), "the log"
+		when := d.Day.String()
+		truth := "the log"
 		if d.Month {
-			when, truth = "month to "+when, "its days"
+			when = "month to " + when
+			truth = "its days"
 		}
 		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by %s {%s}\n", shown(d.Org), when, d.Table, shown(d.Key), oneLine(d.Rolled), truth, oneLine(d.Log))
 	}, report.at)

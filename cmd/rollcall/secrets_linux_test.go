@@ -16,7 +16,8 @@ import (
 // A secret that was given by file or environment shows nowhere: not in the process list, that of the process's children included, not in the log at its most
 // talkative, not on the admin address.
 func TestSecretsDoNotShow(t *testing.T) {
-	binary, c := processtest.Build(t, "rollcall/cmd/rollcall"), newCertificate(t)
+	binary := processtest.Build(t, "rollcall/cmd/rollcall")
+	c := newCertificate(t)
 	secrets := map[string]string{"CLICKHOUSE_PASSWORD": clickhousePassword, "KAFKA_PASSWORD": kafkaPassword, "SECRET": serviceSecret}
 	ways := map[string][]string{}
 	for name, secret := range secrets {

@@ -36,7 +36,8 @@ func serving(t *testing.T, maxConnections int, change func(*http.Server)) (addr 
 
 func runUntilTheTestEnds(t *testing.T, s *service) {
 	t.Helper()
-	done, stop := make(chan error, 1), make(chan struct{})
+	done := make(chan error, 1)
+	stop := make(chan struct{})
 	s.group.Add(func() error { <-stop; return nil }, func(error) {})
 	go func() { done <- s.group.Run() }()
 	t.Cleanup(func() { close(stop); <-done })
@@ -66,13 +67,16 @@ func TestSlowClientsAreCut(t *testing.T) {
 			t.Parallel()
 			limits := map[string]time.Duration{}
 			addr := serving(t, 10, func(s *http.Server) {
-				limits["header"], limits["body"] = s.ReadHeaderTimeout, s.ReadTimeout
-				s.ReadHeaderTimeout, s.ReadTimeout = s.ReadHeaderTimeout/10, s.ReadTimeout/10
+				limits["header"] = s.ReadHeaderTimeout
+				limits["body"] = s.ReadTimeout
+				s.ReadHeaderTimeout = s.ReadHeaderTimeout / 10
+				s.ReadTimeout = s.ReadTimeout / 10
 			})
 			if limits[c.name] != c.limit {
 				t.Errorf("the limit is %v", limits[c.name])
 			}
-			conn, started := dial(t, addr), time.Now()
+			conn := dial(t, addr)
+			started := time.Now()
 			io.WriteString(conn, c.begins)
 			go func() {
 				for { // until the connection is cut
@@ -117,7 +121,10 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 // A connection that is kept open and unused is closed after 2 min; here sooner.
 func TestIdleConnectionsAreClosed(t *testing.T) {
 	var limit time.Duration
-	addr := serving(t, 10, func(s *http.Server) { limit, s.IdleTimeout = s.IdleTimeout, 200*time.Millisecond })
+	addr := serving(t, 10, func(s *http.Server) {
+		limit = s.IdleTimeout
+		s.IdleTimeout = 200 * time.Millisecond
+	})
 	if limit != 2*time.Minute {
 		t.Errorf("the limit is %v", limit)
 	}

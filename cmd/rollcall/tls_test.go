@@ -91,7 +91,8 @@ const (
 // Flags bring every command to ClickHouse over TLS with a client certificate and a password, and to Kafka over TLS with SCRAM and a client certificate; what is
 // missing or wrong is an error that names no secret, at any log level.
 func TestEverythingOverTLS(t *testing.T) {
-	own, other := newCertificate(t), newCertificate(t)
+	own := newCertificate(t)
+	other := newCertificate(t)
 	clickhouse := []string{"--clickhouse-url", engineOverTLS(t, own, clickhousePassword), "--log-level", "debug"}
 	password := []string{"--clickhouse-password-file", secretFile(t, clickhousePassword)}
 	kafka := append(kafkaOverTLS(t, own, kafkaPassword), "--secret-file", secretFile(t, serviceSecret))
@@ -135,7 +136,8 @@ func concat(lists ...[]string) (all []string) {
 
 // The export serves TLS 1.2 and later with the files' certificate, and nothing without TLS on that port. Its log names no secret.
 func TestExportServesTLS(t *testing.T) {
-	c, addr := newCertificate(t), processtest.FreeAddr(t)
+	c := newCertificate(t)
+	addr := processtest.FreeAddr(t)
 	args := []string{"export", "--clickhouse-url", enginetest.Database(t).URL, "--http-addr", addr, "--admin-addr", processtest.FreeAddr(t), "--http-cert-file", c.CertFile, "--http-key-file", c.KeyFile,
 		"--secret-file", secretFile(t, serviceSecret), "--log-level", "debug"}
 	ctx, stop := context.WithCancel(context.Background())

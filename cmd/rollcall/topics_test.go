@@ -44,7 +44,10 @@ func TestTopics(t *testing.T) {
 			}
 		}
 	}
-	const gone, old = "usage.gone 1 2026-11-01T10:00:00Z ? not in Kafka: the watermark waits for it", "usage.old 1 2026-11-01T10:00:00Z 2 "
+	const (
+		gone = "usage.gone 1 2026-11-01T10:00:00Z ? not in Kafka: the watermark waits for it"
+		old  = "usage.old 1 2026-11-01T10:00:00Z 2 "
+	)
 	states(gone, old+"read by nobody: the watermark waits for it")
 	if out, stderr := topics(failed, "retire", "usage.old"); out != "never stored: usage.old/0: offsets 0 to 1\n" || !strings.Contains(stderr, "--leave-unread") {
 		t.Errorf("%q, %q", out, stderr)

@@ -156,7 +156,10 @@ const callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 // The whole path once, watched as an operator would: the spans that arrive, and what is in the logs. Neither may hold who did what, nor anything that opens a door.
 func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	otel := newReceiver(t)
-	const secret, password = "a-secret-that-must-not-be-seen-anywhere", "a-password-that-must-not-be-seen"
+	const (
+		secret   = "a-secret-that-must-not-be-seen-anywhere"
+		password = "a-password-that-must-not-be-seen"
+	)
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
 		t.Fatal(err)

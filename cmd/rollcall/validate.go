@@ -20,7 +20,8 @@ func (c *validateCommand) Run(std streams) error {
 		if err != nil {
 			return err
 		}
-		lines, rejected = lines+n, rejected+bad
+		lines = lines + n
+		rejected = rejected + bad
 	}
 	fmt.Fprintf(std.out, "%d events, %d valid, %d rejected\n", lines, lines-rejected, rejected)
 	if rejected > 0 {

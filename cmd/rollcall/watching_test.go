@@ -90,7 +90,8 @@ func TestRulesAndPanelsNameMetricsThatExist(t *testing.T) {
 
 // Every panel says what it shows and what to do; ids and titles are its own; and every metric there is has a panel.
 func TestPanelsSayWhatToDo(t *testing.T) {
-	d, shown := readDashboard(t), ""
+	d := readDashboard(t)
+	shown := ""
 	var seen []string
 	for _, p := range d.Panels {
 		if slices.Contains(seen, p.Title) {

@@ -49,7 +49,8 @@ func TestAFloodOfUnknownKeysCostsNoQueryEach(t *testing.T) {
 	}
 	var asked, refused atomic.Int64
 	var flood sync.WaitGroup
-	began, before := time.Now(), conn.reads.Load()
+	began := time.Now()
+	before := conn.reads.Load()
 	for range 512 {
 		flood.Go(func() {
 			for ctx.Err() == nil {
@@ -74,7 +75,8 @@ func TestAFloodOfUnknownKeysCostsNoQueryEach(t *testing.T) {
 	stop()
 	flood.Wait()
 	// One look-up of unknown ids each unknownKeysEach, and one of the known key each keyCacheAge.
-	took, reads := time.Since(began), conn.reads.Load()-before
+	took := time.Since(began)
+	reads := conn.reads.Load() - before
 	if most := 2 + int64(took/unknownKeysEach) + 1 + int64(took/keyCacheAge); reads > most {
 		t.Errorf("%d made-up keys cost %d queries in %v, more than %d", refused.Load(), reads, took, most)
 	}

@@ -69,7 +69,8 @@ func (k *Keys) Create(ctx context.Context, org, name string, expires time.Durati
 	if err := checkKey(org, name, expires, scopes); err != nil {
 		return "", "", err
 	}
-	random, salt := make([]byte, 32), make([]byte, 16)
+	random := make([]byte, 32)
+	salt := make([]byte, 16)
 	rand.Read(random)
 	rand.Read(salt)
 	secret := base64.RawURLEncoding.EncodeToString(random)

@@ -77,7 +77,8 @@ func TestKeys(t *testing.T) {
 
 // Two keys never share a salt, so equal secrets would not show as equal hashes.
 func TestSaltsAreTheKeysOwn(t *testing.T) {
-	a, b := hashKey([]byte("salt-a"), "secret"), hashKey([]byte("salt-b"), "secret")
+	a := hashKey([]byte("salt-a"), "secret")
+	b := hashKey([]byte("salt-b"), "secret")
 	if string(a) == string(b) {
 		t.Error("the salt does not enter the hash")
 	}
@@ -98,7 +99,8 @@ func TestRevokedElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	here, there := OpenKeys(conn), OpenKeys(conn)
+	here := OpenKeys(conn)
+	there := OpenKeys(conn)
 	id, text, err := there.Create(ctx, "acme", "", 0)
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,8 @@ import (
 // oldKey stores a key's row as binaries before migration 0010 wrote it: updated_at is the time of their host.
 func (f *fixture) oldKey(id, org string, updated time.Time, revoked *time.Time) (text string) {
 	f.Helper()
-	salt, secret := "0123456789abcdef", strings.Repeat("s", keySecretLength)
+	salt := "0123456789abcdef"
+	secret := strings.Repeat("s", keySecretLength)
 	batch, err := f.conn.PrepareBatch(f.Context(), insertKey)
 	if err != nil {
 		f.Fatal(err)
@@ -102,7 +103,8 @@ func TestALateRevocationIsFound(t *testing.T) {
 	if err := f.conn.Exec(t.Context(), "SYSTEM STOP MERGES keys"); err != nil {
 		t.Fatal(err)
 	}
-	ahead, now := time.Now().Add(10*time.Minute), time.Now()
+	ahead := time.Now().Add(10 * time.Minute)
+	now := time.Now()
 	text := f.oldKey("latelatelate", "acme", ahead, nil)
 	f.oldKey("latelatelate", "acme", now, &now)
 	if _, err := f.keys.Verify(t.Context(), text, now); !errors.Is(err, ErrKey) {

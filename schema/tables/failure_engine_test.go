@@ -25,7 +25,8 @@ func TestNamesOfFailures(t *testing.T) {
 
 // What the engine really says, by every kind of statement, is classified and counted.
 func TestFailuresOfTheEngine(t *testing.T) {
-	o, reg := enginetest.Database(t), prometheus.NewRegistry()
+	o := enginetest.Database(t)
+	reg := prometheus.NewRegistry()
 	o.Failures = tables.NewFailures(reg, "test")
 	conn, err := tables.Open(o)
 	if err != nil {

@@ -88,7 +88,8 @@ func label(m *dto.Metric, name string) string {
 // rows, are no failures; a server that invents names makes no series without end.
 func TestFailuresAreCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	one, two := NewFailures(reg, "one"), NewFailures(reg, "two")
+	one := NewFailures(reg, "one")
+	two := NewFailures(reg, "two")
 	one.see(&clickhouse.Exception{Code: 60})
 	two.see(&clickhouse.Exception{Code: 60})
 	two.see(&clickhouse.Exception{Code: 60})

@@ -122,7 +122,8 @@ func chunksOf[T any, K comparable](all []T, key func(T) K) (chunks [][]T) {
 		if n < 0 {
 			n = len(all)
 		}
-		chunks, all = append(chunks, all[:n]), all[n:]
+		chunks = append(chunks, all[:n])
+		all = all[n:]
 	}
 	return chunks
 }

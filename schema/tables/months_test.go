@@ -40,7 +40,8 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 	end := tables.MonthEnd(db.today - 40)
 	days := []schema.Day{end - 27, end - 20, end - 3, end - 2, end}
 	db.randomEvents("acme", days, "whole", end, 150)
-	sources, foreign := []string{}, uuid.Must(uuid.NewV7()).String()
+	sources := []string{}
+	foreign := uuid.Must(uuid.NewV7()).String()
 	for _, d := range tables.Dailies() {
 		for _, org := range []string{"acme", "globex"} { // a generation that is not asked for
 			db.exec(fmt.Sprintf("INSERT INTO %s (org_id, day, generation, user_id) VALUES ('%s', '%s', '%s', 'nobody')", d.Table, org, end, foreign))
@@ -60,7 +61,8 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 		rows := func(from string) string {
 			return db.text("SELECT arrayStringConcat(groupArray(row), '\n') FROM (SELECT toString((day, " + d.KeyNames() + ", " + shown + ")) AS row FROM (" + from + ") ORDER BY row)")
 		}
-		got, want := rows(d.Rolled("generation = '"+month+"'")), rows(d.FromLog("org_id = 'whole'"))
+		got := rows(d.Rolled("generation = '" + month + "'"))
+		want := rows(d.FromLog("org_id = 'whole'"))
 		if got != want || strings.Count(want, "\n") < 5 {
 			t.Errorf("%s of a month:\n%s\nwant\n%s", d.Table, got, want)
 		}
@@ -114,7 +116,8 @@ func (m month) commit(generation uuid.UUID, versions string, revision, dead int)
 }
 
 func TestPlanReadsAMonthOnlyInPlaceOfTheSameDays(t *testing.T) {
-	old, chosen := uuid.MustParse("01900000-0000-7000-8000-000000000001"), uuid.MustParse("01900000-0000-7000-8000-000000000002")
+	old := uuid.MustParse("01900000-0000-7000-8000-000000000001")
+	chosen := uuid.MustParse("01900000-0000-7000-8000-000000000002")
 	db := newDatabase(t)
 	end := tables.MonthEnd(db.today - 100)
 	for name, c := range map[string]struct {

@@ -134,7 +134,8 @@ type Span struct {
 
 // WithoutMonths reads days alone.
 func (s Span) WithoutMonths() Span {
-	s.MonthsFrom, s.MonthsTo = 0, 0
+	s.MonthsFrom = 0
+	s.MonthsTo = 0
 	return s
 }
 
@@ -252,7 +253,8 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 func newPlan(span Span, rows []planRow) Plan {
 	plan := Plan{Org: span.Org, From: span.From, To: span.To, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{}}
 	slices.SortFunc(rows, func(a, b planRow) int { return a.Day.Compare(b.Day) })
-	months, versions := mergedMonths{}, newDigest()
+	months := mergedMonths{}
+	versions := newDigest()
 	days := rows[:0:0]
 	for _, r := range rows {
 		if r.Sources != "" {
@@ -276,7 +278,8 @@ func newPlan(span Span, rows []planRow) Plan {
 
 // readMonth decides for the slices of one month: its own generation, or theirs.
 func (p *Plan) readMonth(span Span, days []planRow, months mergedMonths) {
-	end, sources := MonthEnd(schema.DayOf(days[0].Day)), newDigest()
+	end := MonthEnd(schema.DayOf(days[0].Day))
+	sources := newDigest()
 	clean := span.month(end)
 	for _, r := range days {
 		sources.add(schema.DayOf(r.Day), r.Generation)

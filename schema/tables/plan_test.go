@@ -15,8 +15,11 @@ import (
 
 func TestPlanSaysWhereEachSliceIsRead(t *testing.T) {
 	db := newDatabase(t)
-	w1, w2 := uuid.New(), uuid.New()
-	old, chosen, other := uuid.MustParse("01900000-0000-7000-8000-000000000001"), uuid.MustParse("01900000-0000-7000-8000-000000000002"), uuid.MustParse("01900000-0000-7000-8000-ffff00000003")
+	w1 := uuid.New()
+	w2 := uuid.New()
+	old := uuid.MustParse("01900000-0000-7000-8000-000000000001")
+	chosen := uuid.MustParse("01900000-0000-7000-8000-000000000002")
+	other := uuid.MustParse("01900000-0000-7000-8000-ffff00000003")
 	day := db.today - 200
 	var clean, live []schema.Day
 	for _, c := range []struct {
@@ -106,7 +109,8 @@ func TestPlanReadsADayLiveOnceItsRollupsMayBeGone(t *testing.T) {
 		{"29 February, a day later", "2096-02-29", "2097-03-01 00:00", false},
 		{"28 February, seen from 29 February", "2095-02-28", "2096-02-29 12:00", false},
 	} {
-		day, now := schema.DayOf(date(c.day+" 00:00")), date(c.now)
+		day := schema.DayOf(date(c.day + " 00:00"))
+		now := date(c.now)
 		db.exec("TRUNCATE TABLE marks")
 		db.exec("TRUNCATE TABLE slices")
 		db.exec("SYSTEM STOP TTL MERGES")
@@ -129,7 +133,8 @@ func TestPlanReadsADayLiveOnceItsRollupsMayBeGone(t *testing.T) {
 
 func TestGuardsHoldAReadToItsPlan(t *testing.T) {
 	db := newDatabase(t)
-	w, day := uuid.New(), db.today-5
+	w := uuid.New()
+	day := db.today - 5
 	generation := uuid.Must(uuid.NewV7())
 	db.mark("acme", day, w, 1)
 	db.manifest("acme", day, manifest{generation: generation, covered: map[uuid.UUID]uint64{w: 1}, version: 1, rows: 5})
@@ -137,7 +142,8 @@ func TestGuardsHoldAReadToItsPlan(t *testing.T) {
 	db.events("acme", day+1, 0, 10, 2)
 	db.mark("acme", day+1, w, 1)
 	p := db.plan("acme", day-1, day+2, time.Now())
-	guard, liveGuard := tables.Messages.Guard()+" = 0", liveGuard(p)+" = 0"
+	guard := tables.Messages.Guard() + " = 0"
+	liveGuard := liveGuard(p) + " = 0"
 	if n, err := db.follow(p, guard+" AND "+liveGuard); err != nil || n != 15 {
 		t.Fatalf("%d messages by %+v, %v", n, p, err)
 	}
@@ -163,12 +169,14 @@ func liveGuard(p tables.Plan) string {
 // A statement that finds no row at all evaluates nothing per row, and fails all the same.
 func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 	db := newDatabase(t)
-	w, day := uuid.New(), db.today-5
+	w := uuid.New()
+	day := db.today - 5
 	db.mark("acme", day, w, 1)
 	db.manifest("acme", day, manifest{covered: map[uuid.UUID]uint64{w: 1}, version: 1, rows: 5})
 	db.events("acme", day+1, 0, 10, 2)
 	db.mark("acme", day+1, w, 1)
-	rolled, live := db.plan("acme", day, day, time.Now()), db.plan("acme", day+1, day+1, time.Now())
+	rolled := db.plan("acme", day, day, time.Now())
+	live := db.plan("acme", day+1, day+1, time.Now())
 	db.exec("TRUNCATE TABLE message_daily")
 	db.exec("TRUNCATE TABLE events")
 	if n, err := db.follow(rolled, tables.Messages.Guard()+" = 0"); !tables.Stale(err) {
@@ -178,7 +186,8 @@ func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 		t.Errorf("no event of a day is left: %d, %v", n, err)
 	}
 	p := rolled.Params()
-	p["entity_events"], p["entity_digest"] = "1", "1"
+	p["entity_events"] = "1"
+	p["entity_digest"] = "1"
 	var n uint64
 	err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(p)), "SELECT count() FROM entities WHERE "+tables.EntityGuard()+" = 0").Scan(&n)
 	if !tables.StaleVersion(err) {
@@ -189,7 +198,8 @@ func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 // A plan after a stale one counts: what is not all there is read from the log.
 func TestACountingPlanReadsShortGenerationsFromTheLog(t *testing.T) {
 	db := newDatabase(t)
-	w, day := uuid.New(), db.today-5
+	w := uuid.New()
+	day := db.today - 5
 	var generations []uuid.UUID
 	for i := range schema.Day(3) {
 		generations = append(generations, uuid.Must(uuid.NewV7()))
@@ -217,7 +227,8 @@ func TestACountingPlanReadsShortGenerationsFromTheLog(t *testing.T) {
 
 func TestPlanVersionsFollowTheDataAlone(t *testing.T) {
 	db := newDatabase(t)
-	w, day := uuid.New(), db.today-5
+	w := uuid.New()
+	day := db.today - 5
 	seen := map[string]string{}
 	digest := func(what string) string {
 		p := db.plan("acme", day-1, day+1, time.Now())

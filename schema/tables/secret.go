@@ -63,7 +63,8 @@ func keptSecret(ctx context.Context, conn driver.Conn) (*secretRow, error) {
 
 // keepSecret records the given secret's fingerprint, or makes a secret. Two processes may do so at once: both wait for the other's row, then take the first.
 func keepSecret(ctx context.Context, conn driver.Conn, given []byte) error {
-	secret, kept := given, ""
+	secret := given
+	kept := ""
 	if len(given) == 0 {
 		random := make([]byte, 32)
 		rand.Read(random)

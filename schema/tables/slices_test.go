@@ -21,7 +21,9 @@ func (db *database) markAgo(writer uuid.UUID, seq uint64, ago time.Duration) {
 // A slice is dirty since the oldest mark that its best manifest lacks, and settled since its newest mark.
 func TestSliceStatesSaySinceWhen(t *testing.T) {
 	db := newDatabase(t)
-	w1, w2, w3 := uuid.New(), uuid.New(), uuid.New()
+	w1 := uuid.New()
+	w2 := uuid.New()
+	w3 := uuid.New()
 	db.markAgo(w1, 7, 4*time.Hour)
 	db.markAgo(w2, 5, 3*time.Hour)
 	db.markAgo(w3, 9, 1*time.Hour)
@@ -54,7 +56,10 @@ func TestSliceStatesSaySinceWhen(t *testing.T) {
 // A crash loop of ingest leaves a writer per start: a slice of thousands is planned and looked at within little memory, not with its square.
 func TestManyWritersOfOneSlice(t *testing.T) {
 	db := newDatabase(t)
-	const writers, writer = 5000, "reinterpretAsUUID(sipHash128(number))"
+	const (
+		writers = 5000
+		writer  = "reinterpretAsUUID(sipHash128(number))"
+	)
 	db.exec(fmt.Sprintf("INSERT INTO marks (org_id, day, writer, seq) SELECT 'acme', {day:Date}, %s, number FROM numbers(%d)", writer, writers), named("day", db.today.String()))
 	for _, missing := range []int{0, 1} {
 		db.exec(fmt.Sprintf("INSERT INTO slices (org_id, day, generation, revision, covered, version) SELECT 'acme', {day:Date}, generateUUIDv7(), %d, mapFromArrays(groupArray(%s), groupArray(number)), 1 FROM numbers(%d)",

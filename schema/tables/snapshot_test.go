@@ -34,7 +34,8 @@ func TestOneStatementSeesOneStateOfATable(t *testing.T) {
 			if strings.HasPrefix(change, "DELETE") {
 				db.exec("INSERT INTO events (org_id, day, type, event_id) SELECT 'acme', '" + day.String() + "', 'message', 'new'")
 				db.exec(also)
-				want, also = 101, "DELETE FROM numbered WHERE a = 999"
+				want = 101
+				also = "DELETE FROM numbered WHERE a = 999"
 			}
 			got := make(chan string)
 			go func() {

@@ -38,7 +38,8 @@ func (db *database) engineDay() schema.Day {
 
 // rowsAtTheirEnd stores rows about the last days whose time is over, has the engine merge, and says what is there that should not be, or the other way round.
 func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
-	rolled, logged := db.lastEnded(today, 12), db.lastEnded(today, 13)
+	rolled := db.lastEnded(today, 12)
+	logged := db.lastEnded(today, 13)
 	earliest := schema.Earliest(today)
 	if leapDay := today.Time().Month() == time.February && today.Time().Day() == 29; earliest <= rolled && !leapDay {
 		wrong = append(wrong, fmt.Sprintf("the rollups end with %s, and %s can be exported", rolled, earliest))

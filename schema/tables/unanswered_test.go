@@ -76,7 +76,8 @@ func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, over := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine.Host}), make(chan struct{})
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine.Host})
+	over := make(chan struct{})
 	var silent atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if silent.Load() {
