@@ -13,7 +13,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// An overview is what the page shows of a period. Every figure is what the rows of an export add up to, or their number.
+// An overview is what the page shows of a period. Every figure is what the rows of an export add up
+// to, or their number.
 type overview struct {
 	Period          shownPeriod           `json:"period"`
 	Previous        *shownPeriod          `json:"previous"` // null: before what is kept
@@ -60,7 +61,8 @@ func (e *Export) summary(w http.ResponseWriter, r *http.Request, x *exchange) er
 		return err
 	}
 	name := values.Get("range")
-	period, err := query.ParsePeriod(query.PeriodRequest{Range: name, From: values.Get("from"), To: values.Get("to")}, x.started)
+	period, err := query.ParsePeriod(query.PeriodRequest{Range: name, From: values.Get("from"), To: values.Get("to")},
+		x.started)
 	if err != nil {
 		return err
 	}
@@ -119,8 +121,9 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 	return o, nil
 }
 
-// previousPeriod is what a period is compared with: the month before a month, the week before a week, else as many days just before; of a period that is not over,
-// only as much as has passed of it. There is none before the earliest exportable date.
+// previousPeriod is what a period is compared with: the month before a month, the week before a
+// week, else as many days just before; of a period that is not over, only as much as has passed of
+// it. There is none before the earliest exportable date.
 func previousPeriod(p query.Period, name string, now time.Time) (query.Period, bool) {
 	const day = 24 * time.Hour
 	from := p.From.Time()
@@ -212,7 +215,8 @@ func (e *Export) top(ctx context.Context, request query.Request, plan tables.Pla
 func figures(t query.Totals, settings schema.Settings) []figure {
 	count := func(name string, n uint64) figure { return figure{Name: name, Value: fmt.Sprint(n)} }
 	all := []figure{
-		count("messages", t.Messages), count("active_users", t.ActiveUsers), count("assistants", t.Assistants), count("projects", t.Projects), count("actions", t.Actions),
+		count("messages", t.Messages), count("active_users", t.ActiveUsers), count("assistants", t.Assistants),
+		count("projects", t.Projects), count("actions", t.Actions),
 	}
 	if settings.BYOK {
 		all = append(all, count("tokens", t.Tokens), figure{Name: "cost_usd", Value: t.Cost})

@@ -21,7 +21,9 @@ import (
 type job struct {
 	request query.Request // Settings and PseudonymKey are filled in when it is planned
 	bom     bool
-	frame   func(io.Writer) frame // around the engine's rows, as an answer to POST, without a tag; nil: the rows are a file of their own
+	// around the engine's rows, as an answer to POST, without a tag; nil: the rows are a file of
+	// their own
+	frame func(io.Writer) frame
 }
 
 var contentTypes = map[query.Format]string{
@@ -31,8 +33,9 @@ var contentTypes = map[query.Format]string{
 	query.Parquet: "application/vnd.apache.parquet",
 }
 
-// answer gives the job's rows: plan, guarded statement, and again if the plan no longer held. Nothing is sent before the engine's first bytes are there, which it
-// sends only when the guards have passed, and the audit's start is written, which goes on beside.
+// answer gives the job's rows: plan, guarded statement, and again if the plan no longer held.
+// Nothing is sent before the engine's first bytes are there, which it sends only when the guards
+// have passed, and the audit's start is written, which goes on beside.
 func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j job) error {
 	x.take(j)
 	ctx, cancel := context.WithCancel(r.Context())
@@ -40,8 +43,9 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	start := x.auditRow()
 	audited := steps.All()
 	audited.Go(func() error { return e.audit.start(r.Context(), start) })
-	defer audited.Wait()                                // whatever fails beside it
-	through, err := tables.CompleteThrough(ctx, e.conn) // before the plan: what comes between the two is in neither, or in the rows alone
+	defer audited.Wait() // whatever fails beside it
+	// before the plan: what comes between the two is in neither, or in the rows alone
+	through, err := tables.CompleteThrough(ctx, e.conn)
 	if err != nil {
 		return err
 	}
@@ -83,7 +87,8 @@ func statusWithoutRows(notModified bool) int {
 	return http.StatusOK
 }
 
-// A planned export: where its slices are read, and the state it is made of. tag is "" if only exactness was insisted on.
+// A planned export: where its slices are read, and the state it is made of. tag is "" if only
+// exactness was insisted on.
 type planned struct {
 	plan tables.Plan
 	tag  string
@@ -92,7 +97,8 @@ type planned struct {
 // held tells whether the client holds a copy of this answer already.
 func (p planned) held(r *http.Request) bool { return p.tag != "" && noneMatch(r, p.tag) }
 
-// plan reads the workspace's state and makes the plan of the span; the job's request gets the settings. With anyVersion, the answer has no tag.
+// plan reads the workspace's state and makes the plan of the span; the job's request gets the
+// settings. With anyVersion, the answer has no tag.
 func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
@@ -141,7 +147,8 @@ type begun struct {
 	end  bool              // there are no more
 }
 
-// begin runs the statement until its first bytes. A tagged one fails if it met another state than that its tag was made of.
+// begin runs the statement until its first bytes. A tagged one fails if it met another state than
+// that its tag was made of.
 func (e *Export) begin(ctx context.Context, request query.Request, plan tables.Plan) (_ *begun, err error) {
 	ctx, endTrace := e.traceStep(ctx, "query to the first bytes")
 	defer endTrace(&err)
@@ -152,7 +159,8 @@ func (e *Export) begin(ctx context.Context, request query.Request, plan tables.P
 	return e.run(ctx, statement)
 }
 
-// abandonable lets a ClickHouse server end the query when the connection ends; it takes that for queries that cannot write.
+// abandonable lets a ClickHouse server end the query when the connection ends; it takes that for
+// queries that cannot write.
 var abandonable = clickhouse.Settings{"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
 
 func (e *Export) run(ctx context.Context, s query.Statement) (*begun, error) {
@@ -183,7 +191,8 @@ func (b *begun) close() {
 	buffers.Put(b.buf)
 }
 
-// encode says how the body comes, as the client takes it; parquet as it is, since its columns are compressed already.
+// encode says how the body comes, as the client takes it; parquet as it is, since its columns are
+// compressed already.
 func (j job) encode(h http.Header, r *http.Request) {
 	if encoding := acceptedEncoding(r.Header); encoding != "" && j.request.Format != query.Parquet {
 		h.Set("Content-Encoding", encoding)
@@ -193,7 +202,8 @@ func (j job) encode(h http.Header, r *http.Request) {
 // header is that of the whole answer: 200, 304 and HEAD alike.
 func (j job) header(h http.Header, tag string, through time.Time) {
 	h.Set("Content-Type", contentTypes[j.request.Format])
-	h.Set("Cache-Control", "private, no-cache") // kept by the client alone, and only used after asking whether the tag still holds
+	// kept by the client alone, and only used after asking whether the tag still holds
+	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Vary", "Accept-Encoding, Authorization, Cookie")
 	if j.frame != nil {
 		h.Set("Content-Type", "application/json")

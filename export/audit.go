@@ -40,7 +40,8 @@ type auditRow struct {
 	rows      *uint64
 }
 
-// audit writes who asked for which data. Starts are written at once; ends are collected and written a few times a second while run runs, else at once.
+// audit writes who asked for which data. Starts are written at once; ends are collected and written
+// a few times a second while run runs, else at once.
 type audit struct {
 	conn driver.Conn
 	log  *slog.Logger
@@ -65,7 +66,8 @@ func (a *audit) start(ctx context.Context, row auditRow) error {
 	return nil
 }
 
-// end replaces the start's row, or is the only one of a request that was refused. The request it speaks of may be cancelled already.
+// end replaces the start's row, or is the only one of a request that was refused. The request it
+// speaks of may be cancelled already.
 func (a *audit) end(row auditRow) {
 	a.mu.Lock()
 	running := a.running
@@ -147,7 +149,8 @@ func (a *audit) writeOrLog(ctx context.Context, rows []auditRow) bool {
 }
 
 func (a *audit) write(ctx context.Context, rows []auditRow) error {
-	batch, err := a.conn.PrepareBatch(ctx, `INSERT INTO export_audit (request_id, org_id, credential, key_id, key_name, data_type, format,
+	batch, err := a.conn.PrepareBatch(ctx,
+		`INSERT INTO export_audit (request_id, org_id, credential, key_id, key_name, data_type, format,
 period_start, period_end, request, started_at, finished_at, outcome, status, bytes, rows)`)
 	if err != nil {
 		return err
@@ -159,7 +162,8 @@ period_start, period_end, request, started_at, finished_at, outcome, status, byt
 			finished = time.Unix(0, 0)
 		}
 		err := batch.Append(r.requestID, r.who.Org, string(r.who.Kind), r.who.KeyID, r.who.KeyName, r.dataType, r.format,
-			auditDate(r.start), auditDate(r.end), r.request, r.started.UTC(), finished.UTC(), r.outcome, uint16(r.status), r.bytes, r.rows)
+			auditDate(r.start), auditDate(r.end), r.request, r.started.UTC(), finished.UTC(), r.outcome, uint16(r.status),
+			r.bytes, r.rows)
 		if err != nil {
 			return err
 		}

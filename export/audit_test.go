@@ -15,7 +15,9 @@ type failing struct {
 	fails atomic.Bool
 }
 
-func (c *failing) PrepareBatch(ctx context.Context, query string, o ...driver.PrepareBatchOption) (driver.Batch, error) {
+func (c *failing) PrepareBatch(
+	ctx context.Context, query string, o ...driver.PrepareBatchOption,
+) (driver.Batch, error) {
 	if c.fails.Load() {
 		return nil, errors.New("the engine is away")
 	}

@@ -93,7 +93,9 @@ func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (
 	if err != nil {
 		return catalogue{}, err
 	}
-	c := catalogue{OrgID: org, OrgName: space.Name, Types: openTypes(org, space.Settings), PersonsHiddenBy: hiddenBy(space.Settings)}
+	c := catalogue{
+		OrgID: org, OrgName: space.Name, Types: openTypes(org, space.Settings), PersonsHiddenBy: hiddenBy(space.Settings),
+	}
 	if !through.IsZero() {
 		c.CompleteThrough = &through
 	}
@@ -101,7 +103,8 @@ func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (
 	return c, err
 }
 
-// openTypes lists the types that the workspace's settings allow, each with the columns that some request of the workspace can show.
+// openTypes lists the types that the workspace's settings allow, each with the columns that some
+// request of the workspace can show.
 func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 	for _, t := range query.Types() {
 		entry := catalogueType{Type: t, GroupBy: []string{}}
@@ -144,7 +147,8 @@ func (e *Export) actionsSeen(ctx context.Context, org string, now time.Time) (ac
 	span.MonthsTo = span.To
 	err = e.byPlan(ctx, span, func(plan tables.Plan) error {
 		rows = nil
-		if err := e.conn.Select(clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params())), &rows, statement); err != nil {
+		if err := e.conn.Select(clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params())), &rows,
+			statement); err != nil {
 			return fmt.Errorf("read the actions seen: %w", err)
 		}
 		return nil

@@ -20,13 +20,18 @@ import (
 
 // rubbish is what clients put where a date, a name or a number belongs.
 var rubbish = []string{
-	"", " ", "\x00", "a\x00b", "\xff\xfe", "\xed\xa0\x80", "\u202e", `\N`, `\`, "'", "';DROP TABLE keys;--", "{x:String}", "%", "%zz", "%00", "\r\nX-Injected: 1", "\t",
-	"-1", "0", "1e309", "NaN", "true", "null", "[]", "{}", "9999-12-31", "10000-01-01", "99999999-01-01", "0000-00-00", "0000-01-01", "-0001-01-01", "2026-02-30",
-	"2026-13-01", "1970-01-01", "2262-04-12", "292277026596-12-04", "2026-01-01T00:00:00Z", "２０２６-01-01", "Local", "UTC\x00", "../../etc/passwd", "/etc/localtime",
-	"Etc/GMT+14", "EST5EDT", "today", "this_month", strings.Repeat("9", 3000), strings.Repeat("é", 1500), strings.Repeat("../", 1000),
+	"", " ", "\x00", "a\x00b", "\xff\xfe", "\xed\xa0\x80", "\u202e", `\N`, `\`, "'", "';DROP TABLE keys;--", "{x:String}",
+	"%", "%zz", "%00", "\r\nX-Injected: 1", "\t",
+	"-1", "0", "1e309", "NaN", "true", "null", "[]", "{}", "9999-12-31", "10000-01-01", "99999999-01-01", "0000-00-00",
+	"0000-01-01", "-0001-01-01", "2026-02-30",
+	"2026-13-01", "1970-01-01", "2262-04-12", "292277026596-12-04", "2026-01-01T00:00:00Z", "２０２６-01-01", "Local",
+	"UTC\x00", "../../etc/passwd", "/etc/localtime",
+	"Etc/GMT+14", "EST5EDT", "today", "this_month", strings.Repeat("9", 3000), strings.Repeat("é", 1500),
+	strings.Repeat("../", 1000),
 }
 
-// blameless holds that nothing a client has done in the test made a 5xx, an ERROR line or what a page-severity alert counts, and that the service still answers.
+// blameless holds that nothing a client has done in the test made a 5xx, an ERROR line or what a
+// page-severity alert counts, and that the service still answers.
 func (f *fixture) blameless(key string) {
 	f.Helper()
 	f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
@@ -68,7 +73,9 @@ func TestRubbishInParameters(t *testing.T) {
 	f.event("acme", yesterday().Add(time.Hour), nil)
 	_, key := f.key("acme")
 	_, cookie := f.signIn(key)
-	good := map[string]string{"range": "this_month", "from": yesterday().Format(time.DateOnly), "to": yesterday().Format(time.DateOnly)}
+	good := map[string]string{
+		"range": "this_month", "from": yesterday().Format(time.DateOnly), "to": yesterday().Format(time.DateOnly),
+	}
 	ask := func(path string, query string, header ...string) {
 		t.Helper()
 		if a := f.get(path+"?"+query, key, header...); a.StatusCode >= 500 || a.Header.Get("X-Injected") != "" {
@@ -100,7 +107,8 @@ func TestRubbishInParameters(t *testing.T) {
 	for _, value := range rubbish {
 		ask("/v1/exports/"+url.PathEscape(value), "range=this_month")
 		ask("/app/preview/"+url.PathEscape(value), "range=this_month")
-		ask("/v1/exports/users", strings.NewReplacer("\x00", "", "\r", "", "\n", "", " ", "+", "\t", "", "#", "").Replace(value))
+		ask("/v1/exports/users",
+			strings.NewReplacer("\x00", "", "\r", "", "\n", "", " ", "+", "\t", "", "#", "").Replace(value))
 	}
 	many := strings.Repeat("a=1&", 1000)
 	ask("/v1/exports/users", many)
@@ -110,7 +118,10 @@ func TestRubbishInParameters(t *testing.T) {
 	for _, value := range append(rubbish, cookie.Value+".", strings.Repeat(".", 1000), cookie.Value[:20]) {
 		clean := strings.NewReplacer("\x00", "", "\r", "", "\n", "").Replace(value)
 		header := []string{"Cookie", "rollcall_session=" + clean, "Origin", "https://" + clean}
-		for _, name := range []string{"If-None-Match", "Range", "If-Range", "Accept-Encoding", "Accept", "traceparent", "X-Forwarded-Proto", "Content-Type", "If-Modified-Since"} {
+		for _, name := range []string{
+			"If-None-Match", "Range", "If-Range", "Accept-Encoding", "Accept", "traceparent", "X-Forwarded-Proto",
+			"Content-Type", "If-Modified-Since",
+		} {
 			header = append(header, name, clean)
 		}
 		ask("/v1/exports/users", lastDays(), header...)
@@ -118,7 +129,10 @@ func TestRubbishInParameters(t *testing.T) {
 			t.Errorf("key %q: %d", clean, a.StatusCode)
 		}
 	}
-	for _, encoding := range []string{"gzip;q=NaN", "gzip;q=Inf", "zstd;q=-1", "*;q=0", "identity;q=0, *;q=0", "gzip;q=1;q=2", strings.Repeat("gzip,", 2000)} {
+	for _, encoding := range []string{
+		"gzip;q=NaN", "gzip;q=Inf", "zstd;q=-1", "*;q=0", "identity;q=0, *;q=0", "gzip;q=1;q=2",
+		strings.Repeat("gzip,", 2000),
+	} {
 		ask("/v1/exports/users", lastDays(), "Accept-Encoding", encoding)
 	}
 	f.blameless(key)
@@ -132,40 +146,48 @@ func TestRubbishInBodies(t *testing.T) {
 	_, key := f.key("acme")
 	quoted := func(s string) string { return fmt.Sprintf("%q", s) }
 	bodies := []string{
-		strings.Repeat("[", 20_000), `{"from":` + strings.Repeat(`{"a":`, 10_000), strings.Repeat("a", 70<<10), "\xef\xbb\xbf{}", "\x00", "null", "1e999", `{"from":null,"to":null}`,
+		strings.Repeat("[", 20_000), `{"from":` + strings.Repeat(`{"a":`, 10_000), strings.Repeat("a", 70<<10),
+		"\xef\xbb\xbf{}", "\x00", "null", "1e999", `{"from":null,"to":null}`,
 		strings.Replace(dropIn(), `"UTC"`, `"UTC\u0000"`, 1), strings.Replace(dropIn(), "{", `{"\ud800":1,`, 1),
 	}
 	day := yesterday().Format(time.DateOnly)
-	for _, value := range append(rubbish, day+"T24:00:00", day+"T23:59:60", day+"T00:00:00.9999999999", day+"T00:00:00+14:00", day+"T99:99:99") {
+	for _, value := range append(rubbish, day+"T24:00:00", day+"T23:59:60", day+"T00:00:00.9999999999",
+		day+"T00:00:00+14:00", day+"T99:99:99") {
 		bodies = append(bodies, value,
 			`{"from":{"date":`+quoted(value)+`,"timezone":"UTC"},"to":{"date":"`+day+`","timezone":"UTC"}}`,
 			`{"from":{"date":"`+day+`","timezone":`+quoted(value)+`},"to":{"date":"`+day+`","timezone":"UTC"}}`,
 			`{"key":`+quoted(value)+`}`)
 	}
 	for i, body := range bodies {
-		path := []string{"/export/users", "/export/models/csv", "/export/users/json", "/api/public/export/agents", "/app/session"}[i%5]
+		path := []string{
+			"/export/users", "/export/models/csv", "/export/users/json", "/api/public/export/agents", "/app/session",
+		}[i%5]
 		if strings.HasPrefix(body, `{"key"`) {
 			path = "/app/session"
 		}
-		contentType := []string{"application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded; charset=\xff", ""}[i%5]
+		contentType := []string{
+			"application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded; charset=\xff", "",
+		}[i%5]
 		if a := f.do(http.MethodPost, path, key, body, "Content-Type", contentType); a.StatusCode >= 500 {
 			t.Errorf("%s with %.100q: %d %s", path, body, a.StatusCode, a.body)
 		}
 	}
 	head := "POST /export/users HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + key + "\r\n"
 	for name, request := range map[string]string{
-		"cut":                     head + "Content-Length: 100\r\n\r\n{",
-		"longer than it says":     head + "Content-Length: 2\r\n\r\n" + dropIn(),
-		"a length below zero":     head + "Content-Length: -1\r\n\r\n",
-		"a length of no number":   head + "Content-Length: 1e3\r\n\r\n",
-		"two lengths":             head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
-		"a huge length":           head + "Content-Length: 9223372036854775807\r\n\r\n{}",
-		"bad chunks":              head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-		"chunks that do not end":  head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{}\r\n",
-		"a huge chunk":            head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}",
-		"large chunks":            head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+strings.Repeat("a", 0x1000)+"\r\n", 20) + "0\r\n\r\n",
-		"length and chunks":       head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"GET with bad chunks":     "GET /v1/exports HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + key + "\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"cut":                    head + "Content-Length: 100\r\n\r\n{",
+		"longer than it says":    head + "Content-Length: 2\r\n\r\n" + dropIn(),
+		"a length below zero":    head + "Content-Length: -1\r\n\r\n",
+		"a length of no number":  head + "Content-Length: 1e3\r\n\r\n",
+		"two lengths":            head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+		"a huge length":          head + "Content-Length: 9223372036854775807\r\n\r\n{}",
+		"bad chunks":             head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+		"chunks that do not end": head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{}\r\n",
+		"a huge chunk":           head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}",
+		"large chunks": head + "Transfer-Encoding: chunked\r\n\r\n" +
+			strings.Repeat("1000\r\n"+strings.Repeat("a", 0x1000)+"\r\n", 20) + "0\r\n\r\n",
+		"length and chunks": head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET with bad chunks": "GET /v1/exports HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + key +
+			"\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 		"nothing to expect":       head + "Expect: the unexpected\r\nContent-Length: 2\r\n\r\n{}",
 		"wait for 100, then none": head + "Expect: 100-continue\r\nContent-Length: 20\r\n\r\n",
 	} {
@@ -182,20 +204,28 @@ func TestRubbishOnTheWire(t *testing.T) {
 	f.event("acme", yesterday().Add(time.Hour), nil)
 	_, key := f.key("acme")
 	authorized := "Host: h\r\nAuthorization: Bearer " + key + "\r\n"
-	targets := []string{"/", "*", "h:443", "http://h/v1/exports", "/v1/exports/users?range=this_month", "/export/users", "/export/files/x?request=&signature=", "/app/session", "/app/../app/x", "//v1/exports", "/v1/exports/users/../users", "/%00", "/%ff", "/readyz", "/healthz", "/openapi.yaml", "/app/vendor/../../web.go", "?"}
-	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PRI", "get", "BREW"} {
+	targets := []string{
+		"/", "*", "h:443", "http://h/v1/exports", "/v1/exports/users?range=this_month", "/export/users",
+		"/export/files/x?request=&signature=", "/app/session", "/app/../app/x", "//v1/exports", "/v1/exports/users/../users",
+		"/%00", "/%ff", "/readyz", "/healthz", "/openapi.yaml", "/app/vendor/../../web.go", "?",
+	}
+	for _, method := range []string{
+		"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PRI", "get", "BREW",
+	} {
 		for _, target := range targets {
-			if status := f.raw(method + " " + target + " HTTP/1.1\r\n" + authorized + "Connection: close\r\n\r\n"); status >= 500 {
+			if status := f.raw(method + " " + target + " HTTP/1.1\r\n" + authorized +
+				"Connection: close\r\n\r\n"); status >= 500 {
 				t.Errorf("%s %s: %d", method, target, status)
 			}
 		}
 	}
 	for name, request := range map[string]string{
-		"HTTP/0.9":              "GET /\r\n\r\n",
-		"no version":            "GET /v1/exports\r\n" + authorized + "\r\n",
-		"no host":               "GET /v1/exports HTTP/1.1\r\n\r\n",
-		"two hosts":             "GET /v1/exports HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-		"a host of rubbish":     "POST /export/users HTTP/1.1\r\nHost: \"><script>\r\nAuthorization: Bearer " + key + "\r\nContent-Length: " + fmt.Sprint(len(dropIn())) + "\r\n\r\n" + dropIn(),
+		"HTTP/0.9":   "GET /\r\n\r\n",
+		"no version": "GET /v1/exports\r\n" + authorized + "\r\n",
+		"no host":    "GET /v1/exports HTTP/1.1\r\n\r\n",
+		"two hosts":  "GET /v1/exports HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		"a host of rubbish": "POST /export/users HTTP/1.1\r\nHost: \"><script>\r\nAuthorization: Bearer " + key +
+			"\r\nContent-Length: " + fmt.Sprint(len(dropIn())) + "\r\n\r\n" + dropIn(),
 		"two keys":              "GET /v1/exports HTTP/1.1\r\n" + authorized + "Authorization: Bearer x\r\n\r\n",
 		"an empty header":       "GET /v1/exports HTTP/1.1\r\n" + authorized + ": x\r\n\r\n",
 		"a header with a blank": "GET /v1/exports HTTP/1.1\r\n" + authorized + "A b: x\r\n\r\n",
@@ -216,9 +246,9 @@ func TestRubbishOnTheWire(t *testing.T) {
 	f.blameless(key)
 }
 
-// An unknown transfer coding and an unknown version of HTTP have statuses of their own, 501 and 505,
-// with which net/http answers before any handler runs. These are the only 5xx that a client can
-// cause: they leave no log line, no metric, and so no alert.
+// An unknown transfer coding and an unknown version of HTTP have statuses of their own, 501 and
+// 505, with which net/http answers before any handler runs. These are the only 5xx that a client
+// can cause: they leave no log line, no metric, and so no alert.
 func TestTheProtocolsOwnRefusals(t *testing.T) {
 	f := running(t)
 	_, key := f.key("acme")
@@ -257,7 +287,10 @@ func TestClientsThatGo(t *testing.T) {
 	f.crowd("acme", 2000, 4)
 	_, key := f.key("acme")
 	_, cookie := f.signIn(key)
-	targets := []string{"/v1/exports/users?" + lastDays(), "/v1/exports", "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(), "/app/history", "POST /export/users", "POST /export/users/json", "DELETE /app/session", "/readyz"}
+	targets := []string{
+		"/v1/exports/users?" + lastDays(), "/v1/exports", "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(),
+		"/app/history", "POST /export/users", "POST /export/users/json", "DELETE /app/session", "/readyz",
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	var clients sync.WaitGroup
 	for i := range 90 {
@@ -299,7 +332,8 @@ func TestClientsThatGo(t *testing.T) {
 	f.blameless(key)
 }
 
-// slowly is a connection to a database that takes its time to read the watermark, which GET does, and to look for usage, which POST does.
+// slowly is a connection to a database that takes its time to read the watermark, which GET does,
+// and to look for usage, which POST does.
 type slowly struct {
 	driver.Conn
 	takes time.Duration
@@ -315,7 +349,8 @@ func (c slowly) QueryRow(ctx context.Context, query string, args ...any) driver.
 	return c.Conn.QueryRow(ctx, query, args...)
 }
 
-// The time that a request may take to arrive says nothing of how long the database may take to answer it.
+// The time that a request may take to arrive says nothing of how long the database may take to
+// answer it.
 func TestASlowDatabaseIsNoClientThatLeft(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)

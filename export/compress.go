@@ -29,7 +29,8 @@ var compressors = map[string]*sync.Pool{
 		return w
 	}},
 	"zstd": {New: func() any {
-		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(zstdWindow))
 		if err != nil {
 			panic(err) // the options are constants
 		}
@@ -37,7 +38,8 @@ var compressors = map[string]*sync.Pool{
 	}},
 }
 
-// acceptedEncoding chooses zstd, gzip or "" (as it is) by Accept-Encoding: the client's highest weight, of equal ones the first of these.
+// acceptedEncoding chooses zstd, gzip or "" (as it is) by Accept-Encoding: the client's highest
+// weight, of equal ones the first of these.
 func acceptedEncoding(header http.Header) string {
 	weights := map[string]float64{}
 	for _, part := range strings.Split(strings.Join(header.Values("Accept-Encoding"), ","), ",") {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A key is rotated without a refused request: the new one is made, both work, clients change over, the old one goes.
+// A key is rotated without a refused request: the new one is made, both work, clients change over,
+// the old one goes.
 func TestRotation(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)

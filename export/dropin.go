@@ -18,8 +18,8 @@ import (
 	"rollcall/export/query"
 )
 
-// The drop-in surface answers as existing clients of a usage-export API expect: POST /export/{type}[/csv|/json], also
-// under /api/public (SPEC.md §3).
+// The drop-in surface answers as existing clients of a usage-export API expect: POST
+// /export/{type}[/csv|/json], also under /api/public (SPEC.md §3).
 
 // askedType is the request's type as the client spelled it: agents, api_keys.
 func askedType(r *http.Request) string { return chi.URLParam(r, "type") }
@@ -27,8 +27,8 @@ func askedType(r *http.Request) string { return chi.URLParam(r, "type") }
 // dataType is what replies call the type: as it was asked for, with _.
 func dataType(r *http.Request) string { return strings.ReplaceAll(askedType(r), "-", "_") }
 
-// dropInJob reads what a request to the drop-in surface asks for: a file, or as JSON its rows. It takes no query
-// parameters.
+// dropInJob reads what a request to the drop-in surface asks for: a file, or as JSON its rows. It
+// takes no query parameters.
 func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (job, error) {
 	t, err := query.ParseType(askedType(r))
 	if err != nil {
@@ -53,7 +53,9 @@ func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (j
 	if err != nil {
 		return job{}, err
 	}
-	j := job{request: query.Request{Org: x.who.Org, Type: t, Period: period, AsOf: x.started, Format: format, Delimiter: ','}}
+	j := job{
+		request: query.Request{Org: x.who.Org, Type: t, Period: period, AsOf: x.started, Format: format, Delimiter: ','},
+	}
 	if format == query.JSON { // the engine's lines become an array within the envelope
 		j.request.Format = query.NDJSON
 		j.frame = func(w io.Writer) frame { return &envelope{out: w, dataType: dataType(r)} }
@@ -115,8 +117,8 @@ type dateRange struct {
 	To   string `json:"to"`
 }
 
-// filePath is where clients keep the file. Equal requests have equal paths; requests that differ, if only by a
-// millisecond or the type's spelling, have different ones.
+// filePath is where clients keep the file. Equal requests have equal paths; requests that differ,
+// if only by a millisecond or the type's spelling, have different ones.
 func (j job) filePath(asked string) string {
 	q := j.request
 	text, err := json.Marshal([]any{q.Org, asked, q.GroupBy, q.Period.From, q.Period.To, q.Period.Start, q.Period.End})
@@ -157,7 +159,8 @@ func (e *Export) dropInJSON(w http.ResponseWriter, r *http.Request, x *exchange)
 	return e.answer(w, r, x, j)
 }
 
-// refuseWrong answers what no data is needed for, such as a group_by that the workspace's settings do not allow, before anything else does.
+// refuseWrong answers what no data is needed for, such as a group_by that the workspace's settings
+// do not allow, before anything else does.
 func (e *Export) refuseWrong(ctx context.Context, request query.Request) error {
 	space, err := e.readWorkspace(ctx, request.Org, request.AsOf)
 	if err != nil {
@@ -168,7 +171,8 @@ func (e *Export) refuseWrong(ctx context.Context, request query.Request) error {
 	return err
 }
 
-// refuseEmpty answers 404 exactly when the workspace has no usage event of any type in the period. It asks the log, which keeps every exportable day.
+// refuseEmpty answers 404 exactly when the workspace has no usage event of any type in the period.
+// It asks the log, which keeps every exportable day.
 func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 	from, to := request.Period.Days()
 	var found uint64
@@ -183,7 +187,9 @@ func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 		return fmt.Errorf("look for usage: %w", err)
 	}
 	if found == 0 {
-		return &failure{status: http.StatusNotFound, title: "No data found", detail: "No usage data found for the selected period"}
+		return &failure{
+			status: http.StatusNotFound, title: "No data found", detail: "No usage data found for the selected period",
+		}
 	}
 	return nil
 }

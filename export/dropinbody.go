@@ -33,15 +33,18 @@ func (t dropInTime) clock() query.WallClock {
 const bodyForm = `The body must be JSON like {"from":{"date":"2026-10-01","timezone":"UTC"},"to":{"date":"2026-10-31","timezone":"UTC"}}, ` +
 	`with "group_by" if wanted`
 
-// parseDropIn reads the body. It refuses unknown and repeated members: a wrong spelling would else silently mean
-// another export.
+// parseDropIn reads the body. It refuses unknown and repeated members: a wrong spelling would else
+// silently mean another export.
 func parseDropIn(body io.Reader) (dropInBody, error) {
 	var b dropInBody
 	text, err := io.ReadAll(body)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return b, &failure{status: http.StatusRequestEntityTooLarge, detail: "The body is larger than 64 KiB; it only holds from, to and group_by."}
+		return b, &failure{
+			status: http.StatusRequestEntityTooLarge,
+			detail: "The body is larger than 64 KiB; it only holds from, to and group_by.",
+		}
 	case err != nil:
 		return b, &failure{status: http.StatusBadRequest, detail: "The body did not arrive whole; send it again.", err: err}
 	}
@@ -64,7 +67,8 @@ func misread(err error) error {
 	switch {
 	case errors.As(err, &wrong) && errors.Is(err, json.ErrUnknownName):
 		name := member(wrong.JSONPointer)
-		return badParam(name, fmt.Sprintf("There is no member %q; the members are from, to, each with date and timezone, and group_by.", name))
+		return badParam(name,
+			fmt.Sprintf("There is no member %q; the members are from, to, each with date and timezone, and group_by.", name))
 	case errors.As(err, &wrong) && wrong.JSONPointer != "":
 		name := member(wrong.JSONPointer)
 		form := "a text in quotes"

@@ -6,7 +6,8 @@ import (
 	"io"
 )
 
-// An envelope turns lines of JSON objects into {"success":true,"data":[…],"metadata":{"dataType":…,"recordCount":…}} as they pass.
+// An envelope turns lines of JSON objects into
+// {"success":true,"data":[…],"metadata":{"dataType":…,"recordCount":…}} as they pass.
 type envelope struct {
 	out      io.Writer
 	dataType string

@@ -7,10 +7,12 @@ import (
 	"rollcall/export/query"
 )
 
-// Wherever the engine's bytes are cut into pieces, the envelope holds the same text and counts the same rows.
+// Wherever the engine's bytes are cut into pieces, the envelope holds the same text and counts the
+// same rows.
 func TestPiecesDoNotMatter(t *testing.T) {
 	const lines = `{"a":"{1}"}` + "\n" + `{"a":"2"}` + "\n"
-	const want = `{"success":true,"data":[{"a":"{1}"},` + "\n" + `{"a":"2"}],"metadata":{"dataType":"users","recordCount":2}}` + "\n"
+	const want = `{"success":true,"data":[{"a":"{1}"},` + "\n" +
+		`{"a":"2"}],"metadata":{"dataType":"users","recordCount":2}}` + "\n"
 	for size := 1; size <= len(lines); size++ {
 		var out strings.Builder
 		e := &envelope{out: &out, dataType: "users"}
@@ -25,7 +27,8 @@ func TestPiecesDoNotMatter(t *testing.T) {
 	}
 }
 
-// Rows are counted alike however the bytes are cut; line breaks and braces in texts are no rows, and a header is none.
+// Rows are counted alike however the bytes are cut; line breaks and braces in texts are no rows,
+// and a header is none.
 func TestRowCounter(t *testing.T) {
 	for _, c := range []struct {
 		format query.Format

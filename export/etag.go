@@ -12,8 +12,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// etag is weak (the encodings of one export share it) and stands for all that an export is made of: the effective request, the workspace's settings, the state
-// of its entities, and the versions of the days read.
+// etag is weak (the encodings of one export share it) and stands for all that an export is made of:
+// the effective request, the workspace's settings, the state of its entities, and the versions of
+// the days read.
 func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string {
 	names := make([]string, len(columns)) // a later version of this program may have more
 	for i, c := range columns {
@@ -32,7 +33,8 @@ func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string 
 		Versions                                string
 		Columns                                 []string
 	}{
-		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format, j.request.Period.From, j.request.Period.To,
+		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format,
+		j.request.Period.From, j.request.Period.To,
 		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.Delimiter, w.Settings, j.request.PseudonymKey,
 		w.entities.Events, w.past, w.entities.Digest, plan.Versions, names,
 	})

@@ -13,7 +13,8 @@ import (
 	"rollcall/export/steps"
 )
 
-// An exchange is one request for data and what has become of it: what the log line, the metrics and the audit row tell.
+// An exchange is one request for data and what has become of it: what the log line, the metrics and
+// the audit row tell.
 type exchange struct {
 	id      uuid.UUID
 	started time.Time
@@ -30,11 +31,15 @@ type exchange struct {
 	span      trace.Span
 }
 
-// A dataHandler answers a request for data: who asks is known and within limits. An error before the header is sent becomes an answer, one after it aborts.
+// A dataHandler answers a request for data: who asks is known and within limits. An error before
+// the header is sent becomes an answer, one after it aborts.
 type dataHandler func(w http.ResponseWriter, r *http.Request, x *exchange) error
 
-// data wraps the routes that give data: who asks, limits, errors in the surface's form, log, metrics and audit.
-func (e *Export) data(auth func(*http.Request) (access.Principal, error), fail failureWriter, handle dataHandler) http.HandlerFunc {
+// data wraps the routes that give data: who asks, limits, errors in the surface's form, log,
+// metrics and audit.
+func (e *Export) data(
+	auth func(*http.Request) (access.Principal, error), fail failureWriter, handle dataHandler,
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{id: requestID(r), started: e.cfg.Now(), request: requestText(r)}
 		r = e.trace(r, x)
@@ -58,8 +63,12 @@ func (e *Export) data(auth func(*http.Request) (access.Principal, error), fail f
 	}
 }
 
-// admit lets the request pass, counted as one of its workspace's, if its credential is valid and its limits are kept.
-func (e *Export) admit(w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (access.Principal, error), handle dataHandler) (err error) {
+// admit lets the request pass, counted as one of its workspace's, if its credential is valid and
+// its limits are kept.
+func (e *Export) admit(
+	w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (access.Principal, error),
+	handle dataHandler,
+) (err error) {
 	defer steps.Recovered(&err)
 	if !r.ProtoAtLeast(1, 1) {
 		return &failure{
@@ -98,7 +107,8 @@ func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 		e.metrics.aborts.WithLabelValues(kind, format).Inc()
 	}
 	// No key, no path or query: they may hold a signature, and names.
-	log := e.log.With("request_id", x.id, "org", x.who.Org, "key_id", x.who.KeyID, "method", r.Method, "type", kind, "format", format,
+	log := e.log.With("request_id", x.id, "org", x.who.Org, "key_id", x.who.KeyID, "method", r.Method, "type", kind,
+		"format", format,
 		"status", x.status, "outcome", outcome, "bytes", x.bytes)
 	if id := x.span.SpanContext().TraceID(); id.IsValid() {
 		log = log.With("trace_id", id)
@@ -154,7 +164,8 @@ func (x *exchange) auditRow() auditRow {
 	}
 }
 
-// take notes what the request turned out to ask for. Rows in a frame are JSON, whatever the engine writes them as.
+// take notes what the request turned out to ask for. Rows in a frame are JSON, whatever the engine
+// writes them as.
 func (x *exchange) take(j job) {
 	x.what = string(j.request.Type)
 	x.format = j.request.Format

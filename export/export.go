@@ -28,14 +28,21 @@ const (
 
 // Config is what the service can be told. Only Secret is required.
 type Config struct {
-	PublicURL           string               // what download links start with, like https://usage.example.com; default: the scheme and host of the request
-	Secret              []byte               // signs download links, keys pseudonyms; the same in every process, at least 16 bytes
-	RatePerMinute       int                  // requests per key within any minute of this process; 0: DefaultRatePerMinute
-	MaxConcurrentPerOrg int                  // exports of one workspace that this process answers at a time; 0: DefaultMaxConcurrentPerOrg
-	StallTimeout        time.Duration        // a client that takes nothing of its download for so long is dropped; default 1 min
-	SpillBytes          uint64               // memory of one aggregation or sort in the engine, before it goes on on disk; default: the engine's setting
-	Traces              trace.TracerProvider // where the spans of requests go; nil: none are made
-	Now                 func() time.Time
+	// what download links start with, like https://usage.example.com; default: the scheme and host
+	// of the request
+	PublicURL string
+	// signs download links, keys pseudonyms; the same in every process, at least 16 bytes
+	Secret        []byte
+	RatePerMinute int // requests per key within any minute of this process; 0: DefaultRatePerMinute
+	// exports of one workspace that this process answers at a time; 0: DefaultMaxConcurrentPerOrg
+	MaxConcurrentPerOrg int
+	// a client that takes nothing of its download for so long is dropped; default 1 min
+	StallTimeout time.Duration
+	// memory of one aggregation or sort in the engine, before it goes on on disk; default: the
+	// engine's setting
+	SpillBytes uint64
+	Traces     trace.TracerProvider // where the spans of requests go; nil: none are made
+	Now        func() time.Time
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -119,8 +126,8 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	return e, nil
 }
 
-// Run writes the ends of requests to the audit table, a few times a second, and looks for keys that are about to expire, until ctx is cancelled; then it writes
-// what is left.
+// Run writes the ends of requests to the audit table, a few times a second, and looks for keys that
+// are about to expire, until ctx is cancelled; then it writes what is left.
 func (e *Export) Run(ctx context.Context) error {
 	var watch sync.WaitGroup
 	watch.Go(func() {

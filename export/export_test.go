@@ -74,8 +74,10 @@ func TestEveryTypeAndFormat(t *testing.T) {
 	f.settings("void", "Void", yesterday(), true, true, true, false)
 	for _, typ := range []string{"message", "action", "token", "workflow_run"} {
 		f.event("acme", yesterday().Add(time.Hour), map[string]any{
-			"type": typ, "assistant_id": "a1", "project_id": "p1", "workflow_id": "w1", "channel": map[bool]string{true: "assistant"}[typ == "message"],
-			"action": map[bool]string{true: "web_search"}[typ == "action"], "api_key_id": "k1", "status": map[bool]string{true: "succeeded"}[typ == "workflow_run"],
+			"type": typ, "assistant_id": "a1", "project_id": "p1", "workflow_id": "w1",
+			"channel": map[bool]string{true: "assistant"}[typ == "message"],
+			"action":  map[bool]string{true: "web_search"}[typ == "action"], "api_key_id": "k1",
+			"status": map[bool]string{true: "succeeded"}[typ == "workflow_run"],
 		})
 	}
 	for org, rows := range map[string]int{"acme": 1, "void": 0} {
@@ -153,7 +155,8 @@ func (f *fixture) auditOf(org, format string) auditRecord {
 	var rows []auditRecord
 	f.until("an audit row that has ended", func() bool {
 		rows = nil
-		err := f.conn.Select(context.Background(), &rows, `SELECT outcome, status, bytes, rows, toString(credential) AS credential, key_id, key_name, data_type, request, period_start, period_end
+		err := f.conn.Select(context.Background(), &rows,
+			`SELECT outcome, status, bytes, rows, toString(credential) AS credential, key_id, key_name, data_type, request, period_start, period_end
 FROM export_audit FINAL WHERE org_id = $1 AND format = $2 ORDER BY started_at DESC LIMIT 1`, org, format)
 		if err != nil {
 			f.Fatal(err)
@@ -163,15 +166,18 @@ FROM export_audit FINAL WHERE org_id = $1 AND format = $2 ORDER BY started_at DE
 	return rows[0]
 }
 
-// HEAD has the status and every header of GET, on every address, however the body would come; and no body.
+// HEAD has the status and every header of GET, on every address, however the body would come; and
+// no body.
 func TestHead(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)
 	_, key := f.key("acme")
 	link := f.makeLink(key, "users")
 	paths := []string{
-		"/v1/exports", "/v1/exports?timezone=Mars", "/v1/exports/users", "/v1/exports/teams", "/openapi.yaml", "/healthz", "/readyz", "/",
-		"/app/main.js", "/app/nothing.js", "/app/history", "/app/summary?range=this_month", "/app/preview/users?range=this_month",
+		"/v1/exports", "/v1/exports?timezone=Mars", "/v1/exports/users", "/v1/exports/teams", "/openapi.yaml", "/healthz",
+		"/readyz", "/",
+		"/app/main.js", "/app/nothing.js", "/app/history", "/app/summary?range=this_month",
+		"/app/preview/users?range=this_month",
 		"/nothing", "/export/users", "/api/public/export/nothing/here", link, link + "x",
 	}
 	for _, format := range []string{"csv", "ndjson", "json", "parquet"} {
@@ -204,7 +210,8 @@ func TestHead(t *testing.T) {
 	}
 	tag := f.get("/v1/exports/users?"+lastDays(), key).Header.Get("ETag")
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		a := f.want(f.do(method, "/v1/exports/users?"+lastDays(), key, "", "If-None-Match", tag, "Accept-Encoding", "gzip"), 304)
+		a := f.want(f.do(method, "/v1/exports/users?"+lastDays(), key, "", "If-None-Match", tag, "Accept-Encoding", "gzip"),
+			304)
 		if a.Header.Get("ETag") != tag || a.Header.Get("Content-Encoding") != "" {
 			t.Errorf("%s: the answer to the tag %s has %v", method, tag, a.Header)
 		}
@@ -227,8 +234,8 @@ func TestCompleteThrough(t *testing.T) {
 	}
 }
 
-// A row from ahead of ClickHouse's clock, as a host whose clock was wrong once wrote it, is not shown, nor waited for: the next publication counts, though it is
-// of an earlier time.
+// A row from ahead of ClickHouse's clock, as a host whose clock was wrong once wrote it, is not
+// shown, nor waited for: the next publication counts, though it is of an earlier time.
 func TestCompleteThroughOfAClockThatWasAhead(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")
@@ -242,14 +249,17 @@ func TestCompleteThroughOfAClockThatWasAhead(t *testing.T) {
 	if got := f.want(f.get(path, key), 200).Header.Get("Rollcall-Complete-Through"); got != "" {
 		t.Errorf("an hour ahead: %q", got)
 	}
-	f.insert("progress", map[string]any{"topic": "t", "partition": 0, "through": ahead.Add(time.Millisecond).Format(layout), "complete_through": now.Format(layout),
+	f.insert("progress", map[string]any{"topic": "t", "partition": 0,
+		"through": ahead.Add(time.Millisecond).Format(layout), "complete_through": now.Format(layout),
 		"end_offset": 5, "gone": 0})
-	if got := f.want(f.get(path, key), 200).Header.Get("Rollcall-Complete-Through"); got != now.Format("2006-01-02T15:04:05.000Z") {
+	if got := f.want(f.get(path, key),
+		200).Header.Get("Rollcall-Complete-Through"); got != now.Format("2006-01-02T15:04:05.000Z") {
 		t.Errorf("corrected to %s: %q", now, got)
 	}
 }
 
-// lateEvent is a connection on which an event comes just after the plan was read; the watermark would like to be read after that.
+// lateEvent is a connection on which an event comes just after the plan was read; the watermark
+// would like to be read after that.
 type lateEvent struct {
 	driver.Conn
 	comes   func()
@@ -275,15 +285,20 @@ func (c lateEvent) QueryRow(ctx context.Context, query string, args ...any) driv
 	return c.Conn.QueryRow(ctx, query, args...)
 }
 
-// What comes after the plan may be missing, so the watermark must not be of a later moment than the plan.
+// What comes after the plan may be missing, so the watermark must not be of a later moment than the
+// plan.
 func TestCompleteThroughIsNoLaterThanThePlan(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")
-	progress := map[string]any{"topic": "t", "partition": 0, "through": yesterday().Format(time.DateOnly) + " 00:00:00.000", "end_offset": 5, "gone": 0}
+	progress := map[string]any{
+		"topic": "t", "partition": 0, "through": yesterday().Format(time.DateOnly) + " 00:00:00.000", "end_offset": 5,
+		"gone": 0,
+	}
 	f.insert("progress", progress)
 	f.mark("acme", yesterday())
 	f.insert("slices", map[string]any{ // a clean day without events
-		"org_id": "acme", "day": yesterday().Format(time.DateOnly), "generation": uuid.Must(uuid.NewV7()), "revision": tables.Revision, "covered": map[string]int{writer: f.marks},
+		"org_id": "acme", "day": yesterday().Format(time.DateOnly), "generation": uuid.Must(uuid.NewV7()),
+		"revision": tables.Revision, "covered": map[string]int{writer: f.marks},
 	})
 	f.service.conn = lateEvent{f.conn, func() {
 		f.event("acme", yesterday(), nil)

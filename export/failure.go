@@ -16,7 +16,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A failure is an answer that is not a success. detail is for the person who asked: what is wrong, and what to do; err is for the log only.
+// A failure is an answer that is not a success. detail is for the person who asked: what is wrong,
+// and what to do; err is for the log only.
 type failure struct {
 	status     int
 	title      string // what the drop-in surface calls it; "" is the status's own name
@@ -36,7 +37,8 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// statusClientGone is written to nobody: the client went before there was an answer. It is what metrics and the audit call it.
+// statusClientGone is written to nobody: the client went before there was an answer. It is what
+// metrics and the audit call it.
 const statusClientGone = 499
 
 // failureOf is the one table from errors to answers.
@@ -52,7 +54,10 @@ func failureOf(err error, requestID string) *failure {
 	case errors.As(err, &bad):
 		return &failure{status: http.StatusBadRequest, detail: bad.Message, param: bad.Param}
 	case errors.Is(err, query.ErrWorkflowsOff):
-		return &failure{status: http.StatusForbidden, detail: "Workflows are switched off for this workspace; its administrator can switch them on in the workspace's settings."}
+		return &failure{
+			status: http.StatusForbidden,
+			detail: "Workflows are switched off for this workspace; its administrator can switch them on in the workspace's settings.",
+		}
 	case errors.Is(err, context.Canceled):
 		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
 	}
@@ -64,11 +69,13 @@ func failureOf(err error, requestID string) *failure {
 	}
 	return &failure{
 		status: http.StatusInternalServerError, err: err,
-		detail: "The export failed inside the service; try again, and if it fails again, tell its operator the request id " + requestID + ".",
+		detail: "The export failed inside the service; try again, and if it fails again, tell its operator the request id " +
+			requestID + ".",
 	}
 }
 
-// failureFor is failureOf for a request: whatever fails after the client has gone fails because of that, whichever words the database has for it.
+// failureFor is failureOf for a request: whatever fails after the client has gone fails because of
+// that, whichever words the database has for it.
 func failureFor(r *http.Request, err error, requestID string) *failure {
 	f := failureOf(err, requestID)
 	if f.status >= 500 && r.Context().Err() != nil {

@@ -29,7 +29,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// What fails inside the service after the client has gone is not the service's failure; what was refused stays refused.
+// What fails inside the service after the client has gone is not the service's failure; what was
+// refused stays refused.
 func TestFailuresOfAClientThatIsGone(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()

@@ -68,8 +68,10 @@ func (f *fixture) event(org string, at time.Time, columns map[string]any) {
 	f.Helper()
 	f.serial++
 	row := map[string]any{
-		"org_id": org, "day": at.UTC().Format(time.DateOnly), "type": "message", "event_id": fmt.Sprintf("%016d", f.serial), "version": 2 * f.serial,
-		"time": at.UTC().Format("2006-01-02 15:04:05.000"), "source": "test", "id": fmt.Sprint(f.serial), "user_id": "ada", "channel": "chat", "model": "m1",
+		"org_id": org, "day": at.UTC().Format(time.DateOnly), "type": "message", "event_id": fmt.Sprintf("%016d", f.serial),
+		"version": 2 * f.serial,
+		"time":    at.UTC().Format("2006-01-02 15:04:05.000"), "source": "test", "id": fmt.Sprint(f.serial), "user_id": "ada",
+		"channel": "chat", "model": "m1",
 	}
 	for name, value := range columns {
 		row[name] = value
@@ -81,7 +83,9 @@ func (f *fixture) event(org string, at time.Time, columns map[string]any) {
 func (f *fixture) mark(org string, at time.Time) {
 	f.Helper()
 	f.marks++
-	f.insert("marks", map[string]any{"org_id": org, "day": at.UTC().Format(time.DateOnly), "writer": writer, "seq": f.marks})
+	f.insert("marks", map[string]any{
+		"org_id": org, "day": at.UTC().Format(time.DateOnly), "writer": writer, "seq": f.marks,
+	})
 }
 
 // entity stores one entity event.
@@ -89,7 +93,8 @@ func (f *fixture) entity(org, kind, id string, at time.Time, columns map[string]
 	f.Helper()
 	f.serial++
 	row := map[string]any{
-		"org_id": org, "day": at.UTC().Format(time.DateOnly), "event_id": fmt.Sprintf("%016d", f.serial), "version": 2 * f.serial, "kind": kind, "entity_id": id,
+		"org_id": org, "day": at.UTC().Format(time.DateOnly), "event_id": fmt.Sprintf("%016d", f.serial),
+		"version": 2 * f.serial, "kind": kind, "entity_id": id,
 		"time": at.UTC().Format("2006-01-02 15:04:05.000"), "source": "test", "id": fmt.Sprint(f.serial),
 	}
 	for name, value := range columns {
@@ -102,7 +107,8 @@ func (f *fixture) entity(org, kind, id string, at time.Time, columns map[string]
 func (f *fixture) settings(org, name string, at time.Time, userLevelData, byok, workflows, pseudonymize bool) {
 	f.Helper()
 	f.entity(org, "workspace", org, at, map[string]any{
-		"name": name, "has_settings": true, "user_level_data": userLevelData, "byok": byok, "workflows": workflows, "pseudonymize": pseudonymize,
+		"name": name, "has_settings": true, "user_level_data": userLevelData, "byok": byok, "workflows": workflows,
+		"pseudonymize": pseudonymize,
 	})
 }
 
@@ -166,7 +172,8 @@ func (f *fixture) get(path, key string, header ...string) answer {
 func (f *fixture) want(a answer, status int) answer {
 	f.Helper()
 	if a.StatusCode != status {
-		f.Fatalf("%s %s: status %d, want %d: %s\n%s", a.Request.Method, a.Request.URL.Path, a.StatusCode, status, a.body, f.log)
+		f.Fatalf("%s %s: status %d, want %d: %s\n%s", a.Request.Method, a.Request.URL.Path, a.StatusCode, status, a.body,
+			f.log)
 	}
 	return a
 }
@@ -182,8 +189,9 @@ func (f *fixture) until(what string, done func() bool) {
 	}
 }
 
-// aheadOfMidnight keeps midnight out of these tests: what one stores yesterday, and asks for by today, is there whenever it runs. In the last quarter of an hour of a
-// UTC day, the service and the tests are in the next one already.
+// aheadOfMidnight keeps midnight out of these tests: what one stores yesterday, and asks for by
+// today, is there whenever it runs. In the last quarter of an hour of a UTC day, the service and
+// the tests are in the next one already.
 var aheadOfMidnight = func() time.Duration {
 	if now := time.Now().UTC(); now.Add(15*time.Minute).Day() != now.Day() {
 		return 15 * time.Minute

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// A key reaches its own workspace only, whatever the request says; nothing of another one shows in any answer.
+// A key reaches its own workspace only, whatever the request says; nothing of another one shows in
+// any answer.
 func TestIsolation(t *testing.T) {
 	f := newFixture(t)
 	const secret = "b-only" // in every id and name of b
@@ -24,16 +25,21 @@ func TestIsolation(t *testing.T) {
 		prefix := map[string]string{"a": "mine", "b": secret}[org]
 		for _, typ := range []string{"message", "action", "token", "workflow_run"} {
 			f.event(org, at, map[string]any{
-				"type": typ, "user_id": prefix + "-user", "assistant_id": prefix + "-a", "project_id": prefix + "-p", "workflow_id": prefix + "-w", "channel": "assistant",
+				"type": typ, "user_id": prefix + "-user", "assistant_id": prefix + "-a", "project_id": prefix + "-p",
+				"workflow_id": prefix + "-w", "channel": "assistant",
 				"action": prefix + "-action", "model": prefix + "-model", "api_key_id": prefix + "-k", "status": "succeeded",
 			})
 		}
 	}
 	_, key := f.key("a")
-	injections := []string{"", "&org_id=b", "&org=b", "&workspace=b", "&timezone=" + url.QueryEscape("UTC' OR org_id='b"), "&group_by=" + url.QueryEscape("model) OR 1=1 --"), "&param_org=b"}
+	injections := []string{
+		"", "&org_id=b", "&org=b", "&workspace=b", "&timezone=" + url.QueryEscape("UTC' OR org_id='b"),
+		"&group_by=" + url.QueryEscape("model) OR 1=1 --"), "&param_org=b",
+	}
 	for _, typ := range []string{"users", "assistants", "workflows", "projects", "models", "api-keys"} {
 		for _, injection := range injections {
-			a := f.get("/v1/exports/"+typ+"?"+lastDays()+injection, key, "X-Org-Id", "b", "X-ClickHouse-Database", "system", "Rollcall-Org", "b")
+			a := f.get("/v1/exports/"+typ+"?"+lastDays()+injection, key, "X-Org-Id", "b", "X-ClickHouse-Database", "system",
+				"Rollcall-Org", "b")
 			if injection != "" && a.StatusCode != http.StatusBadRequest {
 				t.Errorf("%s%s: status %d", typ, injection, a.StatusCode)
 			}
@@ -45,10 +51,12 @@ func TestIsolation(t *testing.T) {
 			}
 		}
 	}
-	if a := f.want(f.do(http.MethodPost, "/export/users/json", key, dropIn()), 200); strings.Contains(a.body, secret) || !strings.Contains(a.body, "mine-user") {
+	if a := f.want(f.do(http.MethodPost, "/export/users/json", key, dropIn()), 200); strings.Contains(a.body, secret) ||
+		!strings.Contains(a.body, "mine-user") {
 		t.Errorf("drop-in: %s", a.body)
 	}
-	if a := f.want(f.get("/v1/exports", key), 200); strings.Contains(a.body, secret) || !strings.Contains(a.body, "mine-action") {
+	if a := f.want(f.get("/v1/exports", key), 200); strings.Contains(a.body, secret) ||
+		!strings.Contains(a.body, "mine-action") {
 		t.Errorf("catalogue: %s", a.body)
 	}
 	// A link of b's made into one of a's key, or the other way round, is none.
@@ -60,10 +68,13 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// Ids that mean something to SQL, to the engine's parameters or to addresses are ids and nothing else.
+// Ids that mean something to SQL, to the engine's parameters or to addresses are ids and nothing
+// else.
 func TestOddWorkspaces(t *testing.T) {
 	f := newFixture(t)
-	orgs := []string{"a'b", `a\b`, "a\tb", "a/b", "%41", "a b", "ü☃", "{org:String}", "..", "a\nb", "a;DROP TABLE events", "a?b#c"}
+	orgs := []string{
+		"a'b", `a\b`, "a\tb", "a/b", "%41", "a b", "ü☃", "{org:String}", "..", "a\nb", "a;DROP TABLE events", "a?b#c",
+	}
 	for _, org := range orgs {
 		f.event(org, yesterday().Add(time.Hour), map[string]any{"user_id": org})
 	}
@@ -118,7 +129,8 @@ func TestETag(t *testing.T) {
 	if etag := tag(path); seen[etag] == "" {
 		t.Error("an event outside of the period changed the tag")
 	}
-	if err := f.conn.Exec(context.Background(), "INSERT INTO events SELECT * REPLACE (version + 2 AS version, 'm2' AS model) FROM events WHERE org_id = 'acme' AND id = '1'"); err != nil {
+	if err := f.conn.Exec(context.Background(),
+		"INSERT INTO events SELECT * REPLACE (version + 2 AS version, 'm2' AS model) FROM events WHERE org_id = 'acme' AND id = '1'"); err != nil {
 		t.Fatal(err)
 	}
 	f.mark("acme", at)
@@ -132,7 +144,10 @@ func TestETag(t *testing.T) {
 	if etag := tag(path); seen[etag] == "" {
 		t.Error("another workspace's data changed the tag")
 	}
-	for _, more := range []string{"&format=ndjson", "&delimiter=tab", "&bom=true", "&group_by=model", "&include_inactive=false", "&attributes=now", "&timezone=Asia/Kolkata"} {
+	for _, more := range []string{
+		"&format=ndjson", "&delimiter=tab", "&bom=true", "&group_by=model", "&include_inactive=false", "&attributes=now",
+		"&timezone=Asia/Kolkata",
+	} {
 		changed("with "+more, path+more)
 	}
 	if etag := tag(path + "&format=csv&timezone=UTC&bom=false&delimiter=comma"); seen[etag] == "" {
@@ -153,7 +168,8 @@ func TestETagWhenAnEntityEventComesTrue(t *testing.T) {
 	before := f.want(f.get(path, key), 200)
 	ahead = time.Hour
 	after := f.want(f.get(path, key, "If-None-Match", before.Header.Get("ETag")), 200)
-	if strings.Contains(before.body, "Ada L.") || !strings.Contains(after.body, "Ada L.") || before.Header.Get("ETag") == after.Header.Get("ETag") {
+	if strings.Contains(before.body, "Ada L.") || !strings.Contains(after.body, "Ada L.") ||
+		before.Header.Get("ETag") == after.Header.Get("ETag") {
 		t.Errorf("before %s, after %s", before.body, after.body)
 	}
 }

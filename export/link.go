@@ -12,8 +12,9 @@ import (
 	"rollcall/schema"
 )
 
-// Download links carry their request in the query and need no key: access signs path and query. The path has unreserved characters only (RFC 3986) and nothing of the workspace: proxies and clients decode, encode and
-// normalise paths, but not these characters, and they leave queries alone.
+// Download links carry their request in the query and need no key: access signs path and query. The
+// path has unreserved characters only (RFC 3986) and nothing of the workspace: proxies and clients
+// decode, encode and normalise paths, but not these characters, and they leave queries alone.
 
 const linkPrefix = "/export/files/"
 
@@ -37,11 +38,14 @@ func newLink(j job, g access.Grant) link {
 func (l link) job(now time.Time) job {
 	return job{request: query.Request{
 		Org: l.Org, Type: l.Type, GroupBy: l.GroupBy, AsOf: now, Format: query.CSV, Delimiter: ',',
-		Period: query.Period{From: l.From, To: l.To, First: l.From.Time(), Last: (l.To - 1).Time(), Start: l.Start, End: l.End},
+		Period: query.Period{
+			From: l.From, To: l.To, First: l.From.Time(), Last: (l.To - 1).Time(), Start: l.Start, End: l.End,
+		},
 	}}
 }
 
-// signLink gives the link's path and query, under the prefix by which the surface was reached: another may not lead here.
+// signLink gives the link's path and query, under the prefix by which the surface was reached:
+// another may not lead here.
 func (e *Export) signLink(prefix string, l link) string {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -50,7 +54,8 @@ func (e *Export) signLink(prefix string, l link) string {
 	return e.gate.SignLink(prefix+l.path(), text)
 }
 
-// path is what a downloader without an eye for headers calls the file: /export/files/users-usage-2026-10-01-2026-10-31.csv.
+// path is what a downloader without an eye for headers calls the file:
+// /export/files/users-usage-2026-10-01-2026-10-31.csv.
 func (l link) path() string {
 	return linkPrefix + string(l.Type) + "-usage-" + l.Start + "-" + l.End + ".csv"
 }

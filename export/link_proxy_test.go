@@ -13,11 +13,16 @@ import (
 	"time"
 )
 
-// Workspaces may be called as they like: a link goes through whatever clients and proxies do to paths.
-var oddOrgs = []string{"..", ".", "acme, inc", "acme/eu", "a?b#c%2Fd", "%2e%2e", "a&b=c;d+e", "ünï/../çode", "a//b", `back\slash`, "tab\tline\n", " "}
+// Workspaces may be called as they like: a link goes through whatever clients and proxies do to
+// paths.
+var oddOrgs = []string{
+	"..", ".", "acme, inc", "acme/eu", "a?b#c%2Fd", "%2e%2e", "a&b=c;d+e", "ünï/../çode", "a//b", `back\slash`,
+	"tab\tline\n", " ",
+}
 
-// rewriting is nginx's `location /rollcall/ { proxy_pass http://up/; }`: it decodes the path, merges slashes and resolves dots, replaces the location's
-// prefix, and encodes again what a path must not have. The query stays as it is.
+// rewriting is nginx's `location /rollcall/ { proxy_pass http://up/; }`: it decodes the path,
+// merges slashes and resolves dots, replaces the location's prefix, and encodes again what a path
+// must not have. The query stays as it is.
 func rewriting(t *testing.T, up string) *httptest.Server {
 	t.Helper()
 	to, err := url.Parse(up)
@@ -26,7 +31,9 @@ func rewriting(t *testing.T, up string) *httptest.Server {
 	}
 	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		clean := path.Clean(strings.ReplaceAll(r.In.URL.Path, "//", "/"))
-		r.Out.URL = &url.URL{Scheme: to.Scheme, Host: to.Host, Path: "/" + strings.TrimPrefix(clean, "/rollcall/"), RawQuery: r.In.URL.RawQuery}
+		r.Out.URL = &url.URL{
+			Scheme: to.Scheme, Host: to.Host, Path: "/" + strings.TrimPrefix(clean, "/rollcall/"), RawQuery: r.In.URL.RawQuery,
+		}
 		r.Out.Host = to.Host
 	}})
 	t.Cleanup(proxy.Close)
@@ -52,13 +59,16 @@ func TestLinksPassAnyProxy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, address := range map[string]string{"as it is": link, "as clients resolve it": resolved.ResolveReference(&url.URL{RawQuery: resolved.RawQuery}).String()} {
+		for name, address := range map[string]string{
+			"as it is": link, "as clients resolve it": resolved.ResolveReference(&url.URL{RawQuery: resolved.RawQuery}).String(),
+		} {
 			a := f.get(address, "")
 			if a.StatusCode != 200 || a.body != direct.body {
 				t.Errorf("%q %s: %d %s", org, name, a.StatusCode, a.body)
 			}
 			if a.Header.Get("Content-Disposition") != direct.Header.Get("Content-Disposition") {
-				t.Errorf("%q: the file is called %s, by key %s", org, a.Header.Get("Content-Disposition"), direct.Header.Get("Content-Disposition"))
+				t.Errorf("%q: the file is called %s, by key %s", org, a.Header.Get("Content-Disposition"),
+					direct.Header.Get("Content-Disposition"))
 			}
 		}
 		if head := f.do(http.MethodHead, link, "", ""); head.StatusCode != 200 {
@@ -67,7 +77,8 @@ func TestLinksPassAnyProxy(t *testing.T) {
 	}
 }
 
-// Where the surface is reached under /api/public, its links lie there, too: a proxy may pass on nothing else. They are of that path alone.
+// Where the surface is reached under /api/public, its links lie there, too: a proxy may pass on
+// nothing else. They are of that path alone.
 func TestLinksOfADedicatedDeployment(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)

@@ -39,7 +39,8 @@ func TestLink(t *testing.T) {
 	if linked.body != direct.body || linked.Header.Get("Content-Disposition") != direct.Header.Get("Content-Disposition") {
 		t.Errorf("the link gives\n%s\nthe key\n%s", linked.body, direct.body)
 	}
-	if row := f.auditOf(org, "csv"); row.Credential != "link" || row.KeyID != id || strings.Contains(row.Request, "signature") {
+	if row := f.auditOf(org, "csv"); row.Credential != "link" || row.KeyID != id ||
+		strings.Contains(row.Request, "signature") {
 		t.Errorf("audit %+v", row)
 	}
 	ahead = access.LinkLife - time.Second*30
@@ -57,7 +58,8 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// Every single changed, removed or added character makes the link answer 403, and none another export.
+// Every single changed, removed or added character makes the link answer 403, and none another
+// export.
 func TestLinkChanged(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.PublicURL = "https://usage.example.com" })
 	f.event("acme", yesterday().Add(time.Hour), nil)
@@ -96,8 +98,10 @@ func TestLinkChanged(t *testing.T) {
 	}
 	path, query, _ := strings.Cut(link, "?")
 	for _, changed := range []string{
-		path, path + "?", path + "?x=1&" + query, strings.Replace(link, "files/users", "files/other/users", 1), strings.Replace(link, "/users", "/%75sers", 1),
-		strings.Replace(link, "users-usage-2", "models-usage-2", 1), strings.Replace(link, "/users", "//users", 1), strings.Replace(link, "/users", "/./users", 1),
+		path, path + "?", path + "?x=1&" + query, strings.Replace(link, "files/users", "files/other/users", 1),
+		strings.Replace(link, "/users", "/%75sers", 1),
+		strings.Replace(link, "users-usage-2", "models-usage-2", 1), strings.Replace(link, "/users", "//users", 1),
+		strings.Replace(link, "/users", "/./users", 1),
 	} {
 		check(changed)
 	}
@@ -113,8 +117,10 @@ func TestLinkOfAnotherSecret(t *testing.T) {
 	id, _ := f.key("acme")
 	j := job{}
 	j.request.Type = "users"
-	forged := f.linkOf("another secret of tests", newLink(j, access.Grant{Org: "acme", KeyID: id, Expires: testNow().Add(time.Minute).Unix()}))
-	f.want(f.get(f.linkOf("a secret for tests only", newLink(j, access.Grant{Org: "acme", KeyID: id})), ""), 403) // expired
+	forged := f.linkOf("another secret of tests",
+		newLink(j, access.Grant{Org: "acme", KeyID: id, Expires: testNow().Add(time.Minute).Unix()}))
+	// expired
+	f.want(f.get(f.linkOf("a secret for tests only", newLink(j, access.Grant{Org: "acme", KeyID: id})), ""), 403)
 	f.want(f.get(forged, ""), 403)
 }
 

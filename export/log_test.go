@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// What the engine says of a statement that fails can quote the statement, values and all. The log keeps the sense of it and not the key of the pseudonyms.
+// What the engine says of a statement that fails can quote the statement, values and all. The log
+// keeps the sense of it and not the key of the pseudonyms.
 func TestTheLogOfAFailureHasNoKeys(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, false, false, true)
@@ -21,7 +22,10 @@ func TestTheLogOfAFailureHasNoKeys(t *testing.T) {
 	}
 	pseudonyms := f.service.pseudonymKey("acme")
 	log := f.log.String()
-	for _, secret := range []string{hex.EncodeToString(pseudonyms[:]), strings.ToUpper(hex.EncodeToString(pseudonyms[:])), key[16:], "a secret for tests only"} {
+	for _, secret := range []string{
+		hex.EncodeToString(pseudonyms[:]), strings.ToUpper(hex.EncodeToString(pseudonyms[:])), key[16:],
+		"a secret for tests only",
+	} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log shows %s:\n%s", secret, log)
 		}

@@ -7,8 +7,9 @@ import (
 	"rollcall/export/query"
 )
 
-// metrics are those of SPEC.md §5. type is an export's type, catalogue, summary, preview or history (the page's), or none where the request names no type there is;
-// format is one of the four, or none; status is the answer's HTTP status (499: the client went before it).
+// metrics are those of SPEC.md §5. type is an export's type, catalogue, summary, preview or history
+// (the page's), or none where the request names no type there is; format is one of the four, or
+// none; status is the answer's HTTP status (499: the client went before it).
 type metrics struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
@@ -26,27 +27,31 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_export_requests_total", Help: "Requests for data, by the status they were answered with.",
 		}, []string{"type", "format", "status"}),
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "rollcall_export_seconds", Help: "Time from a request for data to the last byte of its answer.", Buckets: times,
+			Name: "rollcall_export_seconds", Help: "Time from a request for data to the last byte of its answer.",
+			Buckets: times,
 		}, []string{"type", "format"}),
 		firstByte: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "rollcall_export_first_byte_seconds", Help: "Time from a request for data to the first byte of the engine's rows.", Buckets: times,
+			Name: "rollcall_export_first_byte_seconds",
+			Help: "Time from a request for data to the first byte of the engine's rows.", Buckets: times,
 		}, []string{"type", "format"}),
 		bytes: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_export_bytes_total", Help: "Bytes of exports sent, before compression.",
 		}, []string{"type", "format"}),
 		aborts: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_export_aborts_total", Help: "Answers that ended in the middle: the engine failed, or the client went.",
+			Name: "rollcall_export_aborts_total",
+			Help: "Answers that ended in the middle: the engine failed, or the client went.",
 		}, []string{"type", "format"}),
 		expiring: f.NewGauge(prometheus.GaugeOpts{
-			Name: "rollcall_export_keys_expiring", Help: "Workspaces whose last key expires within 7 days, or did within the last day.",
+			Name: "rollcall_export_keys_expiring",
+			Help: "Workspaces whose last key expires within 7 days, or did within the last day.",
 		}),
 	}
 	m.start()
 	return m
 }
 
-// start makes the series that alerts count, so that they are 0 rather than absent before the first failure: a series that begins with its first failure does not
-// show that one as an increase.
+// start makes the series that alerts count, so that they are 0 rather than absent before the first
+// failure: a series that begins with its first failure does not show that one as an increase.
 func (m *metrics) start() {
 	for _, t := range query.Types() {
 		for _, f := range []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet} {

@@ -102,7 +102,9 @@ func (f *fixture) counted(what string, do func(), want map[string]float64) {
 // grows are the metrics of one request; bytes is 0 if its answer has no rows.
 func grows(kind, format, status string, bytes int) map[string]float64 {
 	labels := " format=" + format + " type=" + kind
-	all := map[string]float64{"requests_total format=" + format + " status=" + status + " type=" + kind: 1, "seconds" + labels + " count": 1}
+	all := map[string]float64{
+		"requests_total format=" + format + " status=" + status + " type=" + kind: 1, "seconds" + labels + " count": 1,
+	}
 	if bytes > 0 {
 		all["bytes_total"+labels] = float64(bytes)
 		all["seconds"+labels+" sum"] = secondsToRows + secondsOfRows
@@ -112,8 +114,8 @@ func grows(kind, format, status string, bytes int) map[string]float64 {
 	return all
 }
 
-// Every request for data is counted once, under its type, format and status, with its bytes before compression and its
-// times; what is no request for data is not.
+// Every request for data is counted once, under its type, format and status, with its bytes before
+// compression and its times; what is no request for data is not.
 func TestMetrics(t *testing.T) {
 	var clock atomic.Int64
 	start := time.Now()
@@ -132,9 +134,11 @@ func TestMetrics(t *testing.T) {
 		whole := f.want(f.get(address, key), 200) // counted before
 		f.until("the answer is counted", func() bool { return f.series()["seconds format="+format+" type=users count"] == 1 })
 		for _, encoding := range []string{"identity", "gzip", "zstd"} {
-			f.counted(format+" "+encoding, func() { f.want(f.get(address, key, "Accept-Encoding", encoding), 200) }, grows("users", format, "200", len(whole.body)))
+			f.counted(format+" "+encoding, func() { f.want(f.get(address, key, "Accept-Encoding", encoding), 200) },
+				grows("users", format, "200", len(whole.body)))
 		}
-		f.counted("HEAD of "+format, func() { f.want(f.do(http.MethodHead, address, key, ""), 200) }, grows("users", format, "200", 0))
+		f.counted("HEAD of "+format, func() { f.want(f.do(http.MethodHead, address, key, ""), 200) },
+			grows("users", format, "200", 0))
 		f.counted(format+" that has not changed", func() {
 			f.want(f.get(address, key, "If-None-Match", whole.Header.Get("ETag")), 304)
 		}, grows("users", format, "304", 0))
@@ -146,19 +150,31 @@ func TestMetrics(t *testing.T) {
 		do                   func() answer
 		kind, format, status string
 	}{
-		"no parameters":     {func() answer { return f.get("/v1/exports/models", key) }, "models", "none", "400"},
-		"no such type":      {func() answer { return f.get("/v1/exports/anything-at-all", key) }, "none", "none", "404"},
-		"no key":            {func() answer { return f.get(path, "") }, "none", "none", "401"},
-		"no scope":          {func() answer { return f.get(path, noScope) }, "none", "none", "403"},
-		"switched off":      {func() answer { return f.get("/v1/exports/workflows?"+lastDays(), key) }, "workflows", "csv", "403"},
-		"the catalogue":     {func() answer { return f.get("/v1/exports", key) }, "catalogue", "json", "200"},
-		"the page's sums":   {func() answer { return f.get("/app/summary?range=this_month", key) }, "summary", "json", "200"},
-		"the page's past":   {func() answer { return f.get("/app/history", key) }, "history", "json", "200"},
-		"a link":            {func() answer { return f.do(http.MethodPost, "/export/agents", key, dropIn()) }, "assistants", "csv", "200"},
-		"a link to nothing": {func() answer { return f.do(http.MethodPost, "/export/users", empty, dropIn()) }, "users", "csv", "404"},
-		"rows of nothing":   {func() answer { return f.do(http.MethodPost, "/export/users/json", empty, dropIn()) }, "users", "json", "404"},
-		"a wrong body":      {func() answer { return f.do(http.MethodPost, "/export/api_keys/json", key, "{}") }, "api-keys", "json", "400"},
-		"a made up link":    {func() answer { return f.get("/export/files/users-usage/x.csv?request=e30&signature=x", "") }, "none", "none", "403"},
+		"no parameters": {func() answer { return f.get("/v1/exports/models", key) }, "models", "none", "400"},
+		"no such type":  {func() answer { return f.get("/v1/exports/anything-at-all", key) }, "none", "none", "404"},
+		"no key":        {func() answer { return f.get(path, "") }, "none", "none", "401"},
+		"no scope":      {func() answer { return f.get(path, noScope) }, "none", "none", "403"},
+		"switched off": {
+			func() answer { return f.get("/v1/exports/workflows?"+lastDays(), key) }, "workflows", "csv", "403",
+		},
+		"the catalogue":   {func() answer { return f.get("/v1/exports", key) }, "catalogue", "json", "200"},
+		"the page's sums": {func() answer { return f.get("/app/summary?range=this_month", key) }, "summary", "json", "200"},
+		"the page's past": {func() answer { return f.get("/app/history", key) }, "history", "json", "200"},
+		"a link": {
+			func() answer { return f.do(http.MethodPost, "/export/agents", key, dropIn()) }, "assistants", "csv", "200",
+		},
+		"a link to nothing": {
+			func() answer { return f.do(http.MethodPost, "/export/users", empty, dropIn()) }, "users", "csv", "404",
+		},
+		"rows of nothing": {
+			func() answer { return f.do(http.MethodPost, "/export/users/json", empty, dropIn()) }, "users", "json", "404",
+		},
+		"a wrong body": {
+			func() answer { return f.do(http.MethodPost, "/export/api_keys/json", key, "{}") }, "api-keys", "json", "400",
+		},
+		"a made up link": {
+			func() answer { return f.get("/export/files/users-usage/x.csv?request=e30&signature=x", "") }, "none", "none", "403",
+		},
 	} {
 		f.counted(what, func() {
 			if a := c.do(); a.Response.Status[:3] != c.status {
@@ -168,7 +184,8 @@ func TestMetrics(t *testing.T) {
 	}
 
 	rows := f.do(http.MethodPost, "/export/agents/json", key, dropIn())
-	f.counted("rows", func() { f.do(http.MethodPost, "/api/public/export/agents/json", key, dropIn()) }, grows("assistants", "json", "200", len(rows.body)))
+	f.counted("rows", func() { f.do(http.MethodPost, "/api/public/export/agents/json", key, dropIn()) },
+		grows("assistants", "json", "200", len(rows.body)))
 	link := f.makeLink(key, "users")
 	file := f.want(f.get(link, ""), 200)
 	f.counted("a link's file", func() { f.get(link, "") }, grows("users", "csv", "200", len(file.body)))
@@ -190,8 +207,8 @@ func TestMetricsOfLimits(t *testing.T) {
 	}
 }
 
-// What fails before the first byte is a 5xx and no abort; what ends after it is an abort, and its status stays 200. A
-// client that went before its answer is an abort, too, under the status 499.
+// What fails before the first byte is a 5xx and no abort; what ends after it is an abort, and its
+// status stays 200. A client that went before its answer is an abort, too, under the status 499.
 func TestMetricsOfFailures(t *testing.T) {
 	var clock atomic.Int64
 	start := time.Now()
@@ -210,7 +227,8 @@ func TestMetricsOfFailures(t *testing.T) {
 		status string
 		more   map[string]float64
 	}{
-		{"the engine refuses", func(context.Context, io.ReadCloser) (io.ReadCloser, error) { return nil, errors.New("no") }, "500", nil},
+		{"the engine refuses", func(context.Context, io.ReadCloser) (io.ReadCloser, error) { return nil, errors.New("no") },
+			"500", nil},
 		{"the client goes before", func(ctx context.Context, _ io.ReadCloser) (io.ReadCloser, error) {
 			goes()
 			<-ctx.Done()

@@ -11,7 +11,8 @@ import (
 
 type requestIDKey struct{}
 
-// identify gives the request an id, which the answer shows as Rollcall-Request-Id and the log and the audit tell. It is never the client's.
+// identify gives the request an id, which the answer shows as Rollcall-Request-Id and the log and
+// the audit tell. It is never the client's.
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := uuid.Must(uuid.NewV7())
@@ -36,8 +37,9 @@ func harden(next http.Handler) http.Handler {
 
 const maxBodyBytes = 64 << 10
 
-// limitBody bounds what a request's body may hold and how long it may take. Once the request was read whole, nothing of it is timed any more: a deadline that
-// passed while the database works would look as if the client had gone.
+// limitBody bounds what a request's body may hold and how long it may take. Once the request was
+// read whole, nothing of it is timed any more: a deadline that passed while the database works
+// would look as if the client had gone.
 func (e *Export) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)

@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// openAPI describes what clients call. A test holds it together with the routes, the parameters and the columns.
+// openAPI describes what clients call. A test holds it together with the routes, the parameters and
+// the columns.
 //
 //go:embed openapi.yaml
 var openAPI []byte

@@ -13,13 +13,16 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// A client that knows nothing but openapi.yaml: every operation, with every value of every parameter that has a list of them, with a key and without. Every answer
-// must be one that the document describes, every value must be taken by some export, and every path by the service.
+// A client that knows nothing but openapi.yaml: every operation, with every value of every
+// parameter that has a list of them, with a key and without. Every answer must be one that the
+// document describes, every value must be taken by some export, and every path by the service.
 func TestOpenAPIClient(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, true, true, false)
 	f.event("acme", yesterday(), map[string]any{"channel": "assistant", "assistant_id": "a"})
-	f.event("acme", yesterday(), map[string]any{"type": "token", "prompt_tokens": 3, "cost_usd": "0.25", "byok": true, "provider": "p", "deployment": "d"})
+	f.event("acme", yesterday(), map[string]any{
+		"type": "token", "prompt_tokens": 3, "cost_usd": "0.25", "byok": true, "provider": "p", "deployment": "d",
+	})
 	_, key := f.key("acme")
 	c := schemaClient{fixture: f, doc: loadOpenAPI(t), key: key, described: describedAnswers(t), taken: map[string]bool{}}
 	for path, item := range c.doc.Paths.Map() {
@@ -27,7 +30,8 @@ func TestOpenAPIClient(t *testing.T) {
 			if strings.Contains(path, "/export/files/") { // reached by the links in answers
 				continue
 			}
-			c.exercise(method, path, append(append(openapi3.Parameters{}, item.Parameters...), operation.Parameters...), operation)
+			c.exercise(method, path, append(append(openapi3.Parameters{}, item.Parameters...), operation.Parameters...),
+				operation)
 		}
 	}
 	for value, ok := range c.taken {
@@ -109,7 +113,8 @@ func (c schemaClient) values(p *openapi3.Parameter) (values []string) {
 	return values
 }
 
-// whole adds what the document says in words: an export takes exactly one of range, or from and to; week_start goes with a week.
+// whole adds what the document says in words: an export takes exactly one of range, or from and to;
+// week_start goes with a week.
 func (c schemaClient) whole(path string, query url.Values) url.Values {
 	whole := url.Values{}
 	for name, values := range query {
@@ -187,7 +192,8 @@ func (c schemaClient) send(method, path string, query url.Values, key string, bo
 	}
 	var link struct{ Data struct{ DownloadURL string } }
 	if json.Unmarshal(text, &link); link.Data.DownloadURL != "" {
-		if file := c.send(http.MethodGet, strings.TrimPrefix(link.Data.DownloadURL, c.server.URL), nil, "", nil); file.StatusCode != http.StatusOK {
+		if file := c.send(http.MethodGet, strings.TrimPrefix(link.Data.DownloadURL, c.server.URL), nil, "",
+			nil); file.StatusCode != http.StatusOK {
 			c.Errorf("%s: %d", link.Data.DownloadURL, file.StatusCode)
 		}
 	}

@@ -114,7 +114,8 @@ func (e *Export) history(w http.ResponseWriter, r *http.Request, x *exchange) er
 		return err
 	}
 	past := []pastExport{}
-	err := e.conn.Select(r.Context(), &past, fmt.Sprintf(`SELECT started_at, data_type, format, bytes, rows, outcome, toString(credential) AS via,
+	err := e.conn.Select(r.Context(), &past,
+		fmt.Sprintf(`SELECT started_at, data_type, format, bytes, rows, outcome, toString(credential) AS via,
 	if(key_name = '', key_id, key_name) AS by,
 	if(period_start = toDate32(0), NULL, toString(period_start)) AS period_from, if(period_end = toDate32(0), NULL, toString(period_end)) AS period_to
 FROM export_audit FINAL

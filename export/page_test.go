@@ -34,14 +34,18 @@ func TestSession(t *testing.T) {
 	id, key := f.key("acme")
 	a, cookie := f.signIn(key)
 	f.want(a, 204)
-	if cookie == nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Secure || cookie.MaxAge != 12*60*60 || strings.Contains(cookie.Value, key) {
+	if cookie == nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Secure ||
+		cookie.MaxAge != 12*60*60 || strings.Contains(cookie.Value, key) {
 		t.Fatalf("cookie %+v", cookie)
 	}
 	if _, behind := f.signIn(key, "X-Forwarded-Proto", "https"); !behind.Secure {
 		t.Error("behind TLS the cookie is not Secure")
 	}
 	with := []string{"Cookie", access.SessionCookie + "=" + cookie.Value}
-	paths := []string{"/v1/exports", "/v1/exports/users?" + lastDays(), "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(), "/app/history"}
+	paths := []string{
+		"/v1/exports", "/v1/exports/users?" + lastDays(), "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(),
+		"/app/history",
+	}
 	for _, path := range paths {
 		f.want(f.get(path, "", with...), 200)
 		f.want(f.get(path, ""), 401)
@@ -101,7 +105,8 @@ func TestSignInRefused(t *testing.T) {
 // A session ends with its key, at the latest.
 func TestSessionOfAKeyThatExpires(t *testing.T) {
 	f := newFixture(t)
-	_, key, err := f.service.keys.Create(t.Context(), "acme", "", time.Hour+aheadOfMidnight) // keys are made by the real clock
+	// keys are made by the real clock
+	_, key, err := f.service.keys.Create(t.Context(), "acme", "", time.Hour+aheadOfMidnight)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,14 +148,20 @@ func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 	f.entity("acme", "user", "ada", yesterday(), map[string]any{"name": "Ada Example"})
 	for i := range 40 {
 		at := yesterday().Add(time.Duration(i) * 30 * time.Minute)
-		f.event("acme", at, map[string]any{"user_id": []string{"ada", "bob", "eve"}[i*i%3], "channel": "assistant", "assistant_id": "a" + strconv.Itoa(i%4)})
+		f.event("acme", at, map[string]any{
+			"user_id": []string{"ada", "bob", "eve"}[i*i%3], "channel": "assistant", "assistant_id": "a" + strconv.Itoa(i%4),
+		})
 		f.event("acme", at, map[string]any{"channel": "project", "project_id": "p" + strconv.Itoa(i%2)})
 		f.event("acme", at, map[string]any{"type": "action", "action": "canvas", "channel": nil})
-		f.event("acme", at, map[string]any{"type": "token", "channel": nil, "prompt_tokens": 100 + i, "completion_tokens": i, "cost_usd": "0.000000007", "user_id": map[bool]string{true: "ada"}[i%2 == 0]})
+		f.event("acme", at, map[string]any{
+			"type": "token", "channel": nil, "prompt_tokens": 100 + i, "completion_tokens": i, "cost_usd": "0.000000007",
+			"user_id": map[bool]string{true: "ada"}[i%2 == 0],
+		})
 	}
 	// What counts as usage of somebody or something although no message is theirs.
 	for _, other := range []map[string]any{
-		{"type": "workflow_run", "channel": nil, "workflow_id": "w", "run_id": "r", "status": "failed", "user_id": "runs-only"},
+		{"type": "workflow_run", "channel": nil, "workflow_id": "w", "run_id": "r", "status": "failed",
+			"user_id": "runs-only"},
 		{"type": "workflow_run", "channel": nil, "workflow_id": "w", "run_id": "r2", "status": "failed", "user_id": nil},
 		{"type": "action", "channel": nil, "action": "canvas", "assistant_id": "acted-only", "user_id": "acts-only"},
 		{"type": "token", "channel": nil, "api_key_id": "k", "user_id": nil, "project_id": "token-only", "prompt_tokens": 1},
@@ -163,10 +174,12 @@ func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 	users := f.table("/v1/exports/users?include_inactive=false&"+lastDays(), key)
 	models := f.table("/v1/exports/models?"+lastDays(), key)
 	want := map[string]float64{
-		"messages": total(users, "messages_total"), "active_users": float64(len(users) - 1), "actions": total(users, "action_messages"),
+		"messages": total(users, "messages_total"), "active_users": float64(len(users) - 1),
+		"actions":    total(users, "action_messages"),
 		"assistants": float64(len(f.table("/v1/exports/assistants?include_inactive=false&"+lastDays(), key)) - 1),
 		"projects":   float64(len(f.table("/v1/exports/projects?include_inactive=false&"+lastDays(), key)) - 1),
-		"tokens":     total(models, "sum_prompt_tokens") + total(models, "sum_completion_tokens"), "cost_usd": total(models, "total_cost_usd"),
+		"tokens":     total(models, "sum_prompt_tokens") + total(models, "sum_completion_tokens"),
+		"cost_usd":   total(models, "total_cost_usd"),
 	}
 	for _, figure := range o.Figures {
 		if got, _ := strconv.ParseFloat(figure.Value, 64); got != want[figure.Name] || got == 0 {
@@ -183,10 +196,12 @@ func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 	if len(o.Days) != 2 || o.Days[0].Messages != 81 || o.Days[1].Messages != 0 {
 		t.Errorf("days %+v", o.Days)
 	}
-	if top := o.Top["users"]; len(top) != 2 || top[0] != (topEntry{"ada", "Ada Example", uint64(total(users[:2], "messages_total"))}) {
+	if top := o.Top["users"]; len(top) != 2 ||
+		top[0] != (topEntry{"ada", "Ada Example", uint64(total(users[:2], "messages_total"))}) {
 		t.Errorf("top users %+v", top)
 	}
-	if next := o.Figures[0].Value; f.summary(key, "from="+yesterday().AddDate(0, 0, 1).Format(time.DateOnly)+"&to="+yesterday().AddDate(0, 0, 1).Format(time.DateOnly)).Figures[0].Value == next {
+	if next := o.Figures[0].Value; f.summary(key, "from="+yesterday().AddDate(0, 0, 1).Format(time.DateOnly)+"&to="+
+		yesterday().AddDate(0, 0, 1).Format(time.DateOnly)).Figures[0].Value == next {
 		t.Error("another period has the same figures")
 	}
 }
@@ -246,7 +261,8 @@ func TestPreview(t *testing.T) {
 		Columns []string
 		Rows    [][]string
 	}
-	if err := json.Unmarshal([]byte(f.want(f.get("/app/preview/users?"+lastDays(), key), 200).body), &preview); err != nil {
+	if err := json.Unmarshal([]byte(f.want(f.get("/app/preview/users?"+lastDays(), key), 200).body),
+		&preview); err != nil {
 		t.Fatal(err)
 	}
 	file := f.table("/v1/exports/users?"+lastDays(), key)
@@ -273,7 +289,8 @@ func TestHistory(t *testing.T) {
 	if err := json.NewDecoder(bytes.NewBufferString(body)).Decode(&past); err != nil {
 		t.Fatal(err)
 	}
-	if len(past) != 2 || past[1].Type != "users" || past[1].Outcome != "complete" || past[1].Bytes == 0 || *past[1].Rows != 1 || *past[1].From != yesterday().Format(time.DateOnly) || past[1].By != "acme's key" ||
+	if len(past) != 2 || past[1].Type != "users" || past[1].Outcome != "complete" || past[1].Bytes == 0 ||
+		*past[1].Rows != 1 || *past[1].From != yesterday().Format(time.DateOnly) || past[1].By != "acme's key" ||
 		past[0].Type != "models" || past[0].Outcome != "refused" || past[0].From != nil {
 		t.Errorf("history %s", body)
 	}
@@ -301,13 +318,15 @@ func TestPreviousPeriod(t *testing.T) {
 		if ok != (c.start != "") || got.Start != c.start || got.End != c.end {
 			t.Errorf("%s%s–%s: compared with %s–%s", c.name, c.from, c.to, got.Start, got.End)
 		}
-		if elapsed := now.Sub(p.From.Time()); ok && p.To.Time().After(now) && time.Duration(got.To-got.From)*time.Millisecond != elapsed {
+		if elapsed := now.Sub(p.From.Time()); ok && p.To.Time().After(now) &&
+			time.Duration(got.To-got.From)*time.Millisecond != elapsed {
 			t.Errorf("%s%s: compared with %d ms, not what has passed", c.name, c.from, got.To-got.From)
 		}
 	}
 }
 
-// At the first moment of a month nothing of it has passed, so it is compared with nothing; a millisecond later, with as much.
+// At the first moment of a month nothing of it has passed, so it is compared with nothing; a
+// millisecond later, with as much.
 func TestPreviousPeriodAtItsBegin(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for passed, want := range map[time.Duration]bool{0: false, time.Millisecond - 1: false, time.Millisecond: true} {

@@ -9,12 +9,14 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// brokenSelect is a connection whose Select panics, as a bug would: it is what reads a plan, which every request for rows does beside its own goroutine.
+// brokenSelect is a connection whose Select panics, as a bug would: it is what reads a plan, which
+// every request for rows does beside its own goroutine.
 type brokenSelect struct{ driver.Conn }
 
 func (brokenSelect) Select(context.Context, any, string, ...any) error { panic("a bug") }
 
-// A panic in what a request does side by side ends this request; the process, and every other download, lives on.
+// A panic in what a request does side by side ends this request; the process, and every other
+// download, lives on.
 func TestAPanicEndsItsRequestAlone(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")

@@ -21,15 +21,18 @@ type exportParams struct {
 }
 
 // exportParamNames are all there are, in the order in which the documentation shows them.
-var exportParamNames = []string{"range", "from", "to", "timezone", "week_start", "format", "group_by", "include_inactive", "attributes", "delimiter", "bom"}
+var exportParamNames = []string{
+	"range", "from", "to", "timezone", "week_start", "format", "group_by", "include_inactive", "attributes", "delimiter",
+	"bom",
+}
 
 // catalogueParamNames are those of GET /v1/exports.
 var catalogueParamNames = []string{"timezone", "week_start"}
 
 const maxQueryBytes = 4096
 
-// parseExportParams refuses, with a *query.BadRequest, whatever is unknown, repeated, empty, wrong or has no effect. Whether the period exists and the type can be
-// grouped as asked is judged later.
+// parseExportParams refuses, with a *query.BadRequest, whatever is unknown, repeated, empty, wrong
+// or has no effect. Whether the period exists and the type can be grouped as asked is judged later.
 func parseExportParams(rawQuery string) (exportParams, error) {
 	p := exportParams{format: query.CSV, delimiter: ','}
 	values, err := strictQuery(rawQuery, exportParamNames)
@@ -37,7 +40,8 @@ func parseExportParams(rawQuery string) (exportParams, error) {
 		return p, err
 	}
 	p.period = query.PeriodRequest{
-		Range: values.Get("range"), From: values.Get("from"), To: values.Get("to"), Timezone: values.Get("timezone"), WeekStart: values.Get("week_start"),
+		Range: values.Get("range"), From: values.Get("from"), To: values.Get("to"), Timezone: values.Get("timezone"),
+		WeekStart: values.Get("week_start"),
 	}
 	if values.Has("week_start") && p.period.Range != "this_week" && p.period.Range != "last_week" {
 		return p, badParam("week_start", "week_start only applies to range=this_week and range=last_week; leave it out.")
@@ -105,7 +109,8 @@ func strictQuery(rawQuery string, known []string) (url.Values, error) {
 	for _, name := range names {
 		switch list := values[name]; {
 		case !slices.Contains(known, name):
-			return nil, badParam(clip(name), "There is no parameter \""+clip(name)+"\"; the parameters are "+strings.Join(known, ", ")+".")
+			return nil, badParam(clip(name),
+				"There is no parameter \""+clip(name)+"\"; the parameters are "+strings.Join(known, ", ")+".")
 		case len(list) > 1:
 			return nil, badParam(name, name+" is given more than once; give it once.")
 		case list[0] == "":
@@ -124,7 +129,8 @@ func choice(values url.Values, name string, options ...string) (string, error) {
 	if slices.Contains(options, value) {
 		return value, nil
 	}
-	return "", badParam(name, name+" must be "+strings.Join(options[:len(options)-1], ", ")+" or "+options[len(options)-1]+", not \""+clip(value)+"\".")
+	return "", badParam(name, name+" must be "+strings.Join(options[:len(options)-1], ", ")+" or "+options[len(options)-1]+
+		", not \""+clip(value)+"\".")
 }
 
 func badParam(param, message string) error { return &query.BadRequest{Param: param, Message: message} }

@@ -12,11 +12,15 @@ import (
 	"rollcall/export/query"
 )
 
-// Whatever the query is: no panic; a refusal is a *query.BadRequest with a sentence; what is taken says only what the parameters say.
+// Whatever the query is: no panic; a refusal is a *query.BadRequest with a sentence; what is taken
+// says only what the parameters say.
 func FuzzExportParams(f *testing.F) {
 	for _, seed := range []string{
-		"", "range=this_month", "from=2026-10-01&to=2026-10-31&timezone=Europe/Berlin", "range=this_week&week_start=monday&format=csv&delimiter=tab&bom=true",
-		"range=this_month&range=this_month", "range=%zz", "a;b", "group_by=model&include_inactive=false&attributes=now&format=parquet", "timezone=%00", "from=0000-00-00&to=9999-99-99",
+		"", "range=this_month", "from=2026-10-01&to=2026-10-31&timezone=Europe/Berlin",
+		"range=this_week&week_start=monday&format=csv&delimiter=tab&bom=true",
+		"range=this_month&range=this_month", "range=%zz", "a;b",
+		"group_by=model&include_inactive=false&attributes=now&format=parquet", "timezone=%00",
+		"from=0000-00-00&to=9999-99-99",
 		"range=this_month&%e2%80%ae=1", "format=%ff",
 	} {
 		f.Add(seed)
@@ -30,7 +34,8 @@ func FuzzExportParams(f *testing.F) {
 		}
 		var bad *query.BadRequest
 		if err != nil {
-			if !errors.As(err, &bad) || !strings.HasSuffix(strings.TrimSpace(bad.Message), ".") || !utf8.ValidString(bad.Message) || len(bad.Message) > 1000 {
+			if !errors.As(err, &bad) || !strings.HasSuffix(strings.TrimSpace(bad.Message), ".") ||
+				!utf8.ValidString(bad.Message) || len(bad.Message) > 1000 {
 				t.Fatalf("%q: %#v", rawQuery, err)
 			}
 			return
@@ -63,7 +68,8 @@ func FuzzExportParams(f *testing.F) {
 func FuzzDropInBody(f *testing.F) {
 	for _, seed := range []string{
 		`{"from":{"date":"2026-10-01","timezone":"UTC"},"to":{"date":"2026-10-31T12:00:00.5Z","timezone":"Asia/Kolkata"},"group_by":"model"}`,
-		`{}`, `null`, `[]`, `{"from":null}`, `{"from":{"date":"","timezone":""},"to":{}}`, "\xff", `{"from":{"date":"9999-99-99","timezone":"../.."},"to":{}}`,
+		`{}`, `null`, `[]`, `{"from":null}`, `{"from":{"date":"","timezone":""},"to":{}}`, "\xff",
+		`{"from":{"date":"9999-99-99","timezone":"../.."},"to":{}}`,
 	} {
 		f.Add(seed)
 	}

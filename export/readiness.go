@@ -12,7 +12,8 @@ const (
 	readinessTimeout = 5 * time.Second
 )
 
-// readiness answers /readyz, which anybody may ask as often as they like: the database is asked once a second at most, and not on behalf of a client that may go.
+// readiness answers /readyz, which anybody may ask as often as they like: the database is asked
+// once a second at most, and not on behalf of a client that may go.
 type readiness struct {
 	check func(context.Context) error
 	log   *slog.Logger

@@ -8,13 +8,14 @@ import (
 	"rollcall/schema/tables"
 )
 
-// maxPlans is how many plans may fail before only what exactness needs is insisted on: that the plan
-// holds, not that the log stands still for the ETag. One more plan is made after them.
+// maxPlans is how many plans may fail before only what exactness needs is insisted on: that the
+// plan holds, not that the log stands still for the ETag. One more plan is made after them.
 const maxPlans = 3
 
-// untilPlanHolds calls try, which makes a plan for the span and reads by it. It calls try again while a
-// guard of the statement says that the plan no longer held. After rows were missing, the next plans
-// count rows: they may have gone for good. If no plan holds, the client is told to come again.
+// untilPlanHolds calls try, which makes a plan for the span and reads by it. It calls try again
+// while a guard of the statement says that the plan no longer held. After rows were missing, the
+// next plans count rows: they may have gone for good. If no plan holds, the client is told to come
+// again.
 func untilPlanHolds(span tables.Span, try func(span tables.Span, last bool) error) error {
 	for attempt := 1; ; attempt++ {
 		last := attempt > maxPlans
@@ -44,8 +45,9 @@ func (e *Export) byPlan(ctx context.Context, span tables.Span, read func(tables.
 	})
 }
 
-// byJobsPlan makes a plan for the job and reads by it, as untilPlanHolds does. A tagged answer says which
-// data it is made of, unless this data moves too fast. read must not begin to answer: it may be called again.
+// byJobsPlan makes a plan for the job and reads by it, as untilPlanHolds does. A tagged answer says
+// which data it is made of, unless this data moves too fast. read must not begin to answer: it may
+// be called again.
 func (e *Export) byJobsPlan(ctx context.Context, j *job, tagged bool, read func(planned) error) error {
 	span := j.request.Period.Span(j.request.Org)
 	return untilPlanHolds(span, func(span tables.Span, last bool) error {

@@ -12,8 +12,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// movingLog is a connection to a database that fails the first statements which carry a guard, as it
-// does when rows went between a plan and the statement that follows it.
+// movingLog is a connection to a database that fails the first statements which carry a guard, as
+// it does when rows went between a plan and the statement that follows it.
 type movingLog struct {
 	driver.Conn
 	left *atomic.Int64 // statements that are still to fail
@@ -52,8 +52,8 @@ func (movedRow) Err() error           { return errMoved }
 func (movedRow) Scan(...any) error    { return errMoved }
 func (movedRow) ScanStruct(any) error { return errMoved }
 
-// Every request that follows a plan is planned again while its plan does not hold. If none holds, the
-// client is told to come again: that is no failure of the service.
+// Every request that follows a plan is planned again while its plan does not hold. If none holds,
+// the client is told to come again: that is no failure of the service.
 func TestEveryRequestIsPlannedAgain(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)

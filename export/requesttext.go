@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// requestText is what the audit keeps of a request: method, path and query, with nothing in it that could be used again. A link is a credential: of its address
-// only the path is kept, whatever becomes of the request. Elsewhere a part that holds a text as long as a signature or a key's secret is shown as "…": people
-// paste links and keys where they do not belong.
+// requestText is what the audit keeps of a request: method, path and query, with nothing in it that
+// could be used again. A link is a credential: of its address only the path is kept, whatever
+// becomes of the request. Elsewhere a part that holds a text as long as a signature or a key's
+// secret is shown as "…": people paste links and keys where they do not belong.
 func requestText(r *http.Request) string {
 	path, query, asked := strings.Cut(r.URL.RequestURI(), "?")
 	text := r.Method + " " + withoutSecrets(path, "/")
@@ -32,10 +33,12 @@ func withoutSecrets(text, separator string) string {
 	return strings.Join(parts, separator)
 }
 
-// secretForm is what 256 bits look like in base64 or in hex: signatures have 43 characters, as the secrets of keys have.
+// secretForm is what 256 bits look like in base64 or in hex: signatures have 43 characters, as the
+// secrets of keys have.
 var secretForm = regexp.MustCompile(`[A-Za-z0-9_-]{40}`)
 
-// decoded takes every percent-encoding away, however often it was applied. What is no encoding stays.
+// decoded takes every percent-encoding away, however often it was applied. What is no encoding
+// stays.
 func decoded(text string) string {
 	for {
 		plain := encodedByte.ReplaceAllStringFunc(text, func(s string) string {

@@ -16,8 +16,9 @@ import (
 	"rollcall/export/access"
 )
 
-// Whatever refuses a request that holds a download link, and wherever in the request the link is: neither the audit nor the log nor a trace ever holds the
-// signature, in any encoding. The link works before and after.
+// Whatever refuses a request that holds a download link, and wherever in the request the link is:
+// neither the audit nor the log nor a trace ever holds the signature, in any encoding. The link
+// works before and after.
 func TestNoSignatureIsKept(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	f := newFixture(t, func(c *Config) {
@@ -85,20 +86,25 @@ func TestNoSignatureIsKept(t *testing.T) {
 	f.want(f.get(link, ""), 500)
 
 	var requests []string
-	if err := f.conn.QueryRow(t.Context(), "SELECT groupArray(concat(request, ' ', outcome)) FROM export_audit").Scan(&requests); err != nil || len(requests) < 20 {
+	if err := f.conn.QueryRow(t.Context(),
+		"SELECT groupArray(concat(request, ' ', outcome)) FROM export_audit").Scan(&requests); err != nil ||
+		len(requests) < 20 {
 		t.Fatalf("%d audit rows, %v", len(requests), err)
 	}
 	if len(spans.GetSpans()) < 20 {
 		t.Fatalf("%d spans", len(spans.GetSpans()))
 	}
-	for where, text := range map[string]string{"audit": strings.Join(requests, "\n"), "log": f.log.String(), "traces": fmt.Sprintf("%+v", spans.GetSpans())} {
+	for where, text := range map[string]string{
+		"audit": strings.Join(requests, "\n"), "log": f.log.String(), "traces": fmt.Sprintf("%+v", spans.GetSpans()),
+	} {
 		for _, secret := range []string{signature, key[16:]} {
 			if i := strings.Index(decoded(text), secret); i >= 0 {
 				t.Errorf("the %s has a signature or a key: …%s", where, decoded(text)[max(0, i-200):i+20])
 			}
 		}
 	}
-	if text := strings.Join(requests, "\n"); !strings.Contains(text, "GET "+u.EscapedPath()+" complete") || !strings.Contains(text, "GET /v1/exports/users?range=today&request=…&signature=… refused") {
+	if text := strings.Join(requests, "\n"); !strings.Contains(text, "GET "+u.EscapedPath()+" complete") ||
+		!strings.Contains(text, "GET /v1/exports/users?range=today&request=…&signature=… refused") {
 		t.Errorf("the audit does not tell what was asked:\n%s", text)
 	}
 }

@@ -37,7 +37,8 @@ func (e *Export) routes() http.Handler {
 	return r
 }
 
-// publicPrefix stands before the drop-in surface's addresses where clients know it from dedicated deployments.
+// publicPrefix stands before the drop-in surface's addresses where clients know it from dedicated
+// deployments.
 const publicPrefix = "/api/public"
 
 // dropInPrefix is what stands before the drop-in surface's address in this request.
@@ -75,7 +76,8 @@ func (e *Export) healthz(w http.ResponseWriter, _ *http.Request) { writeText(w, 
 
 func (e *Export) readyz(w http.ResponseWriter, _ *http.Request) {
 	if !e.readiness.now() {
-		writeText(w, http.StatusServiceUnavailable, "not ready: the database does not answer, or does not have this version's tables; the service's log says which")
+		writeText(w, http.StatusServiceUnavailable,
+			"not ready: the database does not answer, or does not have this version's tables; the service's log says which")
 		return
 	}
 	writeText(w, http.StatusOK, "ready")
@@ -97,7 +99,9 @@ func failureForm(r *http.Request) failureWriter {
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	f := &failure{status: http.StatusNotFound, detail: "There is nothing at this address; /openapi.yaml lists what there is."}
+	f := &failure{
+		status: http.StatusNotFound, detail: "There is nothing at this address; /openapi.yaml lists what there is.",
+	}
 	failureForm(r)(w, f, requestID(r).String())
 }
 

@@ -20,7 +20,8 @@ import (
 	"rollcall/schema"
 )
 
-// TestScripts sends the requests of testdata/*.txt and holds the answers against what they say. A case is
+// TestScripts sends the requests of testdata/*.txt and holds the answers against what they say. A
+// case is
 //
 //	=== its name
 //	METHOD /path?query
@@ -32,8 +33,9 @@ import (
 //
 //	body
 //
-// ${name} is a key, a date (${today}, ${today-3}, ${earliest}, …) or a text of the fixture; … in an expected text is any
-// text, ${hex8} any eight hex digits. Headers and body that a case does not mention are not looked at. Every answer must also be one that openapi.yaml describes.
+// ${name} is a key, a date (${today}, ${today-3}, ${earliest}, …) or a text of the fixture; … in an
+// expected text is any text, ${hex8} any eight hex digits. Headers and body that a case does not
+// mention are not looked at. Every answer must also be one that openapi.yaml describes.
 func TestScripts(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.PublicURL = "https://usage.example.com" })
 	words := f.scriptWords()
@@ -66,7 +68,9 @@ func (f *fixture) scriptWords() map[string]string {
 	f.event("acme", at, nil)
 	f.event("acme", at, map[string]any{"user_id": "=cmd()", "channel": "assistant", "assistant_id": "helper"})
 	f.event("acme", at, map[string]any{"type": "action", "action": "web_search"})
-	f.event("byok", at, map[string]any{"type": "token", "prompt_tokens": 3, "cost_usd": "0.25", "byok": true, "provider": "p", "deployment": "d"})
+	f.event("byok", at, map[string]any{
+		"type": "token", "prompt_tokens": 3, "cost_usd": "0.25", "byok": true, "provider": "p", "deployment": "d",
+	})
 	words := map[string]string{"unknown": "rc_aaaaaaaaaaaa_" + strings.Repeat("A", 43)}
 	for _, org := range []string{"acme", "byok", "empty"} {
 		words[org+"_id"], words[org] = f.key(org)
@@ -87,7 +91,8 @@ func (f *fixture) scriptWords() map[string]string {
 	for back := -400; back <= 400; back++ {
 		words[fmt.Sprintf("today%+d", back)] = (today + schema.Day(back)).String()
 	}
-	words["today"], words["earliest"], words["too_early"] = today.String(), schema.Earliest(today).String(), (schema.Earliest(today) - 1).String()
+	words["today"], words["earliest"], words["too_early"] = today.String(), schema.Earliest(today).String(),
+		(schema.Earliest(today) - 1).String()
 	words["hex8"] = eightHexDigits
 	words["4k"], words["70k"] = strings.Repeat("x", 4096), strings.Repeat("x", 70<<10)
 	return words
@@ -185,21 +190,24 @@ func describedAnswers(t *testing.T) func(*http.Request, answer) error {
 		asked.URL.Host = ""
 		route, params, err := router.FindRoute(asked)
 		if err != nil {
-			if r.URL.Path == "/" || r.Method == http.MethodHead || a.StatusCode == http.StatusNotFound || a.StatusCode == http.StatusMethodNotAllowed || strings.HasPrefix(r.URL.Path, "/export/files/") {
+			if r.URL.Path == "/" || r.Method == http.MethodHead || a.StatusCode == http.StatusNotFound ||
+				a.StatusCode == http.StatusMethodNotAllowed || strings.HasPrefix(r.URL.Path, "/export/files/") {
 				return nil // the page, the headers of a GET, or not an address of the document, and refused
 			}
 			return err
 		}
-		input := &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route, Options: &openapi3filter.Options{
-			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true,
-		}}
+		input := &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route,
+			Options: &openapi3filter.Options{
+				AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true,
+			}}
 		if a.StatusCode < 400 { // what the service takes, the document must allow
 			if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
 				return err
 			}
 		}
 		return openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
-			RequestValidationInput: input, Status: a.StatusCode, Header: a.Header, Body: io.NopCloser(bytes.NewReader([]byte(a.body))), Options: input.Options,
+			RequestValidationInput: input, Status: a.StatusCode, Header: a.Header,
+			Body: io.NopCloser(bytes.NewReader([]byte(a.body))), Options: input.Options,
 		})
 	}
 }

@@ -31,7 +31,8 @@ func TestTooManyRequests(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	f.want(f.get(link, ""), 429)
-	if a := f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 429); !strings.HasPrefix(a.body, `{"error":"Too Many Requests","message":"`) {
+	if a := f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 429); !strings.HasPrefix(a.body,
+		`{"error":"Too Many Requests","message":"`) {
 		t.Errorf("drop-in: %s", a.body)
 	}
 	f.want(f.get("/v1/exports/users?"+lastDays(), second), 200)
@@ -45,8 +46,10 @@ func TestAudit(t *testing.T) {
 	path := "/v1/exports/users?" + lastDays()
 	first := f.want(f.get(path, key), 200)
 	row := f.auditOf("acme", "csv")
-	if row.Outcome != "complete" || row.Status != 200 || row.Bytes != uint64(len(first.body)) || *row.Rows != 1 || row.Credential != "key" || row.KeyID != id ||
-		row.KeyName != "acme's key" || row.DataType != "users" || row.Request != "GET "+path || !row.Start.Equal(yesterday()) || !row.End.Equal(yesterday().AddDate(0, 0, 1)) {
+	if row.Outcome != "complete" || row.Status != 200 || row.Bytes != uint64(len(first.body)) || *row.Rows != 1 ||
+		row.Credential != "key" || row.KeyID != id ||
+		row.KeyName != "acme's key" || row.DataType != "users" || row.Request != "GET "+path ||
+		!row.Start.Equal(yesterday()) || !row.End.Equal(yesterday().AddDate(0, 0, 1)) {
 		t.Errorf("audit %+v", row)
 	}
 	f.want(f.get(path, key, "If-None-Match", first.Header.Get("ETag")), 304)
@@ -63,10 +66,13 @@ func TestAudit(t *testing.T) {
 	}
 	f.want(f.get(path, "rc_wrong"), 401)
 	var rows, open uint64
-	if err := f.conn.QueryRow(t.Context(), "SELECT count(), countIf(outcome = 'started') FROM export_audit FINAL").Scan(&rows, &open); err != nil || rows != 4 || open != 0 {
+	if err := f.conn.QueryRow(t.Context(),
+		"SELECT count(), countIf(outcome = 'started') FROM export_audit FINAL").Scan(&rows, &open); err != nil || rows != 4 ||
+		open != 0 {
 		t.Errorf("%d rows, %d of them open, %v; want 4 and 0: one for each request with a valid key", rows, open, err)
 	}
-	if text := f.log.String(); strings.Contains(text, key) || strings.Contains(text, "acme's key") || strings.Contains(text, "ada") || !strings.Contains(text, id) {
+	if text := f.log.String(); strings.Contains(text, key) || strings.Contains(text, "acme's key") ||
+		strings.Contains(text, "ada") || !strings.Contains(text, id) {
 		t.Errorf("the log names what it must not, or not the key's id:\n%s", text)
 	}
 }
@@ -80,7 +86,8 @@ func TestNoAuditNoData(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/v1/exports/users?" + lastDays(), "/v1/exports"} {
-		if a := f.want(f.get(path, key), 500); strings.Contains(a.body, "ada") || !strings.Contains(a.body, a.Header.Get("Rollcall-Request-Id")) || strings.Contains(a.body, "export_audit") {
+		if a := f.want(f.get(path, key), 500); strings.Contains(a.body, "ada") ||
+			!strings.Contains(a.body, a.Header.Get("Rollcall-Request-Id")) || strings.Contains(a.body, "export_audit") {
 			t.Errorf("%s", a.body)
 		}
 	}
@@ -102,12 +109,14 @@ func TestAuditRun(t *testing.T) {
 	}
 	f.want(f.get("/v1/exports/teams", key), 404)
 	var rows uint64
-	if err := f.conn.QueryRow(t.Context(), "SELECT count() FROM export_audit FINAL WHERE outcome = 'refused'").Scan(&rows); err != nil || rows != 6 {
+	if err := f.conn.QueryRow(t.Context(),
+		"SELECT count() FROM export_audit FINAL WHERE outcome = 'refused'").Scan(&rows); err != nil || rows != 6 {
 		t.Errorf("%d rows, %v; want 6", rows, err)
 	}
 }
 
-// Rows of a generation that its manifest speaks of are gone for good, all of them or some: the day is read from the log, by every kind of request.
+// Rows of a generation that its manifest speaks of are gone for good, all of them or some: the day
+// is read from the log, by every kind of request.
 func TestRowsThatAreGone(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
@@ -120,12 +129,14 @@ func TestRowsThatAreGone(t *testing.T) {
 		}
 	}
 	f.exec("TRUNCATE TABLE message_daily")
-	if a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200); !strings.Contains(a.body, "ada") || !strings.Contains(a.body, "bob") {
+	if a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200); !strings.Contains(a.body, "ada") ||
+		!strings.Contains(a.body, "bob") {
 		t.Errorf("no row is left: %s", a.body)
 	}
 }
 
-// A plan that never holds, since each generation goes as soon as it is planned with, is refused and not answered short.
+// A plan that never holds, since each generation goes as soon as it is planned with, is refused and
+// not answered short.
 func TestStalePlan(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
@@ -164,10 +175,13 @@ func (f *fixture) generation(org string, says int, users ...string) {
 	f.Helper()
 	generation := uuid.Must(uuid.NewV7()).String()
 	for _, user := range users {
-		f.insert("message_daily", map[string]any{"org_id": org, "day": yesterday().Format(time.DateOnly), "generation": generation, "user_id": user, "messages": 1})
+		f.insert("message_daily", map[string]any{
+			"org_id": org, "day": yesterday().Format(time.DateOnly), "generation": generation, "user_id": user, "messages": 1,
+		})
 	}
 	f.insert("slices", map[string]any{
-		"org_id": org, "day": yesterday().Format(time.DateOnly), "generation": generation, "revision": tables.Revision, "covered": map[string]any{writer: f.marks}, "version": "3", "message_rows": says,
+		"org_id": org, "day": yesterday().Format(time.DateOnly), "generation": generation, "revision": tables.Revision,
+		"covered": map[string]any{writer: f.marks}, "version": "3", "message_rows": says,
 	})
 }
 
@@ -205,7 +219,8 @@ func TestExportsWhileEventsArrive(t *testing.T) {
 	<-done
 }
 
-// metric is the value of a counter, or the number of a histogram's observations; the series is its name and its labels' values in the order of their names.
+// metric is the value of a counter, or the number of a histogram's observations; the series is its
+// name and its labels' values in the order of their names.
 func (f *fixture) metric(series string) float64 {
 	f.Helper()
 	families, err := f.reg.Gather()
@@ -267,9 +282,12 @@ func TestConfigDefaults(t *testing.T) {
 		t.Errorf("the defaults are %+v, %v", c, err)
 	}
 	for _, scheme := range []string{"http", "https"} {
-		given := Config{Secret: secret, PublicURL: scheme + "://h/", RatePerMinute: 1, MaxConcurrentPerOrg: 1, StallTimeout: 1}
+		given := Config{
+			Secret: secret, PublicURL: scheme + "://h/", RatePerMinute: 1, MaxConcurrentPerOrg: 1, StallTimeout: 1,
+		}
 		c, err = given.withDefaults()
-		if err != nil || c.RatePerMinute != 1 || c.MaxConcurrentPerOrg != 1 || c.StallTimeout != 1 || c.PublicURL != scheme+"://h" {
+		if err != nil || c.RatePerMinute != 1 || c.MaxConcurrentPerOrg != 1 || c.StallTimeout != 1 ||
+			c.PublicURL != scheme+"://h" {
 			t.Errorf("what was given became %+v, %v", c, err)
 		}
 	}

@@ -24,14 +24,18 @@ func (f *fixture) signOut(with []string) answer {
 	return f.do(http.MethodDelete, "/app/session", "", "", with...)
 }
 
-// A copy of the cookie is dead with the next request after the sign-out's answer, on every process; other sessions of the same key are not concerned.
+// A copy of the cookie is dead with the next request after the sign-out's answer, on every process;
+// other sessions of the same key are not concerned.
 func TestSignOutEndsTheSession(t *testing.T) {
 	here := newFixture(t)
 	there := newFixtureOn(t, here.options)
 	_, key := here.key("acme")
 	copied := here.signedIn(key)
 	other := here.signedIn(key)
-	paths := []string{"/v1/exports", "/v1/exports/users?" + lastDays(), "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(), "/app/history"}
+	paths := []string{
+		"/v1/exports", "/v1/exports/users?" + lastDays(), "/app/summary?" + lastDays(), "/app/preview/users?" + lastDays(),
+		"/app/history",
+	}
 	for _, f := range []*fixture{here, there} {
 		for _, path := range paths { // whatever the processes remember now
 			f.want(f.get(path, "", copied...), 200)
@@ -68,7 +72,8 @@ func TestSignOutWithoutAKey(t *testing.T) {
 	f.want(f.signOut(with), 204)
 }
 
-// Where the end cannot be stored, or is not there afterwards, the answer says so, the browser keeps the cookie, and the session goes on.
+// Where the end cannot be stored, or is not there afterwards, the answer says so, the browser keeps
+// the cookie, and the session goes on.
 func TestSignOutFails(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")
@@ -100,7 +105,8 @@ func TestSignOutFails(t *testing.T) {
 	}
 }
 
-// A sign-in counts as a request of its key, and is refused beyond the limit; wrong keys do not count against anybody.
+// A sign-in counts as a request of its key, and is refused beyond the limit; wrong keys do not
+// count against anybody.
 func TestSignInIsLimited(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.RatePerMinute = 3 })
 	_, key := f.key("acme")
@@ -125,7 +131,9 @@ func TestSignInIsLimited(t *testing.T) {
 // lossy is a connection whose inserts are acknowledged and lost.
 type lossy struct{ driver.Conn }
 
-func (c lossy) PrepareBatch(ctx context.Context, query string, options ...driver.PrepareBatchOption) (driver.Batch, error) {
+func (c lossy) PrepareBatch(
+	ctx context.Context, query string, options ...driver.PrepareBatchOption,
+) (driver.Batch, error) {
 	batch, err := c.Conn.PrepareBatch(ctx, query, options...)
 	return lostBatch{batch}, err
 }

@@ -12,15 +12,17 @@ import (
 	"unicode"
 )
 
-// formulaStarts begin formulas: those of SPEC.md §2.5, and the characters that look like them or are folded into them.
+// formulaStarts begin formulas: those of SPEC.md §2.5, and the characters that look like them or
+// are folded into them.
 var formulaStarts = []string{
 	"=1+1", "+1+1", "-1+1", "@SUM(1;1)", `=HYPERLINK("http://x.test";"y")`,
 	"＝1+1", "＋1+1", "－1+1", "＠SUM(1;1)", // full-width, which Excel is reported to run in Japanese
 	"﹦1+1", "﹢1+1", "﹣1+1", "﹫SUM(1;1)", "⁼1+1", "⁺1+1", "⁻1+1", "₌1+1", "−1+1", "‐1+1",
 }
 
-// hiddenTexts puts what is not seen before each start of a formula: every control, blank, separator and format character
-// of Unicode, fillers and combining characters, and pairs of those that programs strip.
+// hiddenTexts puts what is not seen before each start of a formula: every control, blank, separator
+// and format character of Unicode, fillers and combining characters, and pairs of those that
+// programs strip.
 func hiddenTexts() (texts []string) {
 	before := []string{""}
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -44,7 +46,8 @@ func hiddenTexts() (texts []string) {
 	return append(texts, "\x00\x00\x00=1+1", "\x01\x00\x02=1+1", "'=1+1", `"=1+1`, "==1+1", "{=1+1}", "plain")
 }
 
-// A reading is one way to open a file: what separates its cells, and LibreOffice's number for the language.
+// A reading is one way to open a file: what separates its cells, and LibreOffice's number for the
+// language.
 type reading struct {
 	name, delimiter, how string
 }
@@ -56,8 +59,8 @@ var readings = []reading{
 	{"tab", "\t", "CSV:9,34,76,1,,1033,false,false"},
 }
 
-// Whatever a person or a thing is called: opened with each delimiter, the file holds no formula, one row a person, and
-// in each text cell what SPEC.md §2.5 says.
+// Whatever a person or a thing is called: opened with each delimiter, the file holds no formula,
+// one row a person, and in each text cell what SPEC.md §2.5 says.
 func TestSpreadsheetRunsNothing(t *testing.T) {
 	f := newFixture(t)
 	texts := hiddenTexts()
@@ -70,7 +73,8 @@ func TestSpreadsheetRunsNothing(t *testing.T) {
 			"event_id": fmt.Sprintf("%016d", 1_000_000+i), "version": 2, "id": fmt.Sprint(1_000_000 + i),
 		}
 		people = append(people, merged(row, map[string]any{"kind": "user", "entity_id": text, "name": text}))
-		messages = append(messages, merged(row, map[string]any{"type": "message", "user_id": text, "channel": "assistant", "assistant_id": text, "model": text}))
+		messages = append(messages, merged(row,
+			map[string]any{"type": "message", "user_id": text, "channel": "assistant", "assistant_id": text, "model": text}))
 	}
 	f.insert("entities", people...)
 	f.insert("events", messages...)
@@ -120,7 +124,8 @@ func merged(rows ...map[string]any) map[string]any {
 	return all
 }
 
-// holdsTexts compares the cells of the columns org_id, user_id and name, as a reader of RFC 4180 sees them.
+// holdsTexts compares the cells of the columns org_id, user_id and name, as a reader of RFC 4180
+// sees them.
 func holdsTexts(t *testing.T, file string, delimiter rune, ids []string) {
 	t.Helper()
 	reader := csv.NewReader(strings.NewReader(strings.TrimPrefix(file, "\ufeff")))
@@ -137,8 +142,9 @@ func holdsTexts(t *testing.T, file string, delimiter rune, ids []string) {
 	}
 }
 
-// guarded is the text as SPEC.md §2.5 wants it in a cell: characters up to U+001F do not count, and TAB, CR and LF count
-// as starts, so a text is guarded if what follows these begins with = + - @, or if one of the three is among them.
+// guarded is the text as SPEC.md §2.5 wants it in a cell: characters up to U+001F do not count, and
+// TAB, CR and LF count as starts, so a text is guarded if what follows these begins with = + - @,
+// or if one of the three is among them.
 func guarded(text string) string {
 	rest := strings.TrimLeftFunc(text, func(r rune) bool { return r < ' ' })
 	hidden := text[:len(text)-len(rest)]
@@ -148,8 +154,8 @@ func guarded(text string) string {
 	return text
 }
 
-// Without the guard, the spreadsheet runs what follows any number of NULs and begins with =, in quotes or without. A
-// spreadsheet that runs more than that needs a wider guard.
+// Without the guard, the spreadsheet runs what follows any number of NULs and begins with =, in
+// quotes or without. A spreadsheet that runs more than that needs a wider guard.
 func TestSpreadsheetRunsWhatIsNotGuarded(t *testing.T) {
 	texts := hiddenTexts()
 	for _, r := range readings {

@@ -26,22 +26,29 @@ const (
 
 // oddTexts are names and ids that spreadsheets are known to change, or to run.
 var oddTexts = []string{
-	"=1+1", "+49 30 1", "-7", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=HYPERLINK(\"http://x.test\";\"y\")", "007", "12345678901234567890", "1e5", "3-4", "TRUE", "2026-01-02", "1,5",
+	"=1+1", "+49 30 1", "-7", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=HYPERLINK(\"http://x.test\";\"y\")", "007",
+	"12345678901234567890", "1e5", "3-4", "TRUE", "2026-01-02", "1,5",
 	"Müller; \"Anna\", GmbH", "two\nlines", "  two  blanks  ", "ünïcode 😀", "'quoted'", "plain",
 }
 
-// A spreadsheet reads the file with semicolons and byte order mark: every cell is what the NDJSON of the same export says, of the right type, and nothing is a formula.
+// A spreadsheet reads the file with semicolons and byte order mark: every cell is what the NDJSON
+// of the same export says, of the right type, and nothing is a formula.
 func TestSpreadsheetReadsTheFile(t *testing.T) {
 	f := newFixture(t)
 	at := yesterday()
 	f.settings("acme", "Acme", at.AddDate(0, -1, 0), true, true, true, false)
 	for i, text := range oddTexts {
-		f.entity("acme", "user", text, at.AddDate(0, -1, 0), map[string]any{"name": text, "email": fmt.Sprintf("%d@acme.test", i), "joined_at": "2026-01-05"})
-		f.entity("acme", "assistant", text, at.AddDate(0, -1, 0), map[string]any{"name": text, "description": text, "owner_id": text})
+		f.entity("acme", "user", text, at.AddDate(0, -1, 0),
+			map[string]any{"name": text, "email": fmt.Sprintf("%d@acme.test", i), "joined_at": "2026-01-05"})
+		f.entity("acme", "assistant", text, at.AddDate(0, -1, 0),
+			map[string]any{"name": text, "description": text, "owner_id": text})
 		for range 1 + i%3 {
 			f.event("acme", at, map[string]any{"user_id": text, "channel": "assistant", "assistant_id": text, "model": text})
 		}
-		f.event("acme", at, map[string]any{"type": "token", "user_id": "ada", "model": text, "provider": "p", "byok": true, "prompt_tokens": 1 << 31, "cost_usd": "0.000000001"})
+		f.event("acme", at, map[string]any{
+			"type": "token", "user_id": "ada", "model": text, "provider": "p", "byok": true, "prompt_tokens": 1 << 31,
+			"cost_usd": "0.000000001",
+		})
 	}
 	_, key := f.key("acme")
 	for _, typ := range []query.Type{query.Users, query.Assistants, query.Models} {
@@ -57,7 +64,9 @@ func TestSpreadsheetReadsTheFile(t *testing.T) {
 				rows = append(rows, row)
 			}
 			sheet := calc(t, file, quotedAsText)
-			columns, err := query.Columns(query.Request{Org: "acme", Type: typ, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true}})
+			columns, err := query.Columns(query.Request{
+				Org: "acme", Type: typ, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +105,8 @@ func (c sheetCell) is(column query.Column, want json.RawMessage) error {
 		}
 		text = guarded(text)
 		// A spreadsheet has one kind of line end within a cell.
-		if text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text); c.kind != "string" && text != "" || c.text != text {
+		if text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text); c.kind != "string" && text != "" ||
+			c.text != text {
 			return fmt.Errorf("text %q is %+v", text, c)
 		}
 	case query.CountMap, query.CostMap:
@@ -118,7 +128,8 @@ func (c sheetCell) is(column query.Column, want json.RawMessage) error {
 		if err := json.Unmarshal(want, &number); err != nil {
 			return err
 		}
-		if got, err := strconv.ParseFloat(c.value, 64); err != nil || c.kind != "float" || math.Abs(got-number) > 1e-15*number {
+		if got, err := strconv.ParseFloat(c.value, 64); err != nil || c.kind != "float" ||
+			math.Abs(got-number) > 1e-15*number {
 			return fmt.Errorf("number %s is %+v", want, c)
 		}
 	}
@@ -136,7 +147,8 @@ func calc(t *testing.T, file, how string) []sheetRow {
 	if err := os.WriteFile(filepath.Join(dir, "export.csv"), []byte(file), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	convert := exec.CommandContext(t.Context(), soffice, "-env:UserInstallation=file://"+filepath.Join(dir, "profile"), "--headless", "--convert-to", "fods", "--outdir", dir, "--infilter="+how, filepath.Join(dir, "export.csv"))
+	convert := exec.CommandContext(t.Context(), soffice, "-env:UserInstallation=file://"+filepath.Join(dir, "profile"),
+		"--headless", "--convert-to", "fods", "--outdir", dir, "--infilter="+how, filepath.Join(dir, "export.csv"))
 	if output, err := convert.CombinedOutput(); err != nil {
 		t.Fatalf("soffice: %v\n%s", err, output)
 	}

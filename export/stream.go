@@ -11,7 +11,8 @@ import (
 	"rollcall/export/query"
 )
 
-// bufferSize is all that an answer holds of its rows, whatever their number (the compressor's window apart).
+// bufferSize is all that an answer holds of its rows, whatever their number (the compressor's
+// window apart).
 const bufferSize = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
@@ -22,9 +23,11 @@ type frame interface {
 	Close() (rows uint64, err error)
 }
 
-// stream passes the rows on. It returns nil only if the client was given all of them and the engine said that they are all; after any other end the caller must
-// abort the connection.
-func (e *Export) stream(w http.ResponseWriter, r *http.Request, x *exchange, j job, b *begun, cancel context.CancelFunc) error {
+// stream passes the rows on. It returns nil only if the client was given all of them and the engine
+// said that they are all; after any other end the caller must abort the connection.
+func (e *Export) stream(
+	w http.ResponseWriter, r *http.Request, x *exchange, j job, b *begun, cancel context.CancelFunc,
+) error {
 	defer b.close()
 	defer cancel() // before close, which else would wait for more rows
 	control := http.NewResponseController(w)
@@ -60,10 +63,13 @@ func (e *Export) stream(w http.ResponseWriter, r *http.Request, x *exchange, j j
 }
 
 func clientGone(err error) error {
-	return &failure{status: statusClientGone, detail: "The client closed the connection, or took nothing for too long.", err: err}
+	return &failure{
+		status: statusClientGone, detail: "The client closed the connection, or took nothing for too long.", err: err,
+	}
 }
 
-// A body is where the rows go: into the frame, if there is one, and the compressor, if the client takes one.
+// A body is where the rows go: into the frame, if there is one, and the compressor, if the client
+// takes one.
 type body struct {
 	io.Writer
 	frame      frame
@@ -92,7 +98,8 @@ func newBody(w http.ResponseWriter, x *exchange, j job) *body {
 	return b
 }
 
-// finish ends what makes a body whole; a compressed one that is not finished cannot be read to its end.
+// finish ends what makes a body whole; a compressed one that is not finished cannot be read to its
+// end.
 func (b *body) finish(x *exchange) error {
 	if b.frame != nil {
 		rows, err := b.frame.Close()

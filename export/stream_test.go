@@ -20,10 +20,12 @@ import (
 	"rollcall/deploy/demo/embedded/enginetest"
 )
 
-// crowd stores one message of each of so many users, whose ids have 5 characters and 32 times width.
+// crowd stores one message of each of so many users, whose ids have 5 characters and 32 times
+// width.
 func (f *fixture) crowd(org string, users, width int) {
 	f.Helper()
-	err := f.conn.Exec(context.Background(), fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, model)
+	err := f.conn.Exec(context.Background(),
+		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, model)
 SELECT '%s', toDate('%s'), 'message', toFixedString(leftPad(toString(number), 16, '0'), 16), number * 2, toDateTime64('%s 01:00:00', 3), concat('user-', arrayStringConcat(arrayMap(i -> lower(hex(sipHash128(number, i))), range(%d)))), 'chat', 'm'
 FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(time.DateOnly), width, users))
 	if err != nil {
@@ -32,7 +34,8 @@ FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(ti
 	f.mark(org, yesterday())
 }
 
-// crowdSize users of width 6 make an export of 45 MB: far more than all buffers between the engine and a client.
+// crowdSize users of width 6 make an export of 45 MB: far more than all buffers between the engine
+// and a client.
 const crowdSize = 150_000
 
 // begin asks for a download and returns once its header is there.
@@ -50,14 +53,16 @@ func (f *fixture) begin(ctx context.Context, path, key string, header ...string)
 // running is the number of statements that make an export's rows at this moment.
 func (f *fixture) running() (n uint64) {
 	f.Helper()
-	err := f.conn.QueryRow(context.Background(), "SELECT count() FROM system.processes WHERE current_database = currentDatabase() AND query LIKE '%messages_total_rank%' AND query NOT LIKE '%system.processes%'").Scan(&n)
+	err := f.conn.QueryRow(context.Background(),
+		"SELECT count() FROM system.processes WHERE current_database = currentDatabase() AND query LIKE '%messages_total_rank%' AND query NOT LIKE '%system.processes%'").Scan(&n)
 	if err != nil {
 		f.Fatal(err)
 	}
 	return n
 }
 
-// A query that is killed in the middle, or an engine that goes, cuts the answer so that every client can tell, whatever the encoding.
+// A query that is killed in the middle, or an engine that goes, cuts the answer so that every
+// client can tell, whatever the encoding.
 func TestCutStreamNeverLooksWhole(t *testing.T) {
 	options := enginetest.Database(t)
 	engine, err := url.Parse(options.URL)
@@ -72,7 +77,8 @@ func TestCutStreamNeverLooksWhole(t *testing.T) {
 	_, key := f.key("acme")
 	cuts := map[string]func(){
 		"the query is killed": func() {
-			err := f.conn.Exec(context.Background(), "KILL QUERY WHERE current_database = currentDatabase() AND query LIKE '%messages_total_rank%' AND query NOT LIKE '%system.processes%' ASYNC")
+			err := f.conn.Exec(context.Background(),
+				"KILL QUERY WHERE current_database = currentDatabase() AND query LIKE '%messages_total_rank%' AND query NOT LIKE '%system.processes%' ASYNC")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,9 +111,12 @@ func TestCutStreamNeverLooksWhole(t *testing.T) {
 			t.Run(name+"/"+encoding, func(t *testing.T) {
 				format := "csv"
 				if name == "the query is killed" {
-					format = "json" // of csv, the engine has all blocks before it has written them, and ends in order; json's error must not become a part of the array
+					// of csv, the engine has all blocks before it has written them, and ends in
+					// order; json's error must not become a part of the array
+					format = "json"
 				}
-				response := f.begin(t.Context(), "/v1/exports/users?format="+format+"&"+lastDays(), key, "Accept-Encoding", encoding)
+				response := f.begin(t.Context(), "/v1/exports/users?format="+format+"&"+lastDays(), key, "Accept-Encoding",
+					encoding)
 				head := make([]byte, 1<<10)
 				if _, err := io.ReadFull(response.Body, head); err != nil {
 					t.Fatal(err)
@@ -228,7 +237,8 @@ func (f *fixture) aborted(org string) {
 // manyKeys stores messages of one user with so many assistants: one row with a map of all of them.
 func (f *fixture) manyKeys(org string, assistants int) {
 	f.Helper()
-	err := f.conn.Exec(context.Background(), fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, assistant_id)
+	err := f.conn.Exec(context.Background(),
+		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, assistant_id)
 SELECT '%s', toDate('%s'), 'message', toFixedString(leftPad(toString(number), 16, '0'), 16), number * 2, toDateTime64('%s 01:00:00', 3), 'ada', 'assistant', concat('assistant-', lower(hex(sipHash128(number))))
 FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(time.DateOnly), assistants))
 	if err != nil {
@@ -269,7 +279,8 @@ func TestMemoryIsFlat(t *testing.T) {
 	small, smallSize := peak("small")
 	large, largeSize := peak("large")
 	wide, wideSize := peak("wide")
-	t.Logf("%d bytes: %d held; %d bytes: %d held; %d bytes in one row: %d held", smallSize, small, largeSize, large, wideSize, wide)
+	t.Logf("%d bytes: %d held; %d bytes: %d held; %d bytes in one row: %d held", smallSize, small, largeSize, large,
+		wideSize, wide)
 	if largeSize < 100*smallSize || largeSize < 10<<20 {
 		t.Fatalf("the large answer has only %d bytes", largeSize)
 	}
@@ -281,14 +292,19 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 }
 
-// A client that sends its body byte by byte, or not at all, is answered 400 in time; one of HTTP/1.0, which could not tell a cut answer, 426.
+// A client that sends its body byte by byte, or not at all, is answered 400 in time; one of
+// HTTP/1.0, which could not tell a cut answer, 426.
 func TestWireLimits(t *testing.T) {
 	f := newFixture(t)
 	f.service.bodyTimeout = 100 * time.Millisecond
 	_, key := f.key("acme")
 	for name, want := range map[string]struct{ send, status string }{
-		"a body that does not come": {"POST /export/users HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: Bearer " + key + "\r\n\r\n{", "400"},
-		"HTTP/1.0":                  {"GET /v1/exports/users?range=this_month HTTP/1.0\r\nAuthorization: Bearer " + key + "\r\n\r\n", "426"},
+		"a body that does not come": {
+			"POST /export/users HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: Bearer " + key + "\r\n\r\n{", "400",
+		},
+		"HTTP/1.0": {
+			"GET /v1/exports/users?range=this_month HTTP/1.0\r\nAuthorization: Bearer " + key + "\r\n\r\n", "426",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", f.server.Listener.Addr().String())

@@ -2,11 +2,14 @@ package export
 
 import "testing"
 
-// Tombstones stand in the log and among the entities until their time is over. No export and no figure shows them: neither as usage, nor as rows without an id.
+// Tombstones stand in the log and among the entities until their time is over. No export and no
+// figure shows them: neither as usage, nor as rows without an id.
 func TestTombstonesAreNotExported(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, true, true, false)
-	f.event("acme", yesterday(), map[string]any{"assistant_id": "a1", "project_id": "p1", "workflow_id": "w1", "api_key_id": "k1"})
+	f.event("acme", yesterday(), map[string]any{
+		"assistant_id": "a1", "project_id": "p1", "workflow_id": "w1", "api_key_id": "k1",
+	})
 	f.entity("acme", "user", "ada", yesterday(), map[string]any{"name": "Ada"})
 	_, key := f.key("acme")
 	types := []string{"users", "assistants", "workflows", "projects", "models", "api-keys"}
@@ -23,7 +26,9 @@ func TestTombstonesAreNotExported(t *testing.T) {
 		t.Fatalf("only %d types are exported", len(before))
 	}
 	for i, typ := range []string{"message", "action", "token", "workflow_run"} {
-		f.event("acme", yesterday(), map[string]any{"type": typ, "version": 1001 + 2*i, "user_id": "", "channel": "", "model": "", "id": "", "source": ""})
+		f.event("acme", yesterday(), map[string]any{
+			"type": typ, "version": 1001 + 2*i, "user_id": "", "channel": "", "model": "", "id": "", "source": "",
+		})
 	}
 	for i, kind := range []string{"workspace", "user", "assistant", "workflow", "project", "api_key"} {
 		f.entity("acme", kind, "", yesterday(), map[string]any{"version": 1001 + 2*i, "id": "", "source": ""})

@@ -10,18 +10,21 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// trace begins the span of a request for data, below the caller's if the request names one (traceparent). It says as much as the log line: no key, path or query.
+// trace begins the span of a request for data, below the caller's if the request names one
+// (traceparent). It says as much as the log line: no key, path or query.
 func (e *Export) trace(r *http.Request, x *exchange) *http.Request {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, x.span = e.tracer.Start(ctx, "export", trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("rollcall.request_id", x.id.String())))
+		trace.WithAttributes(attribute.String("http.request.method", r.Method),
+			attribute.String("rollcall.request_id", x.id.String())))
 	return r.WithContext(ctx)
 }
 
 // endTrace ends it with what became of the request.
 func (x *exchange) endTrace(outcome string) {
 	kind, format := x.labels()
-	x.span.SetAttributes(attribute.String("rollcall.type", kind), attribute.String("rollcall.format", format), attribute.Int("http.response.status_code", x.status),
+	x.span.SetAttributes(attribute.String("rollcall.type", kind), attribute.String("rollcall.format", format),
+		attribute.Int("http.response.status_code", x.status),
 		attribute.String("rollcall.outcome", outcome), attribute.Int64("rollcall.bytes", int64(x.bytes)))
 	if x.rows != nil {
 		x.span.SetAttributes(attribute.Int64("rollcall.rows", int64(*x.rows)))

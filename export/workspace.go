@@ -19,8 +19,8 @@ type workspace struct {
 	past     uint64 // entity events whose time has come: changes when that of one that lies ahead does
 }
 
-// readWorkspace reads the settings as they stand at the moment now: those of the last workspace event with settings; of two at one time, the greater
-// (source, id) holds.
+// readWorkspace reads the settings as they stand at the moment now: those of the last workspace
+// event with settings; of two at one time, the greater (source, id) holds.
 func (e *Export) readWorkspace(ctx context.Context, org string, now time.Time) (workspace, error) {
 	row := e.conn.QueryRow(ctx, `SELECT
 	`+tables.EntityStateSQL+`, countIf(time <= {now:DateTime64(3, 'UTC')}),
@@ -35,7 +35,8 @@ FROM (
 	w := workspace{Settings: schema.DefaultSettings}
 	var has bool
 	var s schema.Settings
-	if err := row.Scan(&w.entities.Events, &w.entities.Digest, &w.past, &w.Name, &has, &s.UserLevelData, &s.BYOK, &s.Workflows, &s.Pseudonymize); err != nil {
+	if err := row.Scan(&w.entities.Events, &w.entities.Digest, &w.past, &w.Name, &has, &s.UserLevelData, &s.BYOK,
+		&s.Workflows, &s.Pseudonymize); err != nil {
 		return w, fmt.Errorf("read the workspace: %w", err)
 	}
 	if has {

@@ -21,7 +21,8 @@ func (r *Rollup) readMarks(ctx context.Context, b *attempt) error {
 		Writer uuid.UUID `ch:"writer"`
 		Seq    uint64    `ch:"seq"`
 	}
-	if err := r.conn.Select(ctx, &rows, "SELECT org_id, day, writer, seq FROM marks FINAL WHERE "+inBatch, b.args()...); err != nil {
+	if err := r.conn.Select(ctx, &rows, "SELECT org_id, day, writer, seq FROM marks FINAL WHERE "+inBatch,
+		b.args()...); err != nil {
 		return fmt.Errorf("read the marks of %d slices: %w", len(b.slices), err)
 	}
 	index := b.index()
@@ -59,7 +60,9 @@ func (r *Rollup) readVersions(ctx context.Context, b *attempt) ([]sliceVersion, 
 	index := b.index()
 	versions := make([]sliceVersion, len(b.slices))
 	for _, row := range rows {
-		versions[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]] = sliceVersion{row.Version, row.Events, tables.PerDaily(row.Counted)}
+		versions[index[tables.Slice{Org: row.Org, Day: schema.DayOf(row.Day)}]] = sliceVersion{
+			row.Version, row.Events, tables.PerDaily(row.Counted),
+		}
 	}
 	return versions, nil
 }
@@ -74,7 +77,8 @@ func counted() string {
 }
 
 // insertManifests takes a row per slice: these columns, and how many rows each rollup table has.
-var insertManifests = "INSERT INTO slices (org_id, day, generation, revision, covered, version, " + tables.RowCounts() + ")"
+var insertManifests = "INSERT INTO slices (org_id, day, generation, revision, covered, version, " + tables.RowCounts() +
+	")"
 
 // writeManifests commits the attempt: one row per slice, in one insert.
 func (r *Rollup) writeManifests(ctx context.Context, b *attempt) error {

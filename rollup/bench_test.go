@@ -9,7 +9,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// fill puts n events on each of the days into the log: three fifths messages, the rest actions and tokens, of 1,000 users.
+// fill puts n events on each of the days into the log: three fifths messages, the rest actions and
+// tokens, of 1,000 users.
 func fill(db *database, org string, first schema.Day, days, n int) {
 	db.exec(fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, assistant_id, conversation_id, model, client, action, prompt_tokens, completion_tokens)
 SELECT '%s', toDate('%s') + intDiv(number, %d), [1, 1, 1, 2, 3][number %% 5 + 1], unhex(hex(sipHash128(number))), bitAnd(cityHash64(number), bitNot(toUInt64(1))), 0,
@@ -58,7 +59,8 @@ FROM numbers(50) AS o, numbers(%d) AS d, numbers(2) AS g`, first, tables.Revisio
 	db.mark(tables.Slice{Org: "org-7", Day: db.today})
 	b.Run("one org, 366 days", func(b *testing.B) {
 		for range b.N {
-			plan, err := tables.ReadPlan(db.ctx, db.conn, tables.Span{Org: "org-7", From: first, To: db.today, MonthsFrom: first, MonthsTo: db.today}, time.Now())
+			plan, err := tables.ReadPlan(db.ctx, db.conn,
+				tables.Span{Org: "org-7", From: first, To: db.today, MonthsFrom: first, MonthsTo: db.today}, time.Now())
 			if err != nil || len(plan.Generations)+len(plan.Live) != days || len(plan.Live) > 2 {
 				b.Fatal(len(plan.Generations), plan.Live, err)
 			}
@@ -75,7 +77,8 @@ FROM numbers(50) AS o, numbers(%d) AS d, numbers(2) AS g`, first, tables.Revisio
 	})
 }
 
-// BenchmarkWriters looks at one slice that many writers marked, as a crash loop of ingest makes it: the cost is to grow with their number, not with its square.
+// BenchmarkWriters looks at one slice that many writers marked, as a crash loop of ingest makes it:
+// the cost is to grow with their number, not with its square.
 func BenchmarkWriters(b *testing.B) {
 	for _, writers := range []int{10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {
@@ -88,7 +91,8 @@ SELECT 'acme', toDate('%s'), generateUUIDv7(), %d, mapFromArrays(groupArray(rein
 			}
 			b.Run("plan", func(b *testing.B) {
 				for range b.N {
-					if plan, err := tables.ReadPlan(db.ctx, db.conn, tables.Span{Org: "acme", From: db.today, To: db.today}, time.Now()); err != nil || len(plan.Generations) != 1 {
+					if plan, err := tables.ReadPlan(db.ctx, db.conn, tables.Span{Org: "acme", From: db.today, To: db.today},
+						time.Now()); err != nil || len(plan.Generations) != 1 {
 						b.Fatal(plan, err)
 					}
 				}

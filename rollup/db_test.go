@@ -37,7 +37,9 @@ func newDatabase(t testing.TB) *database {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	return &database{TB: t, Rollup: r, ctx: context.Background(), options: o, today: schema.DayOf(time.Now().UTC()), writer: uuid.New()}
+	return &database{
+		TB: t, Rollup: r, ctx: context.Background(), options: o, today: schema.DayOf(time.Now().UTC()), writer: uuid.New(),
+	}
 }
 
 // another is a second worker on the same database.
@@ -79,7 +81,8 @@ type event struct {
 // log puts events into the log as a batch of ingest would, without a mark.
 func (db *database) store(events ...event) {
 	db.Helper()
-	insert, err := db.conn.PrepareBatch(db.ctx, `INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, conversation_id,
+	insert, err := db.conn.PrepareBatch(db.ctx,
+		`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, action, assistant_id, conversation_id,
 		model, client, prompt_tokens, completion_tokens, workflow_id, run_id, status, duration_ms)`)
 	if err != nil {
 		db.Fatal(err)
@@ -95,8 +98,10 @@ func (db *database) store(events ...event) {
 			e.user = fmt.Sprintf("u%d", e.id%3)
 		}
 		text := fmt.Sprintf("%s-%d", e.typ, e.id)
-		err := insert.Append(e.org, e.day.Time(), e.typ, fmt.Sprintf("%016d", e.id), e.version, e.day.Time().Add(time.Hour), "test", text, e.user, "assistant", "canvas",
-			fmt.Sprintf("a%d", e.version>>8%2), fmt.Sprintf("c%d", e.id/2), "gpt", "web", uint32(e.id), uint32(7), "w1", text, "succeeded", uint32(e.id*100))
+		err := insert.Append(e.org, e.day.Time(), e.typ, fmt.Sprintf("%016d", e.id), e.version, e.day.Time().Add(time.Hour),
+			"test", text, e.user, "assistant", "canvas",
+			fmt.Sprintf("a%d", e.version>>8%2), fmt.Sprintf("c%d", e.id/2), "gpt", "web", uint32(e.id), uint32(7), "w1", text,
+			"succeeded", uint32(e.id*100))
 		if err != nil {
 			db.Fatal(err)
 		}
@@ -112,7 +117,8 @@ func (db *database) mark(slices ...tables.Slice) {
 	db.seq++
 	for _, s := range slices {
 		db.exec("INSERT INTO marks (org_id, day, writer, seq) SELECT {org:String}, {day:Date}, {writer:UUID}, {seq:UInt64}",
-			clickhouse.Named("org", s.Org), clickhouse.Named("day", s.Day.String()), clickhouse.Named("writer", db.writer), clickhouse.Named("seq", db.seq))
+			clickhouse.Named("org", s.Org), clickhouse.Named("day", s.Day.String()), clickhouse.Named("writer", db.writer),
+			clickhouse.Named("seq", db.seq))
 	}
 }
 
@@ -139,8 +145,11 @@ func (db *database) once() int {
 	return n
 }
 
-// messages reads how many messages an org sent, the way an export does: by a plan, under its guards, again when the plan went stale.
-func messages(ctx context.Context, conn driver.Conn, org string, from, to schema.Day) (total uint64, plan tables.Plan, err error) {
+// messages reads how many messages an org sent, the way an export does: by a plan, under its
+// guards, again when the plan went stale.
+func messages(
+	ctx context.Context, conn driver.Conn, org string, from, to schema.Day,
+) (total uint64, plan tables.Plan, err error) {
 	span := tables.Span{Org: org, From: from, To: to, MonthsFrom: from, MonthsTo: to}
 	for range 10 {
 		if plan, err = tables.ReadPlan(ctx, conn, span, time.Now()); err != nil {

@@ -8,8 +8,8 @@ import (
 	"rollcall/schema"
 )
 
-// A Duplicate is one (type, source, id) that came with times on several days. By the contract these are several events; most often a producer made a new time
-// for a retry.
+// A Duplicate is one (type, source, id) that came with times on several days. By the contract these
+// are several events; most often a producer made a new time for a retry.
 type Duplicate struct {
 	Org, Type, Source, ID string
 	Days                  []schema.Day
@@ -18,7 +18,8 @@ type Duplicate struct {
 // Duplicates reports them by org, newest first day last, up to the filter's days.
 func (r *Rollup) Duplicates(ctx context.Context, f Filter, report func(Duplicate)) error {
 	where, args := f.Where()
-	rows, err := r.conn.Query(ctx, `SELECT org_id, toString(any(type)), any(source), any(id), arraySort(groupUniqArray(day)) AS days
+	rows, err := r.conn.Query(ctx,
+		`SELECT org_id, toString(any(type)), any(source), any(id), arraySort(groupUniqArray(day)) AS days
 FROM events FINAL WHERE bitAnd(version, 1) = 0 AND `+where+`
 GROUP BY org_id, event_id HAVING length(days) > 1 ORDER BY org_id, days[1], event_id
 SETTINGS max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000`, args...)

@@ -13,13 +13,17 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Forget erases one person of one org: their events, what they are called, the rejects that name them and the mentions of them as an owner. When it returns nil,
-// only schema.PersonHash of them stays (and in the log, for every event that went, its key: a hash that says nothing of the person). Exports lose the person's
-// rows and their part in sums with the first step; nothing else changes.
+// Forget erases one person of one org: their events, what they are called, the rejects that name
+// them and the mentions of them as an owner. When it returns nil, only schema.PersonHash of them
+// stays (and in the log, for every event that went, its key: a hash that says nothing of the
+// person). Exports lose the person's rows and their part in sums with the first step; nothing else
+// changes.
 //
-// It may be killed at any step and run again: each step looks for what is left. It may run beside ingest, workers and exports: an export that meets the deletion
-// fails by its guard and plans again. The events erased are those from before the call (by this host's clock, against the events' own times) and those already stored,
-// whatever their time; what the person does later is theirs again.
+// It may be killed at any step and run again: each step looks for what is left. It may run beside
+// ingest, workers and exports: an export that meets the deletion fails by its guard and plans
+// again. The events erased are those from before the call (by this host's clock, against the
+// events' own times) and those already stored, whatever their time; what the person does later is
+// theirs again.
 func (r *Rollup) Forget(ctx context.Context, secret []byte, org, user string, progress func(done, total int)) error {
 	if len(secret) == 0 || org == "" || user == "" {
 		return errors.New("to forget a person takes the service's secret, an org and a user id")
@@ -29,7 +33,8 @@ func (r *Rollup) Forget(ctx context.Context, secret []byte, org, user string, pr
 		name string
 		do   func(context.Context) error
 	}{
-		{"list the person as erased", p.list},         // from here on ingest drops the person's events, and catches those it holds
+		// from here on ingest drops the person's events, and catches those it holds
+		{"list the person as erased", p.list},
 		{"find the person's days", p.findSlices},      //
 		{"write tombstones", p.bury},                  // from here on the log is without them, and a replay loses
 		{"mark the days", p.mark},                     // from here on no older generation is read
@@ -69,12 +74,14 @@ func (p *person) exec(ctx context.Context, query string) error {
 func (p *person) args() []any {
 	return []any{
 		clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("hash", fmt.Sprintf("%x", p.hash)),
-		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())), clickhouse.Named("refused_before", fmt.Sprint(p.refusedBefore.UnixMilli())), clickhouse.Named("old", append([]string{}, p.old...)),
+		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())), clickhouse.Named("refused_before",
+			fmt.Sprint(p.refusedBefore.UnixMilli())), clickhouse.Named("old", append([]string{}, p.old...)),
 	}
 }
 
 const (
-	// A reject names a person in what could be read of it, or as a quoted text, a key or a word of a header in a record of the org (or of an org that could not be read).
+	// A reject names a person in what could be read of it, or as a quoted text, a key or a word of
+	// a header in a record of the org (or of an org that could not be read).
 	naming = `org_id IN ({org:String}, '') AND (user_id = {user:String} OR position(value, concat('"', {user:String}, '"')) > 0 OR key = {user:String}
 	OR arrayExists(h -> match(h.2, concat('(^|[^0-9A-Za-z_])', regexpQuoteMeta({user:String}), '($|[^0-9A-Za-z_])')), headers))`
 
@@ -86,15 +93,19 @@ const (
 	erased  = "(time < " + erasedMillis + " OR event_id IN (SELECT arrayJoin(ahead) FROM erasures WHERE " + listing + "))"
 )
 
-// list puts the person on the erasure list: what is from before now, and by its id what is stored and lies ahead, since a producer's clock was ahead or a
-// description holds from a later time on. What an earlier call listed stays listed: it may have been killed after it had deleted the rows that tell.
+// list puts the person on the erasure list: what is from before now, and by its id what is stored
+// and lies ahead, since a producer's clock was ahead or a description holds from a later time on.
+// What an earlier call listed stays listed: it may have been killed after it had deleted the rows
+// that tell.
 //
-// Of two rows of a person the one with the later updated_at stands, so each is later than the last, whatever the engine's clock says. A time of erasure that lies
-// more than a day ahead is of a version that took it from what was stored, and is not kept.
+// Of two rows of a person the one with the later updated_at stands, so each is later than the last,
+// whatever the engine's clock says. A time of erasure that lies more than a day ahead is of a
+// version that took it from what was stored, and is not kept.
 func (p *person) list(ctx context.Context) error {
 	p.erasedAt = p.now().UTC().Truncate(time.Millisecond)
 	var listed, refused time.Time
-	err := p.conn.QueryRow(ctx, "SELECT (SELECT max(erased_at) FROM erasures FINAL WHERE "+listing+"), (SELECT max(rejected_at) FROM rejects WHERE "+naming+")", p.args()...).
+	err := p.conn.QueryRow(ctx, "SELECT (SELECT max(erased_at) FROM erasures FINAL WHERE "+listing+
+		"), (SELECT max(rejected_at) FROM rejects WHERE "+naming+")", p.args()...).
 		Scan(&listed, &refused)
 	if err != nil {
 		return err
@@ -106,16 +117,20 @@ func (p *person) list(ctx context.Context) error {
 		p.refusedBefore = refused.Add(time.Millisecond)
 	}
 	return p.exec(ctx, `INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead)
-SELECT {org:String}, unhex({hash:String}), `+erasedMillis+`, toDateTime64(0, 3, 'UTC'), greatest(now64(3), max(last) + toIntervalMillisecond(1)), groupUniqArrayArray(ids)
+SELECT {org:String}, unhex({hash:String}), `+erasedMillis+
+		`, toDateTime64(0, 3, 'UTC'), greatest(now64(3), max(last) + toIntervalMillisecond(1)), groupUniqArrayArray(ids)
 FROM (
-	SELECT toDateTime64(0, 3, 'UTC') AS last, groupUniqArray(event_id) AS ids FROM events WHERE `+tables.UsageOf+` AND time >= `+erasedMillis+`
-	UNION ALL SELECT toDateTime64(0, 3, 'UTC'), groupUniqArray(event_id) FROM entities WHERE ((`+tables.Describing+`) OR (`+tables.OwnedBy+`)) AND time >= `+erasedMillis+`
+	SELECT toDateTime64(0, 3, 'UTC') AS last, groupUniqArray(event_id) AS ids FROM events WHERE `+tables.UsageOf+
+		` AND time >= `+erasedMillis+`
+	UNION ALL SELECT toDateTime64(0, 3, 'UTC'), groupUniqArray(event_id) FROM entities WHERE ((`+tables.Describing+
+		`) OR (`+tables.OwnedBy+`)) AND time >= `+erasedMillis+`
 	UNION ALL SELECT updated_at, ahead FROM erasures WHERE `+listing+`
 )`)
 }
 
-// findSlices finds every day on which any copy of an event or any generation of the rollups names the person, and these generations. A month's generation brings
-// in the month's last day, which costs a recompute of it.
+// findSlices finds every day on which any copy of an event or any generation of the rollups names
+// the person, and these generations. A month's generation brings in the month's last day, which
+// costs a recompute of it.
 func (p *person) findSlices(ctx context.Context) error {
 	query := "SELECT DISTINCT day, toUUID('" + uuid.Nil.String() + "') AS generation FROM events WHERE " + tables.UsageOf
 	for _, d := range tables.Dailies() {
@@ -140,7 +155,8 @@ func (p *person) findSlices(ctx context.Context) error {
 	return nil
 }
 
-// bury writes a tombstone for each event that is the person's (of copies that name two persons, the one that holds decides), and redacts them as an owner.
+// bury writes a tombstone for each event that is the person's (of copies that name two persons, the
+// one that holds decides), and redacts them as an owner.
 func (p *person) bury(ctx context.Context) error {
 	for _, statement := range []string{
 		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time) SELECT org_id, day, type, event_id, bitOr(version, %d), time FROM events FINAL
@@ -181,19 +197,22 @@ func (p *person) recompute(ctx context.Context) error {
 	return err
 }
 
-// retire marks the generations dead that name the person: all of the days but the new ones, and the months that were merged from old ones.
+// retire marks the generations dead that name the person: all of the days but the new ones, and the
+// months that were merged from old ones.
 func (p *person) retire(ctx context.Context) error {
 	if err := p.markDead(ctx, Filter{Org: p.org}); err != nil {
 		return err
 	}
 	var months []lost
-	if err := p.conn.Select(ctx, &months, "SELECT org_id, day, generation, revision FROM months FINAL WHERE dead = 0 AND org_id = {org:String} AND generation IN {old:Array(UUID)}", p.args()...); err != nil {
+	if err := p.conn.Select(ctx, &months,
+		"SELECT org_id, day, generation, revision FROM months FINAL WHERE dead = 0 AND org_id = {org:String} AND generation IN {old:Array(UUID)}", p.args()...); err != nil {
 		return err
 	}
 	return p.writeDead(ctx, "months", months)
 }
 
-// delete removes the rows from the disk. The tombstones stay: they name nobody, and a batch that was under way may still bring an event they stand against.
+// delete removes the rows from the disk. The tombstones stay: they name nobody, and a batch that
+// was under way may still bring an event they stand against.
 func (p *person) delete(ctx context.Context) error {
 	for table, rows := range p.rows() {
 		if err := p.mutate(ctx, table, rows); err != nil {
@@ -203,8 +222,10 @@ func (p *person) delete(ctx context.Context) error {
 	return nil
 }
 
-// rows says for each table which rows are the person's. Those of an event from after the erasure (a person who came back) are not, nor generations begun since
-// the marks, which hold nothing else. A recompute that was under way leaves rows without a manifest: nobody reads them, and Sweep removes them.
+// rows says for each table which rows are the person's. Those of an event from after the erasure (a
+// person who came back) are not, nor generations begun since the marks, which hold nothing else. A
+// recompute that was under way leaves rows without a manifest: nobody reads them, and Sweep removes
+// them.
 func (p *person) rows() map[string]string {
 	rows := map[string]string{
 		"events":   tables.UsageOf + " AND " + erased,
@@ -217,7 +238,8 @@ func (p *person) rows() map[string]string {
 	return rows
 }
 
-// check looks for rows that came after the deletion, by a batch that was under way: ingest takes them out of the exports, but they would stay.
+// check looks for rows that came after the deletion, by a batch that was under way: ingest takes
+// them out of the exports, but they would stay.
 func (p *person) check(ctx context.Context) error {
 	for range 5 {
 		left := map[string]string{}
@@ -246,11 +268,13 @@ func (p *person) check(ctx context.Context) error {
 }
 
 func (p *person) noteDone(ctx context.Context) error {
-	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead) SELECT org_id, user_hash, erased_at, "+
-		"now64(3), greatest(now64(3), updated_at + toIntervalMillisecond(1)), ahead FROM erasures FINAL WHERE "+listing)
+	return p.exec(ctx,
+		"INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead) SELECT org_id, user_hash, erased_at, "+
+			"now64(3), greatest(now64(3), updated_at + toIntervalMillisecond(1)), ahead FROM erasures FINAL WHERE "+listing)
 }
 
-// mutate deletes rows by rewriting the parts that hold them, and waits for that: a large log takes minutes.
+// mutate deletes rows by rewriting the parts that hold them, and waits for that: a large log takes
+// minutes.
 func (p *person) mutate(ctx context.Context, table, rows string) error {
 	if err := p.exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+rows+" SETTINGS mutations_sync = 0"); err != nil {
 		return fmt.Errorf("delete from %s: %w", table, err)
@@ -259,7 +283,8 @@ func (p *person) mutate(ctx context.Context, table, rows string) error {
 		var running uint64
 		var reason string
 		err := p.conn.QueryRow(ctx, `SELECT count(), any(latest_fail_reason) FROM system.mutations
-WHERE database = currentDatabase() AND table = {table:String} AND NOT is_done`, clickhouse.Named("table", table)).Scan(&running, &reason)
+WHERE database = currentDatabase() AND table = {table:String} AND NOT is_done`,
+			clickhouse.Named("table", table)).Scan(&running, &reason)
 		switch {
 		case err != nil:
 			return fmt.Errorf("wait for the deletion from %s: %w", table, err)

@@ -13,26 +13,31 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A population is what the erasure tests start from: three persons on several days, rolled up twice, with conflicting copies, entities and rejects.
+// A population is what the erasure tests start from: three persons on several days, rolled up
+// twice, with conflicting copies, entities and rejects.
 func population(db *database) {
 	var events []event
 	for d := range schema.Day(4) {
 		for i := range 12 {
 			for _, typ := range []string{"message", "action", "token", "workflow_run"} {
-				events = append(events, event{org: "acme", day: db.today - 3 - d*20, typ: typ, id: i}, event{org: "globex", day: db.today - 3 - d*20, typ: typ, id: i})
+				events = append(events, event{org: "acme", day: db.today - 3 - d*20, typ: typ, id: i},
+					event{org: "globex", day: db.today - 3 - d*20, typ: typ, id: i})
 			}
 		}
 	}
 	db.ingest(events...)
 	db.once()
 	// Copies that name two persons: u0's loses on 100, and wins on 101.
-	db.ingest(event{org: "acme", day: db.today - 3, id: 100, user: "u0", version: 10}, event{org: "acme", day: db.today - 3, id: 100, user: "u1", version: 20},
-		event{org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20}, event{org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10})
+	db.ingest(event{org: "acme", day: db.today - 3, id: 100, user: "u0", version: 10},
+		event{org: "acme", day: db.today - 3, id: 100, user: "u1", version: 20},
+		event{org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20},
+		event{org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10})
 	db.once()
 	entity := func(org, id, kind, entity, name, owner string) {
 		db.exec(`INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, owner_id)
 			SELECT {org:String}, '2026-01-05', {id:String}, 40, {kind:String}, {entity:String}, '2026-01-05 10:00:00', 'crm', {id:String}, {name:String}, concat({entity:String}, '@x.org'), {owner:String}`,
-			clickhouse.Named("org", org), clickhouse.Named("id", id), clickhouse.Named("kind", kind), clickhouse.Named("entity", entity), clickhouse.Named("name", name), clickhouse.Named("owner", owner))
+			clickhouse.Named("org", org), clickhouse.Named("id", id), clickhouse.Named("kind", kind),
+			clickhouse.Named("entity", entity), clickhouse.Named("name", name), clickhouse.Named("owner", owner))
 	}
 	for _, org := range []string{"acme", "globex"} {
 		for n := range 3 {
@@ -41,12 +46,15 @@ func population(db *database) {
 		}
 	}
 	for n, r := range []struct{ org, user, value, header string }{
-		{"acme", "u0", "{}", ""}, {"acme", "", `{"data":{"user_id":"u0"}`, ""}, {"", "", `{"owner_id":"u0"`, ""}, {"acme", "", "", "u0"}, {"", "", "", "/users/u0?x=1"},
-		{"acme", "u1", "{}", ""}, {"acme", "", `{"user_id":"u01"}`, ""}, {"globex", "u0", `"u0"`, "u0"}, {"acme", "", "", "u01"}, {"acme", "", "", "/users/mu0"},
+		{"acme", "u0", "{}", ""}, {"acme", "", `{"data":{"user_id":"u0"}`, ""}, {"", "", `{"owner_id":"u0"`, ""},
+		{"acme", "", "", "u0"}, {"", "", "", "/users/u0?x=1"},
+		{"acme", "u1", "{}", ""}, {"acme", "", `{"user_id":"u01"}`, ""}, {"globex", "u0", `"u0"`, "u0"},
+		{"acme", "", "", "u01"}, {"acme", "", "", "/users/mu0"},
 	} {
 		db.exec(`INSERT INTO rejects (topic, partition, offset, value_sha256, rejected_at, record_time, reason, org_id, user_id, value, headers)
 			SELECT 't', 0, {n:Int64}, '', now64(3) - toIntervalSecond(5), now64(3), 'missing_field', {org:String}, {user:String}, {value:String}, [('h', {header:String})]`,
-			clickhouse.Named("n", n), clickhouse.Named("org", r.org), clickhouse.Named("user", r.user), clickhouse.Named("value", r.value), clickhouse.Named("header", r.header))
+			clickhouse.Named("n", n), clickhouse.Named("org", r.org), clickhouse.Named("user", r.user),
+			clickhouse.Named("value", r.value), clickhouse.Named("header", r.header))
 	}
 }
 
@@ -60,8 +68,10 @@ func others(db *database) map[string]string {
 	for _, org := range []string{"acme", "globex"} {
 		for _, d := range tables.Dailies() {
 			var text string
-			query := "SELECT hex(SHA256(toString(groupArray(t)))) FROM (SELECT (org_id, day, " + d.KeyNames() + ", " + strings.ReplaceAll(d.Names(), "conversations", "finalizeAggregation(conversations)") + ") AS t FROM (" +
-				d.FromLog("org_id = '"+org+"'") + ") WHERE NOT (org_id = 'acme' AND user_id = 'u0') ORDER BY org_id, day, " + d.KeyNames() + ")"
+			query := "SELECT hex(SHA256(toString(groupArray(t)))) FROM (SELECT (org_id, day, " + d.KeyNames() + ", " +
+				strings.ReplaceAll(d.Names(), "conversations", "finalizeAggregation(conversations)") + ") AS t FROM (" +
+				d.FromLog("org_id = '"+org+"'") + ") WHERE NOT (org_id = 'acme' AND user_id = 'u0') ORDER BY org_id, day, " +
+				d.KeyNames() + ")"
 			if err := db.conn.QueryRow(db.ctx, query).Scan(&text); err != nil {
 				db.Fatal(err)
 			}
@@ -95,8 +105,10 @@ func gone(db *database) {
 	db.Helper()
 	for _, query := range []string{
 		"SELECT count() FROM events WHERE org_id = 'acme' AND user_id = 'u0'",
-		"SELECT count() FROM message_daily WHERE org_id = 'acme' AND user_id = 'u0'", "SELECT count() FROM action_daily WHERE org_id = 'acme' AND user_id = 'u0'",
-		"SELECT count() FROM token_daily WHERE org_id = 'acme' AND user_id = 'u0'", "SELECT count() FROM workflow_daily WHERE org_id = 'acme' AND user_id = 'u0'",
+		"SELECT count() FROM message_daily WHERE org_id = 'acme' AND user_id = 'u0'",
+		"SELECT count() FROM action_daily WHERE org_id = 'acme' AND user_id = 'u0'",
+		"SELECT count() FROM token_daily WHERE org_id = 'acme' AND user_id = 'u0'",
+		"SELECT count() FROM workflow_daily WHERE org_id = 'acme' AND user_id = 'u0'",
 		"SELECT count() FROM entities WHERE org_id = 'acme' AND (entity_id = 'u0' OR owner_id = 'u0' OR email = 'u0@x.org')",
 		fmt.Sprintf("SELECT count() FROM rejects WHERE offset < %d", theirRejects),
 	} {
@@ -120,13 +132,16 @@ func TestForgetRemovesOnePersonAndNothingElse(t *testing.T) {
 	if n, plan := db.messages("acme", db.today-100, db.today); n != all-17 || len(plan.Live) != 0 {
 		t.Errorf("%d messages of %d, live %v", n, all, plan.Live)
 	}
-	replayed := []event{{org: "acme", day: db.today - 3, id: 3, user: "u0"}, {org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20}, {org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10},
+	replayed := []event{{org: "acme", day: db.today - 3, id: 3, user: "u0"}, {
+		org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20,
+	}, {org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10},
 		{org: "acme", day: db.today - 3, id: 100, user: "u1", version: 20}}
 	db.ingest(replayed...) // by an ingest that does not know of the erasure yet
 	if n, _ := db.messages("acme", db.today-100, db.today); n != all-17 {
 		t.Errorf("a replay brought %d messages back", n-(all-17))
 	}
-	// A third copy that would have won holds: it is somebody else's, and the order of arrival decides nothing.
+	// A third copy that would have won holds: it is somebody else's, and the order of arrival
+	// decides nothing.
 	db.ingest(event{org: "acme", day: db.today - 3, id: 101, user: "u2", version: 30})
 	if n, _ := db.messages("acme", db.today-100, db.today); n != all-16 {
 		t.Errorf("a copy above the erased one brought %d messages, want 1", n-(all-17))
@@ -141,7 +156,8 @@ func TestForgetRemovesOnePersonAndNothingElse(t *testing.T) {
 	}
 }
 
-// Each call gets one step further than the last, is killed there, and finds what the others left: the state a first call killed at that step leaves.
+// Each call gets one step further than the last, is killed there, and finds what the others left:
+// the state a first call killed at that step leaves.
 func TestForgetKilledAtEveryStepGoesOn(t *testing.T) {
 	db := newDatabase(t)
 	population(db)
@@ -168,19 +184,30 @@ func TestForgetKilledAtEveryStepGoesOn(t *testing.T) {
 	unchanged(t, before, others(db))
 }
 
-// What is stored is erased, though its time lies ahead: ingest must know it when it comes again, also if a first call was killed after it had deleted the rows that say
-// so. What the person does later is theirs: an assistant that was described for 2199 once took all their events until then.
+// What is stored is erased, though its time lies ahead: ingest must know it when it comes again,
+// also if a first call was killed after it had deleted the rows that say so. What the person does
+// later is theirs: an assistant that was described for 2199 once took all their events until then.
 func TestForgetErasesWhatLiesAheadAndNothingToCome(t *testing.T) {
 	for what, c := range map[string]struct{ table, insert, left string }{
-		"an event":       {"events", "INSERT INTO events (org_id, day, event_id, version, time, type, user_id) SELECT %s, 'message', 'u0'", "user_id = 'u0'"},
-		"what they were": {"entities", "INSERT INTO entities (org_id, day, event_id, version, time, kind, entity_id) SELECT %s, 'user', 'u0'", "entity_id = 'u0'"},
-		"what they own":  {"entities", "INSERT INTO entities (org_id, day, event_id, version, time, kind, entity_id, owner_id) SELECT %s, 'assistant', 'a9', 'u0'", "owner_id = 'u0'"},
+		"an event": {
+			"events", "INSERT INTO events (org_id, day, event_id, version, time, type, user_id) SELECT %s, 'message', 'u0'",
+			"user_id = 'u0'",
+		},
+		"what they were": {
+			"entities", "INSERT INTO entities (org_id, day, event_id, version, time, kind, entity_id) SELECT %s, 'user', 'u0'",
+			"entity_id = 'u0'",
+		},
+		"what they own": {
+			"entities",
+			"INSERT INTO entities (org_id, day, event_id, version, time, kind, entity_id, owner_id) SELECT %s, 'assistant', 'a9', 'u0'", "owner_id = 'u0'",
+		},
 	} {
 		db := newDatabase(t)
 		ahead := "'acme', '2099-01-01', '0123456789abcdef', 40, toDateTime64('2099-01-01 00:00:00', 3, 'UTC')"
 		db.exec(fmt.Sprintf(c.insert, ahead))
 		db.exec("INSERT INTO erasures (org_id, user_hash, erased_at, updated_at) SELECT 'acme', unhex({h:String}), toDateTime64('2199-01-01 00:00:00', 3, 'UTC'), now64(3) + toIntervalHour(1)",
-			clickhouse.Named("h", fmt.Sprintf("%x", schema.PersonHash([]byte("secret"), "acme", "u0")))) // as an older version left it, on an engine whose clock was ahead
+			// as an older version left it, on an engine whose clock was ahead
+			clickhouse.Named("h", fmt.Sprintf("%x", schema.PersonHash([]byte("secret"), "acme", "u0"))))
 		ctx, cancel := context.WithCancel(db.ctx)
 		_ = db.Forget(ctx, []byte("secret"), "acme", "u0", func(done, _ int) {
 			if done == 7 { // the rows are deleted
@@ -199,7 +226,8 @@ func TestForgetErasesWhatLiesAheadAndNothingToCome(t *testing.T) {
 	}
 }
 
-// A recompute that reads the marks of an erasure must find its tombstones in the log, and ingest must know of it before its rows are looked for.
+// A recompute that reads the marks of an erasure must find its tombstones in the log, and ingest
+// must know of it before its rows are looked for.
 func TestForgetMarksWhatIsBuried(t *testing.T) {
 	db := newDatabase(t)
 	worker, conn := db.stepped()
@@ -209,7 +237,8 @@ func TestForgetMarksWhatIsBuried(t *testing.T) {
 	conn.before = func(_ int, text string) {
 		switch {
 		case strings.HasPrefix(text, "INSERT INTO marks"):
-			seen["left when it is marked"] = 1 + db.count("SELECT count() FROM events FINAL WHERE user_id = 'u1' AND bitAnd(version, 1) = 0")
+			seen["left when it is marked"] = 1 +
+				db.count("SELECT count() FROM events FINAL WHERE user_id = 'u1' AND bitAnd(version, 1) = 0")
 		case strings.HasPrefix(text, "INSERT INTO events"):
 			seen["listed when it is buried"] = 1 + db.count("SELECT count() FROM erasures")
 		case strings.HasPrefix(text, "ALTER TABLE events DELETE"):
@@ -219,7 +248,8 @@ func TestForgetMarksWhatIsBuried(t *testing.T) {
 	if err := worker.Forget(db.ctx, []byte("secret"), "acme", "u1", nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 3 || seen["left when it is marked"] != 1 || seen["listed when it is buried"] != 2 || seen["buried when it is deleted"] != 5 {
+	if len(seen) != 3 || seen["left when it is marked"] != 1 || seen["listed when it is buried"] != 2 ||
+		seen["buried when it is deleted"] != 5 {
 		t.Errorf("%v (each one more than it is)", seen)
 	}
 	db.judge("forgotten", "acme", db.today-3, db.today-3)
@@ -227,7 +257,9 @@ func TestForgetMarksWhatIsBuried(t *testing.T) {
 
 func TestForgetRefuses(t *testing.T) {
 	db := newDatabase(t)
-	for name, args := range map[string][3]string{"no secret": {"", "acme", "u0"}, "no org": {"s", "", "u0"}, "no user": {"s", "acme", ""}} {
+	for name, args := range map[string][3]string{
+		"no secret": {"", "acme", "u0"}, "no org": {"s", "", "u0"}, "no user": {"s", "acme", ""},
+	} {
 		if err := db.Forget(db.ctx, []byte(args[0]), args[1], args[2], nil); err == nil {
 			t.Errorf("%s: accepted", name)
 		}

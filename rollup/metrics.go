@@ -30,26 +30,35 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		dirtySlices: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "rollcall_rollup_dirty_slices", Help: "Slices (one org and day) with marks that no manifest covers: exports read them from the log."}),
+			Name: "rollcall_rollup_dirty_slices",
+			Help: "Slices (one org and day) with marks that no manifest covers: exports read them from the log."}),
 		dirtyAge: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "rollcall_rollup_dirty_age_seconds", Help: "Age of the oldest mark that no manifest covers; 0 if there is none."}),
+			Name: "rollcall_rollup_dirty_age_seconds",
+			Help: "Age of the oldest mark that no manifest covers; 0 if there is none."}),
 		slices: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_rollup_slices_total", Help: "Slices recomputed: committed, moved (the log changed or rows went meanwhile) or failed."}, []string{"outcome"}),
+			Name: "rollcall_rollup_slices_total",
+			Help: "Slices recomputed: committed, moved (the log changed or rows went meanwhile) or failed."},
+			[]string{"outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rollcall_rollup_slice_seconds", Help: "Time of the recompute that a slice was part of, by its outcome.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 12)}, []string{"outcome"}),
 		rowsRead: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_rollup_rows_read_total", Help: "Events of the log that recomputes read, by their outcome."}, []string{"outcome"}),
+			Name: "rollcall_rollup_rows_read_total", Help: "Events of the log that recomputes read, by their outcome."},
+			[]string{"outcome"}),
 		months: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_rollup_months_total", Help: "Months of an org merged from their days' rollups: committed, moved (rows went meanwhile) or failed."}, []string{"outcome"}),
+			Name: "rollcall_rollup_months_total",
+			Help: "Months of an org merged from their days' rollups: committed, moved (rows went meanwhile) or failed."},
+			[]string{"outcome"}),
 		cleaned: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_rollup_cleaned_total", Help: "Generations cleaned: marked dead, removed with their rows, removed as a dead worker's (orphaned), or marked dead because rows were gone (short)."}, []string{"outcome"}),
+			Name: "rollcall_rollup_cleaned_total",
+			Help: "Generations cleaned: marked dead, removed with their rows, removed as a dead worker's (orphaned), or marked dead because rows were gone (short)."}, []string{"outcome"}),
 		verified: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_rollup_verified_slices_total", Help: "Rolled up slices that were compared with the log, in turn."}),
 		differences: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_rollup_verify_differences_total", Help: "Rollup rows found that are not what the log says."}),
 		diskFree: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "rollcall_rollup_disk_free_ratio", Help: "Free part of ClickHouse's fullest disk, 0 to 1; NaN before it was read."}),
+			Name: "rollcall_rollup_disk_free_ratio",
+			Help: "Free part of ClickHouse's fullest disk, 0 to 1; NaN before it was read."}),
 	}
 	m.diskFree.Set(math.NaN())
 	for _, outcome := range []string{committed, moved, failed} {
@@ -61,7 +70,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, outcome := range []string{dead, removed, orphaned, short} {
 		m.cleaned.WithLabelValues(outcome)
 	}
-	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.months, m.cleaned, m.verified, m.differences, m.diskFree)
+	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.months, m.cleaned, m.verified,
+		m.differences, m.diskFree)
 	return m
 }
 

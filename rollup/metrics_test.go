@@ -17,10 +17,14 @@ func TestRecomputesAreCountedByOutcome(t *testing.T) {
 		err              error
 		slices, rows     map[string]float64
 	}{
-		"all committed":  {4, 4, nil, map[string]float64{committed: 4}, map[string]float64{committed: 100}},
-		"one moved":      {4, 3, nil, map[string]float64{committed: 3, moved: 1}, map[string]float64{committed: 75, moved: 25}},
-		"all failed":     {4, 0, broke, map[string]float64{failed: 4}, map[string]float64{failed: 100}},
-		"the last write": {4, 1, broke, map[string]float64{committed: 1, failed: 3}, map[string]float64{committed: 25, failed: 75}},
+		"all committed": {4, 4, nil, map[string]float64{committed: 4}, map[string]float64{committed: 100}},
+		"one moved": {
+			4, 3, nil, map[string]float64{committed: 3, moved: 1}, map[string]float64{committed: 75, moved: 25},
+		},
+		"all failed": {4, 0, broke, map[string]float64{failed: 4}, map[string]float64{failed: 100}},
+		"the last write": {
+			4, 1, broke, map[string]float64{committed: 1, failed: 3}, map[string]float64{committed: 25, failed: 75},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMetrics(prometheus.NewRegistry())

@@ -2,7 +2,8 @@ package rollup
 
 import "testing"
 
-// The casts are small, so that every interleaving can be visited; each broken design has one that shows it.
+// The casts are small, so that every interleaving can be visited; each broken design has one that
+// shows it.
 var (
 	a1 = modelEvent{0, 1}
 	a2 = modelEvent{0, 3}
@@ -13,13 +14,22 @@ var (
 	crashes   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 1}}
 	sweeping  = cast{batches: [2][][]modelEvent{{{a1}, {b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true}
 	hastily   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true, hasty: true}
-	erasure   = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true}
-	persons   = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true, others: 3}
-	losers    = cast{batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true, others: 1}
+	erasure   = cast{
+		batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true,
+	}
+	persons = cast{
+		batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true,
+		others: 3,
+	}
+	losers = cast{
+		batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true,
+		others: 1,
+	}
 )
 
 func TestNoInterleavingReadsWrong(t *testing.T) {
-	for name, c := range map[string]cast{"conflicting copies": conflicts, "crashes and redelivery": crashes, "sweeping": sweeping, "hastily": hastily, "erasure": erasure,
+	for name, c := range map[string]cast{"conflicting copies": conflicts, "crashes and redelivery": crashes,
+		"sweeping": sweeping, "hastily": hastily, "erasure": erasure,
 		"erasure of who lost a conflict": persons, "erasure of who won it": losers} {
 		states, wrong := run(design{}, c)
 		t.Logf("%s: %d states", name, states)

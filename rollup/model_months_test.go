@@ -7,10 +7,13 @@ import (
 	"testing"
 )
 
-// Months as an explicit-state model of their own: two slices of one month, whose recomputes are right by the first model, and everybody who has to do with the
-// month, one step at a time in every order. The parts of one statement (marks, manifests, months' manifests) are looked at in every order, too.
+// Months as an explicit-state model of their own: two slices of one month, whose recomputes are
+// right by the first model, and everybody who has to do with the month, one step at a time in every
+// order. The parts of one statement (marks, manifests, months' manifests) are looked at in every
+// order, too.
 //
-// A slice's log is a chain of states, of which each stands for its rows and for its version: 0 nothing, 1 an event, 2 a copy that won against it, 3 a second event.
+// A slice's log is a chain of states, of which each stands for its rows and for its version: 0
+// nothing, 1 an event, 2 a copy that won against it, 3 a second event.
 
 const (
 	monthDayCount = 2
@@ -83,7 +86,8 @@ type monthDesign struct {
 	rebuildUnmarked   bool // a rebuild is a recompute; which of two generations of a version is read, is up to clocks
 }
 
-// A monthCast: what each day's writer does (i insert, m mark), how many workers each day has, how often the month is rolled.
+// A monthCast: what each day's writer does (i insert, m mark), how many workers each day has, how
+// often the month is rolled.
 type monthCast struct {
 	begin   monthWorld
 	writes  [monthDayCount]string
@@ -150,7 +154,8 @@ func (m *monthModel) write(w monthWorld, d int) {
 func (m *monthModel) recompute(w monthWorld, d, i int) {
 	switch wk := w.workers[d][i]; wk.at {
 	case 0:
-		m.step(w, fmt.Sprintf("day %d worker %d reads marks", d, i), func(w *monthWorld) { w.workers[d][i] = dayWorker{at: 1, covered: w.marks[d]} })
+		m.step(w, fmt.Sprintf("day %d worker %d reads marks", d, i),
+			func(w *monthWorld) { w.workers[d][i] = dayWorker{at: 1, covered: w.marks[d]} })
 	case 1:
 		free := slices.IndexFunc(w.days[d][:], func(s daySlot) bool { return !s.used })
 		m.step(w, fmt.Sprintf("day %d worker %d writes", d, i), func(w *monthWorld) {
@@ -165,8 +170,11 @@ func (m *monthModel) recompute(w monthWorld, d, i int) {
 	}
 }
 
-// looks lets a statement look at what it has not seen yet of some things, and then plan; done is called with the plan made.
-func (m *monthModel) looks(w monthWorld, name string, things []string, of func(*monthWorld) *look, done func(*monthWorld)) {
+// looks lets a statement look at what it has not seen yet of some things, and then plan; done is
+// called with the plan made.
+func (m *monthModel) looks(
+	w monthWorld, name string, things []string, of func(*monthWorld) *look, done func(*monthWorld),
+) {
 	l := *of(&w)
 	all := uint8(1)<<len(things) - 1
 	for bit, what := range things {
@@ -210,7 +218,9 @@ func (l *look) see(w *monthWorld, bit int) {
 }
 
 func (m *monthModel) plan(w *monthWorld, l *look) {
-	*l = look{planned: true, acked: l.acked, rebuilt: l.rebuilt, chosen: w.best(l.marks, l.alive), chosenAs: m.choose(w, l)}
+	*l = look{
+		planned: true, acked: l.acked, rebuilt: l.rebuilt, chosen: w.best(l.marks, l.alive), chosenAs: m.choose(w, l),
+	}
 	for d, c := range l.chosen {
 		if l.versions[d] = none; c != none {
 			l.versions[d] = w.days[d][c].state
@@ -274,16 +284,17 @@ func (m *monthModel) roll(w monthWorld) {
 	reset := func(w *monthWorld) { w.roller = roller{runs: r.runs + 1} }
 	switch {
 	case r.at == 0 && r.runs < m.rolls:
-		m.looks(w, "roller", []string{"marks", "manifests"}, func(w *monthWorld) *look { return &w.roller.look }, func(w *monthWorld) {
-			l := &w.roller.look
-			l.acked = [monthDayCount]uint8{}
-			l.versions = [monthDayCount]uint8{}
-			l.chosenAs = 0
-			l.rebuilt = false
-			if w.roller.at = 1; slices.Contains(l.chosen[:], none) {
-				reset(w)
-			}
-		})
+		m.looks(w, "roller", []string{"marks", "manifests"}, func(w *monthWorld) *look { return &w.roller.look },
+			func(w *monthWorld) {
+				l := &w.roller.look
+				l.acked = [monthDayCount]uint8{}
+				l.versions = [monthDayCount]uint8{}
+				l.chosenAs = 0
+				l.rebuilt = false
+				if w.roller.at = 1; slices.Contains(l.chosen[:], none) {
+					reset(w)
+				}
+			})
 	case r.at == 1:
 		m.step(w, "roller merges", func(w *monthWorld) {
 			i := slices.IndexFunc(w.months[:], func(s monthSlot) bool { return !s.used })
@@ -368,7 +379,8 @@ func (m *monthModel) erase(w monthWorld) {
 
 // rebuildDay: the mark of it; what comes then is a recompute like any other.
 func (m *monthModel) rebuildDay(w monthWorld) {
-	if !m.rebuild || w.rebuilt || m.rebuildUnmarked && !slices.ContainsFunc(w.days[0][1:], func(s daySlot) bool { return s.committed }) {
+	if !m.rebuild || w.rebuilt || m.rebuildUnmarked &&
+		!slices.ContainsFunc(w.days[0][1:], func(s daySlot) bool { return s.committed }) {
 		return
 	}
 	m.step(w, "rebuild", func(w *monthWorld) {
@@ -403,7 +415,8 @@ func (m *monthModel) sweep(w monthWorld) {
 			m.step(w, fmt.Sprintf("sweeper marks month %d dead", i), func(w *monthWorld) { w.months[i].dead = true })
 		}
 		if s.used && !s.gone {
-			m.step(w, fmt.Sprintf("an old binary's sweeper removes month %d", i), func(w *monthWorld) { w.months[i].gone = true })
+			m.step(w, fmt.Sprintf("an old binary's sweeper removes month %d", i),
+				func(w *monthWorld) { w.months[i].gone = true })
 		}
 	}
 }
@@ -411,7 +424,8 @@ func (m *monthModel) sweep(w monthWorld) {
 // read: look, then read by the plan; a guard that fails leads back to the look.
 func (m *monthModel) read(w monthWorld) {
 	if !w.reader.planned {
-		m.looks(w, "reader", []string{"marks", "manifests", "months"}, func(w *monthWorld) *look { return &w.reader }, func(*monthWorld) {})
+		m.looks(w, "reader", []string{"marks", "manifests", "months"}, func(w *monthWorld) *look { return &w.reader },
+			func(*monthWorld) {})
 		return
 	}
 	m.step(w, "reader reads", func(w *monthWorld) {
@@ -446,7 +460,8 @@ func (m *monthModel) read(w monthWorld) {
 		}
 		for d, a := range answer {
 			if short || a < r.acked[d] || a > w.log[d] || r.versions[d] != none && a != r.versions[d] {
-				m.wrong = fmt.Sprintf("%s: the answer %v (short: %v) called %v, where %v was acknowledged before", strings.Join(m.path, ", "), answer, short, r.versions, r.acked)
+				m.wrong = fmt.Sprintf("%s: the answer %v (short: %v) called %v, where %v was acknowledged before",
+					strings.Join(m.path, ", "), answer, short, r.versions, r.acked)
 				return
 			}
 		}
@@ -470,7 +485,8 @@ func settled() (w monthWorld) {
 	return w
 }
 
-// goingBack is settled but for a worker that read day 0's marks and nothing yet: it may come to a higher version than one that covers more marks.
+// goingBack is settled but for a worker that read day 0's marks and nothing yet: it may come to a
+// higher version than one that covers more marks.
 func goingBack() monthWorld {
 	w := settled()
 	w.days[0][0] = daySlot{}
@@ -487,15 +503,25 @@ func damaged() monthWorld {
 
 var (
 	fromNothing = monthCast{writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
-	lateEvents  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1}
-	redelivered = monthCast{begin: goingBack(), writes: [monthDayCount]string{"mi", "im"}, workers: [monthDayCount]uint8{2, 1}, rolls: 1}
-	monthSweep  = monthCast{begin: settled(), writes: [monthDayCount]string{"im", ""}, workers: [monthDayCount]uint8{1, 0}, rolls: 2, sweeper: true}
+	lateEvents  = monthCast{
+		begin: settled(), writes: [monthDayCount]string{"im", "im"}, workers: [monthDayCount]uint8{1, 1}, rolls: 1,
+	}
+	redelivered = monthCast{
+		begin: goingBack(), writes: [monthDayCount]string{"mi", "im"}, workers: [monthDayCount]uint8{2, 1}, rolls: 1,
+	}
+	monthSweep = monthCast{
+		begin: settled(), writes: [monthDayCount]string{"im", ""}, workers: [monthDayCount]uint8{1, 0}, rolls: 2,
+		sweeper: true,
+	}
 	monthErase  = monthCast{begin: settled(), workers: [monthDayCount]uint8{1, 0}, rolls: 2, eraser: true}
 	monthRepair = monthCast{begin: damaged(), workers: [monthDayCount]uint8{1, 0}, rolls: 2, rebuild: true}
 )
 
 func TestNoInterleavingReadsAMonthWrong(t *testing.T) {
-	for name, c := range map[string]monthCast{"from nothing": fromNothing, "late events": lateEvents, "a version that goes back": redelivered, "sweeping": monthSweep, "erasure": monthErase, "rebuild": monthRepair} {
+	for name, c := range map[string]monthCast{
+		"from nothing": fromNothing, "late events": lateEvents, "a version that goes back": redelivered,
+		"sweeping": monthSweep, "erasure": monthErase, "rebuild": monthRepair,
+	} {
 		m := runMonths(monthDesign{}, c)
 		t.Logf("%s: %d states, %d reads of a month", name, len(m.visited), m.months)
 		if m.wrong != "" {

@@ -5,10 +5,13 @@ import (
 	"strings"
 )
 
-// The protocol as an explicit-state model: one slice, two identities (A in the first rollup table, B in the second), everybody who writes or reads, one step at a
-// time in every order. A read is wrong if it is not one state that the log had, if it counts an event twice, or if it misses what was acknowledged before it began.
+// The protocol as an explicit-state model: one slice, two identities (A in the first rollup table,
+// B in the second), everybody who writes or reads, one step at a time in every order. A read is
+// wrong if it is not one state that the log had, if it counts an event twice, or if it misses what
+// was acknowledged before it began.
 //
-// Versions of an identity: 0 none, 1 and 3 two copies of different content, 2 and 4 their tombstones. The log is a set under FINAL: it keeps the highest.
+// Versions of an identity: 0 none, 1 and 3 two copies of different content, 2 and 4 their
+// tombstones. The log is a set under FINAL: it keeps the highest.
 
 const (
 	modelGenerations = 3
@@ -48,7 +51,8 @@ type reader struct {
 	acked   [2]uint8
 }
 
-// A slot is one generation: its rows per table, as numbers of rows that count version 1 and 3, and its manifest.
+// A slot is one generation: its rows per table, as numbers of rows that count version 1 and 3, and
+// its manifest.
 type slot struct {
 	used, committed, dead bool
 	key                   uint8
@@ -77,7 +81,8 @@ type design struct {
 	tombstonesAboveAll  bool // a tombstone wins against every copy, not just against the one that it stands for
 }
 
-// A cast is who takes part, and what each ingester was given: batches of events, as identity and version.
+// A cast is who takes part, and what each ingester was given: batches of events, as identity and
+// version.
 type cast struct {
 	batches [2][][]modelEvent
 	crashes [2]bool
@@ -125,7 +130,8 @@ func (w *world) insert(e modelEvent) {
 	w.seen |= 1 << w.state()
 }
 
-// explore visits every world that can follow w and returns the first wrong read, with the steps to it.
+// explore visits every world that can follow w and returns the first wrong read, with the steps to
+// it.
 func (m *model) explore(w world) string {
 	if _, ok := m.visited[w]; ok || len(m.visited) >= modelLimit {
 		return ""
@@ -169,7 +175,8 @@ func (m *model) explore(w world) string {
 	return wrong
 }
 
-// ingestSteps: 0 read the list, 1 insert, 2 read the list again, 3 mark, 4 commit. It returns whether anything is left to do.
+// ingestSteps: 0 read the list, 1 insert, 2 read the list again, 3 mark, 4 commit. It returns
+// whether anything is left to do.
 func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) string)) bool {
 	in := w.ingest[i]
 	name := func(s string) string { return fmt.Sprintf("ingest %d %s", i, s) }
@@ -285,7 +292,8 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 	return true
 }
 
-// workerSteps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e) count, 6 (f) manifest. A worker that dies is one that takes no further step.
+// workerSteps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e) count, 6 (f)
+// manifest. A worker that dies is one that takes no further step.
 func (m *model) workerSteps(w *world, i int, step func(string, func(*world) string)) {
 	wk := w.worker[i]
 	name := func(s string) string { return fmt.Sprintf("worker %d %s", i, s) }
@@ -397,7 +405,8 @@ func (s slot) short() bool {
 func (w *world) best() uint8 {
 	best := uint8(live)
 	for s := range w.slots {
-		if m := w.slots[s]; m.committed && !m.dead && covers(m.covered, w.marks) && (best == live || m.version > w.slots[best].version) {
+		if m := w.slots[s]; m.committed && !m.dead && covers(m.covered, w.marks) &&
+			(best == live || m.version > w.slots[best].version) {
 			best = uint8(s)
 		}
 	}

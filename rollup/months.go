@@ -14,7 +14,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// monthsChore is rollMonths beside the recomputes, which have their turn every Poll: the first look of a new release may find a year of every org.
+// monthsChore is rollMonths beside the recomputes, which have their turn every Poll: the first look
+// of a new release may find a year of every org.
 func (r *Rollup) monthsChore(ctx context.Context) error {
 	worked := r.now()
 	return r.rollMonths(ctx, Filter{}, func() error {
@@ -26,7 +27,9 @@ func (r *Rollup) monthsChore(ctx context.Context) error {
 	})
 }
 
-// rollMonths makes a generation for each closed month that the filter touches, has at least two slices, all clean, and has no generation that is read. After each batch it calls between, if any. A batch that fails does not keep the others from their turn.
+// rollMonths makes a generation for each closed month that the filter touches, has at least two
+// slices, all clean, and has no generation that is read. After each batch it calls between, if any.
+// A batch that fails does not keep the others from their turn.
 func (r *Rollup) rollMonths(ctx context.Context, f Filter, between func() error) error {
 	months, err := r.months(ctx, f)
 	if err != nil {
@@ -58,7 +61,8 @@ func (r *Rollup) months(ctx context.Context, f Filter) ([]tables.MonthState, err
 	return tables.MonthStates(ctx, r.conn, f, states)
 }
 
-// monthBatches groups orgs' months, all clean, so that each batch is of one calendar month and, but for an org alone, within the limits: of slices, and of their rows.
+// monthBatches groups orgs' months, all clean, so that each batch is of one calendar month and, but
+// for an org alone, within the limits: of slices, and of their rows.
 func (r *Rollup) monthBatches(months []tables.MonthState) (batches [][]tables.MonthState) {
 	slices.SortStableFunc(months, func(a, b tables.MonthState) int { return cmp.Compare(a.Day, b.Day) })
 	days := 0
@@ -90,8 +94,9 @@ func sums(days []tables.SliceState) (n tables.PerDaily) {
 	return n
 }
 
-// rollMonth merges the generations of the days of several orgs' month. What a generation has never changes, so the merge of these very generations is right whatever
-// happens meanwhile; only their rows may go.
+// rollMonth merges the generations of the days of several orgs' month. What a generation has never
+// changes, so the merge of these very generations is right whatever happens meanwhile; only their
+// rows may go.
 func (r *Rollup) rollMonth(ctx context.Context, batch []tables.MonthState) (err error) {
 	done := 0
 	defer func() { r.metrics.monthsRolled(len(batch), done, err) }()
@@ -102,12 +107,14 @@ func (r *Rollup) rollMonth(ctx context.Context, batch []tables.MonthState) (err 
 			return fmt.Errorf("write %s of a month of %d orgs: %w", d.Table, len(batch), err)
 		}
 	}
-	// (b) Were the days' rows all there? Rows that go do not come back: if they are there now, they were.
+	// (b) Were the days' rows all there? Rows that go do not come back: if they are there now, they
+	// were.
 	sources, err := r.countMonths(ctx, monthSources, b)
 	if err != nil {
 		return err
 	}
-	// (c) What was written, counted: it must add up to what the days' rows do. A sweeper may have taken this worker for a dead one.
+	// (c) What was written, counted: it must add up to what the days' rows do. A sweeper may have
+	// taken this worker for a dead one.
 	if b.written, err = r.countMonths(ctx, monthRows, b); err != nil {
 		return err
 	}
@@ -133,7 +140,8 @@ func newMonthAttempt(batch []tables.MonthState) *monthAttempt {
 	return b
 }
 
-// monthSources are the rows that an attempt merges, monthRows those that it makes. Days and orgs are what the tables are ordered by.
+// monthSources are the rows that an attempt merges, monthRows those that it makes. Days and orgs
+// are what the tables are ordered by.
 const (
 	monthDays    = "org_id IN {orgs:Array(String)} AND day BETWEEN {first:Date} AND {last:Date}"
 	monthSources = monthDays + " AND generation IN {sources:Array(UUID)}"
@@ -158,7 +166,8 @@ func (b *monthAttempt) args() []any {
 	}
 }
 
-// countMonths counts the rows that which selects, and what they are made of, for each of the attempt's months.
+// countMonths counts the rows that which selects, and what they are made of, for each of the
+// attempt's months.
 func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt) ([]written, error) {
 	index := map[string]int{}
 	counts := make([]written, len(b.months))
@@ -171,7 +180,8 @@ func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt)
 			Rows   uint64 `ch:"rows"`
 			Events uint64 `ch:"events"`
 		}
-		query := fmt.Sprintf("SELECT org_id, count() AS rows, sum(%s) AS events FROM %s WHERE %s GROUP BY org_id", d.Counts(), d.Table, which)
+		query := fmt.Sprintf("SELECT org_id, count() AS rows, sum(%s) AS events FROM %s WHERE %s GROUP BY org_id", d.Counts(),
+			d.Table, which)
 		if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
 			return nil, fmt.Errorf("count the rows of a month of %d orgs in %s: %w", len(b.months), d.Table, err)
 		}

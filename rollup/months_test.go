@@ -53,7 +53,8 @@ func TestMonthsAreReadInPlaceOfTheirDays(t *testing.T) {
 		t.Helper()
 		n, plan := db.messages("acme", first-40, db.today)
 		if n != messages || len(plan.Generations) != generations || len(plan.Live) != live {
-			t.Errorf("%s: %d messages by %d generations and %v live; want %d, %d and %d", what, n, len(plan.Generations), plan.Live, messages, generations, live)
+			t.Errorf("%s: %d messages by %d generations and %v live; want %d, %d and %d", what, n, len(plan.Generations),
+				plan.Live, messages, generations, live)
 		}
 	}
 	fillMonths(db)
@@ -98,7 +99,8 @@ func TestMonthsThatAreNotRolledUp(t *testing.T) {
 	}
 	db.now = func() time.Time { return end.Time().Add(25 * time.Hour) }
 	db.once()
-	if n := db.count("SELECT count() FROM months WHERE org_id = 'open'"); n != 1 || db.count("SELECT count() FROM months") != 1 {
+	if n := db.count("SELECT count() FROM months WHERE org_id = 'open'"); n != 1 ||
+		db.count("SELECT count() FROM months") != 1 {
 		t.Errorf("%d months rolled up on the day after", n)
 	}
 }
@@ -112,8 +114,10 @@ func TestBatchesOfMonthsKeepToTheirLimits(t *testing.T) {
 		end  schema.Day
 		days []tables.SliceState
 	}{
-		{"a", 100, []tables.SliceState{day(1), day(1)}}, {"a", 131, []tables.SliceState{day(1), day(1)}}, {"b", 100, []tables.SliceState{day(1), day(2)}},
-		{"c", 100, []tables.SliceState{day(1), day(1)}}, {"d", 100, []tables.SliceState{day(100), day(1)}}, {"e", 100, []tables.SliceState{day(1), day(1)}},
+		{"a", 100, []tables.SliceState{day(1), day(1)}}, {"a", 131, []tables.SliceState{day(1), day(1)}},
+		{"b", 100, []tables.SliceState{day(1), day(2)}},
+		{"c", 100, []tables.SliceState{day(1), day(1)}}, {"d", 100, []tables.SliceState{day(100), day(1)}},
+		{"e", 100, []tables.SliceState{day(1), day(1)}},
 	} {
 		months = append(months, tables.MonthState{Slice: tables.Slice{Org: m.org, Day: m.end}, Days: m.days})
 	}
@@ -132,12 +136,14 @@ func TestBatchesOfMonthsKeepToTheirLimits(t *testing.T) {
 	}
 }
 
-// A sweeper that was faster than the merge leaves no manifest behind; the other orgs of the batch get theirs.
+// A sweeper that was faster than the merge leaves no manifest behind; the other orgs of the batch
+// get theirs.
 func TestAMonthWithoutAllOfItsRowsIsNotCommitted(t *testing.T) {
 	db := newDatabase(t)
 	_, end := db.closedMonths()
 	for _, org := range []string{"acme", "globex"} {
-		db.ingest(event{org: org, day: end, id: 1}, event{org: org, day: end - 1, id: 1}, event{org: org, day: end - 1, id: 2})
+		db.ingest(event{org: org, day: end, id: 1}, event{org: org, day: end - 1, id: 1},
+			event{org: org, day: end - 1, id: 2})
 	}
 	dirty, err := db.dirty(db.ctx)
 	if err != nil {
@@ -150,14 +156,17 @@ func TestAMonthWithoutAllOfItsRowsIsNotCommitted(t *testing.T) {
 	if err != nil || len(months) != 2 {
 		t.Fatal(months, err)
 	}
-	db.exec("DELETE FROM message_daily WHERE org_id = 'acme' AND generation = {g:UUID} AND user_id = 'u1'", named("g", months[0].Days[0].Generation.String()))
+	db.exec("DELETE FROM message_daily WHERE org_id = 'acme' AND generation = {g:UUID} AND user_id = 'u1'",
+		named("g", months[0].Days[0].Generation.String()))
 	if err := db.rollMonth(db.ctx, months); err != nil {
 		t.Fatal(err)
 	}
-	if n := db.count("SELECT count() FROM months WHERE org_id = 'acme'"); n != 0 || db.count("SELECT count() FROM months") != 1 {
+	if n := db.count("SELECT count() FROM months WHERE org_id = 'acme'"); n != 0 ||
+		db.count("SELECT count() FROM months") != 1 {
 		t.Errorf("%d of the org whose rows went, %d in all", n, db.count("SELECT count() FROM months"))
 	}
-	if n := value(db.metrics.months.WithLabelValues(moved)); n != 1 || value(db.metrics.months.WithLabelValues(committed)) != 1 {
+	if n := value(db.metrics.months.WithLabelValues(moved)); n != 1 ||
+		value(db.metrics.months.WithLabelValues(committed)) != 1 {
 		t.Errorf("%v moved and %v committed", n, value(db.metrics.months.WithLabelValues(committed)))
 	}
 }
@@ -173,8 +182,10 @@ func TestCleanKeepsMonthsAndRemovesLostOnes(t *testing.T) {
 		if err := db.Sweep(db.ctx); err != nil {
 			t.Fatal(err)
 		}
-		if n := db.count("SELECT sum(dead) FROM months FINAL"); n != dead || db.count("SELECT count() FROM months FINAL") != manifests {
-			t.Errorf("%s: %d of %d manifests are dead, want %d of %d", what, n, db.count("SELECT count() FROM months FINAL"), dead, manifests)
+		if n := db.count("SELECT sum(dead) FROM months FINAL"); n != dead ||
+			db.count("SELECT count() FROM months FINAL") != manifests {
+			t.Errorf("%s: %d of %d manifests are dead, want %d of %d", what, n, db.count("SELECT count() FROM months FINAL"),
+				dead, manifests)
 		}
 	}
 	rows := db.rowsOfMonths()
@@ -203,7 +214,8 @@ func TestCleanKeepsMonthsAndRemovesLostOnes(t *testing.T) {
 	}
 }
 
-// An older binary knows nothing of months: its sweeper takes their rows for orphans. Exports stay exact, and a sweeper of this one sees to it.
+// An older binary knows nothing of months: its sweeper takes their rows for orphans. Exports stay
+// exact, and a sweeper of this one sees to it.
 func TestMonthsWhoseRowsWentAreMadeAgain(t *testing.T) {
 	db := newDatabase(t)
 	first, _ := db.closedMonths()
@@ -254,7 +266,8 @@ func TestForgetTakesMonthsToo(t *testing.T) {
 		t.Errorf("%d messages of %d, %+v", n, all, plan)
 	}
 	// One that began before the erasure and ends after it finds its rows gone.
-	for _, batch := range db.monthBatches(slices.DeleteFunc(old, func(m tables.MonthState) bool { return len(m.Days) < 2 })) {
+	for _, batch := range db.monthBatches(slices.DeleteFunc(old,
+		func(m tables.MonthState) bool { return len(m.Days) < 2 })) {
 		if err := db.rollMonth(db.ctx, batch); err != nil {
 			t.Error(err)
 		}
@@ -290,8 +303,10 @@ func TestVerifyComparesMonthsAndRebuildRepairsThem(t *testing.T) {
 		return found
 	}
 	// Of all, the sizes and the union of sets; of a month whose day differs, the day alone.
-	db.exec("ALTER TABLE action_daily UPDATE messages = 77 WHERE org_id = 'acme' AND day = '" + first.String() + "' AND user_id = 'u1' AND assistant_id = 'a0' AND generation IN (SELECT generation FROM months) SETTINGS mutations_sync = 2")
-	db.exec("ALTER TABLE workflow_daily UPDATE runs = 77 WHERE org_id = 'globex' AND day = '" + (second - 3).String() + "' AND user_id = 'u1' AND duration_ms_max = 100 SETTINGS mutations_sync = 2")
+	db.exec("ALTER TABLE action_daily UPDATE messages = 77 WHERE org_id = 'acme' AND day = '" + first.String() +
+		"' AND user_id = 'u1' AND assistant_id = 'a0' AND generation IN (SELECT generation FROM months) SETTINGS mutations_sync = 2")
+	db.exec("ALTER TABLE workflow_daily UPDATE runs = 77 WHERE org_id = 'globex' AND day = '" + (second - 3).String() +
+		"' AND user_id = 'u1' AND duration_ms_max = 100 SETTINGS mutations_sync = 2")
 	want := []string{
 		fmt.Sprintf("globex %s false workflow_daily: workflow_id=w1 user_id=u1 status=succeeded error_type= trigger= duration_bucket=100|runs=77 duration_ms_sum=100 duration_ms_max=100|runs=1 duration_ms_sum=100 duration_ms_max=100", second-3),
 		fmt.Sprintf("acme %s true action_daily: user_id=u1 action=canvas model=gpt assistant_id=a0 project_id= workflow_id=w1|messages=77|messages=3", first),

@@ -11,7 +11,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Rebuilt says, after a Rebuild, from where exports read what it was to make anew: as it was read back, not as it was written.
+// Rebuilt says, after a Rebuild, from where exports read what it was to make anew: as it was read
+// back, not as it was written.
 type Rebuilt struct {
 	Slices int // read from a generation that was made from the log after the call began
 	Live   int // read from the log itself: they kept changing. The worker makes them as soon as they rest
@@ -21,11 +22,13 @@ type Rebuilt struct {
 // rebuildRounds is how often slices whose log moved meanwhile are tried again.
 const rebuildRounds = 3
 
-// Rebuild makes new generations of all slices that the filter selects, clean or not, and of the closed months that they are of. It can be killed and run again at
-// any time.
+// Rebuild makes new generations of all slices that the filter selects, clean or not, and of the
+// closed months that they are of. It can be killed and run again at any time.
 //
-// It marks each slice as a writer of its own before it recomputes it. From then on no generation is read that somebody began to make earlier, on whatever host and
-// by whatever clock; exports read the log until the new one is there. A month stands for the very generations that it was merged from, so it goes with them.
+// It marks each slice as a writer of its own before it recomputes it. From then on no generation is
+// read that somebody began to make earlier, on whatever host and by whatever clock; exports read
+// the log until the new one is there. A month stands for the very generations that it was merged
+// from, so it goes with them.
 func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, total int)) (done Rebuilt, err error) {
 	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
 	if err != nil {
@@ -45,7 +48,8 @@ func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, tota
 	total := len(open)
 	mark := func(batch []tables.Slice) error { return r.mark(ctx, writer, batch) }
 	for round := 0; round < rebuildRounds && len(open) > 0; round++ {
-		if _, err := r.recomputeBatches(ctx, batches(open, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), mark, progress); err != nil {
+		if _, err := r.recomputeBatches(ctx, batches(open, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), mark,
+			progress); err != nil {
 			return done, err
 		}
 		if open, err = r.stillOpen(ctx, f, before); err != nil {
@@ -58,9 +62,11 @@ func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, tota
 	return done, r.rollMonths(ctx, f, nil)
 }
 
-// stillOpen reads back what became of the slices that had these generations before a rebuild: those that are not clean are returned, and one that still is what it was
-// is an error.
-func (r *Rollup) stillOpen(ctx context.Context, f Filter, before map[tables.Slice]uuid.UUID) (open []tables.SliceState, err error) {
+// stillOpen reads back what became of the slices that had these generations before a rebuild: those
+// that are not clean are returned, and one that still is what it was is an error.
+func (r *Rollup) stillOpen(
+	ctx context.Context, f Filter, before map[tables.Slice]uuid.UUID,
+) (open []tables.SliceState, err error) {
 	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
 	if err != nil {
 		return nil, fmt.Errorf("read back what was rebuilt: %w", err)

@@ -9,8 +9,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Damaged generations that hosts with a clock far ahead made, of days and of their month, go with a rebuild on a host whose clock is right. So it went with
-// "rebuild-behind": of two generations of one version the newer one was read, by its maker's clock.
+// Damaged generations that hosts with a clock far ahead made, of days and of their month, go with a
+// rebuild on a host whose clock is right. So it went with "rebuild-behind": of two generations of
+// one version the newer one was read, by its maker's clock.
 func TestRebuildRepairsWhateverTheClocksSay(t *testing.T) {
 	db := newDatabase(t)
 	_, end := db.closedMonths()
@@ -32,7 +33,8 @@ func TestRebuildRepairsWhateverTheClocksSay(t *testing.T) {
 	for _, table := range copied {
 		for n, day := range days {
 			which := " WHERE day = '" + day.String() + "' AND generation NOT IN (SELECT generation FROM months)"
-			db.exec("INSERT INTO " + table + " SELECT * REPLACE (toUUID('" + ahead(byte(n)) + "') AS generation) FROM (SELECT * FROM " + table + which + ")")
+			db.exec("INSERT INTO " + table + " SELECT * REPLACE (toUUID('" + ahead(byte(n)) +
+				"') AS generation) FROM (SELECT * FROM " + table + which + ")")
 		}
 	}
 	db.exec("ALTER TABLE message_daily UPDATE messages = 77 WHERE toString(generation) LIKE 'f%' SETTINGS mutations_sync = 2")

@@ -19,12 +19,13 @@ func (r *Rollup) recomputeAll(ctx context.Context, states []tables.SliceState) (
 	return r.recomputeBatches(ctx, batches(states, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), nil, nil)
 }
 
-// maxDivisions is how many batches that failed are divided in one look: enough to find a few slices among thousands. It bounds what is spent on a failure that
-// every slice has.
+// maxDivisions is how many batches that failed are divided in one look: enough to find a few slices
+// among thousands. It bounds what is spent on a failure that every slice has.
 const maxDivisions = 32
 
-// recomputeBatches does the same for batches, and calls before, if any, ahead of each. A batch that fails does not keep the others from their turn, nor a slice
-// those of its batch: it is divided until the slice is alone (tables.Divisible).
+// recomputeBatches does the same for batches, and calls before, if any, ahead of each. A batch that
+// fails does not keep the others from their turn, nor a slice those of its batch: it is divided
+// until the slice is alone (tables.Divisible).
 func (r *Rollup) recomputeBatches(
 	ctx context.Context, queue [][]tables.Slice, before func([]tables.Slice) error, progress func(done, total int),
 ) (recomputed int, err error) {
@@ -70,8 +71,9 @@ func (r *Rollup) recomputeBatches(
 	return recomputed, errors.Join(append(failures, ctx.Err())...)
 }
 
-// recompute makes a new generation of the rollups for each slice of a batch, all of one month, and returns how many it committed and those it left for later
-// because the batch had too many rows. It takes no lock: two workers on one slice write two generations, either of which is right.
+// recompute makes a new generation of the rollups for each slice of a batch, all of one month, and
+// returns how many it committed and those it left for later because the batch had too many rows. It
+// takes no lock: two workers on one slice write two generations, either of which is right.
 func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed int, rest []tables.Slice, err error) {
 	start := time.Now()
 	b := newAttempt(batch)
@@ -94,12 +96,14 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 			return 0, rest, fmt.Errorf("write %s of %d slices: %w", d.Table, len(b.slices), err)
 		}
 	}
-	// (d) The version after. Where it moved, the tables may come from two states of the log: no manifest, so their rows do not exist.
+	// (d) The version after. Where it moved, the tables may come from two states of the log: no
+	// manifest, so their rows do not exist.
 	if b.after, err = r.readVersions(ctx, b); err != nil {
 		return 0, rest, err
 	}
 	b.keep(func(i int) bool { return b.before[i].version.Cmp(&b.after[i].version) == 0 })
-	// (e) What was written, counted. Where a row is missing, a sweeper took this worker for a dead one: no manifest, which would say less than was written.
+	// (e) What was written, counted. Where a row is missing, a sweeper took this worker for a dead
+	// one: no manifest, which would say less than was written.
 	if err := r.countRows(ctx, b); err != nil {
 		return 0, rest, err
 	}
@@ -116,7 +120,8 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 	return len(b.slices), rest, nil
 }
 
-// inBatch selects an attempt's slices; the range of days lets the engine skip partitions before it looks at the list.
+// inBatch selects an attempt's slices; the range of days lets the engine skip partitions before it
+// looks at the list.
 const inBatch = "day BETWEEN {first:Date} AND {last:Date} AND (org_id, day) IN (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {days:Array(Date)})))"
 
 // An attempt is one recompute of a batch. Its lists go by the same index.
@@ -131,8 +136,8 @@ type attempt struct {
 	rows        uint64 // of the log, read per recompute
 }
 
-// written is what a generation has in each rollup table: its rows, and the events that they say they
-// are made of.
+// written is what a generation has in each rollup table: its rows, and the events that they say
+// they are made of.
 type written struct{ rows, events tables.PerDaily }
 
 func newAttempt(batch []tables.Slice) *attempt {
@@ -161,7 +166,8 @@ func (b *attempt) args() []any {
 	}
 }
 
-// limit leaves as many slices as have at most rows log rows together, at least one, and returns the others.
+// limit leaves as many slices as have at most rows log rows together, at least one, and returns the
+// others.
 func (b *attempt) limit(rows uint64) (rest []tables.Slice) {
 	n := 0
 	for ; n < len(b.slices); n++ {
@@ -176,8 +182,10 @@ func (b *attempt) limit(rows uint64) (rest []tables.Slice) {
 	return rest
 }
 
-// whole is whether all rows that were written for a slice are there. Each is made of one event at least, and together they are made of those that the log had, so
-// they are all there if, and only if, they add up to them. It is the log that says what was written: the tables can only say what is left.
+// whole is whether all rows that were written for a slice are there. Each is made of one event at
+// least, and together they are made of those that the log had, so they are all there if, and only
+// if, they add up to them. It is the log that says what was written: the tables can only say what
+// is left.
 func (b *attempt) whole(i int) bool { return b.written[i].events == b.after[i].counted }
 
 // keep drops the slices that ok refuses and returns how many these were.

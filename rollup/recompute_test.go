@@ -14,7 +14,8 @@ func TestOnceRollsUpWhatIsDirty(t *testing.T) {
 	var events []event
 	for i := range 10 {
 		for _, typ := range []string{"message", "action", "token", "workflow_run"} {
-			events = append(events, event{org: "acme", day: day, typ: typ, id: i}, event{org: "globex", day: day - 40, typ: typ, id: i})
+			events = append(events, event{org: "acme", day: day, typ: typ, id: i},
+				event{org: "globex", day: day - 40, typ: typ, id: i})
 		}
 	}
 	db.ingest(events...)
@@ -33,7 +34,8 @@ func TestOnceRollsUpWhatIsDirty(t *testing.T) {
 		t.Errorf("recomputed %d clean slices", n)
 	}
 	for _, d := range tables.Dailies() {
-		if plan.Rows[d.Table] == 0 || plan.Rows[d.Table] != db.count("SELECT count() FROM "+d.Table+" WHERE org_id = 'acme'") {
+		if plan.Rows[d.Table] == 0 ||
+			plan.Rows[d.Table] != db.count("SELECT count() FROM "+d.Table+" WHERE org_id = 'acme'") {
 			t.Errorf("the plan counts on %d rows of %s", plan.Rows[d.Table], d.Table)
 		}
 	}
@@ -42,7 +44,8 @@ func TestOnceRollsUpWhatIsDirty(t *testing.T) {
 	}
 }
 
-// A slice that cannot be written keeps no other from its rollup, however many share its batch; and what every slice fails by is not tried slice by slice.
+// A slice that cannot be written keeps no other from its rollup, however many share its batch; and
+// what every slice fails by is not tried slice by slice.
 func TestASliceThatFailsIsLeftAlone(t *testing.T) {
 	db := newDatabase(t)
 	var events []event
@@ -56,7 +59,8 @@ func TestASliceThatFailsIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := db.recomputeAll(db.ctx, dirty)
-	if n != 39 || err == nil || strings.Count(err.Error(), "\n") > 0 || !strings.Contains(err.Error(), "org-17 "+(db.today-3).String()) {
+	if n != 39 || err == nil || strings.Count(err.Error(), "\n") > 0 ||
+		!strings.Contains(err.Error(), "org-17 "+(db.today-3).String()) {
 		t.Errorf("%d of 40 slices were recomputed: %v", n, err)
 	}
 

@@ -25,7 +25,8 @@ func (r *Rollup) dirty(ctx context.Context) ([]tables.SliceState, error) {
 	return dirty, nil
 }
 
-// due keeps the slices that have settled and, of today's, those whose last recompute was long enough ago: exports read the others from the log.
+// due keeps the slices that have settled and, of today's, those whose last recompute was long
+// enough ago: exports read the others from the log.
 func (r *Rollup) due(dirty []tables.SliceState) (due []tables.SliceState) {
 	today := schema.DayOf(r.now().UTC())
 	for _, s := range dirty {
@@ -37,8 +38,8 @@ func (r *Rollup) due(dirty []tables.SliceState) (due []tables.SliceState) {
 	return due
 }
 
-// batches groups slices so that each batch is of one month (one partition of every table) and of at most size slices: days before today first, then the one
-// that has waited longest.
+// batches groups slices so that each batch is of one month (one partition of every table) and of at
+// most size slices: days before today first, then the one that has waited longest.
 func batches(states []tables.SliceState, today schema.Day, size int) (all [][]tables.Slice) {
 	states = slices.Clone(states)
 	slices.SortStableFunc(states, func(a, b tables.SliceState) int {

@@ -23,14 +23,30 @@ func TestDueKeepsWhatHasSettled(t *testing.T) {
 		state tables.SliceState
 		due   bool
 	}{
-		"a past day that settled":                  {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 30 * time.Second, Recomputed: never}, true},
-		"a past day under way":                     {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 29 * time.Second, Recomputed: never}, false},
-		"a past day again":                         {tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 31 * time.Second, Recomputed: time.Second}, true},
-		"today for the first time":                 {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: 31 * time.Second, Recomputed: never}, true},
-		"today under way":                          {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Second, Recomputed: never}, false},
-		"today, recomputed a minute ago":           {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Recomputed: time.Minute}, false},
-		"today, recomputed long ago":               {tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Recomputed: 6 * time.Minute}, true},
-		"tomorrow, by a clock ahead, a minute ago": {tables.SliceState{Slice: tables.Slice{Day: today + 1}, Settled: time.Minute, Recomputed: time.Minute}, false},
+		"a past day that settled": {
+			tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 30 * time.Second, Recomputed: never}, true,
+		},
+		"a past day under way": {
+			tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 29 * time.Second, Recomputed: never}, false,
+		},
+		"a past day again": {
+			tables.SliceState{Slice: tables.Slice{Day: today - 1}, Settled: 31 * time.Second, Recomputed: time.Second}, true,
+		},
+		"today for the first time": {
+			tables.SliceState{Slice: tables.Slice{Day: today}, Settled: 31 * time.Second, Recomputed: never}, true,
+		},
+		"today under way": {
+			tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Second, Recomputed: never}, false,
+		},
+		"today, recomputed a minute ago": {
+			tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Recomputed: time.Minute}, false,
+		},
+		"today, recomputed long ago": {
+			tables.SliceState{Slice: tables.Slice{Day: today}, Settled: time.Minute, Recomputed: 6 * time.Minute}, true,
+		},
+		"tomorrow, by a clock ahead, a minute ago": {
+			tables.SliceState{Slice: tables.Slice{Day: today + 1}, Settled: time.Minute, Recomputed: time.Minute}, false,
+		},
 	} {
 		if due := len(r.due([]tables.SliceState{c.state})) == 1; due != c.due {
 			t.Errorf("%s: due %v, want %v", name, due, c.due)
@@ -38,7 +54,8 @@ func TestDueKeepsWhatHasSettled(t *testing.T) {
 	}
 }
 
-// The gauges say how many slices are dirty, and since when the one that has been so for the longest.
+// The gauges say how many slices are dirty, and since when the one that has been so for the
+// longest.
 func TestDirtyAgeIsOfTheOldestMark(t *testing.T) {
 	db := newDatabase(t)
 	for i, hours := range []int{1, 3, 2} {
@@ -60,9 +77,13 @@ func TestBatchesAreOfOneMonthAndTodayComesLast(t *testing.T) {
 		return tables.SliceState{Slice: tables.Slice{Org: org, Day: day}, Dirty: dirty}
 	}
 	got := batches([]tables.SliceState{
-		state("a", today, 9), state("a", today-1, 1), state("b", today-1, 3), state("a", today-2, 2), state("b", today-2, 4), state("c", today-2, 5),
+		state("a", today, 9), state("a", today-1, 1), state("b", today-1, 3), state("a", today-2, 2), state("b", today-2, 4),
+		state("c", today-2, 5),
 	}, today, 2)
-	want := [][]tables.Slice{{{Org: "c", Day: today - 2}, {Org: "b", Day: today - 2}}, {{Org: "b", Day: today - 1}, {Org: "a", Day: today - 1}}, {{Org: "a", Day: today - 2}}, {{Org: "a", Day: today}}}
+	want := [][]tables.Slice{
+		{{Org: "c", Day: today - 2}, {Org: "b", Day: today - 2}}, {{Org: "b", Day: today - 1}, {Org: "a", Day: today - 1}},
+		{{Org: "a", Day: today - 2}}, {{Org: "a", Day: today}},
+	}
 	if !slices.EqualFunc(got, want, slices.Equal[[]tables.Slice]) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -70,9 +91,11 @@ func TestBatchesAreOfOneMonthAndTodayComesLast(t *testing.T) {
 
 func TestNewRefusesWhatIsNegative(t *testing.T) {
 	for _, cfg := range []Config{
-		{SettleTime: -1}, {TodayEvery: -1}, {Poll: -1}, {SweepEvery: -1}, {DeadTime: -1}, {VerifyEvery: -1}, {DisksEvery: -1}, {OrphanTime: -1}, {BatchSlices: -1},
+		{SettleTime: -1}, {TodayEvery: -1}, {Poll: -1}, {SweepEvery: -1}, {DeadTime: -1}, {VerifyEvery: -1}, {DisksEvery: -1},
+		{OrphanTime: -1}, {BatchSlices: -1},
 	} {
-		if _, err := New(cfg, tables.Options{URL: "http://127.0.0.1:1/rollcall"}, slog.New(slog.DiscardHandler), prometheus.NewRegistry()); err == nil || !strings.Contains(err.Error(), "negative") {
+		if _, err := New(cfg, tables.Options{URL: "http://127.0.0.1:1/rollcall"}, slog.New(slog.DiscardHandler),
+			prometheus.NewRegistry()); err == nil || !strings.Contains(err.Error(), "negative") {
 			t.Errorf("%+v: %v", cfg, err)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// unmarked is how many of betweenSteps, the first ones, leave something without a mark, which may be read or not.
+// unmarked is how many of betweenSteps, the first ones, leave something without a mark, which may
+// be read or not.
 const unmarked = 2
 
 // What others do to an org between two statements of a worker, on the first of its days.
@@ -20,7 +21,8 @@ var betweenSteps = []struct {
 	do   func(db *database, org string, days []schema.Day)
 }{
 	{"stores", func(db *database, org string, days []schema.Day) { db.store(oneOfEach(org, days[0], 9)...) }},
-	{"stores copies of all types that win", func(db *database, org string, days []schema.Day) { // as many as there were: only the version tells
+	{"stores copies of all types that win", func(db *database, org string, days []schema.Day) {
+		// as many as there were: only the version tells
 		copies := oneOfEach(org, days[0], 1)
 		for i := range copies {
 			copies[i].user = "another"
@@ -29,7 +31,9 @@ var betweenSteps = []struct {
 		db.store(copies...)
 	}},
 	{"stores and marks", func(db *database, org string, days []schema.Day) { db.ingest(oneOfEach(org, days[0], 9)...) }},
-	{"stores again and marks", func(db *database, org string, days []schema.Day) { db.ingest(oneOfEach(org, days[0], 1)...) }},
+	{"stores again and marks", func(db *database, org string, days []schema.Day) {
+		db.ingest(oneOfEach(org, days[0], 1)...)
+	}},
 	{"stores a copy that wins", func(db *database, org string, days []schema.Day) {
 		db.ingest(event{org: org, day: days[0], id: 1, user: "another", version: 1 << 60})
 	}},
@@ -51,7 +55,8 @@ var betweenSteps = []struct {
 	}},
 }
 
-// Each org of a batch has its own number of a statement and its own thing that happens before it, so that one run of the worker's steps tries them all.
+// Each org of a batch has its own number of a statement and its own thing that happens before it,
+// so that one run of the worker's steps tries them all.
 func (db *database) between(days []schema.Day, statements int, kinds []int, do func(*Rollup) error) {
 	db.Helper()
 	type trial struct {

@@ -17,10 +17,12 @@ import (
 	"rollcall/schema/tables"
 )
 
-// What the models show on paper is tried here with the real steps: a worker's connection stops before each of its statements, and there others act. What an
-// export reads then and afterwards is held against the log.
+// What the models show on paper is tried here with the real steps: a worker's connection stops
+// before each of its statements, and there others act. What an export reads then and afterwards is
+// held against the log.
 
-// A steppedConn calls before ahead of each statement that is sent through it, with the statement's number.
+// A steppedConn calls before ahead of each statement that is sent through it, with the statement's
+// number.
 type steppedConn struct {
 	driver.Conn
 	before func(statement int, text string)
@@ -50,7 +52,9 @@ func (c *steppedConn) Exec(ctx context.Context, query string, args ...any) error
 	return c.Conn.Exec(ctx, query, args...)
 }
 
-func (c *steppedConn) PrepareBatch(ctx context.Context, query string, opts ...driver.PrepareBatchOption) (driver.Batch, error) {
+func (c *steppedConn) PrepareBatch(
+	ctx context.Context, query string, opts ...driver.PrepareBatchOption,
+) (driver.Batch, error) {
 	b, err := c.Conn.PrepareBatch(ctx, query, opts...)
 	return &steppedBatch{b, c, query}, err
 }
@@ -70,7 +74,10 @@ func (b *steppedBatch) Send() error {
 func (db *database) stepped() (*Rollup, *steppedConn) {
 	db.Helper()
 	conn := &steppedConn{Conn: db.conn}
-	return &Rollup{cfg: Config{}.withDefaults(), conn: conn, log: slog.New(slog.DiscardHandler), metrics: newMetrics(prometheus.NewRegistry()), tracer: db.tracer, now: time.Now}, conn
+	return &Rollup{
+		cfg: Config{}.withDefaults(), conn: conn, log: slog.New(slog.DiscardHandler),
+		metrics: newMetrics(prometheus.NewRegistry()), tracer: db.tracer, now: time.Now,
+	}, conn
 }
 
 // sweepHastily is a sweeper for which every worker under way is dead.
@@ -85,7 +92,9 @@ func (db *database) sweepHastily() {
 }
 
 // usage is what an export would read of an org: events per table and user.
-func usage(ctx context.Context, conn driver.Conn, org string, from, to schema.Day) (text string, plan tables.Plan, err error) {
+func usage(
+	ctx context.Context, conn driver.Conn, org string, from, to schema.Day,
+) (text string, plan tables.Plan, err error) {
 	span := tables.Span{Org: org, From: from, To: to, MonthsFrom: from, MonthsTo: to}
 	for range 4 { // as often as an export plans
 		if plan, err = tables.ReadPlan(ctx, conn, span, time.Now()); err != nil {
@@ -110,9 +119,11 @@ func usage(ctx context.Context, conn driver.Conn, org string, from, to schema.Da
 func perUser(rows func(tables.Daily) string, where string) string {
 	var all []string
 	for _, d := range tables.Dailies() {
-		all = append(all, fmt.Sprintf("SELECT concat('%s ', user_id) AS who, sum(%s) AS n FROM (%s) GROUP BY user_id", d.Type, d.Counts(), rows(d)))
+		all = append(all, fmt.Sprintf("SELECT concat('%s ', user_id) AS who, sum(%s) AS n FROM (%s) GROUP BY user_id", d.Type,
+			d.Counts(), rows(d)))
 	}
-	return "SELECT arrayStringConcat(arraySort(groupArray(concat(who, ' ', toString(n)))), ', ') FROM (" + strings.Join(all, " UNION ALL ") + ") WHERE " + where
+	return "SELECT arrayStringConcat(arraySort(groupArray(concat(who, ' ', toString(n)))), ', ') FROM (" +
+		strings.Join(all, " UNION ALL ") + ") WHERE " + where
 }
 
 // truth is the same from the log alone.
@@ -125,17 +136,20 @@ func (db *database) truth(org string) (text string) {
 	return text
 }
 
-// judge fails the test unless an export reads what the log says, or what it said before something was put into it that has no mark yet.
+// judge fails the test unless an export reads what the log says, or what it said before something
+// was put into it that has no mark yet.
 func (db *database) judge(what, org string, from, to schema.Day, before ...string) {
 	db.Helper()
 	got, plan, err := usage(db.ctx, db.conn, org, from, to)
 	if want := db.truth(org); err != nil || got != want && !slices.Contains(before, got) {
-		db.Errorf("%s: read %q by %d generations and %v live, %v\nthe log has %q", what, got, len(plan.Generations), plan.Live, err, want)
+		db.Errorf("%s: read %q by %d generations and %v live, %v\nthe log has %q", what, got, len(plan.Generations),
+			plan.Live, err, want)
 	}
 }
 
-// A worker is stopped after it wrote its rows and before its manifest; the sweeper takes them for a dead worker's; the first goes on. So it went with "suspended-rollup":
-// a manifest that counted what was left, and a clean slice of nothing.
+// A worker is stopped after it wrote its rows and before its manifest; the sweeper takes them for a
+// dead worker's; the first goes on. So it went with "suspended-rollup": a manifest that counted
+// what was left, and a clean slice of nothing.
 func TestASweepBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 	db := newDatabase(t)
 	worker, conn := db.stepped()
@@ -182,7 +196,8 @@ func oneOfEach(org string, day schema.Day, ids ...int) (events []event) {
 	return events
 }
 
-// Rows of a committed generation go, all or some, by whatever hand: exports read the log, and the worker makes the slice again.
+// Rows of a committed generation go, all or some, by whatever hand: exports read the log, and the
+// worker makes the slice again.
 func TestASliceWhoseRowsAreGoneHeals(t *testing.T) {
 	db := newDatabase(t)
 	day := db.today - 3

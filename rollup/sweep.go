@@ -22,8 +22,9 @@ const (
 	short    = "short"    // its rows were not all there, so it was marked dead: it is made again
 )
 
-// Sweep marks the generations that lost or lack rows as dead, removes the rows of those that have been dead for long, and the rows that dead workers left. Several may clean
-// at once; each step can be repeated.
+// Sweep marks the generations that lost or lack rows as dead, removes the rows of those that have
+// been dead for long, and the rows that dead workers left. Several may clean at once; each step can
+// be repeated.
 func (r *Rollup) Sweep(ctx context.Context) error {
 	if err := r.markDead(ctx, tables.Filter{}); err != nil {
 		return err
@@ -39,8 +40,9 @@ func (r *Rollup) Sweep(ctx context.Context) error {
 	return r.removeOrphans(ctx)
 }
 
-// A lost generation can never be read again: its slice has a better one, or marks that it does not cover, and marks never go back; or it is a month's, and
-// the month's slices have other versions by now, or the first of them reached the end of its rollups: the month's rows would outlive it.
+// A lost generation can never be read again: its slice has a better one, or marks that it does not
+// cover, and marks never go back; or it is a month's, and the month's slices have other versions by
+// now, or the first of them reached the end of its rollups: the month's rows would outlive it.
 type lost struct {
 	Org        string    `ch:"org_id"`
 	Day        time.Time `ch:"day"`
@@ -49,11 +51,13 @@ type lost struct {
 	AgeMillis  int64     `ch:"age_ms"` // of its manifest, by the engine's clock
 }
 
-// oldRevision is how long the generations of an older logic stay for binaries that still read them; after it those read the log.
+// oldRevision is how long the generations of an older logic stay for binaries that still read them;
+// after it those read the log.
 const oldRevision = 24 * time.Hour
 
-// markDead writes the manifests of lost generations again, dead. Of a slice that no generation covers it leaves the newest, whose age throttles today's slices; of a
-// month that is dirty, each: it may be read again once its slices are clean.
+// markDead writes the manifests of lost generations again, dead. Of a slice that no generation
+// covers it leaves the newest, whose age throttles today's slices; of a month that is dirty, each:
+// it may be read again once its slices are clean.
 func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
 	known, err := r.manifests(ctx, "slices") // first: one that comes later may be of a state that was not yet read
 	if err != nil {
@@ -90,7 +94,8 @@ func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
 	return r.writeDead(ctx, "months", lostOf(knownMonths, keepMonths))
 }
 
-// lostOf lists the known generations of this revision that are not the one to keep, and those of older ones whose time is over.
+// lostOf lists the known generations of this revision that are not the one to keep, and those of
+// older ones whose time is over.
 func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 	for _, m := range known {
 		best, ok := keep[sliceOf(m)]
@@ -102,9 +107,11 @@ func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 	return losers
 }
 
-// markShort writes the manifests of generations dead whose rows are not all there: a sweeper took a suspended worker for a dead one, or that of an older binary
-// knows no months, or a hand deleted rows, or a backup has a manifest without them. So the slice is dirty and made again, under a generation whose rows were counted
-// when it was committed: a round ends here, and another begins only if rows go again. Until it is marked, each export that meets it plans twice.
+// markShort writes the manifests of generations dead whose rows are not all there: a sweeper took a
+// suspended worker for a dead one, or that of an older binary knows no months, or a hand deleted
+// rows, or a backup has a manifest without them. So the slice is dirty and made again, under a
+// generation whose rows were counted when it was committed: a round ends here, and another begins
+// only if rows go again. Until it is marked, each export that meets it plans twice.
 func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 	suspects, err := r.short(ctx, manifests, "1")
 	if err != nil {
@@ -115,8 +122,10 @@ func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 		for i, l := range part {
 			generations[i] = l.Generation.String()
 		}
-		// Counted once more: a manifest comes after its rows, but one statement may see it and not yet them.
-		gone, err := r.short(ctx, manifests, "generation IN {suspects:Array(UUID)}", clickhouse.Named("suspects", generations))
+		// Counted once more: a manifest comes after its rows, but one statement may see it and not
+		// yet them.
+		gone, err := r.short(ctx, manifests, "generation IN {suspects:Array(UUID)}",
+			clickhouse.Named("suspects", generations))
 		if err != nil {
 			return err
 		}
@@ -125,13 +134,15 @@ func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 		}
 		if len(gone) > 0 {
 			r.metrics.cleaned.WithLabelValues(short).Add(float64(len(gone)))
-			r.log.Warn("rows of rollups are gone that their manifests speak of; they are made again from the log", "of", manifests, "generations", len(gone))
+			r.log.Warn("rows of rollups are gone that their manifests speak of; they are made again from the log", "of",
+				manifests, "generations", len(gone))
 		}
 	}
 	return nil
 }
 
-// short lists the generations that have not the rows that their manifests say, among those that meet which. Those that are about to expire are let go.
+// short lists the generations that have not the rows that their manifests say, among those that
+// meet which. Those that are about to expire are let go.
 func (r *Rollup) short(ctx context.Context, manifests, which string, args ...any) (all []lost, err error) {
 	found := map[uuid.UUID]lost{}
 	args = append(args, tables.AliveAt(r.now()))
@@ -174,16 +185,20 @@ func (r *Rollup) writeDead(ctx context.Context, manifests string, losers []lost)
 
 // manifests lists those that are not dead.
 func (r *Rollup) manifests(ctx context.Context, table string) (all []lost, err error) {
-	if err := r.conn.Select(ctx, &all, "SELECT org_id, day, generation, revision, dateDiff('millisecond', written_at, now64(3)) AS age_ms FROM "+table+" FINAL WHERE dead = 0"); err != nil {
+	if err := r.conn.Select(ctx, &all,
+		"SELECT org_id, day, generation, revision, dateDiff('millisecond', written_at, now64(3)) AS age_ms FROM "+table+
+			" FINAL WHERE dead = 0"); err != nil {
 		return nil, fmt.Errorf("read the manifests: %w", err)
 	}
 	return all, nil
 }
 
-// removeDead deletes the rows of generations that have been dead for DeadTime, then their manifests: while a row is there, its manifest says that it is dead.
+// removeDead deletes the rows of generations that have been dead for DeadTime, then their
+// manifests: while a row is there, its manifest says that it is dead.
 func (r *Rollup) removeDead(ctx context.Context, manifests string) error {
 	var rows []lost
-	err := r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+" FINAL WHERE dead = 1 AND written_at <= now64(3) - toIntervalMillisecond({ms:Int64})",
+	err := r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+
+		" FINAL WHERE dead = 1 AND written_at <= now64(3) - toIntervalMillisecond({ms:Int64})",
 		clickhouse.Named("ms", r.cfg.DeadTime.Milliseconds()))
 	if err != nil {
 		return fmt.Errorf("read the dead manifests: %w", err)
@@ -237,7 +252,9 @@ func (r *Rollup) deleteRows(ctx context.Context, partition int, generations []st
 }
 
 // deleteGenerations hides the generations' rows of one month at once; merges remove them.
-func (r *Rollup) deleteGenerations(ctx context.Context, table string, partition int, which string, generations []string) error {
+func (r *Rollup) deleteGenerations(
+	ctx context.Context, table string, partition int, which string, generations []string,
+) error {
 	in := fmt.Sprintf("IN PARTITION '%d'", partition)
 	if table == "months" { // has none
 		in = ""

@@ -13,7 +13,8 @@ func TestCleanKillsLosersFirstAndRemovesThemLater(t *testing.T) {
 	db := newDatabase(t)
 	db.cfg.DeadTime = time.Hour
 	day := db.today - 3
-	db.ingest(event{org: "acme", day: day, id: 1}, event{org: "acme", day: day - 40, id: 1}, event{org: "globex", day: day, id: 1})
+	db.ingest(event{org: "acme", day: day, id: 1}, event{org: "acme", day: day - 40, id: 1},
+		event{org: "globex", day: day, id: 1})
 	db.once()
 	db.ingest(event{org: "acme", day: day, id: 2}, event{org: "globex", day: day, id: 2})
 	db.once()
@@ -51,7 +52,8 @@ func TestCleanKillsLosersFirstAndRemovesThemLater(t *testing.T) {
 	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
 	}
-	if n := db.count("SELECT count() FROM slices FINAL WHERE org_id = 'acme' AND day = {day:Date} AND dead = 0", named("day", day.String())); n != 1 {
+	if n := db.count("SELECT count() FROM slices FINAL WHERE org_id = 'acme' AND day = {day:Date} AND dead = 0",
+		named("day", day.String())); n != 1 {
 		t.Errorf("%d manifests of a dirty slice left, want 1", n)
 	}
 	if len(planned.Generations) != 1 {
@@ -67,7 +69,8 @@ func TestCleanRemovesWhatDeadWorkersLeft(t *testing.T) {
 	old := uuid.MustParse("01900000-0000-7000-8000-000000000001") // of 2024
 	for _, generation := range []uuid.UUID{old, uuid.Must(uuid.NewV7())} {
 		for _, d := range tables.Dailies() {
-			db.exec("INSERT INTO "+d.Table+" (org_id, day, generation) SELECT 'acme', {day:Date}, {g:UUID}", named("day", day.String()), named("g", generation.String()))
+			db.exec("INSERT INTO "+d.Table+" (org_id, day, generation) SELECT 'acme', {day:Date}, {g:UUID}",
+				named("day", day.String()), named("g", generation.String()))
 		}
 	}
 	if err := db.Sweep(db.ctx); err != nil {
@@ -98,7 +101,8 @@ func TestCleanLeavesOlderRevisionsForADay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for generation, dead := range map[uuid.UUID]uint64{old: 1, fresh: 0, newer: 0} {
-		if n := db.count("SELECT sum(dead) FROM slices FINAL WHERE generation = {g:UUID}", named("g", generation.String())); n != dead {
+		if n := db.count("SELECT sum(dead) FROM slices FINAL WHERE generation = {g:UUID}",
+			named("g", generation.String())); n != dead {
 			t.Errorf("generation %s: dead %d, want %d", generation, n, dead)
 		}
 	}

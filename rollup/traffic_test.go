@@ -15,8 +15,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Two writers with the same and with conflicting events, two workers, a sweeper that waits for nobody, and readers: every read has what was acknowledged before it
-// began, and nothing that was not sent by its end.
+// Two writers with the same and with conflicting events, two workers, a sweeper that waits for
+// nobody, and readers: every read has what was acknowledged before it began, and nothing that was
+// not sent by its end.
 func TestReadsAreExactBesideWritersWorkersAndASweeper(t *testing.T) {
 	db := newDatabase(t)
 	db.cfg.DeadTime = time.Millisecond
@@ -95,7 +96,8 @@ func TestReadsAreExactBesideWritersWorkersAndASweeper(t *testing.T) {
 	if rolled.Load() < 2 {
 		t.Errorf("only %d generations were read: the test shows nothing", rolled.Load())
 	}
-	t.Logf("%d reads, %d generations among them, %v recomputes moved", reads.Load(), rolled.Load(), value(db.metrics.slices.WithLabelValues(moved)))
+	t.Logf("%d reads, %d generations among them, %v recomputes moved", reads.Load(), rolled.Load(),
+		value(db.metrics.slices.WithLabelValues(moved)))
 }
 
 func TestRunRecomputesAndStops(t *testing.T) {
@@ -106,9 +108,11 @@ func TestRunRecomputesAndStops(t *testing.T) {
 	r.cfg.BatchRows = 3
 	r.cfg.BatchSlices = 4
 	for i := range 6 { // 2 rows each: with a limit of 3 rows, each goes alone
-		db.ingest(event{org: "acme", day: db.today - 3 - schema.Day(i), id: 1}, event{org: "acme", day: db.today - 3 - schema.Day(i), id: 2})
+		db.ingest(event{org: "acme", day: db.today - 3 - schema.Day(i), id: 1},
+			event{org: "acme", day: db.today - 3 - schema.Day(i), id: 2})
 	}
-	if dirty, err := r.dirty(db.ctx); err != nil || len(dirty) != 6 || value(r.metrics.dirtySlices) != 6 || value(r.metrics.dirtyAge) <= 0 {
+	if dirty, err := r.dirty(db.ctx); err != nil || len(dirty) != 6 || value(r.metrics.dirtySlices) != 6 ||
+		value(r.metrics.dirtyAge) <= 0 {
 		t.Errorf("dirty: %v, %v", dirty, err)
 	}
 	ctx, cancel := context.WithCancel(db.ctx)

@@ -26,13 +26,18 @@ type Difference struct {
 	Log    string // the same, computed from the log
 }
 
-// verifyAttempts is how often a slice that differs is looked at before it is reported: live traffic and other workers change slices under way.
+// verifyAttempts is how often a slice that differs is looked at before it is reported: live traffic
+// and other workers change slices under way.
 const verifyAttempts = 4
 
-// Verify computes the rollups of every clean slice again from the log and reports each difference. It writes nothing and may run beside everything else: a slice
-// that changed meanwhile is looked at again, and one that is not clean is read from the log by exports too, so there is nothing to compare. Months that exports read
-// as one are compared with their days, unless one of those differs. It returns how many slices it compared.
-func (r *Rollup) Verify(ctx context.Context, f Filter, report func(Difference), progress func(done, total int)) (compared int, err error) {
+// Verify computes the rollups of every clean slice again from the log and reports each difference.
+// It writes nothing and may run beside everything else: a slice that changed meanwhile is looked at
+// again, and one that is not clean is read from the log by exports too, so there is nothing to
+// compare. Months that exports read as one are compared with their days, unless one of those
+// differs. It returns how many slices it compared.
+func (r *Rollup) Verify(
+	ctx context.Context, f Filter, report func(Difference), progress func(done, total int),
+) (compared int, err error) {
 	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
 	if err != nil {
 		return 0, err
@@ -68,7 +73,8 @@ func (r *Rollup) Verify(ctx context.Context, f Filter, report func(Difference), 
 	return compared, r.verifyMonths(ctx, whole, report)
 }
 
-// verifyBatch reports the differences of clean slices of one month once they are sure not to be those of a slice that moves.
+// verifyBatch reports the differences of clean slices of one month once they are sure not to be
+// those of a slice that moves.
 func (r *Rollup) verifyBatch(ctx context.Context, batch []tables.SliceState, report func(Difference)) error {
 	for attempt := 1; len(batch) > 0; attempt++ {
 		found, err := r.differences(ctx, batch)
@@ -104,8 +110,11 @@ func (r *Rollup) verifyBatch(ctx context.Context, batch []tables.SliceState, rep
 	return nil
 }
 
-// stillClean reads the suspects' states again and leaves out those that were marked meanwhile: exports read them from the log.
-func (r *Rollup) stillClean(ctx context.Context, suspects map[tables.Slice]bool) (clean []tables.SliceState, err error) {
+// stillClean reads the suspects' states again and leaves out those that were marked meanwhile:
+// exports read them from the log.
+func (r *Rollup) stillClean(
+	ctx context.Context, suspects map[tables.Slice]bool,
+) (clean []tables.SliceState, err error) {
 	var first, last schema.Day
 	for s := range suspects {
 		if first == 0 || s.Day < first {
@@ -122,7 +131,8 @@ func (r *Rollup) stillClean(ctx context.Context, suspects map[tables.Slice]bool)
 	return clean, err
 }
 
-// differences compares generations with the log, table by table, and where all rows agree their manifests' versions with the log's.
+// differences compares generations with the log, table by table, and where all rows agree their
+// manifests' versions with the log's.
 func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (found []Difference, err error) {
 	b := &attempt{}
 	for _, s := range batch {
@@ -130,7 +140,8 @@ func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (fo
 	}
 	differ := map[tables.Slice]bool{}
 	for _, d := range tables.Dailies() {
-		rows, err := r.compare(ctx, d, d.Rolled(inBatch+" AND generation IN {generations:Array(UUID)}"), d.FromLog(inBatch), b.args())
+		rows, err := r.compare(ctx, d, d.Rolled(inBatch+" AND generation IN {generations:Array(UUID)}"), d.FromLog(inBatch),
+			b.args())
 		if err != nil {
 			return nil, fmt.Errorf("verify %d slices of %s: %w", len(batch), d.Table, err)
 		}
@@ -145,14 +156,18 @@ func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (fo
 	}
 	for i, s := range batch {
 		if log[i].version.Cmp(&s.Version) != 0 && !differ[s.Slice] {
-			found = append(found, Difference{Org: s.Org, Day: s.Day, Table: "slices", Key: "version", Rolled: s.Version.String(), Log: log[i].version.String()})
+			found = append(found, Difference{
+				Org: s.Org, Day: s.Day, Table: "slices", Key: "version", Rolled: s.Version.String(), Log: log[i].version.String(),
+			})
 		}
 	}
 	return found, nil
 }
 
 // compare gives the rows of one rollup table in which two queries of its shape differ.
-func (r *Rollup) compare(ctx context.Context, d tables.Daily, rolled, truth string, args []any) (found []Difference, err error) {
+func (r *Rollup) compare(
+	ctx context.Context, d tables.Daily, rolled, truth string, args []any,
+) (found []Difference, err error) {
 	var rows []struct {
 		Org    string    `ch:"org_id"`
 		Day    time.Time `ch:"day"`
@@ -164,7 +179,9 @@ func (r *Rollup) compare(ctx context.Context, d tables.Daily, rolled, truth stri
 		return nil, err
 	}
 	for _, row := range rows {
-		found = append(found, Difference{Org: row.Org, Day: schema.DayOf(row.Day), Table: d.Table, Key: row.Key, Rolled: row.Rolled, Log: row.Truth})
+		found = append(found, Difference{
+			Org: row.Org, Day: schema.DayOf(row.Day), Table: d.Table, Key: row.Key, Rolled: row.Rolled, Log: row.Truth,
+		})
 	}
 	return found, nil
 }
@@ -175,7 +192,9 @@ func comparison(d tables.Daily, rolled, truth string) string {
 	for _, m := range d.Measures {
 		sides := [2]string{fmt.Sprintf("sumIf(%s, side = 0)", m.Name), fmt.Sprintf("sumIf(%s, side = 1)", m.Name)}
 		if m.Kind == tables.Set {
-			sides = [2]string{fmt.Sprintf("uniqExactMergeIf(%s, side = 0)", m.Name), fmt.Sprintf("uniqExactMergeIf(%s, side = 1)", m.Name)}
+			sides = [2]string{
+				fmt.Sprintf("uniqExactMergeIf(%s, side = 0)", m.Name), fmt.Sprintf("uniqExactMergeIf(%s, side = 1)", m.Name),
+			}
 			same = append(same, fmt.Sprintf("%s = uniqExactMerge(%s)", sides[0], m.Name))
 		}
 		same = append(same, sides[0]+" = "+sides[1])
@@ -192,7 +211,8 @@ GROUP BY org_id, day, %s
 HAVING NOT (countIf(side = 0) = 1 AND countIf(side = 1) = 1 AND %s)
 ORDER BY org_id, day, row_key
 SETTINGS max_bytes_before_external_group_by = 1000000000`,
-		strings.Join(keys, ", "), strings.Join(left, ", "), strings.Join(right, ", "), rolled, truth, d.KeyNames(), strings.Join(same, " AND "))
+		strings.Join(keys, ", "), strings.Join(left, ", "), strings.Join(right, ", "), rolled, truth, d.KeyNames(),
+		strings.Join(same, " AND "))
 }
 
 // shown is how a column is told of in a Difference: column=value.

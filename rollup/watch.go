@@ -18,10 +18,14 @@ type chore struct {
 }
 
 func (r *Rollup) chores() []*chore {
-	return []*chore{{every: r.cfg.SweepEvery, do: r.monthsChore}, {every: r.cfg.SweepEvery, do: r.Sweep}, {every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks}}
+	return []*chore{
+		{every: r.cfg.SweepEvery, do: r.monthsChore}, {every: r.cfg.SweepEvery, do: r.Sweep},
+		{every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks},
+	}
 }
 
-// tidy does the chores that are due; one that fails is due again at the next call, and keeps no other from its turn.
+// tidy does the chores that are due; one that fails is due again at the next call, and keeps no
+// other from its turn.
 func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
 	for _, c := range chores {
 		if ctx.Err() != nil || r.now().Sub(c.last) < c.every {
@@ -36,8 +40,10 @@ func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
 	}
 }
 
-// verifyNext compares the next few clean slices with the log, in the order of days, and begins again after the last: an error of logic, of the engine or of a
-// hand that changed a table is seen without anybody asking. What it finds is counted and logged without keys, which may name persons; `rollcall verify` shows them.
+// verifyNext compares the next few clean slices with the log, in the order of days, and begins
+// again after the last: an error of logic, of the engine or of a hand that changed a table is seen
+// without anybody asking. What it finds is counted and logged without keys, which may name persons;
+// `rollcall verify` shows them.
 func (r *Rollup) verifyNext(ctx context.Context) error {
 	states, err := tables.SliceStates(ctx, r.conn, Filter{}, false, r.now())
 	if err != nil {
@@ -55,7 +61,8 @@ func (r *Rollup) verifyNext(ctx context.Context) error {
 	}
 	report := func(d Difference) {
 		r.metrics.differences.Inc()
-		r.log.Error("a rollup is not what the log says", "org", d.Org, "day", d.Day.String(), "table", d.Table, "month", d.Month)
+		r.log.Error("a rollup is not what the log says", "org", d.Org, "day", d.Day.String(), "table", d.Table, "month",
+			d.Month)
 	}
 	if err := r.verifyBatch(ctx, batch, report); err != nil {
 		return err
@@ -105,7 +112,8 @@ func (r *Rollup) withinRows(ctx context.Context, batch []tables.SliceState) ([]t
 // readDisks shows how much room the engine has: of its disks, the fullest.
 func (r *Rollup) readDisks(ctx context.Context) error {
 	var free float64
-	if err := r.conn.QueryRow(ctx, "SELECT min(free_space / total_space) FROM system.disks WHERE total_space > 0").Scan(&free); err != nil {
+	if err := r.conn.QueryRow(ctx,
+		"SELECT min(free_space / total_space) FROM system.disks WHERE total_space > 0").Scan(&free); err != nil {
 		return fmt.Errorf("read the engine's disks: %w", err)
 	}
 	r.metrics.diskFree.Set(free)
@@ -115,7 +123,8 @@ func (r *Rollup) readDisks(ctx context.Context) error {
 // endingWith gives the months whose last slice is in the batch: so each has its turn once a round.
 func (r *Rollup) endingWith(ctx context.Context, batch, states []tables.SliceState) ([]tables.MonthState, error) {
 	end := tables.MonthEnd(batch[0].Day)
-	states = slices.DeleteFunc(slices.Clone(states), func(s tables.SliceState) bool { return tables.MonthEnd(s.Day) != end })
+	states = slices.DeleteFunc(slices.Clone(states),
+		func(s tables.SliceState) bool { return tables.MonthEnd(s.Day) != end })
 	months, err := tables.MonthStates(ctx, r.conn, Filter{From: end, To: end}, states)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,8 @@ import (
 	"rollcall/schema"
 )
 
-// Every clean slice has its turn, a batch at a time, over the months and round again; what differs is counted, and the log names no person.
+// Every clean slice has its turn, a batch at a time, over the months and round again; what differs
+// is counted, and the log names no person.
 func TestVerifyNextGoesRound(t *testing.T) {
 	db := newDatabase(t)
 	var log bytes.Buffer
@@ -37,15 +38,18 @@ func TestVerifyNextGoesRound(t *testing.T) {
 		t.Fatalf("%v slices compared, %v differences", n, value(db.metrics.differences))
 	}
 	for _, d := range []schema.Day{0, 5} { // the first and the last day
-		db.exec("ALTER TABLE message_daily UPDATE messages = 7 WHERE day = '" + (db.today - 3 - 20*d).String() + "' SETTINGS mutations_sync = 2")
+		db.exec("ALTER TABLE message_daily UPDATE messages = 7 WHERE day = '" + (db.today - 3 - 20*d).String() +
+			"' SETTINGS mutations_sync = 2")
 	}
 	for round := 1; round <= 6; round++ {
 		turn()
 	}
-	if n := value(db.metrics.differences); n < 2 || n > 6 { // one of them twice, as the round is over; on some dates each also in its month
+	if n := value(db.metrics.differences); n < 2 || n > 6 {
+		// one of them twice, as the round is over; on some dates each also in its month
 		t.Errorf("%v differences found of 2 within a round", n)
 	}
-	if text := log.String(); strings.Contains(text, "ada") || !strings.Contains(text, "table=message_daily") || !strings.Contains(text, "day="+(db.today-3).String()) {
+	if text := log.String(); strings.Contains(text, "ada") || !strings.Contains(text, "table=message_daily") ||
+		!strings.Contains(text, "day="+(db.today-3).String()) {
 		t.Errorf("the log: %s", text)
 	}
 }
@@ -62,9 +66,11 @@ func TestAFailingSliceDoesNotStopTheChores(t *testing.T) {
 	ctx, stop := context.WithCancel(db.ctx)
 	done := make(chan error, 1)
 	go func() { done <- db.Run(ctx) }()
-	for deadline := time.Now().Add(20 * time.Second); value(db.metrics.verified) == 0 || value(db.metrics.slices.WithLabelValues(failed)) == 0; <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); value(db.metrics.verified) == 0 ||
+		value(db.metrics.slices.WithLabelValues(failed)) == 0; <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%v slices verified, %v failed", value(db.metrics.verified), value(db.metrics.slices.WithLabelValues(failed)))
+			t.Fatalf("%v slices verified, %v failed", value(db.metrics.verified),
+				value(db.metrics.slices.WithLabelValues(failed)))
 		}
 	}
 	stop()
@@ -93,7 +99,8 @@ func TestDisksAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	var path string
-	if err := db.conn.QueryRow(db.ctx, "SELECT any(path) FROM system.disks WHERE total_space > 0").Scan(&path); err != nil {
+	if err := db.conn.QueryRow(db.ctx,
+		"SELECT any(path) FROM system.disks WHERE total_space > 0").Scan(&path); err != nil {
 		t.Fatal(err)
 	}
 	var disk syscall.Statfs_t

@@ -63,9 +63,11 @@ func (c *benchIngestCommand) print(out io.Writer, results []bench.IngestResult) 
 		return json.NewEncoder(out).Encode(results)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "way\tevents/s\tMB/s\tclient µs/event\tengine µs/event\tallocs/event\tclient peak MB\tengine peak MB\trollcall is\t")
+	fmt.Fprintln(w,
+		"way\tevents/s\tMB/s\tclient µs/event\tengine µs/event\tallocs/event\tclient peak MB\tengine peak MB\trollcall is\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.3f\t%d\t%d\t%.1f×\t\n", r.Way, r.EventsPerSecond, r.MBPerSecond, r.ClientCPUMicros, r.EngineCPUMicros, r.AllocationsPerItem,
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.3f\t%d\t%d\t%.1f×\t\n", r.Way, r.EventsPerSecond, r.MBPerSecond,
+			r.ClientCPUMicros, r.EngineCPUMicros, r.AllocationsPerItem,
 			r.ClientPeakBytes>>20, r.EnginePeakBytes>>20, results[0].EventsPerSecond/r.EventsPerSecond)
 	}
 	return w.Flush()
@@ -102,7 +104,9 @@ func (c *benchDelayCommand) print(out io.Writer, r bench.DelayResult) error {
 	if c.JSON {
 		return json.NewEncoder(out).Encode(r)
 	}
-	_, err := fmt.Fprintf(out, "%.0f events/s: in the log, marked and committed after %.0f ms (median), %.0f ms (p99), %.0f ms (longest)\n", r.EventsPerSecond, r.P50*1e3, r.P99*1e3, r.Max*1e3)
+	_, err := fmt.Fprintf(out,
+		"%.0f events/s: in the log, marked and committed after %.0f ms (median), %.0f ms (p99), %.0f ms (longest)\n",
+		r.EventsPerSecond, r.P50*1e3, r.P99*1e3, r.Max*1e3)
 	return err
 }
 
@@ -134,7 +138,9 @@ func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
 func (c *benchExportCommand) options(dir string, progress io.Writer) (each []bench.ExportOptions) {
 	for _, events := range c.Events {
 		own := filepath.Join(dir, fmt.Sprint(events))
-		each = append(each, bench.ExportOptions{Events: events, Users: c.Users, Repeat: c.Repeat, Dir: own, Progress: progress})
+		each = append(each, bench.ExportOptions{
+			Events: events, Users: c.Users, Repeat: c.Repeat, Dir: own, Progress: progress,
+		})
 	}
 	return each
 }
@@ -144,9 +150,11 @@ func (c *benchExportCommand) print(out io.Writer, results []bench.ExportResult) 
 		return json.NewEncoder(out).Encode(results)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "events\ttype\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
+	fmt.Fprintln(w,
+		"events\ttype\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Events, r.Type, r.Period, float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Events, r.Type, r.Period,
+			float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
 	}
 	return w.Flush()
 }

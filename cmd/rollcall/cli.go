@@ -13,7 +13,8 @@ import (
 	kongcompletion "github.com/jotaen/kong-completion"
 )
 
-// commands is the whole command line. Each command is a struct of its flags with a method Run; each flag is also ROLLCALL_<FLAG> in the environment.
+// commands is the whole command line. Each command is a struct of its flags with a method Run; each
+// flag is also ROLLCALL_<FLAG> in the environment.
 type commands struct {
 	Demo     demoCommand     `cmd:"" help:"Everything in one process: embedded Kafka and ClickHouse, sample workspaces, ingest, rollup, export."`
 	Ingest   ingestCommand   `cmd:"" help:"Bring events from Kafka into the event log."`
@@ -41,12 +42,14 @@ type commands struct {
 	Log logFlags `embed:""`
 }
 
-// settingsError says that the settings are wrong: the process ends with exit code 2 before anything starts.
+// settingsError says that the settings are wrong: the process ends with exit code 2 before anything
+// starts.
 type settingsError struct{ error }
 
 func badSetting(format string, a ...any) error { return settingsError{fmt.Errorf(format, a...)} }
 
-// errHelpShown ends a command line that only asked for a text of kong's: the help, or how to complete.
+// errHelpShown ends a command line that only asked for a text of kong's: the help, or how to
+// complete.
 var errHelpShown = errors.New("help shown")
 
 // parse turns arguments and environment into the command to run.
@@ -109,7 +112,8 @@ func catchExit(err *error) {
 	*err = errHelpShown
 }
 
-// isGroup tells whether the arguments name commands to choose from, and none of them: rollcall, rollcall keys.
+// isGroup tells whether the arguments name commands to choose from, and none of them: rollcall,
+// rollcall keys.
 func isGroup(node *kong.Node, args []string) bool {
 	for _, arg := range args {
 		i := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == arg })
@@ -121,13 +125,15 @@ func isGroup(node *kong.Node, args []string) bool {
 	return len(node.Children) > 0
 }
 
-// checkFlags holds what is common to the settings. No number or duration can be negative, nor 0, which the stages would take for "the default", but where 0 is the
-// default or the flag's tag zero says that it means something; and what is required is not empty.
+// checkFlags holds what is common to the settings. No number or duration can be negative, nor 0,
+// which the stages would take for "the default", but where 0 is the default or the flag's tag zero
+// says that it means something; and what is required is not empty.
 func checkFlags(flags []*kong.Flag) error {
 	for _, flag := range flags {
 		value := flag.Target
 		number := value.CanInt() || value.CanFloat()
-		negative := value.CanInt() && value.Int() < 0 || value.CanFloat() && !(value.Float() >= 0) // NaN is no number of anything
+		// NaN is no number of anything
+		negative := value.CanInt() && value.Int() < 0 || value.CanFloat() && !(value.Float() >= 0)
 		switch {
 		case !flag.Set:
 		case negative:
@@ -141,7 +147,8 @@ func checkFlags(flags []*kong.Flag) error {
 	return nil
 }
 
-// unknownVariables refuses ROLLCALL_* variables that no command knows: a misspelt setting that is silently ignored is worse than an error.
+// unknownVariables refuses ROLLCALL_* variables that no command knows: a misspelt setting that is
+// silently ignored is worse than an error.
 func unknownVariables(model *kong.Application, environ []string) error {
 	known := map[string]bool{}
 	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {

@@ -58,7 +58,9 @@ func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) er
 }
 
 func (c *demoCommand) brokerOptions(log *slog.Logger) embedded.BrokerOptions {
-	return embedded.BrokerOptions{Dir: filepath.Join(c.DataDir, "kafka"), Addr: c.KafkaAddr, Topics: sample.Topics(), Log: log}
+	return embedded.BrokerOptions{
+		Dir: filepath.Join(c.DataDir, "kafka"), Addr: c.KafkaAddr, Topics: sample.Topics(), Log: log,
+	}
 }
 
 func (c *demoCommand) engineOptions(log *slog.Logger) embedded.EngineOptions {
@@ -102,7 +104,9 @@ const demoConnections = 256
 const demoKey = "demo"
 
 // announce prints each workspace with a fresh key, the page's address and a curl line.
-func (c *demoCommand) announce(ctx context.Context, std streams, clickhouse clickhouseFlags, workspaces []sample.Config) error {
+func (c *demoCommand) announce(
+	ctx context.Context, std streams, clickhouse clickhouseFlags, workspaces []sample.Config,
+) error {
 	return withKeys(clickhouse, func(keys *access.Keys) error {
 		old, err := keys.List(ctx, "")
 		if err != nil {
@@ -129,9 +133,11 @@ func (c *demoCommand) announce(ctx context.Context, std streams, clickhouse clic
 			fmt.Fprintf(w, "%s\t%s\n", workspace.Org, key)
 		}
 		fmt.Fprintf(w, "\npage\thttp://%s/\n", c.HTTPAddr)
-		fmt.Fprintf(w, "Kafka\t%s\nClickHouse\thttp://%s/\nmetrics\thttp://%s/metrics\n", c.KafkaAddr, c.ClickhouseAddr, c.AdminAddr)
+		fmt.Fprintf(w, "Kafka\t%s\nClickHouse\thttp://%s/\nmetrics\thttp://%s/metrics\n", c.KafkaAddr, c.ClickhouseAddr,
+			c.AdminAddr)
 		if last != "" {
-			fmt.Fprintf(w, "\ncurl -H 'Authorization: Bearer %s' 'http://%s/v1/exports/users?range=this_month'\n", last, c.HTTPAddr)
+			fmt.Fprintf(w, "\ncurl -H 'Authorization: Bearer %s' 'http://%s/v1/exports/users?range=this_month'\n", last,
+				c.HTTPAddr)
 		} else {
 			fmt.Fprintln(w, "\nNo sample workspaces: make a key with `rollcall keys create --org ID`.")
 		}

@@ -27,8 +27,12 @@ type demo struct {
 // startDemo waits until it says that it is ready.
 func startDemo(t *testing.T, binary, dir string) *demo {
 	t.Helper()
-	d := &demo{kafka: processtest.FreeAddr(t), clickhouse: processtest.FreeAddr(t), http: processtest.FreeAddr(t), admin: processtest.FreeAddr(t), keys: map[string]string{}}
-	d.process = start(t, nil, binary, "demo", "--data-dir", dir, "--kafka-addr", d.kafka, "--clickhouse-addr", d.clickhouse, "--http-addr", d.http, "--admin-addr", d.admin)
+	d := &demo{
+		kafka: processtest.FreeAddr(t), clickhouse: processtest.FreeAddr(t), http: processtest.FreeAddr(t),
+		admin: processtest.FreeAddr(t), keys: map[string]string{},
+	}
+	d.process = start(t, nil, binary, "demo", "--data-dir", dir, "--kafka-addr", d.kafka, "--clickhouse-addr",
+		d.clickhouse, "--http-addr", d.http, "--admin-addr", d.admin)
 	d.eventually("it is ready", func() bool { return strings.Contains(d.out.String(), "curl -H") })
 	for _, m := range regexp.MustCompile(`(?m)^(\S+) +(rc_\S+)$`).FindAllStringSubmatch(d.out.String(), -1) {
 		d.keys[m[1]] = m[2]
@@ -52,8 +56,9 @@ func (d *demo) get(key, target string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// The demo as the README shows it: an event sent by any client is counted once in the export; SIGTERM ends it cleanly, SIGKILL loses nothing, and a start on the
-// same directory goes on. Other commands work against it while it runs.
+// The demo as the README shows it: an event sent by any client is counted once in the export;
+// SIGTERM ends it cleanly, SIGKILL loses nothing, and a start on the same directory goes on. Other
+// commands work against it while it runs.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	binary := processtest.Build(t, "rollcall/cmd/rollcall")
@@ -91,7 +96,8 @@ func TestDemo(t *testing.T) {
 
 func commandKey(t *testing.T, d *demo, org string) string {
 	t.Helper()
-	code, out, stderr := call(t, "", "keys", "create", "--org", org, "--clickhouse-url", "http://"+d.clickhouse+"/rollcall")
+	code, out, stderr := call(t, "", "keys", "create", "--org", org, "--clickhouse-url",
+		"http://"+d.clickhouse+"/rollcall")
 	if code != ok || !regexp.MustCompile(`^rc_\S+\n$`).MatchString(out) {
 		t.Fatalf("keys create: exit code %d, %q, %q", code, out, stderr)
 	}
@@ -103,7 +109,8 @@ func message(id string) kafka.Message {
 		`{"specversion":"1.0","id":%q,"source":"/test","type":"usage.message.v1","time":%q,"data":{"org_id":"mine","user_id":"ada","channel":"chat"}}`, id, monthStart())}
 }
 
-// monthStart is the first moment of this month: the same for every retry, and in this month's export.
+// monthStart is the first moment of this month: the same for every retry, and in this month's
+// export.
 func monthStart() string {
 	now := time.Now().UTC()
 	return time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Format(time.RFC3339)
@@ -111,7 +118,9 @@ func monthStart() string {
 
 func send(t *testing.T, addr string, messages ...kafka.Message) {
 	t.Helper()
-	w := &kafka.Writer{Addr: kafka.TCP(addr), Topic: "usage.messages", BatchTimeout: time.Millisecond, RequiredAcks: kafka.RequireAll}
+	w := &kafka.Writer{
+		Addr: kafka.TCP(addr), Topic: "usage.messages", BatchTimeout: time.Millisecond, RequiredAcks: kafka.RequireAll,
+	}
 	defer w.Close()
 	if err := w.WriteMessages(context.Background(), messages...); err != nil {
 		t.Fatal(err)

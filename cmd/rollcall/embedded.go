@@ -8,7 +8,8 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// embeddedCommand runs one embedded part alone, in a process that can be measured and killed by itself.
+// embeddedCommand runs one embedded part alone, in a process that can be measured and killed by
+// itself.
 type embeddedCommand struct {
 	Broker embeddedBrokerCommand `cmd:"" help:"The embedded Kafka broker."`
 	Engine embeddedEngineCommand `cmd:"" help:"The embedded ClickHouse engine."`

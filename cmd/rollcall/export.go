@@ -69,5 +69,7 @@ func (f exportFlags) check() error {
 
 // config is what the service takes.
 func (f exportFlags) config(secret []byte) export.Config {
-	return export.Config{PublicURL: f.PublicURL, Secret: secret, RatePerMinute: f.RatePerMinute, MaxConcurrentPerOrg: f.MaxConcurrentPerOrg}
+	return export.Config{
+		PublicURL: f.PublicURL, Secret: secret, RatePerMinute: f.RatePerMinute, MaxConcurrentPerOrg: f.MaxConcurrentPerOrg,
+	}
 }

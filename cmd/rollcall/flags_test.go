@@ -15,8 +15,10 @@ import (
 	"rollcall/export/access"
 )
 
-// Every flag of a command reaches what the command makes of it: given another value, that is another, or it says what is wrong with the value. Flags of the process
-// itself (addresses, certificates, the number of connections) are held by TestExportServesTLS, TestConnectionsAreLimited, TestHealth and TestCollectorThatHangs.
+// Every flag of a command reaches what the command makes of it: given another value, that is
+// another, or it says what is wrong with the value. Flags of the process itself (addresses,
+// certificates, the number of connections) are held by TestExportServesTLS,
+// TestConnectionsAreLimited, TestHealth and TestCollectorThatHangs.
 func TestFlagsArePassedOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("another text"), 0o600); err != nil {
@@ -63,7 +65,9 @@ func TestFlagsArePassedOn(t *testing.T) {
 			o, err := topics.options()
 			return []any{config, o}, err
 		}, nil},
-		"keys create": {&created, func() (any, error) { return keyMade(t, created, database.URL) }, namesOf(clickhouseFlags{})},
+		"keys create": {
+			&created, func() (any, error) { return keyMade(t, created, database.URL) }, namesOf(clickhouseFlags{}),
+		},
 		"bench ingest": {&ingestBench, func() (any, error) {
 			text, err := textOf(func(w io.Writer) error { return ingestBench.print(w, []bench.IngestResult{{}}) })
 			return []any{ingestBench.options("", nil), text}, err
@@ -115,7 +119,8 @@ func namesOf(flags any) map[string]bool {
 	return names
 }
 
-// keyMade runs the command and gives the key that the table then has, without what is another at every run.
+// keyMade runs the command and gives the key that the table then has, without what is another at
+// every run.
 func keyMade(t *testing.T, c keysCreateCommand, url string) (any, error) {
 	t.Helper()
 	c.clickhouseFlags = clickhouseFlags{ClickhouseURL: url}

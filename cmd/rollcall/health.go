@@ -23,7 +23,8 @@ func (c *healthCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return badSetting("--admin-addr: %w", err)
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() { // it listens on all addresses: this machine's own is one
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		// it listens on all addresses: this machine's own is one
 		host = "127.0.0.1"
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)

@@ -27,12 +27,14 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s: exit code %d, %q, %q", addr, code, out, stderr)
 		}
 		s.parts["ingest"] = readiness{errors.New("no partitions yet")}
-		if code, _, stderr := call(t, "", "health", "--admin-addr", addr); code != failed || !strings.Contains(stderr, "not ready: ingest: no partitions yet") {
+		if code, _, stderr := call(t, "", "health", "--admin-addr", addr); code != failed ||
+			!strings.Contains(stderr, "not ready: ingest: no partitions yet") {
 			t.Errorf("%s, not ready: exit code %d, %q", addr, code, stderr)
 		}
 	}
 	server.Close()
-	if code, _, stderr := call(t, "", "health", "--admin-addr", "127.0.0.1:"+port); code != failed || strings.Count(stderr, "\n") != 1 {
+	if code, _, stderr := call(t, "", "health", "--admin-addr", "127.0.0.1:"+port); code != failed ||
+		strings.Count(stderr, "\n") != 1 {
 		t.Errorf("nobody there: exit code %d, %q", code, stderr)
 	}
 	if code, _, _ := call(t, "", "health", "--admin-addr", "9464"); code != badSettings {

@@ -1,4 +1,5 @@
-// Rollcall turns the usage events of an AI workspace product into exact usage exports. `rollcall --help` lists its commands.
+// Rollcall turns the usage events of an AI workspace product into exact usage exports. `rollcall
+// --help` lists its commands.
 package main
 
 import (
@@ -31,7 +32,8 @@ const (
 	badSettings = 2 // nothing was started
 )
 
-// run parses the command line, runs the command until it ends or ctx is cancelled, and returns the exit code.
+// run parses the command line, runs the command until it ends or ctx is cancelled, and returns the
+// exit code.
 func run(ctx context.Context, args []string, std streams) int {
 	command, err := parse(args, std)
 	if err == nil {

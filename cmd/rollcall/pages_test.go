@@ -20,7 +20,8 @@ func testsThereAre(t *testing.T) map[string]bool {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(string(text),
+			-1) {
 			found[m[1]] = true
 		}
 		return err
@@ -57,7 +58,8 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 		}
 		rows := 0
 		for line := range strings.Lines(string(text)) {
-			if cells := strings.Split(line, "|"); len(cells) == 6 && !strings.HasPrefix(line, "|---") && !strings.HasPrefix(line, "| who ") {
+			if cells := strings.Split(line, "|"); len(cells) == 6 && !strings.HasPrefix(line, "|---") &&
+				!strings.HasPrefix(line, "| who ") {
 				if rows++; !testName.MatchString(cells[4]) {
 					t.Errorf("no test shows what stops%s", cells[1])
 				}

@@ -57,7 +57,8 @@ func (p *process) stop(signal os.Signal) {
 	}
 }
 
-// A safeBuffer is written by one goroutine and read by another. The buffer is not embedded: its ReadFrom would pass by the lock.
+// A safeBuffer is written by one goroutine and read by another. The buffer is not embedded: its
+// ReadFrom would pass by the lock.
 type safeBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

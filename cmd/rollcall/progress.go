@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A progress tells how far long work is: one line that changes on a terminal, a plain line every few seconds elsewhere.
+// A progress tells how far long work is: one line that changes on a terminal, a plain line every
+// few seconds elsewhere.
 type progress struct {
 	w        io.Writer
 	what     string

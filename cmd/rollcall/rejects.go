@@ -40,7 +40,8 @@ func (f rejectFlags) filter(now time.Time) (ingest.RejectFilter, error) {
 	}
 	ago, err := parseDays(f.Since)
 	if err != nil {
-		return filter, badSetting("--since: %q is neither a time like 2026-10-31T08:00:00Z, a date, nor a duration like 7d", f.Since)
+		return filter, badSetting("--since: %q is neither a time like 2026-10-31T08:00:00Z, a date, nor a duration like 7d",
+			f.Since)
 	}
 	filter.Since = now.Add(-ago)
 	return filter, nil
@@ -112,7 +113,9 @@ func (c *rejectsReplayCommand) Run(ctx context.Context, std streams) error {
 	return c.connected(func(conn driver.Conn) error { return replay(ctx, conn, config, filter, std) })
 }
 
-func replay(ctx context.Context, conn driver.Conn, config ingest.Config, filter ingest.RejectFilter, std streams) error {
+func replay(
+	ctx context.Context, conn driver.Conn, config ingest.Config, filter ingest.RejectFilter, std streams,
+) error {
 	report := newProgress(std.err, "records read")
 	n := 0
 	done, err := ingest.Replay(ctx, conn, config, filter, func(*ingest.Reject) { n++; report.at(n, 0) })
@@ -123,6 +126,7 @@ func replay(ctx context.Context, conn driver.Conn, config ingest.Config, filter 
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(std.out, "%d records sent again, %d were kept only in part (too_large) and cannot be\n", done.Sent, done.Partial)
+	fmt.Fprintf(std.out, "%d records sent again, %d were kept only in part (too_large) and cannot be\n", done.Sent,
+		done.Partial)
 	return nil
 }

@@ -107,7 +107,8 @@ func printDuplicates(ctx context.Context, r *rollup.Rollup, filter rollup.Filter
 	found := 0
 	err := r.Duplicates(ctx, filter, func(d rollup.Duplicate) {
 		found++
-		fmt.Fprintf(std.out, "%s: %s from %s with id %s is on %v\n", shown(d.Org), shown(d.Type), shown(d.Source), shown(d.ID), d.Days)
+		fmt.Fprintf(std.out, "%s: %s from %s with id %s is on %v\n", shown(d.Org), shown(d.Type), shown(d.Source),
+			shown(d.ID), d.Days)
 	})
 	if err == nil {
 		fmt.Fprintf(std.err, "%d event ids are on more than one day\n", found)
@@ -126,7 +127,8 @@ func printDifferences(ctx context.Context, r *rollup.Rollup, filter rollup.Filte
 			when = "month to " + when
 			truth = "its days"
 		}
-		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by %s {%s}\n", shown(d.Org), when, d.Table, shown(d.Key), oneLine(d.Rolled), truth, oneLine(d.Log))
+		fmt.Fprintf(std.out, "%s %s %s: %s: rolled up {%s}, by %s {%s}\n", shown(d.Org), when, d.Table, shown(d.Key),
+			oneLine(d.Rolled), truth, oneLine(d.Log))
 	}, report.at)
 	report.done()
 	if err != nil {
@@ -157,7 +159,8 @@ func (c *rebuildCommand) Run(ctx context.Context, std streams, log *slog.Logger)
 	}
 	fmt.Fprintf(std.err, "%d slices are read from new rollups", done.Slices)
 	if done.Live > 0 {
-		fmt.Fprintf(std.err, ", %d from the log: they changed while they were rebuilt, and are rolled up once they rest", done.Live)
+		fmt.Fprintf(std.err, ", %d from the log: they changed while they were rebuilt, and are rolled up once they rest",
+			done.Live)
 	}
 	if done.Old > 0 {
 		fmt.Fprintf(std.err, ", %d from the log: they are older than rollups are kept", done.Old)

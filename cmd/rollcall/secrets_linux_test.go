@@ -13,21 +13,25 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// A secret that was given by file or environment shows nowhere: not in the process list, that of the process's children included, not in the log at its most
-// talkative, not on the admin address.
+// A secret that was given by file or environment shows nowhere: not in the process list, that of
+// the process's children included, not in the log at its most talkative, not on the admin address.
 func TestSecretsDoNotShow(t *testing.T) {
 	binary := processtest.Build(t, "rollcall/cmd/rollcall")
 	c := newCertificate(t)
-	secrets := map[string]string{"CLICKHOUSE_PASSWORD": clickhousePassword, "KAFKA_PASSWORD": kafkaPassword, "SECRET": serviceSecret}
+	secrets := map[string]string{
+		"CLICKHOUSE_PASSWORD": clickhousePassword, "KAFKA_PASSWORD": kafkaPassword, "SECRET": serviceSecret,
+	}
 	ways := map[string][]string{}
 	for name, secret := range secrets {
 		ways["file"] = append(ways["file"], "ROLLCALL_"+name+"_FILE="+secretFile(t, secret))
 		ways["environment"] = append(ways["environment"], "ROLLCALL_"+name+"="+secret)
 	}
-	clickhouse := append(certificateFlags("clickhouse", c), "--clickhouse-url", engineOverTLS(t, c, clickhousePassword), "--log-level", "debug")
+	clickhouse := append(certificateFlags("clickhouse", c), "--clickhouse-url", engineOverTLS(t, c, clickhousePassword),
+		"--log-level", "debug")
 	for way, variables := range ways {
 		for _, command := range [][]string{
-			concat([]string{"ingest"}, kafkaOverTLS(t, c, kafkaPassword), certificateFlags("kafka", c)), {"rollup"}, {"export", "--http-addr", processtest.FreeAddr(t)},
+			concat([]string{"ingest"}, kafkaOverTLS(t, c, kafkaPassword), certificateFlags("kafka", c)), {"rollup"},
+			{"export", "--http-addr", processtest.FreeAddr(t)},
 		} {
 			t.Run(command[0]+" by "+way, func(t *testing.T) {
 				admin := processtest.FreeAddr(t)
@@ -39,7 +43,9 @@ func TestSecretsDoNotShow(t *testing.T) {
 				}
 				p.stop(syscall.SIGTERM)
 				shown["log"] = p.out.String()
-				for where, has := range map[string]string{"process list": admin, "/metrics": "200", "/debug/pprof/cmdline": admin, "log": `"started"`} {
+				for where, has := range map[string]string{
+					"process list": admin, "/metrics": "200", "/debug/pprof/cmdline": admin, "log": `"started"`,
+				} {
 					if !strings.Contains(shown[where], has) {
 						t.Errorf("the %s is not what it was taken for: %s", where, shown[where])
 					}

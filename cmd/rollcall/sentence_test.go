@@ -9,28 +9,35 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// Whatever a command wanted of ClickHouse: a database that is not there, or a server that is not, ends it with exit code
-// 1 and one sentence, before it prints anything else.
+// Whatever a command wanted of ClickHouse: a database that is not there, or a server that is not,
+// ends it with exit code 1 and one sentence, before it prints anything else.
 func TestWrongClickHouseIsOneSentence(t *testing.T) {
 	engine, err := url.Parse(enginetest.Database(t).URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	commands := [][]string{
-		{"keys", "create", "--org", "acme"}, {"keys", "list"}, {"keys", "revoke", "abcdefghijkl"}, {"rejects", "list"}, {"rejects", "replay"},
-		{"verify"}, {"verify", "--duplicates"}, {"rebuild"}, {"forget", "--org", "acme", "--user", "ada"}, {"migrate", "--check"},
-		{"export", "--http-addr", processtest.FreeAddr(t), "--admin-addr", processtest.FreeAddr(t)}, {"ingest", "--admin-addr", processtest.FreeAddr(t)},
+		{"keys", "create", "--org", "acme"}, {"keys", "list"}, {"keys", "revoke", "abcdefghijkl"}, {"rejects", "list"},
+		{"rejects", "replay"},
+		{"verify"}, {"verify", "--duplicates"}, {"rebuild"}, {"forget", "--org", "acme", "--user", "ada"},
+		{"migrate", "--check"},
+		{"export", "--http-addr", processtest.FreeAddr(t), "--admin-addr", processtest.FreeAddr(t)},
+		{"ingest", "--admin-addr", processtest.FreeAddr(t)},
 	}
 	for _, c := range []struct{ name, url, says string }{
-		{"database", "http://" + engine.Host + "/no_such", "ClickHouse has no database no_such: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`\n"},
-		{"port", "http://127.0.0.1:1/rollcall", "ClickHouse at 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused\n"},
-		{"host", "http://no-such-host.invalid:8123/rollcall", "ClickHouse at no-such-host.invalid:8123 does not answer: dial tcp: lookup no-such-host.invalid"},
+		{"database", "http://" + engine.Host + "/no_such",
+			"ClickHouse has no database no_such: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`\n"},
+		{"port", "http://127.0.0.1:1/rollcall",
+			"ClickHouse at 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused\n"},
+		{"host", "http://no-such-host.invalid:8123/rollcall",
+			"ClickHouse at no-such-host.invalid:8123 does not answer: dial tcp: lookup no-such-host.invalid"},
 		{"scheme", "https://" + engine.Host + "/rollcall", "ClickHouse at " + engine.Host + " does not answer: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, command := range commands {
 				code, out, stderr := call(t, "", append(command, "--clickhouse-url", c.url)...)
-				sentence := strings.HasPrefix(stderr, "rollcall: ") && strings.Contains(stderr, c.says) && strings.Count(stderr, "\n") == 1 && len(stderr) < 250
+				sentence := strings.HasPrefix(stderr, "rollcall: ") && strings.Contains(stderr, c.says) &&
+					strings.Count(stderr, "\n") == 1 && len(stderr) < 250
 				if code != failed || out != "" || !sentence {
 					t.Errorf("%q: exit code %d, prints %q, says %q; want 1 and one line with %q", command, code, out, stderr, c.says)
 				}
@@ -65,7 +72,8 @@ func TestBareCommandsPrintTheHelp(t *testing.T) {
 
 // Nothing is counted before it is known: events that no broker took are not called produced.
 func TestGenerateCountsWhatIsAcknowledged(t *testing.T) {
-	code, out, stderr := call(t, "", "generate", "--org", "acme", "--users", "100", "--days", "60", "--kafka-brokers", "127.0.0.1:1")
+	code, out, stderr := call(t, "", "generate", "--org", "acme", "--users", "100", "--days", "60", "--kafka-brokers",
+		"127.0.0.1:1")
 	if code != failed || out != "" || strings.Count(stderr, "\n") != 1 || strings.Contains(stderr, "events produced") {
 		t.Errorf("exit code %d, prints %q, says %q; want 1 and one line without a number of events", code, out, stderr)
 	}

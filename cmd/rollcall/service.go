@@ -23,7 +23,8 @@ type adminFlags struct {
 	AdminAddr  string `help:"Where /metrics, /healthz, /readyz and /debug/pprof are served; not for the public." default:"127.0.0.1:9464"`
 }
 
-// A part is one long-running piece of the process. Run blocks until ctx is cancelled, which is not an error.
+// A part is one long-running piece of the process. Run blocks until ctx is cancelled, which is not
+// an error.
 type part interface {
 	Run(ctx context.Context) error
 	Ready(ctx context.Context) error
@@ -68,9 +69,13 @@ func (s *service) add(ctx context.Context, name string, p part) {
 	}, func(error) { cancel() })
 }
 
-// guarded is an HTTP server that no client can hold for long: one that sends its header or body byte by byte, or nothing, is dropped; a long download is not.
+// guarded is an HTTP server that no client can hold for long: one that sends its header or body
+// byte by byte, or nothing, is dropped; a long download is not.
 func guarded(handler http.Handler) *http.Server {
-	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+	}
 }
 
 // serve answers HTTP on addr until the service stops; open requests get a few seconds to finish.

@@ -65,7 +65,9 @@ func (f clickhouseFlags) options() (tables.Options, error) {
 	if err != nil {
 		return tables.Options{}, badSetting("--clickhouse-*-file: %w", err)
 	}
-	o := tables.Options{URL: f.ClickhouseURL, Password: password, TLS: conf, Cluster: f.Cluster, Replicas: f.ClusterReplicas}
+	o := tables.Options{
+		URL: f.ClickhouseURL, Password: password, TLS: conf, Cluster: f.Cluster, Replicas: f.ClusterReplicas,
+	}
 	conn, err := tables.Open(o) // does not connect: it judges the URL
 	if err != nil {
 		return tables.Options{}, badSetting("--clickhouse-url: %w", err)
@@ -88,8 +90,9 @@ func (f clickhouseFlags) connected(do func(driver.Conn) error) error {
 	return do(conn)
 }
 
-// secretFlags name the service's secret. It keys pseudonyms, download links, sessions and the hashes of erased persons, so it is one for all processes and
-// never changes; tables.Secret holds it to that.
+// secretFlags name the service's secret. It keys pseudonyms, download links, sessions and the
+// hashes of erased persons, so it is one for all processes and never changes; tables.Secret holds
+// it to that.
 type secretFlags struct {
 	Secret     string `help:"The service's secret, at least 32 characters, the same for all processes and for good: another one is refused. Without it, one is made and kept in the database." placeholder:"SECRET"`
 	SecretFile string `help:"File that holds the secret." type:"path" placeholder:"FILE"`
@@ -101,7 +104,8 @@ func (f secretFlags) secret(ctx context.Context, o tables.Options) ([]byte, erro
 		return nil, err
 	}
 	if given != "" && len(given) < 32 {
-		return nil, badSetting("the secret has %d characters; give at least 32, for example from `openssl rand -hex 32`", len(given))
+		return nil, badSetting("the secret has %d characters; give at least 32, for example from `openssl rand -hex 32`",
+			len(given))
 	}
 	conn, err := tables.Open(o)
 	if err != nil {

@@ -11,10 +11,12 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Ids, names and errors hold what producers send: tabs, line breaks, escape sequences, direction marks. Nothing of that
-// may reach a terminal, where it would move columns, hide or fake what else is printed, or run.
+// Ids, names and errors hold what producers send: tabs, line breaks, escape sequences, direction
+// marks. Nothing of that may reach a terminal, where it would move columns, hide or fake what else
+// is printed, or run.
 
-// shown is an id or a name as it is printed: as it is, or as a Go string in quotes where it could be misread.
+// shown is an id or a name as it is printed: as it is, or as a Go string in quotes where it could
+// be misread.
 func shown(s string) string {
 	misread := !utf8.ValidString(s) || strings.ContainsFunc(s, hidden) || strings.HasPrefix(s, `"`) ||
 		strings.TrimSpace(s) != s || strings.Contains(s, "  ")
@@ -39,7 +41,8 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// shownJSON is JSON text that shows on a terminal what it holds: what does not print is escaped, and means the same.
+// shownJSON is JSON text that shows on a terminal what it holds: what does not print is escaped,
+// and means the same.
 func shownJSON(text []byte) []byte {
 	var b strings.Builder
 	for _, r := range string(text) {
@@ -76,7 +79,8 @@ func (t *table) row(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// maxColumn is how wide a cell is at most on a terminal: longer ones are cut there, and there alone.
+// maxColumn is how wide a cell is at most on a terminal: longer ones are cut there, and there
+// alone.
 const maxColumn = 40
 
 func (t *table) print(w io.Writer) error {

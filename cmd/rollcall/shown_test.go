@@ -16,12 +16,15 @@ import (
 
 // nastyTexts are ids that would move, hide or fake what a terminal shows.
 var nastyTexts = []string{
-	"tab\there", "line\nbreak", "\r\x1b[2K\x1b[31mfake", "\x1b]0;title\x07", "nul\x00", "bell\x07", "del\x7f", "csi\u009b2J", "a\u202egpj.exe", "\u2066isolate\u2069",
-	"zero\u200bwidth", "\ufeffbom", "nbsp\u00a0", "line\u2028separator", " led", "trailed ", "two  blanks", `"quoted"`, `back\slash`, "%s%n", "陽子の会社", "e\u0301e\u0301", "🙂🙂",
+	"tab\there", "line\nbreak", "\r\x1b[2K\x1b[31mfake", "\x1b]0;title\x07", "nul\x00", "bell\x07", "del\x7f",
+	"csi\u009b2J", "a\u202egpj.exe", "\u2066isolate\u2069",
+	"zero\u200bwidth", "\ufeffbom", "nbsp\u00a0", "line\u2028separator", " led", "trailed ", "two  blanks", `"quoted"`,
+	`back\slash`, "%s%n", "陽子の会社", "e\u0301e\u0301", "🙂🙂",
 	strings.Repeat("long", 64), "plain", "with one blank", "tag\U000e0041",
 }
 
-// printed fails the test if the text holds anything that a terminal would not show as a character, but for line ends.
+// printed fails the test if the text holds anything that a terminal would not show as a character,
+// but for line ends.
 func printed(t *testing.T, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -31,8 +34,8 @@ func printed(t *testing.T, text string) {
 	}
 }
 
-// What lists keys, rejects, differences and duplicates prints each id so that a terminal shows it, on one line, and tells
-// it from every other.
+// What lists keys, rejects, differences and duplicates prints each id so that a terminal shows it,
+// on one line, and tells it from every other.
 func TestListsSurviveAnyID(t *testing.T) {
 	o := enginetest.Database(t)
 	conn, err := tables.Open(o)
@@ -43,19 +46,26 @@ func TestListsSurviveAnyID(t *testing.T) {
 	day := time.Now().UTC().AddDate(0, 0, -1)
 	dayBefore := day.AddDate(0, 0, -1)
 	for i, org := range nastyTexts {
-		if code, _, stderr := call(t, "", "keys", "create", "--clickhouse-url", o.URL, "--org="+org, "--name="+org); code != ok {
+		if code, _, stderr := call(t, "", "keys", "create", "--clickhouse-url", o.URL, "--org="+org,
+			"--name="+org); code != ok {
 			t.Fatalf("%q: %s", org, stderr)
 		}
 		enginetest.Insert(t, conn, "rejects", map[string]any{
-			"topic": org, "offset": i, "value_sha256": strings.Repeat("x", 32), "rejected_at": day.Format("2006-01-02 15:04:05"), "record_time": day.Format("2006-01-02 15:04:05"),
-			"reason": "invalid_value", "detail": org, "org_id": org, "key": org, "headers": [][]string{{org, org}}, "value": org, "value_size": len(org),
+			"topic": org, "offset": i, "value_sha256": strings.Repeat("x", 32), "rejected_at": day.Format("2006-01-02 15:04:05"),
+			"record_time": day.Format("2006-01-02 15:04:05"),
+			"reason":      "invalid_value", "detail": org, "org_id": org, "key": org, "headers": [][]string{{org, org}},
+			"value":      org,
+			"value_size": len(org),
 		})
 		for _, at := range []time.Time{day, dayBefore} {
 			enginetest.Insert(t, conn, "events", map[string]any{
-				"org_id": org, "day": at.Format(time.DateOnly), "type": "message", "event_id": "0123456789abcdef", "version": 2, "time": at.Format("2006-01-02 15:04:05"),
+				"org_id": org, "day": at.Format(time.DateOnly), "type": "message", "event_id": "0123456789abcdef", "version": 2,
+				"time":   at.Format("2006-01-02 15:04:05"),
 				"source": org, "id": org, "user_id": org, "channel": "chat",
 			})
-			enginetest.Insert(t, conn, "marks", map[string]any{"org_id": org, "day": at.Format(time.DateOnly), "writer": "01890000-0000-7000-8000-000000000000", "seq": 1})
+			enginetest.Insert(t, conn, "marks", map[string]any{
+				"org_id": org, "day": at.Format(time.DateOnly), "writer": "01890000-0000-7000-8000-000000000000", "seq": 1,
+			})
 		}
 	}
 	list := func(want int, args ...string) []string {
@@ -94,7 +104,8 @@ func TestListsSurviveAnyID(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatal(err)
 		}
-		if r.Topic != r.Org || r.Detail != r.Org || r.Key != r.Org || r.Value != r.Org || r.Headers[0][0] != r.Org || int(r.Size) != len(r.Org) {
+		if r.Topic != r.Org || r.Detail != r.Org || r.Key != r.Org || r.Value != r.Org || r.Headers[0][0] != r.Org ||
+			int(r.Size) != len(r.Org) {
 			t.Errorf("%+v", r)
 		}
 		seen[r.Org] = true
@@ -110,7 +121,8 @@ func TestListsSurviveAnyID(t *testing.T) {
 	}
 	list(ok, "rebuild")
 	list(ok, "verify")
-	if err := conn.Exec(t.Context(), "ALTER TABLE message_daily DELETE WHERE day = {day:Date} SETTINGS mutations_sync = 2", clickhouse.Named("day", day.Format(time.DateOnly))); err != nil {
+	if err := conn.Exec(t.Context(), "ALTER TABLE message_daily DELETE WHERE day = {day:Date} SETTINGS mutations_sync = 2",
+		clickhouse.Named("day", day.Format(time.DateOnly))); err != nil {
 		t.Fatal(err)
 	}
 	if lines := list(failed, "verify"); len(lines) != len(nastyTexts) {
@@ -120,7 +132,9 @@ func TestListsSurviveAnyID(t *testing.T) {
 
 func TestValidateShowsWhatItRefuses(t *testing.T) {
 	for _, text := range nastyTexts {
-		event, err := json.Marshal(map[string]any{"specversion": text, "id": "1", "source": "s", "type": text, "time": text, "data": map[string]any{"org_id": text}})
+		event, err := json.Marshal(map[string]any{
+			"specversion": text, "id": "1", "source": "s", "type": text, "time": text, "data": map[string]any{"org_id": text},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,20 +154,27 @@ func TestValidateShowsWhatItRefuses(t *testing.T) {
 
 func TestShown(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "", "plain": "plain", "with one blank": "with one blank", "ünïcode 陽子 🙂": "ünïcode 陽子 🙂", `back\slash`: `back\slash`, "it's": "it's", `a"b`: `a"b`,
-		"a\tb": `"a\tb"`, "a\nb": `"a\nb"`, "\x1b[31m": `"\x1b[31m"`, "a\u202eb": `"a\u202eb"`, "\u009b": `"\u009b"`, `"a"`: `"\"a\""`, " a": `" a"`, "a  b": `"a  b"`,
+		"": "", "plain": "plain", "with one blank": "with one blank", "ünïcode 陽子 🙂": "ünïcode 陽子 🙂",
+		`back\slash`: `back\slash`, "it's": "it's", `a"b`: `a"b`,
+		"a\tb": `"a\tb"`, "a\nb": `"a\nb"`, "\x1b[31m": `"\x1b[31m"`, "a\u202eb": `"a\u202eb"`, "\u009b": `"\u009b"`,
+		`"a"`: `"\"a\""`, " a": `" a"`, "a  b": `"a  b"`,
 		"\xff": `"\xff"`, "a\u00a0b": `"a\u00a0b"`,
 	} {
 		if got := shown(text); got != want {
 			t.Errorf("%q is shown as %s, not %s", text, got, want)
 		}
 	}
-	for text, want := range map[string]string{"one\ntwo\n": "one; two", "a\x1bb\tc": `a\x1bb\tc`, "\xff": "\ufffd", "陽 \"q\" \\": "陽 \"q\" \\"} {
+	for text, want := range map[string]string{
+		"one\ntwo\n": "one; two", "a\x1bb\tc": `a\x1bb\tc`, "\xff": "\ufffd", "陽 \"q\" \\": "陽 \"q\" \\",
+	} {
 		if got := oneLine(text); got != want {
 			t.Errorf("%q is on one line as %s, not %s", text, got, want)
 		}
 	}
-	for text, want := range map[string]string{"short": "short", strings.Repeat("x", 40): strings.Repeat("x", 40), strings.Repeat("x", 41): strings.Repeat("x", 39) + "…", strings.Repeat("陽", 21): strings.Repeat("陽", 19) + "…"} {
+	for text, want := range map[string]string{
+		"short": "short", strings.Repeat("x", 40): strings.Repeat("x", 40),
+		strings.Repeat("x", 41): strings.Repeat("x", 39) + "…", strings.Repeat("陽", 21): strings.Repeat("陽", 19) + "…",
+	} {
 		if got := cut(text, maxColumn); got != want {
 			t.Errorf("%s is cut to %s", text, got)
 		}

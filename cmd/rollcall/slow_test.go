@@ -54,7 +54,8 @@ func dial(t *testing.T, addr string) net.Conn {
 	return conn
 }
 
-// A client that sends its header byte by byte, for ever, is cut after 10 s; one that sends its body so, after 30 s: here a tenth of it. Others are answered meanwhile.
+// A client that sends its header byte by byte, for ever, is cut after 10 s; one that sends its body
+// so, after 30 s: here a tenth of it. Others are answered meanwhile.
 func TestSlowClientsAreCut(t *testing.T) {
 	for _, c := range []struct {
 		name, begins string

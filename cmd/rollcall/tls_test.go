@@ -30,7 +30,8 @@ func newCertificate(t *testing.T) *certtest.Certificate {
 	return c
 }
 
-// engineOverTLS is the tests' engine behind TLS that demands a client certificate and HTTP's header of a password, as a ClickHouse server would be reached.
+// engineOverTLS is the tests' engine behind TLS that demands a client certificate and HTTP's header
+// of a password, as a ClickHouse server would be reached.
 func engineOverTLS(t *testing.T, c *certtest.Certificate, password string) (url string) {
 	t.Helper()
 	target, name, _ := strings.Cut(strings.TrimPrefix(enginetest.Database(t).URL, "http://default@"), "/")
@@ -48,19 +49,27 @@ func engineOverTLS(t *testing.T, c *certtest.Certificate, password string) (url 
 	return strings.Replace(server.URL, "https://", "https://rollcall@", 1) + "/" + name
 }
 
-// kafkaOverTLS starts a broker that demands a client certificate and a password, and gives the flags that name it, but for certificates and password.
+// kafkaOverTLS starts a broker that demands a client certificate and a password, and gives the
+// flags that name it, but for certificates and password.
 func kafkaOverTLS(t *testing.T, c *certtest.Certificate, password string) (flags []string) {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "usage.messages"), kfake.TLS(c.Server()), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "rollcall", password))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "usage.messages"), kfake.TLS(c.Server()),
+		kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "rollcall", password))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	return []string{"--kafka-brokers", cluster.ListenAddrs()[0], "--kafka-topics", "usage.messages", "--kafka-sasl", "scram-sha-512", "--kafka-user", "rollcall"}
+	return []string{
+		"--kafka-brokers", cluster.ListenAddrs()[0], "--kafka-topics", "usage.messages", "--kafka-sasl", "scram-sha-512",
+		"--kafka-user", "rollcall",
+	}
 }
 
 func certificateFlags(server string, c *certtest.Certificate) []string {
-	return []string{"--" + server + "-ca-file", c.CertFile, "--" + server + "-cert-file", c.CertFile, "--" + server + "-key-file", c.KeyFile}
+	return []string{
+		"--" + server + "-ca-file", c.CertFile, "--" + server + "-cert-file", c.CertFile, "--" + server + "-key-file",
+		c.KeyFile,
+	}
 }
 
 func parsed(t *testing.T, text string) *url.URL {
@@ -88,8 +97,9 @@ const (
 	serviceSecret      = "secret-0123456789abcdef0123456789abcdef"
 )
 
-// Flags bring every command to ClickHouse over TLS with a client certificate and a password, and to Kafka over TLS with SCRAM and a client certificate; what is
-// missing or wrong is an error that names no secret, at any log level.
+// Flags bring every command to ClickHouse over TLS with a client certificate and a password, and to
+// Kafka over TLS with SCRAM and a client certificate; what is missing or wrong is an error that
+// names no secret, at any log level.
 func TestEverythingOverTLS(t *testing.T) {
 	own := newCertificate(t)
 	other := newCertificate(t)
@@ -104,16 +114,28 @@ func TestEverythingOverTLS(t *testing.T) {
 		says string
 	}{
 		{"migrate", concat([]string{"migrate"}, right), ok, "the schema is up to date"},
-		{"check all", concat([]string{"config", "check"}, right, kafka, certificateFlags("kafka", own), []string{"--kafka-password-file", secretFile(t, kafkaPassword)}), ok, "kafka        ok"},
+		{"check all", concat([]string{"config", "check"}, right, kafka, certificateFlags("kafka", own),
+			[]string{"--kafka-password-file", secretFile(t, kafkaPassword)}), ok, "kafka        ok"},
 		{"no authority", concat([]string{"migrate"}, clickhouse, password), failed, "certificate"},
-		{"another authority", concat([]string{"migrate"}, clickhouse, certificateFlags("clickhouse", other), password), failed, "certificate"},
-		{"no client certificate", concat([]string{"migrate"}, clickhouse, password, []string{"--clickhouse-ca-file", own.CertFile}), failed, "certificate"},
-		{"no password", concat([]string{"migrate"}, clickhouse, certificateFlags("clickhouse", own)), failed, "or the password"},
-		{"a wrong password of Kafka", concat([]string{"config", "check"}, right, kafka, certificateFlags("kafka", own), []string{"--kafka-password-file", secretFile(t, "pw-wrong")}), failed, "kafka        failed"},
-		{"Kafka without TLS", concat([]string{"config", "check"}, right, kafka, []string{"--kafka-password-file", secretFile(t, kafkaPassword)}), failed, "kafka        failed"},
-		{"a password in the URL", []string{"migrate", "--clickhouse-url", "http://rollcall:" + clickhousePassword + "@127.0.0.1:1/rollcall"}, failed, "127.0.0.1:1"},
-		{"a password in a bad URL", []string{"migrate", "--clickhouse-url", "ftp://rollcall:" + clickhousePassword + "@127.0.0.1:1/rollcall"}, badSettings, "must look like"},
-		{"a URL that cannot be read", []string{"migrate", "--clickhouse-url", "http://rollcall:" + clickhousePassword + "@127.0.0.1:1x/rollcall"}, badSettings, "must look like"},
+		{"another authority", concat([]string{"migrate"}, clickhouse, certificateFlags("clickhouse", other), password),
+			failed, "certificate"},
+		{"no client certificate", concat([]string{"migrate"}, clickhouse, password,
+			[]string{"--clickhouse-ca-file", own.CertFile}), failed, "certificate"},
+		{"no password", concat([]string{"migrate"}, clickhouse, certificateFlags("clickhouse", own)), failed,
+			"or the password"},
+		{"a wrong password of Kafka", concat([]string{"config", "check"}, right, kafka, certificateFlags("kafka", own),
+			[]string{"--kafka-password-file", secretFile(t, "pw-wrong")}), failed, "kafka        failed"},
+		{"Kafka without TLS", concat([]string{"config", "check"}, right, kafka,
+			[]string{"--kafka-password-file", secretFile(t, kafkaPassword)}), failed, "kafka        failed"},
+		{"a password in the URL", []string{
+			"migrate", "--clickhouse-url", "http://rollcall:" + clickhousePassword + "@127.0.0.1:1/rollcall",
+		}, failed, "127.0.0.1:1"},
+		{"a password in a bad URL", []string{
+			"migrate", "--clickhouse-url", "ftp://rollcall:" + clickhousePassword + "@127.0.0.1:1/rollcall",
+		}, badSettings, "must look like"},
+		{"a URL that cannot be read", []string{
+			"migrate", "--clickhouse-url", "http://rollcall:" + clickhousePassword + "@127.0.0.1:1x/rollcall",
+		}, badSettings, "must look like"},
 	} {
 		code, out, stderr := call(t, "", c.args...)
 		if code != c.code || !strings.Contains(out+stderr, c.says) {
@@ -134,18 +156,23 @@ func concat(lists ...[]string) (all []string) {
 	return all
 }
 
-// The export serves TLS 1.2 and later with the files' certificate, and nothing without TLS on that port. Its log names no secret.
+// The export serves TLS 1.2 and later with the files' certificate, and nothing without TLS on that
+// port. Its log names no secret.
 func TestExportServesTLS(t *testing.T) {
 	c := newCertificate(t)
 	addr := processtest.FreeAddr(t)
-	args := []string{"export", "--clickhouse-url", enginetest.Database(t).URL, "--http-addr", addr, "--admin-addr", processtest.FreeAddr(t), "--http-cert-file", c.CertFile, "--http-key-file", c.KeyFile,
+	args := []string{"export", "--clickhouse-url", enginetest.Database(t).URL, "--http-addr", addr, "--admin-addr",
+		processtest.FreeAddr(t), "--http-cert-file", c.CertFile, "--http-key-file", c.KeyFile,
 		"--secret-file", secretFile(t, serviceSecret), "--log-level", "debug"}
 	ctx, stop := context.WithCancel(context.Background())
 	var log safeBuffer
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, args, streams{in: strings.NewReader(""), out: &log, err: &log}) }()
 	get := func(scheme string, most uint16) (*http.Response, error) {
-		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.Pool, MaxVersion: most}}}
+		client := http.Client{
+			Timeout:   10 * time.Second,
+			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.Pool, MaxVersion: most}},
+		}
 		defer client.CloseIdleConnections()
 		response, err := client.Get(scheme + "://" + addr + "/readyz")
 		if err == nil {

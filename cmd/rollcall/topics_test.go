@@ -21,9 +21,11 @@ func TestTopics(t *testing.T) {
 	}
 	defer conn.Close()
 	broker := kafkatest.Open(t, "usage.old")
-	broker.Produce(&kgo.Record{Topic: "usage.old", Value: []byte("a")}, &kgo.Record{Topic: "usage.old", Value: []byte("b")})
+	broker.Produce(&kgo.Record{Topic: "usage.old", Value: []byte("a")},
+		&kgo.Record{Topic: "usage.old", Value: []byte("b")})
 	for _, topic := range []string{"usage.old", "usage.gone"} {
-		enginetest.Insert(t, conn, "progress", map[string]any{"topic": topic, "partition": 0, "through": "2026-11-01 10:00:00.000", "end_offset": 0, "gone": 0})
+		enginetest.Insert(t, conn, "progress",
+			map[string]any{"topic": topic, "partition": 0, "through": "2026-11-01 10:00:00.000", "end_offset": 0, "gone": 0})
 	}
 	topics := func(want int, args ...string) (out, stderr string) {
 		t.Helper()
@@ -49,13 +51,15 @@ func TestTopics(t *testing.T) {
 		old  = "usage.old 1 2026-11-01T10:00:00Z 2 "
 	)
 	states(gone, old+"read by nobody: the watermark waits for it")
-	if out, stderr := topics(failed, "retire", "usage.old"); out != "never stored: usage.old/0: offsets 0 to 1\n" || !strings.Contains(stderr, "--leave-unread") {
+	if out, stderr := topics(failed, "retire", "usage.old"); out != "never stored: usage.old/0: offsets 0 to 1\n" ||
+		!strings.Contains(stderr, "--leave-unread") {
 		t.Errorf("%q, %q", out, stderr)
 	}
 	if _, stderr := topics(failed, "retire", "usage.nothing"); !strings.Contains(stderr, "topics list") {
 		t.Errorf("%q", stderr)
 	}
-	if out, stderr := topics(ok, "retire", "usage.old", "--leave-unread"); out != "never stored: usage.old/0: offsets 0 to 1\n" || stderr != "retired usage.old\n" {
+	if out, stderr := topics(ok, "retire", "usage.old",
+		"--leave-unread"); out != "never stored: usage.old/0: offsets 0 to 1\n" || stderr != "retired usage.old\n" {
 		t.Errorf("%q, %q", out, stderr)
 	}
 	states(gone, old+"retired")

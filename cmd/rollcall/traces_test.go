@@ -30,7 +30,8 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// A receiver is an OTLP endpoint: it keeps the spans that it was sent, by the service that sent them.
+// A receiver is an OTLP endpoint: it keeps the spans that it was sent, by the service that sent
+// them.
 type receiver struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -47,7 +48,8 @@ func newReceiver(t *testing.T) *receiver {
 		}
 		raw, _ := io.ReadAll(body)
 		var m collector.ExportTraceServiceRequest
-		if err := proto.Unmarshal(raw, &m); err != nil || req.URL.Path != "/v1/traces" || req.Header.Get("Content-Type") != "application/x-protobuf" {
+		if err := proto.Unmarshal(raw, &m); err != nil || req.URL.Path != "/v1/traces" ||
+			req.Header.Get("Content-Type") != "application/x-protobuf" {
 			t.Errorf("%s with %s: %v", req.URL.Path, req.Header.Get("Content-Type"), err)
 		}
 		r.mu.Lock()
@@ -92,7 +94,8 @@ func valueOf(all []*common.KeyValue, key string) string {
 	return ""
 }
 
-// stages are ingest, rollup and export as their commands run them, on an embedded broker and engine.
+// stages are ingest, rollup and export as their commands run them, on an embedded broker and
+// engine.
 type stages struct {
 	*testing.T
 	clickhouse, kafka, http string
@@ -102,7 +105,8 @@ type stages struct {
 func startStages(t *testing.T, more ...string) *stages {
 	t.Helper()
 	s := &stages{T: t, clickhouse: enginetest.Database(t).URL, http: processtest.FreeAddr(t)}
-	broker, err := embedded.StartBroker(context.Background(), embedded.BrokerOptions{Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"}})
+	broker, err := embedded.StartBroker(context.Background(),
+		embedded.BrokerOptions{Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,9 +114,11 @@ func startStages(t *testing.T, more ...string) *stages {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, args := range [][]string{
-		{"ingest", "--kafka-brokers", s.kafka, "--kafka-topics", "usage.messages", "--batch-age", "10ms"}, {"rollup", "--settle-time", "10ms"}, {"export", "--http-addr", s.http},
+		{"ingest", "--kafka-brokers", s.kafka, "--kafka-topics", "usage.messages", "--batch-age", "10ms"},
+		{"rollup", "--settle-time", "10ms"}, {"export", "--http-addr", s.http},
 	} {
-		args = append(append(args, "--clickhouse-url", s.clickhouse, "--admin-addr", processtest.FreeAddr(t), "--log-level", "debug"), more...)
+		args = append(append(args, "--clickhouse-url", s.clickhouse, "--admin-addr", processtest.FreeAddr(t), "--log-level",
+			"debug"), more...)
 		running.Go(func() {
 			if code := run(ctx, args, streams{in: strings.NewReader(""), out: io.Discard, err: &s.logs}); code != ok {
 				t.Errorf("%s ended with %d:\n%s", args[0], code, s.logs.String())
@@ -153,7 +159,8 @@ func (s *stages) get(target, authorization string) (status int, body string, hea
 
 const callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-// The whole path once, watched as an operator would: the spans that arrive, and what is in the logs. Neither may hold who did what, nor anything that opens a door.
+// The whole path once, watched as an operator would: the spans that arrive, and what is in the
+// logs. Neither may hold who did what, nor anything that opens a door.
 func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	otel := newReceiver(t)
 	const (
@@ -176,10 +183,13 @@ func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	key = strings.TrimSpace(key)
 
 	event := func(id, more string) kafka.Message {
-		return kafka.Message{Value: fmt.Appendf(nil, `{"specversion":"1.0","id":"event-%s","source":"/test","type":"usage.message.v1","time":%q,
-"data":{"org_id":"acme","user_id":"person-ada","channel":"chat","conversation_id":"talk-7"%s}}`, id, monthStart(), more)}
+		return kafka.Message{Value: fmt.Appendf(nil,
+			`{"specversion":"1.0","id":"event-%s","source":"/test","type":"usage.message.v1","time":%q,
+"data":{"org_id":"acme","user_id":"person-ada","channel":"chat","conversation_id":"talk-7"%s}}`, id, monthStart(),
+			more)}
 	}
-	send(t, s.kafka, event("1", ""), event("2", ""), event("3", `,"channel":"nowhere"`), kafka.Message{Value: []byte(`{"person-ada":`)})
+	send(t, s.kafka, event("1", ""), event("2", ""), event("3", `,"channel":"nowhere"`),
+		kafka.Message{Value: []byte(`{"person-ada":`)})
 	s.eventually("the export counts both", func() bool {
 		_, csv, _ := s.get("/v1/exports/users?range=this_month", "Bearer "+key)
 		return strings.Contains(csv, `"person-ada"`) && strings.Contains(csv, ",2,1,")
@@ -196,24 +206,30 @@ func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	s.get("/v1/exports/users?from=person-ada&to=2026-01-01", "Bearer "+key)
 
 	batch := func() *otlp.Span {
-		return otel.find("rollcall-ingest", "ingest batch", map[string]string{"rollcall.events": "2", "rollcall.rejects": "2", "rollcall.slices": "1"})
+		return otel.find("rollcall-ingest", "ingest batch",
+			map[string]string{"rollcall.events": "2", "rollcall.rejects": "2", "rollcall.slices": "1"})
 	}
 	recompute := func() *otlp.Span {
-		return otel.find("rollcall-rollup", "rollup recompute", map[string]string{"rollcall.slices": "1", "rollcall.slices_committed": "1", "rollcall.rows": "2"})
+		return otel.find("rollcall-rollup", "rollup recompute",
+			map[string]string{"rollcall.slices": "1", "rollcall.slices_committed": "1", "rollcall.rows": "2"})
 	}
 	export := func() *otlp.Span {
-		return otel.find("rollcall-export", "export", map[string]string{"rollcall.type": "users", "rollcall.format": "ndjson", "http.response.status_code": "200",
-			"rollcall.outcome": "complete", "rollcall.rows": "1", "rollcall.bytes": fmt.Sprint(len(body)), "rollcall.request_id": header.Get("Rollcall-Request-Id")})
+		return otel.find("rollcall-export", "export",
+			map[string]string{"rollcall.type": "users", "rollcall.format": "ndjson", "http.response.status_code": "200",
+				"rollcall.outcome": "complete", "rollcall.rows": "1", "rollcall.bytes": fmt.Sprint(len(body)),
+				"rollcall.request_id": header.Get("Rollcall-Request-Id")})
 	}
 	s.eventually("the batch's span", func() bool { return batch() != nil })
 	s.eventually("the recompute's span", func() bool { return recompute() != nil })
 	s.eventually("the export's span", func() bool { return export() != nil })
 	for _, table := range []string{"events", "marks", "rejects"} {
-		if insert := otel.find("rollcall-ingest", "insert "+table, nil); insert == nil || !bytes.Equal(insert.TraceId, batch().TraceId) && !bytes.Equal(insert.ParentSpanId, batch().SpanId) {
+		if insert := otel.find("rollcall-ingest", "insert "+table, nil); insert == nil ||
+			!bytes.Equal(insert.TraceId, batch().TraceId) && !bytes.Equal(insert.ParentSpanId, batch().SpanId) {
 			t.Errorf("the insert into %s is not part of a batch", table)
 		}
 	}
-	if trace := fmt.Sprintf("%x", export().TraceId); trace != callersTrace || fmt.Sprintf("%x", export().ParentSpanId) != "00f067aa0ba902b7" {
+	if trace := fmt.Sprintf("%x", export().TraceId); trace != callersTrace ||
+		fmt.Sprintf("%x", export().ParentSpanId) != "00f067aa0ba902b7" {
 		t.Errorf("the export is of trace %s, not of its caller's", trace)
 	}
 	for _, step := range []string{"plan", "query to the first bytes"} {
@@ -221,7 +237,8 @@ func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 			t.Errorf("no span of the export's step %q", step)
 		}
 	}
-	if refused := otel.find("rollcall-export", "export", map[string]string{"http.response.status_code": "401", "rollcall.outcome": "refused"}); refused == nil {
+	if refused := otel.find("rollcall-export", "export",
+		map[string]string{"http.response.status_code": "401", "rollcall.outcome": "refused"}); refused == nil {
 		t.Error("no span of a refused request")
 	}
 
@@ -229,7 +246,10 @@ func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	otel.mu.Lock()
 	defer otel.mu.Unlock()
 	for name, text := range map[string]string{"log": s.logs.String(), "traces": otel.raw.String()} {
-		for _, private := range []string{"person-ada", "talk-7", "event-1", "/test", key[3:], strings.Split(key, "_")[2], "oops", "no-key", secret, password, "rc_"} {
+		for _, private := range []string{
+			"person-ada", "talk-7", "event-1", "/test", key[3:], strings.Split(key, "_")[2], "oops", "no-key", secret, password,
+			"rc_",
+		} {
 			if at := strings.Index(text, private); at >= 0 {
 				t.Errorf("the %s shows %q: %q", name, private, text[max(0, at-200):min(len(text), at+100)])
 			}
@@ -237,19 +257,22 @@ func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	}
 }
 
-// checkLog holds each line to be one JSON object, with the ids by which a batch and a request are found.
+// checkLog holds each line to be one JSON object, with the ids by which a batch and a request are
+// found.
 func checkLog(t *testing.T, log, request string) {
 	t.Helper()
 	var batches, requests int
 	for line := range strings.Lines(log) {
 		var entry map[string]any
-		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["time"] == nil || entry["level"] == nil || entry["msg"] == nil {
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["time"] == nil || entry["level"] == nil ||
+			entry["msg"] == nil {
 			t.Errorf("not a line of JSON with time, level and msg: %s", line)
 		}
 		if entry["msg"] == "batch stored" && entry["batch"] != nil {
 			batches++
 		}
-		if entry["request_id"] == request && entry["trace_id"] == callersTrace && entry["type"] == "users" && entry["org"] == "acme" {
+		if entry["request_id"] == request && entry["trace_id"] == callersTrace && entry["type"] == "users" &&
+			entry["org"] == "acme" {
 			requests++
 		}
 	}
@@ -258,7 +281,8 @@ func checkLog(t *testing.T, log, request string) {
 	}
 }
 
-// Without an endpoint nothing is made; one that cannot be spoken to as asked is refused before anything starts.
+// Without an endpoint nothing is made; one that cannot be spoken to as asked is refused before
+// anything starts.
 func TestTracesAreOffByDefault(t *testing.T) {
 	none, err := traceFlags{}.open(context.Background(), "ingest", nil)
 	if err != nil {
@@ -268,7 +292,8 @@ func TestTracesAreOffByDefault(t *testing.T) {
 		t.Error("a span was made")
 	}
 	for _, c := range []struct{ endpoint, protocol, says string }{
-		{"collector:4318", "", "http://collector:4318"}, {"ftp://collector", "", "http://collector:4318"}, {"http://collector:4317", "grpc", "http/protobuf only"},
+		{"collector:4318", "", "http://collector:4318"}, {"ftp://collector", "", "http://collector:4318"},
+		{"http://collector:4317", "grpc", "http/protobuf only"},
 	} {
 		t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", c.protocol)
 		code, _, stderr := call(t, "", "export", "--otlp-endpoint", c.endpoint)
@@ -285,7 +310,8 @@ func TestCollectorThatHangs(t *testing.T) {
 	defer collector.Close()
 	defer close(hang)
 	var log safeBuffer
-	sent, err := traceFlags{OTLPEndpoint: collector.URL}.open(context.Background(), "ingest", slog.New(slog.NewTextHandler(&log, nil)))
+	sent, err := traceFlags{OTLPEndpoint: collector.URL}.open(context.Background(), "ingest",
+		slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,8 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"completion", "bash"}, streams{out: &out, err: &out}); code != ok || !strings.Contains(out.String(), "complete") {
+	if code := run(t.Context(), []string{"completion", "bash"}, streams{out: &out, err: &out}); code != ok ||
+		!strings.Contains(out.String(), "complete") {
 		t.Errorf("exit code %d, %q", code, out.String())
 	}
 }

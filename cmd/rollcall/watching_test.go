@@ -88,7 +88,8 @@ func TestRulesAndPanelsNameMetricsThatExist(t *testing.T) {
 	exists("alerts_test.yaml", string(series))
 }
 
-// Every panel says what it shows and what to do; ids and titles are its own; and every metric there is has a panel.
+// Every panel says what it shows and what to do; ids and titles are its own; and every metric there
+// is has a panel.
 func TestPanelsSayWhatToDo(t *testing.T) {
 	d := readDashboard(t)
 	shown := ""
@@ -116,14 +117,16 @@ func TestPanelsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// Every rule has a text for whoever it wakes, a severity, and a case in promtool's tests that makes it fire.
+// Every rule has a text for whoever it wakes, a severity, and a case in promtool's tests that makes
+// it fire.
 func TestRulesHaveRunbooks(t *testing.T) {
 	cases, err := os.ReadFile("../../deploy/prometheus/alerts_test.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range readRules(t) {
-		if len(r.Annotations["runbook"]) < 60 || len(r.Annotations["summary"]) < 15 || (r.Labels["severity"] != "page" && r.Labels["severity"] != "ticket") {
+		if len(r.Annotations["runbook"]) < 60 || len(r.Annotations["summary"]) < 15 ||
+			(r.Labels["severity"] != "page" && r.Labels["severity"] != "ticket") {
 			t.Errorf("%s lacks a runbook, a summary or a severity: %+v", r.Alert, r)
 		}
 		if !strings.Contains(string(cases), `labels: '{alertname="`+r.Alert+`"}', value: 1`) {

@@ -18,7 +18,8 @@ const (
 	ByLink    Kind = "link"    // a signed download link
 )
 
-// A Principal is who asks: one workspace, by one key. Sessions and links stand for the key they were made with, and share its limits.
+// A Principal is who asks: one workspace, by one key. Sessions and links stand for the key they
+// were made with, and share its limits.
 type Principal struct {
 	Org, KeyID, KeyName string
 	Kind                Kind
@@ -29,7 +30,8 @@ func principal(k Key, kind Kind) Principal {
 	return Principal{Org: k.Org, KeyID: k.ID, KeyName: k.Name, Kind: kind, Scopes: k.Scopes}
 }
 
-// An authenticator reads one kind of credential. errNoCredential: the request carries none of this kind, so ask the next; ErrKey: it does, and it is not valid.
+// An authenticator reads one kind of credential. errNoCredential: the request carries none of this
+// kind, so ask the next; ErrKey: it does, and it is not valid.
 type authenticator interface {
 	authenticate(r *http.Request) (Principal, error)
 }
@@ -85,7 +87,8 @@ func (b bearer) authenticate(r *http.Request) (Principal, error) {
 	return principal(key, ByKey), nil
 }
 
-// holder gives the principal of a link or session that was made with a key, if the key is still valid.
+// holder gives the principal of a link or session that was made with a key, if the key is still
+// valid.
 func (k *Keys) holder(ctx context.Context, id string, kind Kind, now time.Time) (Principal, error) {
 	key, err := k.Valid(ctx, id, now)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// A workspace without a key cannot export any more, and finds out when its nightly job fails: so its operators are told before.
+// A workspace without a key cannot export any more, and finds out when its nightly job fails: so
+// its operators are told before.
 const (
 	expiringWithin = 7 * 24 * time.Hour // of now
 	expiredSince   = 24 * time.Hour     // after that, it was meant
@@ -18,7 +19,9 @@ const (
 )
 
 // WatchExpiring shows how many workspaces are about to be without a key, until ctx is cancelled.
-func (k *Keys) WatchExpiring(ctx context.Context, now func() time.Time, log *slog.Logger, show func(workspaces uint64)) {
+func (k *Keys) WatchExpiring(
+	ctx context.Context, now func() time.Time, log *slog.Logger, show func(workspaces uint64),
+) {
 	for ctx.Err() == nil {
 		wait := expiringEvery
 		if n, err := k.expiring(ctx, now()); err == nil {
@@ -34,10 +37,13 @@ func (k *Keys) WatchExpiring(ctx context.Context, now func() time.Time, log *slo
 	}
 }
 
-// expiring counts the workspaces whose last key ends soon or ended just now. One that already has a newer key does not count: that is a rotation.
+// expiring counts the workspaces whose last key ends soon or ended just now. One that already has a
+// newer key does not count: that is a rotation.
 func (k *Keys) expiring(ctx context.Context, now time.Time) (workspaces uint64, err error) {
-	err = k.conn.QueryRow(ctx, `SELECT countIf(NOT forever AND last BETWEEN {from:DateTime64(3, 'UTC')} AND {to:DateTime64(3, 'UTC')})
-FROM (SELECT org_id, max(expires_at) AS last, countIf(expires_at IS NULL) > 0 AS forever FROM (`+keysWhere("true")+`) WHERE revoked_at IS NULL GROUP BY org_id)`,
+	err = k.conn.QueryRow(ctx,
+		`SELECT countIf(NOT forever AND last BETWEEN {from:DateTime64(3, 'UTC')} AND {to:DateTime64(3, 'UTC')})
+FROM (SELECT org_id, max(expires_at) AS last, countIf(expires_at IS NULL) > 0 AS forever FROM (`+keysWhere("true")+
+			`) WHERE revoked_at IS NULL GROUP BY org_id)`,
 		clickhouse.DateNamed("from", now.Add(-expiredSince).UTC(), clickhouse.MilliSeconds),
 		clickhouse.DateNamed("to", now.Add(expiringWithin).UTC(), clickhouse.MilliSeconds)).Scan(&workspaces)
 	if err != nil {

@@ -38,7 +38,9 @@ func TestExpiringCountsWorkspacesAboutToBeWithoutAKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	for at, want := range map[time.Duration]uint64{0: 2, 3*day + time.Hour: 2 /* soon's has just ended */, 5 * day: 0, 25 * day: 1} {
+	for at, want := range map[time.Duration]uint64{
+		0: 2, 3*day + time.Hour: 2 /* soon's has just ended */, 5 * day: 0, 25 * day: 1,
+	} {
 		if n, err := keys.expiring(ctx, now.Add(at)); err != nil || n != want {
 			t.Errorf("after %v: %d, %v; want %d", at, n, err, want)
 		}

@@ -48,8 +48,8 @@ func (g *Gate) ByKeyOrSession(r *http.Request) (Principal, error) {
 	return authenticate(r, g.bearer, g.sessions)
 }
 
-// Admit counts one request of the principal's key, and as one that runs for its workspace until end is
-// called. A request beyond a limit is a *Refusal.
+// Admit counts one request of the principal's key, and as one that runs for its workspace until end
+// is called. A request beyond a limit is a *Refusal.
 func (g *Gate) Admit(p Principal) (end func(), err error) {
 	if err := g.rate.check(p.KeyID); err != nil {
 		return nil, err

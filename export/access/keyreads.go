@@ -16,7 +16,9 @@ import (
 )
 
 const (
-	keyCacheAge     = time.Second            // how long a key that was read counts without being read again: so long a revoked one may go on working
+	// how long a key that was read counts without being read again: so long a revoked one may go on
+	// working
+	keyCacheAge     = time.Second
 	unknownKeysEach = 250 * time.Millisecond // ids that this process has not met are looked up together, so often at most
 	maxUnknownKeys  = 8192                   // ids that wait for one look-up; more are told to come again
 	keysPerRead     = 1024                   // ids in one statement: they are a parameter, and so a part of its address
@@ -24,12 +26,15 @@ const (
 	keyReadTimeout  = 10 * time.Second
 )
 
-// keyReads reads the table keys for all requests of a process, and costs the database no query per request, whatever clients send:
+// keyReads reads the table keys for all requests of a process, and costs the database no query per
+// request, whatever clients send:
 //
-//   - A key that exists stays in memory and is read again when it is older than keyCacheAge. Keys that are due at the same time are read together.
-//   - An id that is not in memory waits for the next look-up of such ids. One look-up takes all that wait, and the next begins unknownKeysEach later at the
-//     earliest. So a flood of made-up keys costs a few queries a second, a new key works at once, or within that time during a flood, and nothing is ever
-//     remembered of a key that does not exist.
+//   - A key that exists stays in memory and is read again when it is older than keyCacheAge. Keys
+//     that are due at the same time are read together.
+//   - An id that is not in memory waits for the next look-up of such ids. One look-up takes all
+//     that wait, and the next begins unknownKeysEach later at the earliest. So a flood of made-up
+//     keys costs a few queries a second, a new key works at once, or within that time during a
+//     flood, and nothing is ever remembered of a key that does not exist.
 type keyReads struct {
 	conn         driver.Conn
 	due, unknown *keyBatcher
@@ -50,7 +55,8 @@ func newKeyReads(conn driver.Conn) *keyReads {
 	return r
 }
 
-// keysWhere reads keys, one row each. A key is revoked if any of its rows says so, whichever of them a merge would keep.
+// keysWhere reads keys, one row each. A key is revoked if any of its rows says so, whichever of
+// them a merge would keep.
 func keysWhere(condition string) string {
 	return `SELECT key_id, any(keys.org_id) AS org_id, any(keys.name) AS name, any(keys.scopes) AS scopes, any(keys.created_at) AS created_at,
 	any(keys.expires_at) AS expires_at, min(keys.revoked_at) AS revoked_at, any(keys.salt) AS salt, any(keys.hash) AS hash
@@ -61,7 +67,8 @@ func (r *keyReads) lookUp(ctx context.Context, ids []string) (map[string]Key, er
 	found := map[string]Key{}
 	for some := range slices.Chunk(ids, keysPerRead) {
 		var rows []Key
-		if err := r.conn.Select(ctx, &rows, keysWhere("key_id IN {ids:Array(String)}"), clickhouse.Named("ids", some)); err != nil {
+		if err := r.conn.Select(ctx, &rows, keysWhere("key_id IN {ids:Array(String)}"),
+			clickhouse.Named("ids", some)); err != nil {
 			return nil, fmt.Errorf("read the keys: %w", err)
 		}
 		for _, k := range rows {
@@ -104,7 +111,8 @@ func (r *keyReads) recent(ctx context.Context, id string) (Key, error) {
 	return key, nil
 }
 
-// keep caches a key, and where there are too many drops those that nobody has used for a minute, or else any.
+// keep caches a key, and where there are too many drops those that nobody has used for a minute, or
+// else any.
 func (r *keyReads) keep(c cachedKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,7 +134,8 @@ func (r *keyReads) forget(id string) {
 	delete(r.cache, id)
 }
 
-// A keyBatcher looks keys up for many requests at once: one look-up at a time, the next at least every later, of at most limit ids.
+// A keyBatcher looks keys up for many requests at once: one look-up at a time, the next at least
+// every later, of at most limit ids.
 type keyBatcher struct {
 	lookUp func(ctx context.Context, ids []string) (map[string]Key, error)
 	every  time.Duration
@@ -147,7 +156,9 @@ type keyBatch struct {
 	err  error
 }
 
-func newKeyBatcher(lookUp func(context.Context, []string) (map[string]Key, error), every time.Duration, limit int) *keyBatcher {
+func newKeyBatcher(
+	lookUp func(context.Context, []string) (map[string]Key, error), every time.Duration, limit int,
+) *keyBatcher {
 	b := &keyBatcher{lookUp: lookUp, every: every, limit: limit, turn: make(chan time.Time, 1)}
 	b.turn <- time.Time{}
 	return b
@@ -194,7 +205,8 @@ func (b *keyBatcher) join(id string) (*keyBatch, error) {
 	return batch, nil
 }
 
-// run looks the batch up when its turn comes. It serves many requests, so none of their contexts ends it.
+// run looks the batch up when its turn comes. It serves many requests, so none of their contexts
+// ends it.
 func (b *keyBatcher) run(batch *keyBatch) {
 	last := <-b.turn
 	time.Sleep(time.Until(last.Add(b.every))) // what bounds a flood's queries; requests go on joining the batch

@@ -36,7 +36,8 @@ func madeUp(n int64) string {
 	return "rc_" + string(id) + "_" + strings.Repeat("A", keySecretLength)
 }
 
-// Thousands of made-up keys a second cost a few queries a second. Known keys do not notice, and a key that is new to the process works meanwhile.
+// Thousands of made-up keys a second cost a few queries a second. Known keys do not notice, and a
+// key that is new to the process works meanwhile.
 func TestAFloodOfUnknownKeysCostsNoQueryEach(t *testing.T) {
 	f := newFixture(t)
 	conn := &counting{Conn: f.conn}
@@ -184,7 +185,10 @@ func TestKnownKeysAreBounded(t *testing.T) {
 func TestWhatIsNoKeyIsNotLookedFor(t *testing.T) {
 	keys := OpenKeys(nil)
 	secret := strings.Repeat("A", keySecretLength)
-	for _, id := range []string{"tab\tinside..", "nul\x00inside..", `\N\N\N\N\N\N`, "UPPERCASEIDS", "newline\n....", "\xff\xfe\xfd\xff\xfe\xfd\xff\xfe\xfd\xff\xfe\xfd", "aaaaaaaaaaa'"} {
+	for _, id := range []string{
+		"tab\tinside..", "nul\x00inside..", `\N\N\N\N\N\N`, "UPPERCASEIDS", "newline\n....",
+		"\xff\xfe\xfd\xff\xfe\xfd\xff\xfe\xfd\xff\xfe\xfd", "aaaaaaaaaaa'",
+	} {
 		if _, err := keys.Verify(t.Context(), "rc_"+id+"_"+secret, time.Now()); !errors.Is(err, ErrKey) {
 			t.Errorf("%q: %v", id, err)
 		}

@@ -16,16 +16,20 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// ScopeExport lets a key export its workspace's usage; it is what a key gets if nothing else is asked for.
+// ScopeExport lets a key export its workspace's usage; it is what a key gets if nothing else is
+// asked for.
 const ScopeExport = "USAGE_EXPORT_API"
 
-// ErrKey says that a key is malformed, unknown, wrong, revoked or expired. Which of these is told to nobody.
+// ErrKey says that a key is malformed, unknown, wrong, revoked or expired. Which of these is told
+// to nobody.
 var ErrKey = errors.New("invalid API key")
 
-// ErrKeyRefused says that a key was asked for which cannot be; its text says why. Nothing was stored.
+// ErrKeyRefused says that a key was asked for which cannot be; its text says why. Nothing was
+// stored.
 var ErrKeyRefused = errors.New("no key was made")
 
-// A Key is what is known of a workspace's key. The key itself was shown once; a salted hash of it rests in the table keys.
+// A Key is what is known of a workspace's key. The key itself was shown once; a salted hash of it
+// rests in the table keys.
 type Key struct {
 	ID        string     `ch:"key_id"`
 	Org       string     `ch:"org_id"`
@@ -60,9 +64,12 @@ func OpenKeys(conn driver.Conn) *Keys { return &Keys{conn: conn, read: newKeyRea
 
 var scopeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// Create makes a key, rc_<id>_<secret>, for a workspace, which may have sent nothing yet. expires 0 is never; no scope is ScopeExport. A key that cannot be is
-// ErrKeyRefused. Once Create returns a key, the table shows it.
-func (k *Keys) Create(ctx context.Context, org, name string, expires time.Duration, scopes ...string) (id, text string, err error) {
+// Create makes a key, rc_<id>_<secret>, for a workspace, which may have sent nothing yet. expires 0
+// is never; no scope is ScopeExport. A key that cannot be is ErrKeyRefused. Once Create returns a
+// key, the table shows it.
+func (k *Keys) Create(
+	ctx context.Context, org, name string, expires time.Duration, scopes ...string,
+) (id, text string, err error) {
 	if len(scopes) == 0 {
 		scopes = []string{ScopeExport}
 	}
@@ -75,7 +82,10 @@ func (k *Keys) Create(ctx context.Context, org, name string, expires time.Durati
 	rand.Read(salt)
 	secret := base64.RawURLEncoding.EncodeToString(random)
 	now := time.Now().UTC()
-	key := Key{ID: newKeyID(), Org: org, Name: name, Scopes: scopes, CreatedAt: now, Salt: string(salt), Hash: string(hashKey(salt, secret))}
+	key := Key{
+		ID: newKeyID(), Org: org, Name: name, Scopes: scopes, CreatedAt: now, Salt: string(salt),
+		Hash: string(hashKey(salt, secret)),
+	}
 	if expires > 0 {
 		at := now.Add(expires)
 		key.ExpiresAt = &at
@@ -92,7 +102,8 @@ func (k *Keys) Create(ctx context.Context, org, name string, expires time.Durati
 	return key.ID, "rc_" + key.ID + "_" + secret, nil
 }
 
-// A row's rank decides which of a key's rows ReplacingMergeTree keeps: the one of the revocation, whatever the clocks say (migration 0010).
+// A row's rank decides which of a key's rows ReplacingMergeTree keeps: the one of the revocation,
+// whatever the clocks say (migration 0010).
 var rankMade = time.Unix(0, 0).UTC()
 
 const rankRevoked = "toDateTime64('2299-12-31 00:00:00', 6, 'UTC')"
@@ -105,7 +116,8 @@ func (k *Keys) insert(ctx context.Context, key Key) error {
 		return err
 	}
 	defer batch.Close()
-	err = batch.Append(key.ID, key.Org, key.Name, key.Salt, key.Hash, key.Scopes, key.CreatedAt, key.ExpiresAt, key.RevokedAt, rankMade)
+	err = batch.Append(key.ID, key.Org, key.Name, key.Salt, key.Hash, key.Scopes, key.CreatedAt, key.ExpiresAt,
+		key.RevokedAt, rankMade)
 	if err != nil {
 		return err
 	}
@@ -132,7 +144,8 @@ func checkKey(org, name string, expires time.Duration, scopes []string) error {
 // List gives the keys of one workspace, or with org "" all, oldest first.
 func (k *Keys) List(ctx context.Context, org string) ([]Key, error) {
 	var all []Key
-	err := k.conn.Select(ctx, &all, "SELECT * FROM ("+keysWhere("true")+") WHERE {org:String} = '' OR org_id = {org:String} ORDER BY org_id, created_at, key_id",
+	err := k.conn.Select(ctx, &all, "SELECT * FROM ("+keysWhere("true")+
+		") WHERE {org:String} = '' OR org_id = {org:String} ORDER BY org_id, created_at, key_id",
 		clickhouse.Named("org", org))
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
@@ -140,8 +153,8 @@ func (k *Keys) List(ctx context.Context, org string) ([]Key, error) {
 	return all, nil
 }
 
-// Revoke makes a key invalid for good; every service process knows within keyCacheAge. Revoking it again changes nothing. It returns nil once the table shows
-// the key as revoked.
+// Revoke makes a key invalid for good; every service process knows within keyCacheAge. Revoking it
+// again changes nothing. It returns nil once the table shows the key as revoked.
 func (k *Keys) Revoke(ctx context.Context, id string) error {
 	if _, err := k.read.one(ctx, id); errors.Is(err, ErrKey) {
 		return fmt.Errorf("there is no key %q; `rollcall keys list` shows all ids", id)
@@ -149,7 +162,8 @@ func (k *Keys) Revoke(ctx context.Context, id string) error {
 		return err
 	}
 	err := k.conn.Exec(ctx, insertKey+`
-SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, coalesce(revoked_at, now64(3)), `+rankRevoked+` FROM keys FINAL
+SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, coalesce(revoked_at, now64(3)), `+rankRevoked+
+		` FROM keys FINAL
 WHERE key_id = {id:String} AND updated_at < `+rankRevoked, clickhouse.Named("id", id))
 	if err != nil {
 		return fmt.Errorf("revoke the key: %w", err)
@@ -180,7 +194,8 @@ func (k *Keys) Verify(ctx context.Context, text string, now time.Time) (Key, err
 	return key, nil
 }
 
-// Valid gives the key of an id whose holder was verified before (a session, a signed link), if it still is valid; else ErrKey.
+// Valid gives the key of an id whose holder was verified before (a session, a signed link), if it
+// still is valid; else ErrKey.
 func (k *Keys) Valid(ctx context.Context, id string, now time.Time) (Key, error) {
 	key, err := k.read.recent(ctx, id)
 	if err != nil {
@@ -214,7 +229,8 @@ func newKeyID() string {
 	return string(id)
 }
 
-var keyForm = regexp.MustCompile(fmt.Sprintf(`^rc_([%s]{%d})_([A-Za-z0-9_-]{%d})$`, keyIDAlphabet, keyIDLength, keySecretLength))
+var keyForm = regexp.MustCompile(fmt.Sprintf(`^rc_([%s]{%d})_([A-Za-z0-9_-]{%d})$`, keyIDAlphabet, keyIDLength,
+	keySecretLength))
 
 // splitKey takes a key apart. What is not written as a key is never looked for in the table.
 func splitKey(text string) (id, secret string, ok bool) {

@@ -27,7 +27,8 @@ func TestKeys(t *testing.T) {
 	}
 	now := time.Now()
 	key, err := keys.Verify(ctx, text, now)
-	if err != nil || key.ID != id || key.Org != "acme" || key.Name != "nightly" || len(key.Scopes) != 1 || key.Scopes[0] != ScopeExport {
+	if err != nil || key.ID != id || key.Org != "acme" || key.Name != "nightly" || len(key.Scopes) != 1 ||
+		key.Scopes[0] != ScopeExport {
 		t.Fatalf("Verify = %+v, %v", key, err)
 	}
 	if strings.Contains(key.Hash+key.Salt, text[16:]) {
@@ -126,11 +127,15 @@ func TestRevokedElsewhere(t *testing.T) {
 func TestCreateRefuses(t *testing.T) {
 	keys := OpenKeys(nil)
 	for name, create := range map[string]func() (string, string, error){
-		"no workspace":    func() (string, string, error) { return keys.Create(t.Context(), "", "", 0) },
-		"a long org":      func() (string, string, error) { return keys.Create(t.Context(), strings.Repeat("o", 257), "", 0) },
-		"an odd name":     func() (string, string, error) { return keys.Create(t.Context(), "a", "a\xff", 0) },
-		"invalid UTF-8":   func() (string, string, error) { return keys.Create(t.Context(), "a\xff", "", 0) },
-		"a long name":     func() (string, string, error) { return keys.Create(t.Context(), "a", strings.Repeat("n", 257), 0) },
+		"no workspace": func() (string, string, error) { return keys.Create(t.Context(), "", "", 0) },
+		"a long org": func() (string, string, error) {
+			return keys.Create(t.Context(), strings.Repeat("o", 257), "", 0)
+		},
+		"an odd name":   func() (string, string, error) { return keys.Create(t.Context(), "a", "a\xff", 0) },
+		"invalid UTF-8": func() (string, string, error) { return keys.Create(t.Context(), "a\xff", "", 0) },
+		"a long name": func() (string, string, error) {
+			return keys.Create(t.Context(), "a", strings.Repeat("n", 257), 0)
+		},
 		"already expired": func() (string, string, error) { return keys.Create(t.Context(), "a", "", -time.Second) },
 		"an odd scope":    func() (string, string, error) { return keys.Create(t.Context(), "a", "", 0, "usage export") },
 	} {

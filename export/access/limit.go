@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A rateLimit admits a number of requests per key within any minute. It counts in this process; several processes each have their own.
+// A rateLimit admits a number of requests per key within any minute. It counts in this process;
+// several processes each have their own.
 type rateLimit struct {
 	perMinute int
 
@@ -15,7 +16,8 @@ type rateLimit struct {
 	keys map[string]*window
 }
 
-// A window remembers when a key's last requests were admitted: a ring, the oldest at next once it is full.
+// A window remembers when a key's last requests were admitted: a ring, the oldest at next once it
+// is full.
 type window struct {
 	admitted []time.Time
 	next     int
@@ -25,7 +27,8 @@ func newRateLimit(perMinute int) *rateLimit {
 	return &rateLimit{perMinute: perMinute, keys: map[string]*window{}}
 }
 
-// admit counts one request of the key, or says how long to wait for the next that will be admitted. Refused requests do not count.
+// admit counts one request of the key, or says how long to wait for the next that will be admitted.
+// Refused requests do not count.
 func (l *rateLimit) admit(keyID string, now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +74,8 @@ func (l *rateLimit) forget(now time.Time) {
 func tooMany(perMinute int, wait time.Duration) error {
 	return &Refusal{
 		Status: http.StatusTooManyRequests, RetryAfter: wait,
-		Detail: fmt.Sprintf("This API key has made %d requests within a minute; wait as long as Retry-After says.", perMinute),
+		Detail: fmt.Sprintf("This API key has made %d requests within a minute; wait as long as Retry-After says.",
+			perMinute),
 	}
 }
 

@@ -64,7 +64,8 @@ func TestSilentKeysAreForgotten(t *testing.T) {
 	}
 }
 
-// A key is forgotten once its newest request is more than a minute ago, and only when there are many.
+// A key is forgotten once its newest request is more than a minute ago, and only when there are
+// many.
 func TestWhichKeysAreForgotten(t *testing.T) {
 	const perMinute = 3
 	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)

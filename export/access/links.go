@@ -18,8 +18,8 @@ import (
 // LinkLife is how long a link can be followed.
 const LinkLife = 15 * time.Minute
 
-// A Grant says who made a link and until when it can be followed. The request of a link is a JSON object
-// with these members among its own.
+// A Grant says who made a link and until when it can be followed. The request of a link is a JSON
+// object with these members among its own.
 type Grant struct {
 	Org     string `json:"org"`
 	KeyID   string `json:"key"`

@@ -15,9 +15,12 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%d %s", r.Status, r.Detail) }
 
-// InvalidKey is what every surface calls a missing, malformed, unknown, wrong, revoked and expired key.
+// InvalidKey is what every surface calls a missing, malformed, unknown, wrong, revoked and expired
+// key.
 const InvalidKey = "Invalid or missing API key"
 
 func unauthorized() error {
-	return &Refusal{Status: http.StatusUnauthorized, Detail: InvalidKey + ": send a valid one as `Authorization: Bearer rc_…`."}
+	return &Refusal{
+		Status: http.StatusUnauthorized, Detail: InvalidKey + ": send a valid one as `Authorization: Bearer rc_…`.",
+	}
 }

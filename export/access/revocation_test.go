@@ -13,7 +13,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// oldKey stores a key's row as binaries before migration 0010 wrote it: updated_at is the time of their host.
+// oldKey stores a key's row as binaries before migration 0010 wrote it: updated_at is the time of
+// their host.
 func (f *fixture) oldKey(id, org string, updated time.Time, revoked *time.Time) (text string) {
 	f.Helper()
 	salt := "0123456789abcdef"
@@ -23,7 +24,8 @@ func (f *fixture) oldKey(id, org string, updated time.Time, revoked *time.Time) 
 		f.Fatal(err)
 	}
 	defer batch.Close()
-	err = batch.Append(id, org, "old", salt, string(hashKey([]byte(salt), secret)), []string{ScopeExport}, updated, (*time.Time)(nil), revoked, updated)
+	err = batch.Append(id, org, "old", salt, string(hashKey([]byte(salt), secret)), []string{ScopeExport}, updated,
+		(*time.Time)(nil), revoked, updated)
 	if err = errors.Join(err, batch.Send()); err != nil {
 		f.Fatal(err)
 	}
@@ -38,11 +40,14 @@ func (f *fixture) merged() {
 	}
 }
 
-// A key that was made by a host whose clock is ahead, by minutes or by years, is revoked for good by one whose clock is right: before a merge and after it.
+// A key that was made by a host whose clock is ahead, by minutes or by years, is revoked for good
+// by one whose clock is right: before a merge and after it.
 func TestRevocationOutranksEveryClock(t *testing.T) {
 	f := newFixture(t)
 	made := map[string]string{}
-	for id, ahead := range map[string]time.Duration{"behindbehind": -time.Hour, "minutesahead": 10 * time.Minute, "decadesahead": 200 * 365 * 24 * time.Hour} {
+	for id, ahead := range map[string]time.Duration{
+		"behindbehind": -time.Hour, "minutesahead": 10 * time.Minute, "decadesahead": 200 * 365 * 24 * time.Hour,
+	} {
 		made[id] = f.oldKey(id, "acme", time.Now().Add(ahead), nil)
 	}
 	id, text := f.key("acme")
@@ -79,16 +84,19 @@ func (f *fixture) wantRevoked(when string, made map[string]string) {
 	}
 	// A binary before migration 0010 beside this one reads so.
 	var valid uint64
-	if err := f.conn.QueryRow(f.Context(), "SELECT count() FROM keys FINAL WHERE revoked_at IS NULL").Scan(&valid); err != nil || valid != 0 {
+	if err := f.conn.QueryRow(f.Context(),
+		"SELECT count() FROM keys FINAL WHERE revoked_at IS NULL").Scan(&valid); err != nil || valid != 0 {
 		f.Errorf("%s: to an older binary %d keys are valid, %v", when, valid, err)
 	}
 }
 
-// A key that this binary made is revoked by an older one beside it, which writes its clock, however far behind that is.
+// A key that this binary made is revoked by an older one beside it, which writes its clock, however
+// far behind that is.
 func TestAnOlderBinaryRevokes(t *testing.T) {
 	f := newFixture(t)
 	id, text := f.key("acme")
-	err := f.conn.Exec(t.Context(), `INSERT INTO keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)
+	err := f.conn.Exec(t.Context(),
+		`INSERT INTO keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)
 SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, now64(3), now64(6) - INTERVAL 1 YEAR FROM keys FINAL WHERE key_id = {id:String}`, clickhouse.Named("id", id))
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +105,8 @@ SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, now64(3
 	f.wantRevoked("merged", map[string]string{id: text})
 }
 
-// Where an older binary's revocation has lost against the clock of the host that made the key, and is still on disk, it counts; after migration 0010 for good.
+// Where an older binary's revocation has lost against the clock of the host that made the key, and
+// is still on disk, it counts; after migration 0010 for good.
 func TestALateRevocationIsFound(t *testing.T) {
 	f := newFixture(t)
 	if err := f.conn.Exec(t.Context(), "SYSTEM STOP MERGES keys"); err != nil {
@@ -135,7 +144,9 @@ func (c lossy) Exec(ctx context.Context, query string, args ...any) error {
 	return c.Conn.Exec(ctx, query, args...)
 }
 
-func (c lossy) PrepareBatch(ctx context.Context, query string, options ...driver.PrepareBatchOption) (driver.Batch, error) {
+func (c lossy) PrepareBatch(
+	ctx context.Context, query string, options ...driver.PrepareBatchOption,
+) (driver.Batch, error) {
 	batch, err := c.Conn.PrepareBatch(ctx, query, options...)
 	return lostBatch{batch}, err
 }

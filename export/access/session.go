@@ -16,9 +16,11 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// The page exchanges a key for a session: a signed cookie that names the key, a random id and its own end. It lasts SessionLife, and no longer than its key. No
-// script can read it, and no other site can use it. Nothing of it is stored until somebody signs out: then the table ended_sessions has its id, and whoever holds
-// a copy of the cookie is refused by every process from then on. So each request with a session asks that table, whatever else is in memory.
+// The page exchanges a key for a session: a signed cookie that names the key, a random id and its
+// own end. It lasts SessionLife, and no longer than its key. No script can read it, and no other
+// site can use it. Nothing of it is stored until somebody signs out: then the table ended_sessions
+// has its id, and whoever holds a copy of the cookie is refused by every process from then on. So
+// each request with a session asks that table, whatever else is in memory.
 
 const (
 	SessionLife   = 12 * time.Hour
@@ -32,8 +34,9 @@ type cookie struct {
 	session string
 }
 
-// sessionSigner holds the key of sessions: one of its own, made of the service's secret. Cookies of binaries whose sessions could not be ended were signed with
-// "rollcall session 1"; they are refused.
+// sessionSigner holds the key of sessions: one of its own, made of the service's secret. Cookies of
+// binaries whose sessions could not be ended were signed with "rollcall session 1"; they are
+// refused.
 type sessionSigner struct{ key []byte }
 
 func newSessionSigner(secret []byte) sessionSigner {
@@ -124,8 +127,8 @@ func (s sessions) authenticate(r *http.Request) (Principal, error) {
 	return s.keys.holder(r.Context(), c.keyID, BySession, now)
 }
 
-// checkOrigin refuses what another site's page sent, reading as well as writing: a cookie is not for
-// it, whatever its browser thinks of SameSite.
+// checkOrigin refuses what another site's page sent, reading as well as writing: a cookie is not
+// for it, whatever its browser thinks of SameSite.
 func (s sessions) checkOrigin(r *http.Request) error {
 	writing := *r
 	writing.Method = http.MethodPost // GET would pass unseen
@@ -138,8 +141,8 @@ func (s sessions) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// SignIn exchanges the key in the request's body for a session: its cookie. It counts as a request of
-// the key.
+// SignIn exchanges the key in the request's body for a session: its cookie. It counts as a request
+// of the key.
 func (g *Gate) SignIn(r *http.Request) (*http.Cookie, error) {
 	if err := g.sessions.checkOrigin(r); err != nil {
 		return nil, err
@@ -172,8 +175,8 @@ func (g *Gate) SignIn(r *http.Request) (*http.Cookie, error) {
 }
 
 // SignOut ends the request's session in the database and gives the cookie that makes the browser
-// forget it. Where it fails there is none, so that the browser can try again. A request without a valid
-// session has nothing to end.
+// forget it. Where it fails there is none, so that the browser can try again. A request without a
+// valid session has nothing to end.
 func (g *Gate) SignOut(r *http.Request) (*http.Cookie, error) {
 	if err := g.sessions.checkOrigin(r); err != nil {
 		return nil, err

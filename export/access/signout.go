@@ -16,8 +16,9 @@ const (
 	maxEndedSessions = 4096 // in memory
 )
 
-// endedSessions are those that were signed out. The end of a session holds for the next request on every process, so each look asks the table. Only an end is
-// remembered, since it is for good: a dead cookie that is sent again and again costs no query each.
+// endedSessions are those that were signed out. The end of a session holds for the next request on
+// every process, so each look asks the table. Only an end is remembered, since it is for good: a
+// dead cookie that is sent again and again costs no query each.
 type endedSessions struct {
 	conn driver.Conn
 
@@ -35,7 +36,8 @@ func (e *endedSessions) has(ctx context.Context, session string) (bool, error) {
 		return true, nil
 	}
 	var rows uint64
-	row := e.conn.QueryRow(ctx, "SELECT count() FROM ended_sessions WHERE session_id = {id:String}", clickhouse.Named("id", session))
+	row := e.conn.QueryRow(ctx, "SELECT count() FROM ended_sessions WHERE session_id = {id:String}",
+		clickhouse.Named("id", session))
 	if err := row.Scan(&rows); err != nil {
 		return false, fmt.Errorf("look whether the session has ended: %w", err)
 	}
@@ -45,8 +47,8 @@ func (e *endedSessions) has(ctx context.Context, session string) (bool, error) {
 	return rows > 0, nil
 }
 
-// add ends the session of a cookie. It returns nil once the table shows the end; whoever asks after that is refused, by every process. What was begun goes on if
-// the client leaves.
+// add ends the session of a cookie. It returns nil once the table shows the end; whoever asks after
+// that is refused, by every process. What was begun goes on if the client leaves.
 func (e *endedSessions) add(ctx context.Context, c cookie) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signOutTimeout)
 	defer cancel()

@@ -22,10 +22,13 @@ func TestCookieOfAnOlderBinary(t *testing.T) {
 	}
 }
 
-// The rows that end sessions stay until the cookies are invalid by themselves, whichever clock judges them, and go then.
+// The rows that end sessions stay until the cookies are invalid by themselves, whichever clock
+// judges them, and go then.
 func TestEndedSessionsAreKeptLongEnough(t *testing.T) {
 	f := newFixture(t)
-	for name, ends := range map[string]time.Duration{"just now": -time.Minute, "on a slow clock": -23 * time.Hour, "long ago": -25 * time.Hour} {
+	for name, ends := range map[string]time.Duration{
+		"just now": -time.Minute, "on a slow clock": -23 * time.Hour, "long ago": -25 * time.Hour,
+	} {
 		if err := f.gate.sessions.ended.store(t.Context(), cookie{session: name, expires: time.Now().Add(ends)}); err != nil {
 			t.Fatal(err)
 		}

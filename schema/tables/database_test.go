@@ -56,13 +56,15 @@ func (db *database) events(org string, day schema.Day, first, n int, version uin
 	db.exec(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, conversation_id, model)
 		SELECT {org:String}, {day:Date}, 'message', leftPad(toString({first:UInt64} + number), 16, '0'), {version:UInt64}, {day:Date}, 's', toString(number), 'u1', 'chat', 'c', 'm'
 		FROM numbers({n:UInt64})`,
-		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("first", first), clickhouse.Named("n", n), clickhouse.Named("version", version))
+		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("first", first),
+		clickhouse.Named("n", n), clickhouse.Named("version", version))
 }
 
 func (db *database) mark(org string, day schema.Day, writer uuid.UUID, seq int) {
 	db.Helper()
 	db.exec("INSERT INTO marks (org_id, day, writer, seq) SELECT {org:String}, {day:Date}, {writer:UUID}, {seq:UInt64}",
-		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("writer", writer.String()), clickhouse.Named("seq", seq))
+		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("writer", writer.String()),
+		clickhouse.Named("seq", seq))
 }
 
 // A manifest as a test writes it; Rows of it are put into message_daily too.
@@ -85,10 +87,13 @@ func (db *database) manifest(org string, day schema.Day, m manifest) {
 	}
 	db.exec(`INSERT INTO slices (org_id, day, generation, revision, covered, version, message_rows, dead)
 		SELECT {org:String}, {day:Date}, {g:UUID}, {revision:UInt32}, {covered:Map(UUID, UInt64)}, {version:UInt64}, {rows:UInt64}, {dead:UInt8}`,
-		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("g", m.generation.String()), clickhouse.Named("revision", m.revision),
-		clickhouse.Named("covered", mapText(m.covered)), clickhouse.Named("version", m.version), clickhouse.Named("rows", m.rows), clickhouse.Named("dead", m.dead))
+		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("g", m.generation.String()),
+		clickhouse.Named("revision", m.revision),
+		clickhouse.Named("covered", mapText(m.covered)), clickhouse.Named("version", m.version),
+		clickhouse.Named("rows", m.rows), clickhouse.Named("dead", m.dead))
 	db.exec(`INSERT INTO message_daily (org_id, day, generation, user_id, messages) SELECT {org:String}, {day:Date}, {g:UUID}, toString(number), 1 FROM numbers({rows:UInt64})`,
-		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("g", m.generation.String()), clickhouse.Named("rows", m.rows))
+		clickhouse.Named("org", org), clickhouse.Named("day", day.String()), clickhouse.Named("g", m.generation.String()),
+		clickhouse.Named("rows", m.rows))
 }
 
 func mapText(m map[uuid.UUID]uint64) string {

@@ -1,5 +1,6 @@
-// Package tables is where events rest: the ClickHouse tables as numbered migrations, the connection every stage uses, and the queries that more than one
-// stage must agree on. It knows SQL and the schema package, and no stage.
+// Package tables is where events rest: the ClickHouse tables as numbered migrations, the connection
+// every stage uses, and the queries that more than one stage must agree on. It knows SQL and the
+// schema package, and no stage.
 //
 // # The tables
 //
@@ -15,25 +16,34 @@
 //
 // # What is promised
 //
-// ReadPlan and the guards: every event acknowledged before the call is counted once by a statement that reads Rolled(RolledWhere) and FromLog(LiveWhere) and has
-// Guard of each rollup table it reads. The guards fail such a statement rather than let it be short (Stale tells), and VersionGuard fails it if slices of the
-// log are not what Plan.VersionOf says (StaleVersion tells): without VersionGuard the rows are exact all the same.
+// ReadPlan and the guards: every event acknowledged before the call is counted once by a statement
+// that reads Rolled(RolledWhere) and FromLog(LiveWhere) and has Guard of each rollup table it
+// reads. The guards fail such a statement rather than let it be short (Stale tells), and
+// VersionGuard fails it if slices of the log are not what Plan.VersionOf says (StaleVersion tells):
+// without VersionGuard the rows are exact all the same.
 //
 // # Months
 //
-// A plan may read one month generation in place of the generations of a month's days. It does so only if the whole month is within Span.MonthsFrom and MonthsTo, each
-// slice of it that has marks is clean in this very plan, and the month generation was merged (Daily.Merged) from exactly the generations that this plan would read,
-// day by day. Generations never change, so the month's rows add up to what the days' rows do: whether the plan is right is a question about days alone, and in which
-// order it saw marks, manifests and months does not matter. A late event makes its day dirty, and the month is read by days until it is made again; so does a rebuild.
-// Versions would not do for generations: a worker that merged a month while its days were rebuilt would bring back what the rebuild was to repair (package rollup,
-// model_months_test.go). The guards count a month's rows like all others.
+// A plan may read one month generation in place of the generations of a month's days. It does so
+// only if the whole month is within Span.MonthsFrom and MonthsTo, each slice of it that has marks
+// is clean in this very plan, and the month generation was merged (Daily.Merged) from exactly the
+// generations that this plan would read, day by day. Generations never change, so the month's rows
+// add up to what the days' rows do: whether the plan is right is a question about days alone, and
+// in which order it saw marks, manifests and months does not matter. A late event makes its day
+// dirty, and the month is read by days until it is made again; so does a rebuild. Versions would
+// not do for generations: a worker that merged a month while its days were rebuilt would bring back
+// what the rebuild was to repair (package rollup, model_months_test.go). The guards count a month's
+// rows like all others.
 //
-// A plan that went stale is followed by one that counts (Span.Counting): a generation whose rows are not all there is then read from the log.
+// A plan that went stale is followed by one that counts (Span.Counting): a generation whose rows
+// are not all there is then read from the log.
 //
 // FromLog is the only place that says what a rollup is. Who changes its result raises Revision.
 //
-// On a cluster the same holds of each workspace, which lies on one shard: cluster.go, and deploy/CLUSTER.md for who runs one. Only the guards' one state is not
-// one there; what it rests on instead is said in the latter.
+// On a cluster the same holds of each workspace, which lies on one shard: cluster.go, and
+// deploy/CLUSTER.md for who runs one. Only the guards' one state is not one there; what it rests on
+// instead is said in the latter.
 //
-// Migrations may be run twice, killed half way, and by several processes at once: each statement creates what is not there. Once released, a file is never edited.
+// Migrations may be run twice, killed half way, and by several processes at once: each statement
+// creates what is not there. Once released, a file is never edited.
 package tables

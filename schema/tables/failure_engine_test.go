@@ -17,7 +17,8 @@ func TestNamesOfFailures(t *testing.T) {
 	db := newDatabase(t)
 	for code, name := range tables.FailureCodes() {
 		var is string
-		if err := db.QueryRow(db.ctx, "SELECT toString(errorCodeToName({code:UInt32}))", clickhouse.Named("code", code)).Scan(&is); err != nil || is != name {
+		if err := db.QueryRow(db.ctx, "SELECT toString(errorCodeToName({code:UInt32}))",
+			clickhouse.Named("code", code)).Scan(&is); err != nil || is != name {
 			t.Errorf("%d is %s, not %s (%v)", code, is, name, err)
 		}
 	}
@@ -46,10 +47,14 @@ func TestFailuresOfTheEngine(t *testing.T) {
 		{"UNKNOWN_FUNCTION", "SELECT no_such_function(1)", tables.Lasting},
 		{"READONLY", "INSERT INTO marks (org_id) SETTINGS readonly = 1 SELECT 'a'", tables.Lasting},
 		{"UNKNOWN_SETTING", "SELECT 1 SETTINGS nothing = 1", tables.Lasting},
-		{"MEMORY_LIMIT_EXCEEDED", "SELECT groupArray(number) FROM numbers(10000000) SETTINGS max_memory_usage = 1000000", tables.Passing},
-		{"TIMEOUT_EXCEEDED", "SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sipHash64(number)) SETTINGS max_execution_time = 0.1", tables.Passing},
+		{"MEMORY_LIMIT_EXCEEDED", "SELECT groupArray(number) FROM numbers(10000000) SETTINGS max_memory_usage = 1000000",
+			tables.Passing},
+		{"TIMEOUT_EXCEEDED",
+			"SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sipHash64(number)) SETTINGS max_execution_time = 0.1",
+			tables.Passing},
 		{"FUNCTION_THROW_IF_VALUE_IS_NON_ZERO", "SELECT throwIf(1)", tables.Unknown},
-		{"TOO_MANY_ROWS", "SELECT count() FROM numbers(1000) WHERE NOT ignore(number) SETTINGS max_rows_to_read = 10", tables.Unknown},
+		{"TOO_MANY_ROWS", "SELECT count() FROM numbers(1000) WHERE NOT ignore(number) SETTINGS max_rows_to_read = 10",
+			tables.Unknown},
 	} {
 		err := conn.Exec(ctx, c.query)
 		if class, name := tables.Classify(err); class != c.class || name != c.name {

@@ -46,7 +46,8 @@ func TestClassify(t *testing.T) {
 		{exception(4711, ""), Unknown, "CODE_4711"},
 		{exception(4711, "not a name"), Unknown, "CODE_4711"},
 		{&clickhouse.HTTPError{StatusCode: http.StatusBadGateway, Err: errors.New("a proxy's page")}, Passing, "NO_ANSWER"},
-		{&clickhouse.HTTPError{StatusCode: http.StatusTooManyRequests, Err: errors.New("a proxy's page")}, Passing, "NO_ANSWER"},
+		{&clickhouse.HTTPError{StatusCode: http.StatusTooManyRequests, Err: errors.New("a proxy's page")}, Passing,
+			"NO_ANSWER"},
 		{&clickhouse.HTTPError{StatusCode: http.StatusForbidden, Err: errors.New("a proxy's page")}, Unknown, "OTHER"},
 		{&url.Error{Op: "Post", URL: "http://x", Err: errors.New("connection refused")}, Passing, "NO_ANSWER"},
 		{fmt.Errorf("read: %w", io.ErrUnexpectedEOF), Passing, "NO_ANSWER"},
@@ -98,7 +99,8 @@ func TestFailuresAreCounted(t *testing.T) {
 	}
 	(*Failures)(nil).see(io.EOF)
 	found := failures(t, reg)
-	if len(found) != 2 || found[[3]string{"one", "lasting", "UNKNOWN_TABLE"}] != 1 || found[[3]string{"two", "lasting", "UNKNOWN_TABLE"}] != 2 {
+	if len(found) != 2 || found[[3]string{"one", "lasting", "UNKNOWN_TABLE"}] != 1 ||
+		found[[3]string{"two", "lasting", "UNKNOWN_TABLE"}] != 2 {
 		t.Errorf("%v", found)
 	}
 

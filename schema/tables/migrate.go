@@ -29,8 +29,9 @@ type migration struct {
 	statements []string
 }
 
-// Migrate creates the database and its tables, or brings them to this binary's schema, and returns the names of the migrations it applied. Each statement
-// may be run twice, so a migration that was killed half way is simply run again; a second call changes nothing.
+// Migrate creates the database and its tables, or brings them to this binary's schema, and returns
+// the names of the migrations it applied. Each statement may be run twice, so a migration that was
+// killed half way is simply run again; a second call changes nothing.
 func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 	c, err := o.cluster()
 	if err != nil {
@@ -70,7 +71,8 @@ func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 	return applied, nil
 }
 
-// createLedger makes the table of migrations, and on a cluster refuses one whose layout is no longer that of the first time.
+// createLedger makes the table of migrations, and on a cluster refuses one whose layout is no
+// longer that of the first time.
 func createLedger(ctx context.Context, conn driver.Conn, c *cluster) error {
 	statements := []string{ledger}
 	if c != nil {
@@ -103,13 +105,16 @@ type Querier interface {
 // ErrSchema says that a database is not the one this binary was built for.
 var ErrSchema = errors.New("the database's schema is not this binary's")
 
-// Check tells whether the database has exactly this binary's migrations: nil, or an error that wraps ErrSchema and says what to do.
+// Check tells whether the database has exactly this binary's migrations: nil, or an error that
+// wraps ErrSchema and says what to do.
 func Check(ctx context.Context, conn Querier) error {
 	var tables []struct {
 		Name string `ch:"name"`
 		node
 	}
-	if err := conn.Select(ctx, &tables, "SELECT name, "+describe+" FROM system.tables WHERE database = currentDatabase() AND name IN ('migrations', 'events') ORDER BY name"); err != nil {
+	if err := conn.Select(ctx, &tables,
+		"SELECT name, "+describe+
+			" FROM system.tables WHERE database = currentDatabase() AND name IN ('migrations', 'events') ORDER BY name"); err != nil {
 		return fmt.Errorf("look for the migrations table: %w", err)
 	}
 	if len(tables) == 0 || tables[len(tables)-1].Name != "migrations" {
@@ -125,8 +130,10 @@ func Check(ctx context.Context, conn Querier) error {
 	return tables[0].node.check(ctx, conn) // of events, which the migrations made
 }
 
-// Pending lists the migrations the database does not have yet. A migration that was applied with another text is an error: it was edited after its release.
-// One that this binary does not know is let be: a newer binary has been here, and names are only ever added, so that old and new may run side by side.
+// Pending lists the migrations the database does not have yet. A migration that was applied with
+// another text is an error: it was edited after its release. One that this binary does not know is
+// let be: a newer binary has been here, and names are only ever added, so that old and new may run
+// side by side.
 func Pending(ctx context.Context, conn Querier) ([]migration, error) {
 	known, err := migrations()
 	if err != nil {
@@ -149,7 +156,8 @@ func Pending(ctx context.Context, conn Querier) ([]migration, error) {
 		case !ok:
 			pending = append(pending, m)
 		case sum != m.checksum:
-			return nil, fmt.Errorf("%w: migration %s was applied with another text; restore the released file", ErrSchema, m.name)
+			return nil, fmt.Errorf("%w: migration %s was applied with another text; restore the released file", ErrSchema,
+				m.name)
 		}
 	}
 	return pending, nil
@@ -218,7 +226,8 @@ func createDatabase(ctx context.Context, o Options, c *cluster) error {
 		}
 		return nil
 	}
-	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {name:Identifier}", clickhouse.Named("name", name)); err != nil {
+	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {name:Identifier}",
+		clickhouse.Named("name", name)); err != nil {
 		return fmt.Errorf("create database %s: %w", name, err)
 	}
 	return nil

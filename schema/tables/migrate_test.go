@@ -38,7 +38,8 @@ func TestMigrateGoesOnWhereItWasKilled(t *testing.T) {
 	}
 	db.exec("DELETE FROM migrations WHERE name >= '0003'")
 	db.events("acme", db.today, 0, 3, 2)
-	if err := tables.Check(db.ctx, db); !errors.Is(err, tables.ErrSchema) || !strings.Contains(err.Error(), "0003_rollups is missing; run `rollcall migrate`") {
+	if err := tables.Check(db.ctx, db); !errors.Is(err, tables.ErrSchema) ||
+		!strings.Contains(err.Error(), "0003_rollups is missing; run `rollcall migrate`") {
 		t.Errorf("check: %v", err)
 	}
 	applied, err := tables.Migrate(db.ctx, db.options)
@@ -60,13 +61,16 @@ func TestCheckNamesWhatIsNotThisBinarys(t *testing.T) {
 		t.Errorf("a newer binary has been here: %v", err)
 	}
 	db.exec("INSERT INTO migrations (name, checksum, applied_at) SELECT '0002_slices', 'edited', now64(3) + 1")
-	for what, err := range map[string]error{"check": tables.Check(db.ctx, db), "migrate": second(tables.Migrate(db.ctx, db.options))} {
+	for what, err := range map[string]error{
+		"check": tables.Check(db.ctx, db), "migrate": second(tables.Migrate(db.ctx, db.options)),
+	} {
 		if !errors.Is(err, tables.ErrSchema) || !strings.Contains(err.Error(), "0002_slices was applied with another text") {
 			t.Errorf("%s of an edited migration: %v", what, err)
 		}
 	}
 	db.exec("DROP TABLE migrations SYNC")
-	if err := tables.Check(db.ctx, db); !errors.Is(err, tables.ErrSchema) || !strings.Contains(err.Error(), "no tables yet") {
+	if err := tables.Check(db.ctx, db); !errors.Is(err, tables.ErrSchema) ||
+		!strings.Contains(err.Error(), "no tables yet") {
 		t.Errorf("check of an empty database: %v", err)
 	}
 }
@@ -74,9 +78,11 @@ func TestCheckNamesWhatIsNotThisBinarys(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 func TestOpenRefusesOtherAddresses(t *testing.T) {
-	for _, url := range []string{"", "127.0.0.1:8123/rollcall", "clickhouse://127.0.0.1:9000/rollcall", "http://127.0.0.1:8123", "http://127.0.0.1:8123/", "http:///rollcall",
+	for _, url := range []string{"", "127.0.0.1:8123/rollcall", "clickhouse://127.0.0.1:9000/rollcall",
+		"http://127.0.0.1:8123", "http://127.0.0.1:8123/", "http:///rollcall",
 		"http://127.0.0.1:8123/a/b", "http://127.0.0.1:8123/rollcall?user=x", "http://[::1/rollcall"} {
-		if _, err := tables.Open(tables.Options{URL: url}); err == nil || !strings.Contains(err.Error(), "http://user@host:8123/rollcall") {
+		if _, err := tables.Open(tables.Options{URL: url}); err == nil ||
+			!strings.Contains(err.Error(), "http://user@host:8123/rollcall") {
 			t.Errorf("%q: %v", url, err)
 		}
 	}

@@ -37,14 +37,16 @@ func (f Filter) WholeMonths() Filter {
 
 // A MonthState says what stands for one org's month.
 type MonthState struct {
-	Slice                   // the org, and the month's last day
-	Days       []SliceState // that have marks
-	Clean      bool         // all of them are
-	Sources    string       // if Clean: digest over the days and their generations
-	Generation uuid.UUID    // if Clean: the month generation that a plan reads in place of the days'; zero if there is none
+	Slice                // the org, and the month's last day
+	Days    []SliceState // that have marks
+	Clean   bool         // all of them are
+	Sources string       // if Clean: digest over the days and their generations
+	// if Clean: the month generation that a plan reads in place of the days'; zero if there is none
+	Generation uuid.UUID
 }
 
-// MonthStates puts slices' states, by org and day as SliceStates gives them, together to months. Those of a month must all be there.
+// MonthStates puts slices' states, by org and day as SliceStates gives them, together to months.
+// Those of a month must all be there.
 func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []SliceState) ([]MonthState, error) {
 	where, args := f.WholeMonths().Where()
 	var manifests []struct {
@@ -53,7 +55,8 @@ func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []Slice
 		Generation uuid.UUID `ch:"generation"`
 		Sources    string    `ch:"versions"`
 	}
-	if err := conn.Select(ctx, &manifests, "SELECT org_id, day, generation, versions FROM "+monthManifests(where), args...); err != nil {
+	if err := conn.Select(ctx, &manifests, "SELECT org_id, day, generation, versions FROM "+monthManifests(where),
+		args...); err != nil {
 		return nil, fmt.Errorf("read the months' manifests: %w", err)
 	}
 	merged := mergedMonths{}
@@ -77,12 +80,14 @@ func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []Slice
 	return all, nil
 }
 
-// monthManifests is a table expression with the month generations that may be read, if they are of the right days' generations.
+// monthManifests is a table expression with the month generations that may be read, if they are of
+// the right days' generations.
 func monthManifests(where string) string {
 	return fmt.Sprintf("months FINAL WHERE revision = %d AND dead = 0 AND (%s)", Revision, where)
 }
 
-// mergedMonths has, for what may be merged to a month, a generation that was. Of several it takes the highest number, which is any: all have the same rows.
+// mergedMonths has, for what may be merged to a month, a generation that was. Of several it takes
+// the highest number, which is any: all have the same rows.
 type mergedMonths map[monthKey]monthGeneration
 
 type monthKey struct {
@@ -102,7 +107,8 @@ func (all mergedMonths) add(k monthKey, generation uuid.UUID, rows []uint64) {
 	}
 }
 
-// A digest is over the days of one org and something of each: their versions (equal as long as the log is), or their generations.
+// A digest is over the days of one org and something of each: their versions (equal as long as the
+// log is), or their generations.
 type digest struct{ hash.Hash }
 
 func newDigest() digest {

@@ -14,8 +14,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// randomEvents puts n events of each type on random ones of the days, with few keys and extreme measures, so that days share keys and conversations; the same
-// events go to the org whole, all on its one day.
+// randomEvents puts n events of each type on random ones of the days, with few keys and extreme
+// measures, so that days share keys and conversations; the same events go to the org whole, all on
+// its one day.
 func (db *database) randomEvents(org string, days []schema.Day, whole string, on schema.Day, n int) {
 	db.Helper()
 	r := rand.New(rand.NewPCG(7, 7))
@@ -26,15 +27,19 @@ func (db *database) randomEvents(org string, days []schema.Day, whole string, on
 		typ := []string{"message", "action", "token", "workflow_run"}[i%4]
 		day := days[r.IntN(len(days))]
 		values := fmt.Sprintf("'%s', '%016d', %d, 0, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %d, %d, %d, %d, %d.%09d, %s, %s, %s, %d)", typ, i, 2*r.Uint64N(1<<40),
-			pick("", "u1", "u2"), pick("chat", "assistant"), pick("canvas", "search"), pick("", "a1"), pick("", "p1"), pick("", "w1"), pick("", "c1", "c2", "c3", "c4", "c5"), pick("", "k1"), pick("", "gpt"), pick("web", "api"),
-			number(), number(), number(), number(), number()%1_000_000_000, number()%1_000_000_000, pick("succeeded", "failed"), pick("", "timeout"), pick("manual", "api"), number())
-		rows = append(rows, fmt.Sprintf("('%s', '%s', %s", org, day, values), fmt.Sprintf("('%s', '%s', %s", whole, on, values))
+			pick("", "u1", "u2"), pick("chat", "assistant"), pick("canvas", "search"), pick("", "a1"), pick("", "p1"),
+			pick("", "w1"), pick("", "c1", "c2", "c3", "c4", "c5"), pick("", "k1"), pick("", "gpt"), pick("web", "api"),
+			number(), number(), number(), number(), number()%1_000_000_000, number()%1_000_000_000, pick("succeeded", "failed"),
+			pick("", "timeout"), pick("manual", "api"), number())
+		rows = append(rows, fmt.Sprintf("('%s', '%s', %s", org, day, values),
+			fmt.Sprintf("('%s', '%s', %s", whole, on, values))
 	}
 	db.exec(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, action, assistant_id, project_id, workflow_id, conversation_id, api_key_id, model, client,
 		prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd, status, error_type, trigger, duration_ms) VALUES ` + strings.Join(rows, ", "))
 }
 
-// What a month's generation has is what FromLog would make of all its events as one day's; of other months, orgs and generations it has nothing.
+// What a month's generation has is what FromLog would make of all its events as one day's; of other
+// months, orgs and generations it has nothing.
 func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 	db := newDatabase(t)
 	end := tables.MonthEnd(db.today - 40)
@@ -44,22 +49,26 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 	foreign := uuid.Must(uuid.NewV7()).String()
 	for _, d := range tables.Dailies() {
 		for _, org := range []string{"acme", "globex"} { // a generation that is not asked for
-			db.exec(fmt.Sprintf("INSERT INTO %s (org_id, day, generation, user_id) VALUES ('%s', '%s', '%s', 'nobody')", d.Table, org, end, foreign))
+			db.exec(fmt.Sprintf("INSERT INTO %s (org_id, day, generation, user_id) VALUES ('%s', '%s', '%s', 'nobody')", d.Table,
+				org, end, foreign))
 		}
 	}
 	for _, day := range days {
 		generation := uuid.Must(uuid.NewV7()).String()
 		sources = append(sources, generation)
 		for _, d := range tables.Dailies() {
-			db.exec(d.Insert(fmt.Sprintf("org_id = 'acme' AND day = '%s'", day)), named("orgs", []string{"acme"}), named("days", []string{day.String()}), named("generations", []string{generation}))
+			db.exec(d.Insert(fmt.Sprintf("org_id = 'acme' AND day = '%s'", day)), named("orgs", []string{"acme"}),
+				named("days", []string{day.String()}), named("generations", []string{generation}))
 		}
 	}
 	month := uuid.Must(uuid.NewV7()).String()
 	for _, d := range tables.Dailies() {
-		db.exec(d.InsertMonth("generation IN {sources:Array(UUID)}"), named("orgs", []string{"acme"}), named("generations", []string{month}), named("sources", sources), named("last", end.String()))
+		db.exec(d.InsertMonth("generation IN {sources:Array(UUID)}"), named("orgs", []string{"acme"}),
+			named("generations", []string{month}), named("sources", sources), named("last", end.String()))
 		shown := strings.ReplaceAll(d.Names(), "conversations", "finalizeAggregation(conversations)")
 		rows := func(from string) string {
-			return db.text("SELECT arrayStringConcat(groupArray(row), '\n') FROM (SELECT toString((day, " + d.KeyNames() + ", " + shown + ")) AS row FROM (" + from + ") ORDER BY row)")
+			return db.text("SELECT arrayStringConcat(groupArray(row), '\n') FROM (SELECT toString((day, " + d.KeyNames() + ", " +
+				shown + ")) AS row FROM (" + from + ") ORDER BY row)")
 		}
 		got := rows(d.Rolled("generation = '" + month + "'"))
 		want := rows(d.FromLog("org_id = 'whole'"))
@@ -71,14 +80,16 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 		}
 		// Sets are the same if their union is as large as each.
 		both := "SELECT count() FROM (SELECT uniqExactMerge(conversations) AS n, min(finalizeAggregation(conversations)) AS least, count() AS sides FROM (" +
-			d.Rolled("generation = '"+month+"'") + " UNION ALL " + d.FromLog("org_id = 'whole'") + ") GROUP BY " + d.KeyNames() + " HAVING n != least OR sides != 2)"
+			d.Rolled("generation = '"+month+"'") + " UNION ALL " + d.FromLog("org_id = 'whole'") + ") GROUP BY " + d.KeyNames() +
+			" HAVING n != least OR sides != 2)"
 		if n := db.text(both); n != "0" {
 			t.Errorf("%s sets of conversations differ", n)
 		}
 	}
 }
 
-// A month as a test has it: three days of acme, rolled up with some rows each, and its manifest with 100.
+// A month as a test has it: three days of acme, rolled up with some rows each, and its manifest
+// with 100.
 type month struct {
 	*database
 	end  schema.Day
@@ -98,7 +109,8 @@ func (db *database) month(end schema.Day) month {
 // sources is the digest that a month generation made now would have.
 func (m month) sources() string {
 	m.Helper()
-	states, err := tables.SliceStates(m.ctx, m, tables.Filter{Org: "acme", From: m.end - 30, To: m.end}.WholeMonths(), false, time.Now())
+	states, err := tables.SliceStates(m.ctx, m, tables.Filter{Org: "acme", From: m.end - 30, To: m.end}.WholeMonths(),
+		false, time.Now())
 	if err != nil {
 		m.Fatal(err)
 	}
@@ -112,7 +124,8 @@ func (m month) sources() string {
 func (m month) commit(generation uuid.UUID, versions string, revision, dead int) {
 	m.Helper()
 	m.exec(`INSERT INTO months (org_id, day, generation, revision, versions, message_rows, dead) SELECT 'acme', {day:Date}, {g:UUID}, {revision:UInt32}, {versions:String}, 100, {dead:UInt8}`,
-		named("day", m.end.String()), named("g", generation.String()), named("revision", revision), named("versions", versions), named("dead", dead))
+		named("day", m.end.String()), named("g", generation.String()), named("revision", revision),
+		named("versions", versions), named("dead", dead))
 }
 
 func TestPlanReadsAMonthOnlyInPlaceOfTheSameDays(t *testing.T) {
@@ -181,7 +194,9 @@ func TestPlanReadsAMonthOnlyInPlaceOfTheSameDays(t *testing.T) {
 		before := db.plan("acme", end-40, end+40, time.Now())
 		c.then(m, m.sources())
 		p := db.plan("acme", end-40, end+40, time.Now())
-		if read := slices.Contains(p.Generations, chosen); read != c.read || read && (len(p.Generations) != 1 || p.Rows["message_daily"] != 100 || p.Rows["token_daily"] != 0 || p.Versions != before.Versions) {
+		if read := slices.Contains(p.Generations, chosen); read != c.read ||
+			read && (len(p.Generations) != 1 || p.Rows["message_daily"] != 100 || p.Rows["token_daily"] != 0 ||
+				p.Versions != before.Versions) {
 			t.Errorf("%s: %+v, want the month read: %v", name, p, c.read)
 		}
 	}
@@ -197,8 +212,10 @@ func TestPlanReadsOnlyWholeMonths(t *testing.T) {
 		span tables.Span
 		read bool
 	}{
-		"exactly":                  {tables.Span{From: first, To: end, MonthsFrom: first, MonthsTo: end}, true},
-		"among others":             {tables.Span{From: first - 50, To: end + 50, MonthsFrom: first - 40, MonthsTo: end + 40}, true},
+		"exactly": {tables.Span{From: first, To: end, MonthsFrom: first, MonthsTo: end}, true},
+		"among others": {
+			tables.Span{From: first - 50, To: end + 50, MonthsFrom: first - 40, MonthsTo: end + 40}, true,
+		},
 		"not asked for":            {tables.Span{From: first, To: end}, false},
 		"less its first day":       {tables.Span{From: first, To: end, MonthsFrom: first + 1, MonthsTo: end}, false},
 		"less its last day":        {tables.Span{From: first, To: end, MonthsFrom: first, MonthsTo: end - 1}, false},
@@ -213,9 +230,11 @@ func TestPlanReadsOnlyWholeMonths(t *testing.T) {
 			t.Errorf("%s: %+v, want the month read: %v", name, p, c.read)
 		}
 	}
-	// A month of which a day has reached the end of its rollups is read by days, and that day from the log.
+	// A month of which a day has reached the end of its rollups is read by days, and that day from
+	// the log.
 	late := m.days[0].Time().AddDate(1, 0, 1)
-	p, err := tables.ReadPlan(db.ctx, db, tables.Span{Org: "acme", From: first, To: end, MonthsFrom: first, MonthsTo: end}, late)
+	p, err := tables.ReadPlan(db.ctx, db, tables.Span{Org: "acme", From: first, To: end, MonthsFrom: first, MonthsTo: end},
+		late)
 	if err != nil || len(p.Live) != 1 || len(p.Generations) != 2 || p.Rows["message_daily"] != 4 {
 		t.Errorf("at the end of its first slice: %+v, %v", p, err)
 	}

@@ -8,8 +8,9 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// notServed says in one sentence why a server serves nothing at all: the database, the user or the server itself is not
-// the one that the URL should name. The driver's own text begins with its steps, and does not say what to do.
+// notServed says in one sentence why a server serves nothing at all: the database, the user or the
+// server itself is not the one that the URL should name. The driver's own text begins with its
+// steps, and does not say what to do.
 type notServed struct {
 	says string
 	err  error
@@ -37,7 +38,8 @@ func notServedError(err error) error {
 			return &notServed{says, err}
 		}
 	case errors.As(err, &answered):
-		said := fmt.Sprintf("HTTP %d, %.100s", answered.StatusCode, strings.Join(strings.Fields(fmt.Sprint(answered.Err)), " "))
+		said := fmt.Sprintf("HTTP %d, %.100s", answered.StatusCode,
+			strings.Join(strings.Fields(fmt.Sprint(answered.Err)), " "))
 		if answered.StatusCode >= 500 { // a proxy whose ClickHouse is away
 			return &notServed{"what answers at the ClickHouse URL does not reach ClickHouse: " + said, err}
 		}
@@ -54,7 +56,8 @@ func refusal(e *clickhouse.Exception) string {
 		if !ok {
 			name = "of that name"
 		}
-		return "ClickHouse has no database " + name + ": correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`"
+		return "ClickHouse has no database " + name +
+			": correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`"
 	case codeAuthenticationFailed, codeUnknownUser, codeWrongPassword, codeRequiredPassword:
 		user, _, ok := strings.Cut(said, ": Authentication failed")
 		if !ok {

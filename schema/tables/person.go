@@ -16,8 +16,8 @@ const (
 )
 
 // WithoutOwner is the statement that writes what the person owns again, without its owner. The
-// version of what it writes is above that of the event and of its tombstone. and is the condition that
-// says which of these rows are from before the erasure.
+// version of what it writes is above that of the event and of its tombstone. and is the condition
+// that says which of these rows are from before the erasure.
 func WithoutOwner(and string) string {
 	return fmt.Sprintf(`INSERT INTO entities SELECT * REPLACE (version + %d AS version, '' AS owner_id) FROM
 (SELECT * FROM entities FINAL WHERE %s AND bitAnd(version, 1) = 0 AND %s)`, schema.Redaction, OwnedBy, and)

@@ -16,20 +16,23 @@ import (
 	"rollcall/schema"
 )
 
-// A Plan says from where each slice of one org is read between two days, so that every event acknowledged before the plan was made is counted once. It holds
-// as long as the guards of the statement that follows it do.
+// A Plan says from where each slice of one org is read between two days, so that every event
+// acknowledged before the plan was made is counted once. It holds as long as the guards of the
+// statement that follows it do.
 type Plan struct {
 	Org         string
 	From, To    schema.Day        // inclusive
 	Generations []uuid.UUID       // of the clean slices: read by RolledWhere
 	Rows        map[string]uint64 // rollup table → rows that these generations have there, by their manifests
 	Live        []schema.Day      // slices that are read from the log: by LiveWhere
-	Versions    string            // digest over (day, version) of all slices: equal as long as the log is, rolled up or not
+	// digest over (day, version) of all slices: equal as long as the log is, rolled up or not
+	Versions string
 
 	versions map[schema.Day]*big.Int
 }
 
-// VersionOf is the sum of the versions that the plan saw of some days' slices, as a decimal UInt256: for VersionGuard.
+// VersionOf is the sum of the versions that the plan saw of some days' slices, as a decimal
+// UInt256: for VersionGuard.
 func (p Plan) VersionOf(days ...schema.Day) string {
 	sum := new(big.Int)
 	for _, day := range days {
@@ -40,25 +43,30 @@ func (p Plan) VersionOf(days ...schema.Day) string {
 	return sum.String()
 }
 
-// Conditions for Daily.Rolled and Daily.FromLog that follow a plan; their parameters are those of Plan.Params.
+// Conditions for Daily.Rolled and Daily.FromLog that follow a plan; their parameters are those of
+// Plan.Params.
 const (
 	RolledWhere = "org_id = {plan_org:String} AND day BETWEEN {plan_from:Date} AND {plan_to:Date} AND generation IN {plan_generations:Array(UUID)}"
 	LiveWhere   = "org_id = {plan_org:String} AND day IN {plan_live:Array(Date)}"
 )
 
-// Guard is a scalar expression that is 0 while all rows the plan counts on are there, and fails the statement with an error that Stale knows when a sweeper or
-// the TTL was faster. It must stand in the statement that reads: the engine takes one snapshot of a table per statement. throwIf stands inside the subquery, which
-// has one row whatever is there: outside of it, a statement that finds no row would not evaluate it.
+// Guard is a scalar expression that is 0 while all rows the plan counts on are there, and fails the
+// statement with an error that Stale knows when a sweeper or the TTL was faster. It must stand in
+// the statement that reads: the engine takes one snapshot of a table per statement. throwIf stands
+// inside the subquery, which has one row whatever is there: outside of it, a statement that finds
+// no row would not evaluate it.
 func (d Daily) Guard() string {
-	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount(), stalePlan, d.Table, RolledWhere)
+	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount(), stalePlan,
+		d.Table, RolledWhere)
 }
 
-// VersionGuard is a scalar expression that is 0 while the sum of the versions of the slices that meet
-// where is version, such as a parameter with Plan.VersionOf. It fails the statement with an error that
-// StaleVersion knows when they moved. The rows read are exact either way; only a tag that is made of
-// Plan.Versions would be that of other data.
+// VersionGuard is a scalar expression that is 0 while the sum of the versions of the slices that
+// meet where is version, such as a parameter with Plan.VersionOf. It fails the statement with an
+// error that StaleVersion knows when they moved. The rows read are exact either way; only a tag
+// that is made of Plan.Versions would be that of other data.
 func VersionGuard(where, version string) string {
-	return fmt.Sprintf("(SELECT throwIf(%s != %s, '%s') FROM events FINAL WHERE %s)", SliceVersion, version, staleVersion, where)
+	return fmt.Sprintf("(SELECT throwIf(%s != %s, '%s') FROM events FINAL WHERE %s)", SliceVersion, version, staleVersion,
+		where)
 }
 
 // An EntityState is the state of an org's entities as numbers: equal states, equal entities.
@@ -66,11 +74,13 @@ type EntityState struct {
 	Events, Digest uint64
 }
 
-// EntityStateSQL are the aggregates over an org's entities FINAL that make an EntityState: they change with every entity event that is added, replaced or erased.
+// EntityStateSQL are the aggregates over an org's entities FINAL that make an EntityState: they
+// change with every entity event that is added, replaced or erased.
 const EntityStateSQL = "count(), sum(cityHash64(day, event_id, version))"
 
-// EntityGuard is a scalar expression that is 0 while the org's entities are as the parameters {entity_events:UInt64} and {entity_digest:UInt64} say, and fails the
-// statement with an error that StaleVersion knows when they moved.
+// EntityGuard is a scalar expression that is 0 while the org's entities are as the parameters
+// {entity_events:UInt64} and {entity_digest:UInt64} say, and fails the statement with an error that
+// StaleVersion knows when they moved.
 func EntityGuard() string {
 	return fmt.Sprintf("(SELECT throwIf((%s) != ({entity_events:UInt64}, {entity_digest:UInt64}), '%s') FROM entities FINAL WHERE org_id = {plan_org:String})",
 		EntityStateSQL, staleVersion)
@@ -85,10 +95,12 @@ const (
 // Stale tells that a statement failed because its plan no longer holds: make another.
 func Stale(err error) bool { return thrown(err, stalePlan) }
 
-// StaleVersion tells that a statement failed because its live slices or entities moved on: make another plan, or leave these guards out.
+// StaleVersion tells that a statement failed because its live slices or entities moved on: make
+// another plan, or leave these guards out.
 func StaleVersion(err error) bool { return thrown(err, staleVersion) }
 
-// thrown looks into the text: over HTTP an exception in mid-answer is nothing else. It begins with the message; after it comes the expression, with every guard's.
+// thrown looks into the text: over HTTP an exception in mid-answer is nothing else. It begins with
+// the message; after it comes the expression, with every guard's.
 func thrown(err error, message string) bool {
 	if err == nil {
 		return false
@@ -122,8 +134,9 @@ var paramEscaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", 
 
 func EscapeParam(text string) string { return paramEscaper.Replace(text) }
 
-// A Span is what to plan for. Months that lie wholly within MonthsFrom and MonthsTo may be read as one generation each; whose rows have the month's last day
-// as theirs, so who reads by day, or not all of the days, asks for none by leaving both 0.
+// A Span is what to plan for. Months that lie wholly within MonthsFrom and MonthsTo may be read as
+// one generation each; whose rows have the month's last day as theirs, so who reads by day, or not
+// all of the days, asks for none by leaving both 0.
 type Span struct {
 	Org                  string
 	From, To             schema.Day // inclusive
@@ -139,8 +152,9 @@ func (s Span) WithoutMonths() Span {
 	return s
 }
 
-// Counting is for the plan after a stale one: it reads no months, counts the rows of each generation, and reads the slices whose rows are not all there from the
-// log. Without it, rows that are gone for good would fail every plan until a worker's sweeper came by.
+// Counting is for the plan after a stale one: it reads no months, counts the rows of each
+// generation, and reads the slices whose rows are not all there from the log. Without it, rows that
+// are gone for good would fail every plan until a worker's sweeper came by.
 func (s Span) Counting() Span {
 	s = s.WithoutMonths()
 	s.counting = true
@@ -167,8 +181,9 @@ type planRow struct {
 	Sources    string    `ch:"versions"` // of a month, else ""
 }
 
-// ReadPlan makes the plan for a span. The plan knows every mark that was acknowledged before the call.
-// now is the wall clock, and has a part in which slices' rollup rows count as expired: see Alive.
+// ReadPlan makes the plan for a span. The plan knows every mark that was acknowledged before the
+// call. now is the wall clock, and has a part in which slices' rollup rows count as expired: see
+// Alive.
 func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (Plan, error) {
 	rows, err := readStates(ctx, conn, span, now)
 	if err == nil && span.counting {
@@ -186,15 +201,19 @@ func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (
 // readStates reads the slices that have marks, and the months' manifests.
 func readStates(ctx context.Context, conn driver.Conn, span Span, now time.Time) (rows []planRow, err error) {
 	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
-	query := "SELECT day, clean, best.1 AS generation, best.2 AS version, best.3 AS rows, '' AS versions FROM " + states(where)
+	query := "SELECT day, clean, best.1 AS generation, best.2 AS version, best.3 AS rows, '' AS versions FROM " +
+		states(where)
 	if span.months() { // the engine takes its time to understand it
-		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), [" + RowCounts() + "], versions FROM " + monthManifests(where)
+		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), [" + RowCounts() + "], versions FROM " +
+			monthManifests(where)
 	}
-	err = conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()), clickhouse.Named("to", span.To.String()), AliveAt(now))
+	err = conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()),
+		clickhouse.Named("to", span.To.String()), AliveAt(now))
 	return rows, err
 }
 
-// countGenerations takes slices for dirty whose generations have not the rows that their manifests say. Rows that go afterwards are the guards' business.
+// countGenerations takes slices for dirty whose generations have not the rows that their manifests
+// say. Rows that go afterwards are the guards' business.
 func countGenerations(ctx context.Context, conn driver.Conn, span Span, rows []planRow) error {
 	var generations []string
 	for _, r := range rows {
@@ -209,7 +228,8 @@ func countGenerations(ctx context.Context, conn driver.Conn, span Span, rows []p
 		}
 		query := "SELECT generation, count() AS rows FROM " + d.Table +
 			" WHERE org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date} AND generation IN {generations:Array(UUID)} GROUP BY generation"
-		if err := conn.Select(ctx, &counts, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()),
+		if err := conn.Select(ctx, &counts, query, clickhouse.Named("org", span.Org),
+			clickhouse.Named("from", span.From.String()),
 			clickhouse.Named("to", span.To.String()), clickhouse.Named("generations", generations)); err != nil {
 			return err
 		}
@@ -224,7 +244,8 @@ func countGenerations(ctx context.Context, conn driver.Conn, span Span, rows []p
 	return nil
 }
 
-// readLive sets the versions of the slices that are read from the log. They are read after the marks: what the plan says of a slice is never older than its marks.
+// readLive sets the versions of the slices that are read from the log. They are read after the
+// marks: what the plan says of a slice is never older than its marks.
 func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) error {
 	live := map[schema.Day]*planRow{}
 	days := []string{}
@@ -240,8 +261,10 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 		Day     time.Time `ch:"day"`
 		Version big.Int   `ch:"version"`
 	}
-	query := "SELECT day, " + SliceVersion + " AS version FROM events FINAL WHERE org_id = {org:String} AND day IN {days:Array(Date)} GROUP BY day"
-	if err := conn.Select(ctx, &versions, query, clickhouse.Named("org", span.Org), clickhouse.Named("days", days)); err != nil {
+	query := "SELECT day, " + SliceVersion +
+		" AS version FROM events FINAL WHERE org_id = {org:String} AND day IN {days:Array(Date)} GROUP BY day"
+	if err := conn.Select(ctx, &versions, query, clickhouse.Named("org", span.Org),
+		clickhouse.Named("days", days)); err != nil {
 		return err
 	}
 	for i := range versions {
@@ -251,7 +274,9 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 }
 
 func newPlan(span Span, rows []planRow) Plan {
-	plan := Plan{Org: span.Org, From: span.From, To: span.To, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{}}
+	plan := Plan{
+		Org: span.Org, From: span.From, To: span.To, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{},
+	}
 	slices.SortFunc(rows, func(a, b planRow) int { return a.Day.Compare(b.Day) })
 	months := mergedMonths{}
 	versions := newDigest()

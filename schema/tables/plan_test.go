@@ -28,23 +28,37 @@ func TestPlanSaysWhereEachSliceIsRead(t *testing.T) {
 		manifests []manifest
 		clean     bool
 	}{
-		{"no mark, so nothing acknowledged", nil, []manifest{{covered: map[uuid.UUID]uint64{w1: 3}, version: 9, rows: 1}}, false},
+		{"no mark, so nothing acknowledged", nil, []manifest{{covered: map[uuid.UUID]uint64{w1: 3}, version: 9, rows: 1}},
+			false},
 		{"no manifest", map[uuid.UUID]int{w1: 1}, nil, false},
-		{"covered", map[uuid.UUID]int{w1: 2, w2: 5}, []manifest{{generation: chosen, covered: map[uuid.UUID]uint64{w1: 2, w2: 5}, version: 5, rows: 2}}, true},
-		{"covers more than is marked", map[uuid.UUID]int{w1: 2}, []manifest{{generation: chosen, covered: map[uuid.UUID]uint64{w1: 3, w2: 1}, version: 5, rows: 3}}, true},
-		{"an older mark of one writer", map[uuid.UUID]int{w1: 2, w2: 5}, []manifest{{covered: map[uuid.UUID]uint64{w1: 2, w2: 4}, version: 5}}, false},
-		{"a writer that is not covered", map[uuid.UUID]int{w1: 2, w2: 1}, []manifest{{covered: map[uuid.UUID]uint64{w1: 9}, version: 5}}, false},
-		{"a mark of seq 0 of a writer that is not covered", map[uuid.UUID]int{w1: 0}, []manifest{{covered: map[uuid.UUID]uint64{w2: 1}, version: 5}}, false},
-		{"two manifests that cover half each", map[uuid.UUID]int{w1: 1, w2: 1}, []manifest{{covered: map[uuid.UUID]uint64{w1: 1}, version: 5}, {covered: map[uuid.UUID]uint64{w2: 1}, version: 6}}, false},
-		{"dead", map[uuid.UUID]int{w1: 1}, []manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 1},
-			{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 1, dead: 1}}, false},
-		{"another revision", map[uuid.UUID]int{w1: 1}, []manifest{{covered: map[uuid.UUID]uint64{w1: 1}, version: 5, revision: tables.Revision + 1}}, false},
-		{"the highest version", map[uuid.UUID]int{w1: 1}, []manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 7},
-			{generation: chosen, covered: map[uuid.UUID]uint64{w1: 1}, version: 6, rows: 4}, {generation: other, covered: map[uuid.UUID]uint64{w1: 1}, version: 2, rows: 7}}, true},
-		{"the highest that covers", map[uuid.UUID]int{w1: 2}, []manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 8, rows: 7},
-			{generation: chosen, covered: map[uuid.UUID]uint64{w1: 2}, version: 6, rows: 4}}, true},
-		{"of equal versions the newest generation", map[uuid.UUID]int{w1: 1}, []manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 7},
-			{generation: chosen, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 4}}, true},
+		{"covered", map[uuid.UUID]int{w1: 2, w2: 5},
+			[]manifest{{generation: chosen, covered: map[uuid.UUID]uint64{w1: 2, w2: 5}, version: 5, rows: 2}}, true},
+		{"covers more than is marked", map[uuid.UUID]int{w1: 2},
+			[]manifest{{generation: chosen, covered: map[uuid.UUID]uint64{w1: 3, w2: 1}, version: 5, rows: 3}}, true},
+		{"an older mark of one writer", map[uuid.UUID]int{w1: 2, w2: 5},
+			[]manifest{{covered: map[uuid.UUID]uint64{w1: 2, w2: 4}, version: 5}}, false},
+		{"a writer that is not covered", map[uuid.UUID]int{w1: 2, w2: 1},
+			[]manifest{{covered: map[uuid.UUID]uint64{w1: 9}, version: 5}}, false},
+		{"a mark of seq 0 of a writer that is not covered", map[uuid.UUID]int{w1: 0},
+			[]manifest{{covered: map[uuid.UUID]uint64{w2: 1}, version: 5}}, false},
+		{"two manifests that cover half each", map[uuid.UUID]int{w1: 1, w2: 1}, []manifest{
+			{covered: map[uuid.UUID]uint64{w1: 1}, version: 5}, {covered: map[uuid.UUID]uint64{w2: 1}, version: 6},
+		}, false},
+		{"dead", map[uuid.UUID]int{w1: 1},
+			[]manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 1},
+				{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 1, dead: 1}}, false},
+		{"another revision", map[uuid.UUID]int{w1: 1},
+			[]manifest{{covered: map[uuid.UUID]uint64{w1: 1}, version: 5, revision: tables.Revision + 1}}, false},
+		{"the highest version", map[uuid.UUID]int{w1: 1},
+			[]manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 7},
+				{generation: chosen, covered: map[uuid.UUID]uint64{w1: 1}, version: 6, rows: 4},
+				{generation: other, covered: map[uuid.UUID]uint64{w1: 1}, version: 2, rows: 7}}, true},
+		{"the highest that covers", map[uuid.UUID]int{w1: 2},
+			[]manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 8, rows: 7},
+				{generation: chosen, covered: map[uuid.UUID]uint64{w1: 2}, version: 6, rows: 4}}, true},
+		{"of equal versions the newest generation", map[uuid.UUID]int{w1: 1},
+			[]manifest{{generation: old, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 7},
+				{generation: chosen, covered: map[uuid.UUID]uint64{w1: 1}, version: 5, rows: 4}}, true},
 	} {
 		day++
 		for writer, seq := range c.marks {
@@ -55,7 +69,8 @@ func TestPlanSaysWhereEachSliceIsRead(t *testing.T) {
 		}
 		p := db.plan("acme", day, day, time.Now())
 		switch {
-		case c.clean && (len(p.Live) != 0 || !slices.Equal(p.Generations, []uuid.UUID{chosen}) || int(p.Rows["message_daily"]) != rowsOf(c.manifests, chosen)):
+		case c.clean && (len(p.Live) != 0 || !slices.Equal(p.Generations, []uuid.UUID{chosen}) ||
+			int(p.Rows["message_daily"]) != rowsOf(c.manifests, chosen)):
 			t.Errorf("%s: %+v, want generation %s", c.name, p, chosen)
 		case !c.clean && (len(p.Generations) != 0 || len(p.Live) != min(len(c.marks), 1)):
 			t.Errorf("%s: %+v, want it read live", c.name, p)
@@ -72,7 +87,8 @@ func TestPlanSaysWhereEachSliceIsRead(t *testing.T) {
 	if len(p.Generations) != len(clean) || !slices.Equal(p.Live, live) {
 		t.Errorf("all days: %d generations and live %v, want %d and %v", len(p.Generations), p.Live, len(clean), live)
 	}
-	if p := db.plan("acme", db.today, db.today-1, time.Now()); len(p.Generations)+len(p.Live) != 0 || p.VersionOf(p.Live...) != "0" {
+	if p := db.plan("acme", db.today, db.today-1, time.Now()); len(p.Generations)+len(p.Live) != 0 ||
+		p.VersionOf(p.Live...) != "0" {
 		t.Errorf("an empty period: %+v", p)
 	}
 }
@@ -86,8 +102,8 @@ func rowsOf(all []manifest, generation uuid.UUID) int {
 	return 0
 }
 
-// The rollup rows of a day live as long as the engine's TTL; a day that can still be exported after that is read from the log. These days are far from the
-// engine's own clock, which counts too.
+// The rollup rows of a day live as long as the engine's TTL; a day that can still be exported after
+// that is read from the log. These days are far from the engine's own clock, which counts too.
 func TestPlanReadsADayLiveOnceItsRollupsMayBeGone(t *testing.T) {
 	db := newDatabase(t)
 	w := uuid.New()
@@ -189,7 +205,8 @@ func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 	p["entity_events"] = "1"
 	p["entity_digest"] = "1"
 	var n uint64
-	err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(p)), "SELECT count() FROM entities WHERE "+tables.EntityGuard()+" = 0").Scan(&n)
+	err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(p)),
+		"SELECT count() FROM entities WHERE "+tables.EntityGuard()+" = 0").Scan(&n)
 	if !tables.StaleVersion(err) {
 		t.Errorf("no entity is left: %d, %v", n, err)
 	}
@@ -205,10 +222,13 @@ func TestACountingPlanReadsShortGenerationsFromTheLog(t *testing.T) {
 		generations = append(generations, uuid.Must(uuid.NewV7()))
 		db.events("acme", day+i, 0, 2, 2)
 		db.mark("acme", day+i, w, 1)
-		db.manifest("acme", day+i, manifest{generation: generations[i], covered: map[uuid.UUID]uint64{w: 1}, version: 6, rows: 2})
+		db.manifest("acme", day+i, manifest{
+			generation: generations[i], covered: map[uuid.UUID]uint64{w: 1}, version: 6, rows: 2,
+		})
 	}
 	db.exec("DELETE FROM message_daily WHERE generation = {g:UUID}", named("g", generations[0].String()))
-	db.exec("INSERT INTO token_daily (org_id, day, generation) SELECT 'acme', {day:Date}, {g:UUID}", named("day", (day+1).String()), named("g", generations[1].String()))
+	db.exec("INSERT INTO token_daily (org_id, day, generation) SELECT 'acme', {day:Date}, {g:UUID}",
+		named("day", (day+1).String()), named("g", generations[1].String()))
 	span := tables.Span{Org: "acme", From: day, To: day + 2}
 	for _, c := range []struct {
 		span tables.Span
@@ -216,7 +236,8 @@ func TestACountingPlanReadsShortGenerationsFromTheLog(t *testing.T) {
 		of   []uuid.UUID
 	}{{span, nil, generations}, {span.Counting(), []schema.Day{day, day + 1}, generations[2:]}} {
 		p, err := tables.ReadPlan(db.ctx, db, c.span, time.Now())
-		if err != nil || !slices.Equal(p.Live, c.live) || !slices.Equal(p.Generations, c.of) || p.Rows["message_daily"] != uint64(2*len(c.of)) {
+		if err != nil || !slices.Equal(p.Live, c.live) || !slices.Equal(p.Generations, c.of) ||
+			p.Rows["message_daily"] != uint64(2*len(c.of)) {
 			t.Errorf("%+v: %+v, %v", c.span, p, err)
 		}
 		if version := p.VersionOf(p.Live...); version != fmt.Sprint(6*len(c.live)) {

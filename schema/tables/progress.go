@@ -9,8 +9,8 @@ import (
 )
 
 // completeThrough counts no partitions while a row claims what cannot be known yet by ClickHouse's
-// clock: somebody's clock was wrong, and ingest is about to replace the row. A partition that is gone
-// says nothing.
+// clock: somebody's clock was wrong, and ingest is about to replace the row. A partition that is
+// gone says nothing.
 const completeThrough = `SELECT if(countIf(complete_through > now64(3)) > 0, 0, count()), min(complete_through)
 FROM progress FINAL WHERE NOT gone`
 

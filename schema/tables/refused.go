@@ -26,7 +26,8 @@ const (
 	codeConstraintViolation = 452
 )
 
-// profileError is nil unless the engine refused a statement's settings, or a write because of the profile.
+// profileError is nil unless the engine refused a statement's settings, or a write because of the
+// profile.
 func profileError(err error) error {
 	var e *clickhouse.Exception
 	if !errors.As(err, &e) {
@@ -36,12 +37,15 @@ func profileError(err error) error {
 	said = strings.TrimSuffix(said, ".")
 	switch {
 	case e.Code == codeConstraintViolation, e.Code == codeReadonly && strings.Contains(said, "setting"):
-		return &profileRefusal{said + "; every statement says its settings, so that no profile can change a result: let the profile have " +
+		return &profileRefusal{said +
+			"; every statement says its settings, so that no profile can change a result: let the profile have " +
 			"neither readonly = 1 nor constraints on them (deploy/clickhouse/users.sql)", err}
 	case e.Code == codeReadonly:
 		return &profileRefusal{said + "; take readonly out of it: every stage writes, and export its audit", err}
 	case e.Code == codeUnknownSetting:
-		return &profileRefusal{said + "; the server is older than that of deploy/compose.yaml, or a proxy before it changes statements", err}
+		return &profileRefusal{
+			said + "; the server is older than that of deploy/compose.yaml, or a proxy before it changes statements", err,
+		}
 	}
 	return nil
 }

@@ -14,11 +14,13 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// ErrSecret says that a process was given another secret than the ones before it. Pseudonyms would change and erased persons' events would come back.
+// ErrSecret says that a process was given another secret than the ones before it. Pseudonyms would
+// change and erased persons' events would come back.
 var ErrSecret = errors.New("the secret is not the one that this database has been used with; give every process the first one")
 
-// Secret returns the service's secret: the given one, held against the fingerprint that its first use left here; or, if none is given, one that is made at
-// the first use and kept in the database, beside the data it protects: good enough for one machine, not for more.
+// Secret returns the service's secret: the given one, held against the fingerprint that its first
+// use left here; or, if none is given, one that is made at the first use and kept in the database,
+// beside the data it protects: good enough for one machine, not for more.
 func Secret(ctx context.Context, conn driver.Conn, given []byte) ([]byte, error) {
 	kept, err := keptSecret(ctx, conn)
 	if err != nil {
@@ -52,7 +54,8 @@ type secretRow struct {
 // keptSecret is the first that was kept, or nil.
 func keptSecret(ctx context.Context, conn driver.Conn) (*secretRow, error) {
 	var rows []secretRow
-	if err := conn.Select(ctx, &rows, "SELECT fingerprint, secret FROM service_secret ORDER BY created_at, fingerprint LIMIT 1"); err != nil {
+	if err := conn.Select(ctx, &rows,
+		"SELECT fingerprint, secret FROM service_secret ORDER BY created_at, fingerprint LIMIT 1"); err != nil {
 		return nil, fmt.Errorf("read the service's secret: %w", err)
 	}
 	if len(rows) == 0 {
@@ -61,7 +64,8 @@ func keptSecret(ctx context.Context, conn driver.Conn) (*secretRow, error) {
 	return &rows[0], nil
 }
 
-// keepSecret records the given secret's fingerprint, or makes a secret. Two processes may do so at once: both wait for the other's row, then take the first.
+// keepSecret records the given secret's fingerprint, or makes a secret. Two processes may do so at
+// once: both wait for the other's row, then take the first.
 func keepSecret(ctx context.Context, conn driver.Conn, given []byte) error {
 	secret := given
 	kept := ""
@@ -71,7 +75,8 @@ func keepSecret(ctx context.Context, conn driver.Conn, given []byte) error {
 		kept = hex.EncodeToString(random)
 		secret = []byte(kept)
 	}
-	err := conn.Exec(ctx, "INSERT INTO service_secret (fingerprint, secret, created_at) SELECT {fingerprint:String}, {secret:String}, now64(6)",
+	err := conn.Exec(ctx,
+		"INSERT INTO service_secret (fingerprint, secret, created_at) SELECT {fingerprint:String}, {secret:String}, now64(6)",
 		clickhouse.Named("fingerprint", fingerprint(secret)), clickhouse.Named("secret", kept))
 	if err != nil {
 		return err

@@ -6,13 +6,16 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// settings go with every statement, so that neither a profile of the user nor a default that a server's next version moves can change what it reads, writes or
-// answers. A setting belongs here if some value of it makes a statement of Rollcall say something else, or store something else, without an error; limits that
-// fail a statement, and what only moves work, are the administrator's.
+// settings go with every statement, so that neither a profile of the user nor a default that a
+// server's next version moves can change what it reads, writes or answers. A setting belongs here
+// if some value of it makes a statement of Rollcall say something else, or store something else,
+// without an error; limits that fail a statement, and what only moves work, are the
+// administrator's.
 var settings = clickhouse.Settings{
 	// Inserts: what is acknowledged is in the table, every row of it, as it was sent.
-	"async_insert":                               0,
-	"deduplicate_insert":                         "disable", // a repeated insert is the log's business, by identity, never by token
+	"async_insert": 0,
+	// a repeated insert is the log's business, by identity, never by token
+	"deduplicate_insert":                         "disable",
 	"deduplicate_insert_select":                  "disable", // likewise
 	"insert_null_as_default":                     1,
 	"insert_shard_id":                            0,
@@ -42,21 +45,22 @@ var settings = clickhouse.Settings{
 	"apply_prewhere_after_final":                  0,
 	"use_skip_indexes_if_final_exact_mode":        1,
 	"enable_shared_storage_snapshot_in_query":     1, // one statement sees one state of each table,
-	"optimize_trivial_count_query":                0, // and counts in it: a count taken from the parts' sizes is of a later state
-	"optimize_trivial_approximate_count_query":    0,
-	"optimize_use_implicit_projections":           0, // likewise
-	"final":                                       0, // said where it is meant
-	"additional_table_filters":                    "{}",
-	"additional_result_filter":                    "",
-	"limit":                                       0,
-	"offset":                                      0,
-	"partial_result_on_first_cancel":              0,
-	"use_query_cache":                             0,
-	"ignore_cold_parts_seconds":                   0,
-	"enable_parallel_replicas":                    0,
-	"automatic_parallel_replicas_mode":            0,
-	"make_distributed_plan":                       0,
-	"distributed_group_by_no_merge":               0,
+	// and counts in it: a count taken from the parts' sizes is of a later state
+	"optimize_trivial_count_query":             0,
+	"optimize_trivial_approximate_count_query": 0,
+	"optimize_use_implicit_projections":        0, // likewise
+	"final":                                    0, // said where it is meant
+	"additional_table_filters":                 "{}",
+	"additional_result_filter":                 "",
+	"limit":                                    0,
+	"offset":                                   0,
+	"partial_result_on_first_cancel":           0,
+	"use_query_cache":                          0,
+	"ignore_cold_parts_seconds":                0,
+	"enable_parallel_replicas":                 0,
+	"automatic_parallel_replicas_mode":         0,
+	"make_distributed_plan":                    0,
+	"distributed_group_by_no_merge":            0,
 
 	// What the words of a statement mean.
 	"compatibility":                             "",
@@ -87,7 +91,8 @@ var settings = clickhouse.Settings{
 	"enable_extended_results_for_datetime_functions":             0,
 
 	// How rows are written.
-	"http_write_exception_in_output_format":              0, // the driver and the export find a failure where ClickHouse puts it by itself
+	// the driver and the export find a failure where ClickHouse puts it by itself
+	"http_write_exception_in_output_format":              0,
 	"http_response_headers":                              "{}",
 	"extremes":                                           0,
 	"date_time_output_format":                            "simple",
@@ -99,7 +104,8 @@ var settings = clickhouse.Settings{
 	"input_format_native_decode_types_in_binary_format":  0,
 	"output_format_json_quote_64bit_integers":            0,
 
-	// A limit of the user's profile that is reached fails the statement. With 'break', the result would be short and look whole.
+	// A limit of the user's profile that is reached fails the statement. With 'break', the result
+	// would be short and look whole.
 	"read_overflow_mode":         "throw",
 	"read_overflow_mode_leaf":    "throw",
 	"result_overflow_mode":       "throw",

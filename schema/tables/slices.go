@@ -28,18 +28,24 @@ type Filter struct {
 // A SliceState says where a slice's truth is: in one generation of the rollups, or only in the log.
 type SliceState struct {
 	Slice
-	Clean      bool          // a manifest of this Revision covers every mark, and the rollup rows have not reached their TTL
-	Alive      bool          // the rollup rows have not reached their TTL; a slice past it is read from the log and recomputed no more
+	// a manifest of this Revision covers every mark, and the rollup rows have not reached their TTL
+	Clean bool
+	// the rollup rows have not reached their TTL; a slice past it is read from the log and
+	// recomputed no more
+	Alive      bool
 	Generation uuid.UUID     // if Clean: the covering manifest of the highest version
 	Version    big.Int       // if Clean: of that manifest
 	Rows       []uint64      // if Clean: that this generation has per rollup table, in the order of Dailies
 	Settled    time.Duration // since the newest mark, by the engine's clock
-	Dirty      time.Duration // if not Clean: since some manifest covered all marks that there were, the one that did so the longest
+	// if not Clean: since some manifest covered all marks that there were, the one that did so the
+	// longest
+	Dirty      time.Duration
 	Newest     uuid.UUID     // the generation that was committed last, covering or not; zero if there is none
 	Recomputed time.Duration // since then, by the engine's clock: decades if there is none
 }
 
-// SliceStates reads the state of every slice that has marks and meets the filter, by org and day; with dirtyOnly, of those to recompute. now is as ReadPlan's.
+// SliceStates reads the state of every slice that has marks and meets the filter, by org and day;
+// with dirtyOnly, of those to recompute. now is as ReadPlan's.
 func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool, now time.Time) ([]SliceState, error) {
 	where, args := f.Where()
 	having := ""
@@ -69,7 +75,8 @@ FROM %s %s ORDER BY org_id, day`, states(where), having)
 	all := make([]SliceState, len(rows))
 	for i, r := range rows {
 		all[i] = SliceState{
-			Slice: Slice{r.Org, schema.DayOf(r.Day)}, Clean: r.Clean, Alive: r.Alive, Generation: r.Generation, Version: r.Version, Rows: r.Rows,
+			Slice: Slice{r.Org, schema.DayOf(r.Day)}, Clean: r.Clean, Alive: r.Alive, Generation: r.Generation,
+			Version: r.Version, Rows: r.Rows,
 			Newest: r.Newest, Recomputed: time.Duration(r.Recomputed) * time.Millisecond,
 			Settled: time.Duration(r.Settled) * time.Millisecond, Dirty: time.Duration(r.Dirty) * time.Millisecond,
 		}
@@ -92,13 +99,17 @@ func (f Filter) Where() (sql string, args []any) {
 	return sql, args
 }
 
-// states is a table expression with the state of each slice that has marks and meets where (over org_id and day); it takes the parameter {alive_at:DateTime}.
+// states is a table expression with the state of each slice that has marks and meets where (over
+// org_id and day); it takes the parameter {alive_at:DateTime}.
 //
-// A manifest covers a mark if it names the mark's writer with the mark's seq or a higher one. Marks and manifests may be read at two moments: a manifest that
-// covers the marks of an earlier or later moment speaks of a log that had their rows, and a manifest that is missed only costs a live read.
+// A manifest covers a mark if it names the mark's writer with the mark's seq or a higher one. Marks
+// and manifests may be read at two moments: a manifest that covers the marks of an earlier or later
+// moment speaks of a log that had their rows, and a manifest that is missed only costs a live read.
 //
-// What is covered takes time that grows with the number of writers, of which a crash loop makes thousands, so there is no look into one map per entry of the other:
-// (seq, time of the mark) and (seq, end of time) are numbers, of which the greater per writer says whether the mark is covered, and if not, since when.
+// What is covered takes time that grows with the number of writers, of which a crash loop makes
+// thousands, so there is no look into one map per entry of the other: (seq, time of the mark) and
+// (seq, end of time) are numbers, of which the greater per writer says whether the mark is covered,
+// and if not, since when.
 func states(where string) string {
 	return fmt.Sprintf(`(
 	WITH bitShiftLeft(1::UInt128, 64) AS seq_unit, seq_unit - 1 AS end_of_time,

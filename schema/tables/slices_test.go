@@ -15,10 +15,12 @@ import (
 func (db *database) markAgo(writer uuid.UUID, seq uint64, ago time.Duration) {
 	db.Helper()
 	db.exec("INSERT INTO marks (org_id, day, writer, seq, marked_at) SELECT 'acme', {day:Date}, {writer:UUID}, {seq:UInt64}, now64(3) - toIntervalSecond({ago:Int64})",
-		named("day", db.today.String()), named("writer", writer.String()), named("seq", seq), named("ago", int64(ago.Seconds())))
+		named("day", db.today.String()), named("writer", writer.String()), named("seq", seq),
+		named("ago", int64(ago.Seconds())))
 }
 
-// A slice is dirty since the oldest mark that its best manifest lacks, and settled since its newest mark.
+// A slice is dirty since the oldest mark that its best manifest lacks, and settled since its newest
+// mark.
 func TestSliceStatesSaySinceWhen(t *testing.T) {
 	db := newDatabase(t)
 	w1 := uuid.New()
@@ -34,7 +36,8 @@ func TestSliceStatesSaySinceWhen(t *testing.T) {
 	}{
 		{"no manifest", nil, 4 * time.Hour},
 		{"the oldest is not covered", map[uuid.UUID]uint64{w1: 6, w2: 5, w3: 9}, 4 * time.Hour},
-		{"one covers the oldest alone, and a writer that left no mark", map[uuid.UUID]uint64{w1: 7, uuid.New(): 1}, 3 * time.Hour},
+		{"one covers the oldest alone, and a writer that left no mark", map[uuid.UUID]uint64{w1: 7, uuid.New(): 1},
+			3 * time.Hour},
 		{"one covers all but the newest", map[uuid.UUID]uint64{w1: 8, w2: 5, w3: 8}, time.Hour},
 		{"one covers all", map[uuid.UUID]uint64{w1: 7, w2: 5, w3: 9}, 0},
 	} {
@@ -53,7 +56,8 @@ func TestSliceStatesSaySinceWhen(t *testing.T) {
 	}
 }
 
-// A crash loop of ingest leaves a writer per start: a slice of thousands is planned and looked at within little memory, not with its square.
+// A crash loop of ingest leaves a writer per start: a slice of thousands is planned and looked at
+// within little memory, not with its square.
 func TestManyWritersOfOneSlice(t *testing.T) {
 	db := newDatabase(t)
 	const (
@@ -66,11 +70,13 @@ func TestManyWritersOfOneSlice(t *testing.T) {
 			tables.Revision, writer, writers-missing), named("day", db.today.String()))
 	}
 	ctx := clickhouse.Context(db.ctx, clickhouse.WithSettings(clickhouse.Settings{"max_memory_usage": 256 << 20}))
-	if p, err := tables.ReadPlan(ctx, db, tables.Span{Org: "acme", From: db.today, To: db.today}, time.Now()); err != nil || len(p.Generations) != 1 {
+	if p, err := tables.ReadPlan(ctx, db, tables.Span{Org: "acme", From: db.today, To: db.today},
+		time.Now()); err != nil || len(p.Generations) != 1 {
 		t.Errorf("covered by one of two manifests: %+v, %v", p, err)
 	}
 	db.mark("acme", db.today, uuid.New(), 1)
-	if p, err := tables.ReadPlan(ctx, db, tables.Span{Org: "acme", From: db.today, To: db.today}, time.Now()); err != nil || len(p.Live) != 1 {
+	if p, err := tables.ReadPlan(ctx, db, tables.Span{Org: "acme", From: db.today, To: db.today},
+		time.Now()); err != nil || len(p.Live) != 1 {
 		t.Errorf("one more mark: %+v, %v", p, err)
 	}
 	if dirty, err := tables.SliceStates(ctx, db, tables.Filter{}, true, time.Now()); err != nil || len(dirty) != 1 {

@@ -7,23 +7,30 @@ import (
 	"time"
 )
 
-// A guard counts in a scalar subquery what the statement reads elsewhere: both must be of one moment, whatever lands between them. So must a plan's two reads.
+// A guard counts in a scalar subquery what the statement reads elsewhere: both must be of one
+// moment, whatever lands between them. So must a plan's two reads.
 func TestOneStatementSeesOneStateOfATable(t *testing.T) {
 	db := newDatabase(t)
 	day := db.today
 	db.exec("CREATE TABLE numbered (a UInt64) ENGINE = MergeTree ORDER BY a")
 	const wait = "(SELECT toUInt64(sum(sleepEachRow(0.5))) FROM numbers(3))"
 	for name, query := range map[string]string{
-		"scalar, then read":          "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT first, sum(1 + w) FROM events WHERE org_id = 'acme'",
-		"scalar, then count":         "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT first, count() FROM events WHERE org_id = 'acme' AND prompt_tokens = w",
-		"count by the key alone":     "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait + " AS w SELECT first, count() FROM events WHERE org_id = if(w = 0, 'acme', '')",
-		"count of a range of keys":   "WITH (SELECT count() FROM numbered WHERE a < 1000) AS first, " + wait + " AS w SELECT first, count() FROM numbered WHERE a < 1000 + w",
-		"count of all":               "WITH (SELECT sum(1 + prompt_tokens) FROM events) AS first, " + wait + " AS w SELECT first, (SELECT count() FROM events) FROM events WHERE prompt_tokens = w LIMIT 1",
+		"scalar, then read": "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait +
+			" AS w SELECT first, sum(1 + w) FROM events WHERE org_id = 'acme'",
+		"scalar, then count": "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait +
+			" AS w SELECT first, count() FROM events WHERE org_id = 'acme' AND prompt_tokens = w",
+		"count by the key alone": "WITH (SELECT count() FROM events WHERE org_id = 'acme') AS first, " + wait +
+			" AS w SELECT first, count() FROM events WHERE org_id = if(w = 0, 'acme', '')",
+		"count of a range of keys": "WITH (SELECT count() FROM numbered WHERE a < 1000) AS first, " + wait +
+			" AS w SELECT first, count() FROM numbered WHERE a < 1000 + w",
+		"count of all": "WITH (SELECT sum(1 + prompt_tokens) FROM events) AS first, " + wait +
+			" AS w SELECT first, (SELECT count() FROM events) FROM events WHERE prompt_tokens = w LIMIT 1",
 		"read, then scalar":          "SELECT sum(1 + prompt_tokens), any((SELECT count() FROM events WHERE org_id = 'acme' AND prompt_tokens = " + wait + ")) FROM events WHERE org_id = 'acme'",
 		"two arms of a union, FINAL": "SELECT min(n), max(n) FROM (SELECT count() AS n FROM events FINAL WHERE org_id = 'acme' UNION ALL SELECT count() FROM events FINAL WHERE org_id = 'acme' AND prompt_tokens IN " + wait + ")",
 	} {
 		for _, change := range []string{
-			"INSERT INTO events (org_id, day, type, event_id) SELECT 'acme', '" + day.String() + "', 'message', 'new'", "DELETE FROM events WHERE event_id = 'new'",
+			"INSERT INTO events (org_id, day, type, event_id) SELECT 'acme', '" + day.String() + "', 'message', 'new'",
+			"DELETE FROM events WHERE event_id = 'new'",
 		} {
 			db.exec("TRUNCATE TABLE events")
 			db.events("acme", day, 0, 100, 2)

@@ -10,8 +10,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Rows go when SPEC.md §2.1 says so, by the engine's clock: those of the rollups 12 months and a day after their day, those of the log a month later. If midnight
-// passes while the test looks, what it saw is of neither day, and it looks again.
+// Rows go when SPEC.md §2.1 says so, by the engine's clock: those of the rollups 12 months and a
+// day after their day, those of the log a month later. If midnight passes while the test looks,
+// what it saw is of neither day, and it looks again.
 func TestRowsLeaveWhenTheirTimeIsOver(t *testing.T) {
 	db := newDatabase(t)
 	for {
@@ -36,7 +37,8 @@ func (db *database) engineDay() schema.Day {
 	return schema.DayOf(t)
 }
 
-// rowsAtTheirEnd stores rows about the last days whose time is over, has the engine merge, and says what is there that should not be, or the other way round.
+// rowsAtTheirEnd stores rows about the last days whose time is over, has the engine merge, and says
+// what is there that should not be, or the other way round.
 func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	rolled := db.lastEnded(today, 12)
 	logged := db.lastEnded(today, 13)
@@ -61,7 +63,8 @@ func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	db.exec("SYSTEM START MERGES")
 	for table, last := range ended {
 		days := slices.Compact([]schema.Day{last + 1, earliest, today})
-		days = slices.DeleteFunc(days, func(day schema.Day) bool { return day <= last }) // on 29 February, the earliest in the rollups
+		// on 29 February, the earliest in the rollups
+		days = slices.DeleteFunc(days, func(day schema.Day) bool { return day <= last })
 		want := fmt.Sprint(days)
 		for deadline := time.Now().Add(30 * time.Second); ; {
 			db.exec("OPTIMIZE TABLE " + table + " FINAL")
@@ -81,7 +84,8 @@ func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 // lastEnded is the last day that has ended its time: day + months + 1 day <= today.
 func (db *database) lastEnded(today schema.Day, months int) schema.Day {
 	for day := schema.DayOf(today.Time().AddDate(0, -months, 3)); ; day-- {
-		if db.text(fmt.Sprintf("SELECT toDate('%s') + INTERVAL %d MONTH + INTERVAL 1 DAY <= toDate('%s')", day, months, today)) == "1" {
+		if db.text(fmt.Sprintf("SELECT toDate('%s') + INTERVAL %d MONTH + INTERVAL 1 DAY <= toDate('%s')", day, months,
+			today)) == "1" {
 			return day
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// unanswered says of a request that got no answer from whom, and why. The driver's own text is the address with all settings behind it, a thousand characters
-// before the cause.
+// unanswered says of a request that got no answer from whom, and why. The driver's own text is the
+// address with all settings behind it, a thousand characters before the cause.
 type unanswered struct {
 	host string
 	err  *url.Error
@@ -24,8 +24,8 @@ func (u *unanswered) Error() string {
 
 func (u *unanswered) Unwrap() error { return u.err }
 
-// short leaves an error as it is unless it is of a request without an answer, of a server that serves nothing, or of a
-// profile that forbids the statement.
+// short leaves an error as it is unless it is of a request without an answer, of a server that
+// serves nothing, or of a profile that forbids the statement.
 func short(err error) error {
 	if err := notServedError(err); err != nil {
 		return err
@@ -52,7 +52,8 @@ func connect(o *clickhouse.Options, failures *Failures) (driver.Conn, error) {
 	return connection{c, failures}, nil
 }
 
-// A connection is the driver's, with short errors wherever a request is sent, which are counted. Errors of an answer that breaks off have no address in them.
+// A connection is the driver's, with short errors wherever a request is sent, which are counted.
+// Errors of an answer that breaks off have no address in them.
 type connection struct {
 	driver.Conn
 	failures *Failures
@@ -76,7 +77,9 @@ func (c connection) QueryRow(ctx context.Context, query string, args ...any) dri
 	return row{c.Conn.QueryRow(ctx, query, args...), c}
 }
 
-func (c connection) PrepareBatch(ctx context.Context, query string, opts ...driver.PrepareBatchOption) (driver.Batch, error) {
+func (c connection) PrepareBatch(
+	ctx context.Context, query string, opts ...driver.PrepareBatchOption,
+) (driver.Batch, error) {
 	b, err := c.Conn.PrepareBatch(ctx, query, opts...)
 	if err != nil {
 		return nil, c.failed(err)

@@ -50,7 +50,8 @@ var statements = map[string]func(context.Context, driver.Conn) error{
 	},
 }
 
-// A server that does not answer is told in one short sentence with its address and the cause, whatever was asked of it, and the cause can still be matched.
+// A server that does not answer is told in one short sentence with its address and the cause,
+// whatever was asked of it, and the cause can still be matched.
 func TestWhoDoesNotAnswerIsToldInOneSentence(t *testing.T) {
 	conn, err := tables.Open(tables.Options{URL: "http://ada:word@127.0.0.1:1/rollcall"})
 	if err != nil {
@@ -69,7 +70,8 @@ func TestWhoDoesNotAnswerIsToldInOneSentence(t *testing.T) {
 	}
 }
 
-// So is one that takes too long, or that goes away between a batch's start and its end; what a server refuses stays its own text.
+// So is one that takes too long, or that goes away between a batch's start and its end; what a
+// server refuses stays its own text.
 func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
 	o := enginetest.Database(t)
 	engine, err := url.Parse(o.URL)
@@ -94,7 +96,8 @@ func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.Exec(t.Context(), "SELECT no_such_column"); err == nil || strings.Contains(err.Error(), "does not answer") || !strings.Contains(err.Error(), "no_such_column") {
+	if err := conn.Exec(t.Context(), "SELECT no_such_column"); err == nil ||
+		strings.Contains(err.Error(), "does not answer") || !strings.Contains(err.Error(), "no_such_column") {
 		t.Errorf("a refused statement is told as %v", err)
 	}
 	batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO service_secret (fingerprint, secret)")
@@ -113,13 +116,14 @@ func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
 	}
 	server.CloseClientConnections()
 	server.Listener.Close()
-	if err := batch.Send(); err == nil || !strings.HasPrefix(err.Error(), "ClickHouse at "+address+" does not answer: ") || len(err.Error()) > 200 {
+	if err := batch.Send(); err == nil || !strings.HasPrefix(err.Error(), "ClickHouse at "+address+" does not answer: ") ||
+		len(err.Error()) > 200 {
 		t.Errorf("a batch that is sent to nobody: %v", err)
 	}
 }
 
-// So is a server that serves nothing: the database is not there, it does not know the user, or it is another server. What it
-// said can still be matched.
+// So is a server that serves nothing: the database is not there, it does not know the user, or it
+// is another server. What it said can still be matched.
 func TestWhoServesNothingIsToldInOneSentence(t *testing.T) {
 	o := enginetest.Database(t)
 	engine, err := url.Parse(o.URL)
@@ -130,22 +134,40 @@ func TestWhoServesNothingIsToldInOneSentence(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
 		"/stranger": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-ClickHouse-Exception-Code", "516")
-			http.Error(w, "Code: 516. DB::Exception: ada: Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED) (version 26.7.1.1)", http.StatusForbidden)
+			http.Error(w,
+				"Code: 516. DB::Exception: ada: Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED) (version 26.7.1.1)", http.StatusForbidden)
 		},
 		"/page": func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "<html>\r\n<h1>404 Not Found</h1>\r\n"+strings.Repeat("-", 2000), http.StatusNotFound)
 		},
 	}
-	answers["/proxy"] = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Bad Gateway", http.StatusBadGateway) }
+	answers["/proxy"] = func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Bad Gateway", http.StatusBadGateway)
+	}
 	var asked string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answers[asked](w, r) }))
 	defer server.Close()
 	for name, c := range map[string]struct{ url, want string }{
-		"no database": {engine.Scheme + "://" + engine.Host + "/no_such", "ClickHouse has no database no_such: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`"},
-		"an odd name": {engine.Scheme + "://" + engine.Host + "/no%20such", "ClickHouse has no database `no such`: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`"},
-		"stranger":    {server.URL + "/rollcall", "ClickHouse does not let the user ada in: correct the user in the ClickHouse URL, or the password"},
-		"proxy":       {server.URL + "/rollcall", `what answers at the ClickHouse URL does not reach ClickHouse: HTTP 502, response body: "Bad Gateway\n"`},
-		"page":        {server.URL + "/rollcall", `what answers at the ClickHouse URL is not ClickHouse, correct its host and port: HTTP 404, response body: "<html>`},
+		"no database": {
+			engine.Scheme + "://" + engine.Host + "/no_such",
+			"ClickHouse has no database no_such: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`",
+		},
+		"an odd name": {
+			engine.Scheme + "://" + engine.Host + "/no%20such",
+			"ClickHouse has no database `no such`: correct the last part of the ClickHouse URL, or make the database with `rollcall migrate`",
+		},
+		"stranger": {
+			server.URL + "/rollcall",
+			"ClickHouse does not let the user ada in: correct the user in the ClickHouse URL, or the password",
+		},
+		"proxy": {
+			server.URL + "/rollcall",
+			`what answers at the ClickHouse URL does not reach ClickHouse: HTTP 502, response body: "Bad Gateway\n"`,
+		},
+		"page": {
+			server.URL + "/rollcall",
+			`what answers at the ClickHouse URL is not ClickHouse, correct its host and port: HTTP 404, response body: "<html>`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked = "/" + name
@@ -156,7 +178,8 @@ func TestWhoServesNothingIsToldInOneSentence(t *testing.T) {
 			defer conn.Close()
 			for way, do := range statements {
 				err := do(t.Context(), conn)
-				if err == nil || !strings.HasPrefix(err.Error(), c.want) || len(err.Error()) > 260 || strings.Contains(err.Error(), "\n") {
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) || len(err.Error()) > 260 ||
+					strings.Contains(err.Error(), "\n") {
 					t.Errorf("%s: %v; want %s", way, err, c.want)
 				}
 				if answered := new(clickhouse.HTTPError); !errors.As(err, &answered) {
