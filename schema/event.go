@@ -10,7 +10,7 @@ const (
 	Token                       // usage.token.v1
 	WorkflowRun                 // usage.workflow_run.v1
 	EntityState                 // usage.entity.v1: kept in entities, not in the log
-	TypesEnd                    // is none, and stays last: for arrays by type
+	TypesEnd                    // no type: it stays last, as the length of arrays by type
 )
 
 // An EventID is an event's identity without org and day: a 128-bit hash of (type, source, id).

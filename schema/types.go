@@ -9,11 +9,11 @@ var typeNames = [...]string{
 	EntityState: "entity",
 }
 
-// It does not compile while a type has no name. All else that a new type needs is listed by the
-// test TestEventTypesAreKnownWhereverTheyMustBe of cmd/rollcall.
+// This line does not compile while a type has no name. TestEventTypesAreKnownWhereverTheyMustBe of
+// cmd/rollcall lists everything else that a new type needs.
 var _ = [1]struct{}{}[len(typeNames)-int(TypesEnd)]
 
-// Types lists the types.
+// Types returns all types.
 func Types() (all []Type) {
 	for t := Message; t < TypesEnd; t++ {
 		all = append(all, t)
@@ -21,7 +21,7 @@ func Types() (all []Type) {
 	return all
 }
 
-// String is the type's name in the log and in labels of metrics; that of no type is empty.
+// String is the type's name in the log and in labels of metrics. It is "" if t is no type.
 func (t Type) String() string {
 	if int(t) < len(typeNames) {
 		return typeNames[t]
@@ -29,5 +29,5 @@ func (t Type) String() string {
 	return ""
 }
 
-// CloudEvent is the type as events name it.
+// CloudEvent is the type's name in events.
 func (t Type) CloudEvent() string { return "usage." + t.String() + ".v1" }
