@@ -63,7 +63,7 @@ func section(page *strings.Builder, leaf *kong.Node) {
 }
 
 // units are what a number of a setting can count; a duration shows how one is written.
-var units = regexp.MustCompile(`(?i)\brows|bytes|requests|queries|partitions|replicas|days|people|events|how often|seed|users|like \d+(ms|s|m|d)\b|like 90d`)
+var units = regexp.MustCompile(`(?i)\brows|bytes|requests|queries|partitions|replicas|days|people|events|how often|seed|users|like \d+(ms|s|m|h|d)\b|like 90d`)
 
 // Each setting is told in whole sentences, and a number with its unit.
 func TestSettingsAreExplained(t *testing.T) {

@@ -49,17 +49,18 @@ func TestEventTypesAreKnownWhereverTheyMustBe(t *testing.T) {
 			if place.usage && typ == schema.EntityState {
 				continue
 			}
-			names := strings.NewReplacer("EVENT", typ.CloudEvent(), "NAME", typ.String(), "NUMBER", fmt.Sprint(uint8(typ)), "GO", constant)
+			names := strings.NewReplacer("EVENT", typ.CloudEvent(), "NAME", typ.String(),
+				"NUMBER", fmt.Sprint(uint8(typ)), "GO", constant)
 			file, pattern := names.Replace(place.file), names.Replace(place.text)
 			if !anyHas(t, root, file, regexp.MustCompile(strings.ReplaceAll(pattern, ".v1", `\.v1`))) {
-				t.Errorf("the type %s (%s) is not in %s as %s: %s", typ.CloudEvent(), constant, file, pattern, place.missing)
+				t.Errorf("%s: %s has nothing that matches %q: %s", typ.CloudEvent(), file, pattern, place.missing)
 			}
 		}
 	}
 	for _, d := range tables.Dailies() {
 		grant := "GRANT SELECT, INSERT, ALTER DELETE ON rollcall." + d.Table + " TO rollcall_rollup;"
 		if !anyHas(t, root, "deploy/clickhouse/users.sql", regexp.MustCompile(regexp.QuoteMeta(grant))) {
-			t.Errorf("deploy/clickhouse/users.sql does not let the workers write the rollup of the type %s: %s", d.Type.CloudEvent(), grant)
+			t.Errorf("%s: deploy/clickhouse/users.sql does not let the workers write its rollup: %s", d.Type.CloudEvent(), grant)
 		}
 	}
 }
