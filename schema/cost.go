@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 )
 
@@ -75,7 +76,7 @@ func fractionDigits(b []byte) (n int, ok bool) {
 	if end := digits(b, start); end == start || end < len(b) {
 		return 0, false
 	}
-	return max(0, n-clamp(exponent(b[sign:]))), true
+	return max(0, n-exponent(b[sign:])), true
 }
 
 // exactNano reads digits[.digits], without sign and exponent.
@@ -156,28 +157,27 @@ func significant(b []byte) (digits []byte, point int, negative bool) {
 		}
 	}
 	if i < len(b) {
-		point = clamp(point + exponent(b[i+1:]))
+		point += exponent(b[i+1:])
 	}
 	return digits, point, negative
 }
 
-// exponent reads an exponent. One that an int cannot hold becomes ±2⁴⁰: with both, every number is
-// 0 or too large.
+// exponentLimit is more than the digits of any record, and less than an int of 32 bits holds even with
+// these added.
+const exponentLimit = 1 << 30
+
+// exponent reads an exponent. One beyond ±exponentLimit becomes that limit: with it, every number is 0
+// or too large, as it is with its own.
 func exponent(b []byte) int {
-	if b[0] == '+' {
-		b = b[1:]
-	}
-	n, err := strconv.Atoi(string(b))
-	if err != nil { // out of range
-		n = 1 << 40
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil { // more than 64 bits hold
+		n = math.MaxInt64
 		if b[0] == '-' {
-			n = -n
+			n = math.MinInt64
 		}
 	}
-	return n
+	return int(min(max(n, -exponentLimit), exponentLimit))
 }
-
-func clamp(n int) int { return min(max(n, -1<<30), 1<<30) }
 
 // roundsUp rounds half-even. It reports whether the digits after the first keep ones are more than
 // half, or are half while the last kept digit is odd.
