@@ -27,7 +27,7 @@ func start(ctx context.Context, args ...string) (*process, error) {
 	}
 	p := &process{cmd: exec.Command(binary, append([]string{"embedded"}, args...)...)}
 	p.cmd.Stderr = os.Stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.SysProcAttr = endsWithParent()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
