@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-clocks test-sdks test-mutants screenshots clean
+.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-clocks test-sdks test-mutants screenshots dist clean
 
 GO ?= go
 RACE ?=
@@ -54,12 +54,13 @@ test-sdks: engine ## events sent by the official CloudEvents SDKs, to Apache Kaf
 test-mutants: engine ## small faults put into packages, and how many their tests catch (hours); MUTANTS=schema SHARE=10 SEED=7 for one package and a tenth of its faults
 	cd deploy/test/mutants && $(GO) run . -seed $(SEED) -share $(SHARE) $(MUTANTS)
 
-check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
+check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, a build for macOS, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat,sdks,brokers ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/rollcall
 	cd deploy/test/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 	cd deploy/test/mutants && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 
@@ -73,6 +74,9 @@ engine: ## fetch the embedded ClickHouse library (once; cached outside the repos
 
 build: ## bin/rollcall
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rollcall ./cmd/rollcall
+
+dist: ## what a release consists of, from the tag at HEAD: archives, checksums, SBOM, in dist
+	.ci/dist
 
 clean: ## remove what the targets above leave in the repository
 	rm -rf bin data dist
