@@ -13,7 +13,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// readMarks sets the vectors that the attempt will cover.
+// readMarks reads the vectors of marks that the attempt will cover.
 func (r *Rollup) readMarks(ctx context.Context, b *attempt) error {
 	var rows []struct {
 		Org    string    `ch:"org_id"`
@@ -39,11 +39,12 @@ func (r *Rollup) readMarks(ctx context.Context, b *attempt) error {
 // A sliceVersion is the state of one slice's log.
 type sliceVersion struct {
 	version big.Int
-	events  uint64          // rows that a recompute reads, tombstones too
-	counted tables.PerDaily // events that count, by the rollup table that is made of them
+	events  uint64          // rows that a recompute reads, with tombstones
+	counted tables.PerDaily // events without tombstones, per rollup table that is made of them
 }
 
-// readVersions reads the version of each of the attempt's slices; an empty one has version 0.
+// readVersions reads the version of each of the attempt's slices. A slice without events has
+// version 0.
 func (r *Rollup) readVersions(ctx context.Context, b *attempt) ([]sliceVersion, error) {
 	var rows []struct {
 		Org     string    `ch:"org_id"`
@@ -67,7 +68,7 @@ func (r *Rollup) readVersions(ctx context.Context, b *attempt) ([]sliceVersion, 
 	return versions, nil
 }
 
-// counted is the aggregate for sliceVersion.counted.
+// counted is the SQL expression for sliceVersion.counted.
 func counted() string {
 	var counts []string
 	for _, d := range tables.Dailies() {
@@ -76,7 +77,7 @@ func counted() string {
 	return "[" + strings.Join(counts, ", ") + "]"
 }
 
-// insertManifests takes a row per slice: these columns, and how many rows each rollup table has.
+// insertManifests takes one row per slice: these columns, then the row count of each rollup table.
 var insertManifests = "INSERT INTO slices (org_id, day, generation, revision, covered, version, " + tables.RowCounts() +
 	")"
 
@@ -99,7 +100,7 @@ func (r *Rollup) writeManifests(ctx context.Context, b *attempt) error {
 	return nil
 }
 
-// appendEach appends a row's last columns, one for each rollup table.
+// appendEach appends one column per rollup table to a row.
 func appendEach(row []any, counts tables.PerDaily) []any {
 	for _, n := range counts {
 		row = append(row, n)
@@ -107,7 +108,8 @@ func appendEach(row []any, counts tables.PerDaily) []any {
 	return row
 }
 
-// countRows sets what each of the attempt's generations has in the rollup tables.
+// countRows reads how many rows and events each of the attempt's generations has in the rollup
+// tables.
 func (r *Rollup) countRows(ctx context.Context, b *attempt) error {
 	if len(b.slices) == 0 {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// fill puts n events on each of the days into the log: three fifths messages, the rest actions and
-// tokens, of 1,000 users.
+// fill puts n events on each of the days into the log, of 1,000 users: three fifths are messages,
+// the rest actions and tokens.
 func fill(db *database, org string, first schema.Day, days, n int) {
 	db.exec(fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, channel, assistant_id, conversation_id, model, client, action, prompt_tokens, completion_tokens)
 SELECT '%s', toDate('%s') + intDiv(number, %d), [1, 1, 1, 2, 3][number %% 5 + 1], unhex(hex(sipHash128(number))), bitAnd(cityHash64(number), bitNot(toUInt64(1))), 0,
@@ -23,7 +23,7 @@ SETTINGS max_partitions_per_insert_block = 100`, org, first, n, n/5, days*n))
 	}
 }
 
-// BenchmarkRecompute shows how many log rows a second a recompute takes.
+// BenchmarkRecompute measures how many log rows a second a recompute takes.
 func BenchmarkRecompute(b *testing.B) {
 	db := newDatabase(b)
 	const (
@@ -45,7 +45,7 @@ func BenchmarkRecompute(b *testing.B) {
 	b.ReportMetric(float64(b.N)*days*n/b.Elapsed().Seconds(), "rows/s")
 }
 
-// BenchmarkReadPlan plans a year of one org among others, all clean but one day.
+// BenchmarkReadPlan plans a year of one org among others. All days but one are clean.
 func BenchmarkReadPlan(b *testing.B) {
 	db := newDatabase(b)
 	const days = 366
@@ -77,14 +77,15 @@ FROM numbers(50) AS o, numbers(%d) AS d, numbers(2) AS g`, first, tables.Revisio
 	})
 }
 
-// BenchmarkWriters looks at one slice that many writers marked, as a crash loop of ingest makes it:
-// the cost is to grow with their number, not with its square.
+// BenchmarkWriters plans and looks for dirty slices with one slice that many writers marked, as a
+// crash loop of ingest leaves it. The cost must grow with the number of writers, not with its
+// square.
 func BenchmarkWriters(b *testing.B) {
 	for _, writers := range []int{10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {
 			db := newDatabase(b)
 			db.exec(fmt.Sprintf(`INSERT INTO marks (org_id, day, writer, seq) SELECT 'acme', toDate('%s'), reinterpretAsUUID(sipHash128(number)), 5 FROM numbers(%d)`, db.today, writers))
-			for g := range 3 { // the third covers all but one
+			for g := range 3 { // the third one covers the marks of all writers but one
 				db.exec(fmt.Sprintf(`INSERT INTO slices (org_id, day, generation, revision, covered, version)
 SELECT 'acme', toDate('%s'), generateUUIDv7(), %d, mapFromArrays(groupArray(reinterpretAsUUID(sipHash128(number))), groupArray(toUInt64(5))), %d FROM numbers(%d)`,
 					db.today, tables.Revision, g, writers-g/2))

@@ -18,7 +18,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A database is a test's own, with a rollup worker on it that the test drives.
+// A database belongs to one test. The test drives the rollup worker on it.
 type database struct {
 	testing.TB
 	*Rollup
@@ -68,7 +68,7 @@ func (db *database) count(query string, args ...any) (n uint64) {
 	return n
 }
 
-// An event as a test writes it: what it leaves out follows from its id.
+// An event as a test writes it. Fields that are left out follow from the id.
 type event struct {
 	org     string
 	day     schema.Day
@@ -78,7 +78,7 @@ type event struct {
 	user    string // default u<id mod 3>
 }
 
-// log puts events into the log as a batch of ingest would, without a mark.
+// store puts events into the log as a batch of ingest would, without a mark.
 func (db *database) store(events ...event) {
 	db.Helper()
 	insert, err := db.conn.PrepareBatch(db.ctx,
@@ -146,7 +146,7 @@ func (db *database) once() int {
 }
 
 // messages reads how many messages an org sent, the way an export does: by a plan, under its
-// guards, again when the plan went stale.
+// guards, with a new plan when the plan was stale.
 func messages(
 	ctx context.Context, conn driver.Conn, org string, from, to schema.Day,
 ) (total uint64, plan tables.Plan, err error) {
@@ -177,7 +177,7 @@ func (db *database) messages(org string, from, to schema.Day) (uint64, tables.Pl
 
 func named(name string, value any) driver.NamedValue { return clickhouse.Named(name, value) }
 
-// value is what a gauge or counter shows.
+// value returns the value of a gauge or counter.
 func value(metric prometheus.Metric) float64 {
 	var m dto.Metric
 	if err := metric.Write(&m); err != nil {

@@ -8,14 +8,15 @@ import (
 	"rollcall/schema"
 )
 
-// A Duplicate is one (type, source, id) that came with times on several days. By the contract these
-// are several events; most often a producer made a new time for a retry.
+// A Duplicate is one (type, source, id) that arrived with times on several days. By the contract
+// these are several events. Usually a producer set a new time when it sent an event again.
 type Duplicate struct {
 	Org, Type, Source, ID string
 	Days                  []schema.Day
 }
 
-// Duplicates reports them by org, newest first day last, up to the filter's days.
+// Duplicates reports the duplicates among the events that the filter selects: by org, and within an
+// org from the earliest first day to the latest.
 func (r *Rollup) Duplicates(ctx context.Context, f Filter, report func(Duplicate)) error {
 	where, args := f.Where()
 	rows, err := r.conn.Query(ctx,

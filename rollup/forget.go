@@ -13,17 +13,17 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Forget erases one person of one org: their events, what they are called, the rejects that name
-// them and the mentions of them as an owner. When it returns nil, only schema.PersonHash of them
-// stays (and in the log, for every event that went, its key: a hash that says nothing of the
-// person). Exports lose the person's rows and their part in sums with the first step; nothing else
-// changes.
+// Forget erases one person of one org: their events, their descriptions, the rejects that name
+// them, and their mentions as an owner. When it returns nil, only schema.PersonHash of the person
+// is left, and in the log the key of each erased event: a hash that says nothing about the person.
+// Exports lose the person's rows, and their part in sums, at the latest when the days are marked.
+// Nothing else in exports changes.
 //
 // It may be killed at any step and run again: each step looks for what is left. It may run beside
 // ingest, workers and exports: an export that meets the deletion fails by its guard and plans
-// again. The events erased are those from before the call (by this host's clock, against the
-// events' own times) and those already stored, whatever their time; what the person does later is
-// theirs again.
+// again. It erases the events from before the call (this host's clock against the events' own
+// times) and the events already stored, whatever their time. What the person does later belongs to
+// them again.
 func (r *Rollup) Forget(ctx context.Context, secret []byte, org, user string, progress func(done, total int)) error {
 	if len(secret) == 0 || org == "" || user == "" {
 		return errors.New("to forget a person takes the service's secret, an org and a user id")
@@ -33,16 +33,19 @@ func (r *Rollup) Forget(ctx context.Context, secret []byte, org, user string, pr
 		name string
 		do   func(context.Context) error
 	}{
-		// from here on ingest drops the person's events, and catches those it holds
+		// from here on ingest drops the person's events, also those that it holds in memory
 		{"list the person as erased", p.list},
-		{"find the person's days", p.findSlices},      //
-		{"write tombstones", p.bury},                  // from here on the log is without them, and a replay loses
-		{"mark the days", p.mark},                     // from here on no older generation is read
-		{"recompute the days", p.recompute},           // not needed for exactness: the days would be read from the log
-		{"mark generations dead", p.retire},           // those with the person's rows
-		{"delete rows", p.delete},                     //
-		{"look whether all is gone", p.check},         //
-		{"note that the erasure is done", p.noteDone}, //
+		{"find the person's days", p.findSlices},
+		// from here on the log is without the person, and a replayed event loses to its tombstone
+		{"write tombstones", p.bury},
+		// from here on no older generation is read
+		{"mark the days", p.mark},
+		// for speed only: otherwise the days would be read from the log
+		{"recompute the days", p.recompute},
+		{"mark generations dead", p.retire},
+		{"delete rows", p.delete},
+		{"look whether all is gone", p.check},
+		{"note that the erasure is done", p.noteDone},
 	}
 	for i, step := range steps {
 		if err := step.do(ctx); err != nil {
@@ -60,11 +63,12 @@ type person struct {
 	*Rollup
 	org, user string
 	hash      [32]byte
-	erasedAt  time.Time // what is from before is theirs no more
-	// refusedBefore is the same for rejects, which hosts of ingest date: after all that are stored.
+	erasedAt  time.Time // events with an earlier time are erased
+	// refusedBefore is the same for rejects. Hosts of ingest set a reject's time, by their own
+	// clocks, so refusedBefore is also later than the time of every reject that is stored.
 	refusedBefore time.Time
 	slices        []tables.Slice
-	old           []string // the generations that name the person and cannot cover the marks to come
+	old           []string // generations that name the person; the marks to come are not covered by them
 }
 
 func (p *person) exec(ctx context.Context, query string) error {
@@ -73,41 +77,45 @@ func (p *person) exec(ctx context.Context, query string) error {
 
 func (p *person) args() []any {
 	return []any{
-		clickhouse.Named("org", p.org), clickhouse.Named("user", p.user), clickhouse.Named("hash", fmt.Sprintf("%x", p.hash)),
-		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())), clickhouse.Named("refused_before",
-			fmt.Sprint(p.refusedBefore.UnixMilli())), clickhouse.Named("old", append([]string{}, p.old...)),
+		clickhouse.Named("org", p.org),
+		clickhouse.Named("user", p.user),
+		clickhouse.Named("hash", fmt.Sprintf("%x", p.hash)),
+		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())),
+		clickhouse.Named("refused_before", fmt.Sprint(p.refusedBefore.UnixMilli())),
+		clickhouse.Named("old", append([]string{}, p.old...)),
 	}
 }
 
 const (
-	// A reject names a person in what could be read of it, or as a quoted text, a key or a word of
-	// a header in a record of the org (or of an org that could not be read).
+	// A reject names a person if what could be read of it does, if its value has the id as a quoted
+	// text, if its key is the id, or if a header has the id as a word. The record must be of the
+	// org, or of an org that could not be read.
 	naming = `org_id IN ({org:String}, '') AND (user_id = {user:String} OR position(value, concat('"', {user:String}, '"')) > 0 OR key = {user:String}
 	OR arrayExists(h -> match(h.2, concat('(^|[^0-9A-Za-z_])', regexpQuoteMeta({user:String}), '($|[^0-9A-Za-z_])')), headers))`
 
 	erasedMillis  = "fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC')"
 	refusedMillis = "fromUnixTimestamp64Milli({refused_before:Int64}, 'UTC')"
 
-	// The person's rows of the erasure list, and what they say of events and entities.
+	// listing selects the person's rows of the erasure list. erased selects the events and entities
+	// that these rows say are erased.
 	listing = "org_id = {org:String} AND user_hash = unhex({hash:String})"
 	erased  = "(time < " + erasedMillis + " OR event_id IN (SELECT arrayJoin(ahead) FROM erasures WHERE " + listing + "))"
 )
 
-// list puts the person on the erasure list: what is from before now, and by its id what is stored
-// and lies ahead, since a producer's clock was ahead or a description holds from a later time on.
-// What an earlier call listed stays listed: it may have been killed after it had deleted the rows
-// that tell.
+// list puts the person on the erasure list, with the time of the erasure: everything from before
+// that time is erased. What is stored with a later time is listed by its id: a producer's clock was
+// ahead, or a description holds from a later time on. What an earlier call listed stays listed,
+// because that call may have been killed after it had deleted the rows from which the ids are read.
 //
-// Of two rows of a person the one with the later updated_at stands, so each is later than the last,
-// whatever the engine's clock says. A time of erasure that lies more than a day ahead is of a
-// version that took it from what was stored, and is not kept.
+// Of two rows of a person the one with the later updated_at holds. So each row gets a later one
+// than the row before, whatever the engine's clock says. A listed time of erasure that is more than
+// a day ahead is not kept: an older version of Rollcall took it from stored events.
 func (p *person) list(ctx context.Context) error {
 	p.erasedAt = p.now().UTC().Truncate(time.Millisecond)
 	var listed, refused time.Time
-	err := p.conn.QueryRow(ctx, "SELECT (SELECT max(erased_at) FROM erasures FINAL WHERE "+listing+
-		"), (SELECT max(rejected_at) FROM rejects WHERE "+naming+")", p.args()...).
-		Scan(&listed, &refused)
-	if err != nil {
+	query := "SELECT (SELECT max(erased_at) FROM erasures FINAL WHERE " + listing +
+		"), (SELECT max(rejected_at) FROM rejects WHERE " + naming + ")"
+	if err := p.conn.QueryRow(ctx, query, p.args()...).Scan(&listed, &refused); err != nil {
 		return err
 	}
 	if listed.After(p.erasedAt) && listed.Before(p.erasedAt.Add(24*time.Hour)) {
@@ -128,9 +136,9 @@ FROM (
 )`)
 }
 
-// findSlices finds every day on which any copy of an event or any generation of the rollups names
-// the person, and these generations. A month's generation brings in the month's last day, which
-// costs a recompute of it.
+// findSlices finds every day on which a copy of an event or a generation of the rollups names the
+// person, and these generations. A month's generation adds the month's last day, which costs one
+// recompute of that day.
 func (p *person) findSlices(ctx context.Context) error {
 	query := "SELECT DISTINCT day, toUUID('" + uuid.Nil.String() + "') AS generation FROM events WHERE " + tables.UsageOf
 	for _, d := range tables.Dailies() {
@@ -155,8 +163,8 @@ func (p *person) findSlices(ctx context.Context) error {
 	return nil
 }
 
-// bury writes a tombstone for each event that is the person's (of copies that name two persons, the
-// one that holds decides), and redacts them as an owner.
+// bury writes a tombstone for each event that is the person's, and removes the person as an owner.
+// If copies of an event name two persons, the copy that won decides whose event it is.
 func (p *person) bury(ctx context.Context) error {
 	for _, statement := range []string{
 		fmt.Sprintf(`INSERT INTO events (org_id, day, type, event_id, version, time) SELECT org_id, day, type, event_id, bitOr(version, %d), time FROM events FINAL
@@ -177,7 +185,8 @@ func (p *person) mark(ctx context.Context) error {
 	return p.Rollup.mark(ctx, uuid.New(), p.slices)
 }
 
-// recompute gives the days new generations; one whose log moves meanwhile stays for the worker.
+// recompute makes new generations of the days. A day whose log changes meanwhile is left for the
+// worker.
 func (p *person) recompute(ctx context.Context) error {
 	all, err := tables.SliceStates(ctx, p.conn, Filter{Org: p.org}, true, p.now())
 	if err != nil {
@@ -197,8 +206,8 @@ func (p *person) recompute(ctx context.Context) error {
 	return err
 }
 
-// retire marks the generations dead that name the person: all of the days but the new ones, and the
-// months that were merged from old ones.
+// retire marks the generations dead that name the person: all generations of the days but the new
+// ones, and the months that were merged from old ones.
 func (p *person) retire(ctx context.Context) error {
 	if err := p.markDead(ctx, Filter{Org: p.org}); err != nil {
 		return err
@@ -212,7 +221,7 @@ func (p *person) retire(ctx context.Context) error {
 }
 
 // delete removes the rows from the disk. The tombstones stay: they name nobody, and a batch that
-// was under way may still bring an event they stand against.
+// was under way may still bring an event that a tombstone must win against.
 func (p *person) delete(ctx context.Context) error {
 	for table, rows := range p.rows() {
 		if err := p.mutate(ctx, table, rows); err != nil {
@@ -222,10 +231,10 @@ func (p *person) delete(ctx context.Context) error {
 	return nil
 }
 
-// rows says for each table which rows are the person's. Those of an event from after the erasure (a
-// person who came back) are not, nor generations begun since the marks, which hold nothing else. A
-// recompute that was under way leaves rows without a manifest: nobody reads them, and Sweep removes
-// them.
+// rows says for each table which rows are the person's. It leaves out events from after the erasure
+// (the person came back) and generations begun after the marks, which have no row of the person
+// from before. A recompute that was under way may leave rows without a manifest: nobody reads them,
+// and Sweep removes them.
 func (p *person) rows() map[string]string {
 	rows := map[string]string{
 		"events":   tables.UsageOf + " AND " + erased,
@@ -238,14 +247,15 @@ func (p *person) rows() map[string]string {
 	return rows
 }
 
-// check looks for rows that came after the deletion, by a batch that was under way: ingest takes
-// them out of the exports, but they would stay.
+// check looks for rows that a batch under way brought after the deletion. Ingest keeps them out of
+// the exports, but they would stay on the disk.
 func (p *person) check(ctx context.Context) error {
 	for range 5 {
 		left := map[string]string{}
 		for table, rows := range p.rows() {
 			var n uint64
-			if err := p.conn.QueryRow(ctx, "SELECT count() FROM "+table+" WHERE "+rows, p.args()...).Scan(&n); err != nil {
+			query := "SELECT count() FROM " + table + " WHERE " + rows
+			if err := p.conn.QueryRow(ctx, query, p.args()...).Scan(&n); err != nil {
 				return err
 			}
 			if n > 0 {
@@ -268,13 +278,13 @@ func (p *person) check(ctx context.Context) error {
 }
 
 func (p *person) noteDone(ctx context.Context) error {
-	return p.exec(ctx,
-		"INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead) SELECT org_id, user_hash, erased_at, "+
-			"now64(3), greatest(now64(3), updated_at + toIntervalMillisecond(1)), ahead FROM erasures FINAL WHERE "+listing)
+	return p.exec(ctx, "INSERT INTO erasures (org_id, user_hash, erased_at, done_at, updated_at, ahead) "+
+		"SELECT org_id, user_hash, erased_at, now64(3), greatest(now64(3), updated_at + toIntervalMillisecond(1)), ahead "+
+		"FROM erasures FINAL WHERE "+listing)
 }
 
-// mutate deletes rows by rewriting the parts that hold them, and waits for that: a large log takes
-// minutes.
+// mutate deletes rows: the engine rewrites the parts that hold them. It waits for that, which takes
+// minutes on a large log.
 func (p *person) mutate(ctx context.Context, table, rows string) error {
 	if err := p.exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+rows+" SETTINGS mutations_sync = 0"); err != nil {
 		return fmt.Errorf("delete from %s: %w", table, err)

@@ -13,8 +13,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A population is what the erasure tests start from: three persons on several days, rolled up
-// twice, with conflicting copies, entities and rejects.
+// population is the data that the erasure tests start with: three persons on several days, rolled
+// up twice, with conflicting copies, entities and rejects.
 func population(db *database) {
 	var events []event
 	for d := range schema.Day(4) {
@@ -27,7 +27,7 @@ func population(db *database) {
 	}
 	db.ingest(events...)
 	db.once()
-	// Copies that name two persons: u0's loses on 100, and wins on 101.
+	// Copies that name two persons: the copy of u0 loses on event 100, and wins on event 101.
 	db.ingest(event{org: "acme", day: db.today - 3, id: 100, user: "u0", version: 10},
 		event{org: "acme", day: db.today - 3, id: 100, user: "u1", version: 20},
 		event{org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20},
@@ -58,10 +58,10 @@ func population(db *database) {
 	}
 }
 
-// theirRejects of population are the first; the others' come after.
+// theirRejects is how many of population's rejects name u0: the first ones.
 const theirRejects = 5
 
-// others is everything of everybody but u0 of acme, by what exports read: table → digest.
+// others digests, per table, all that exports read of everybody but u0 of acme.
 func others(db *database) map[string]string {
 	db.Helper()
 	all := map[string]string{}
@@ -128,7 +128,7 @@ func TestForgetRemovesOnePersonAndNothingElse(t *testing.T) {
 	}
 	gone(db)
 	unchanged(t, before, others(db))
-	// 4 days of 4 messages, and the event whose copy of u0 won.
+	// 4 days of 4 messages, and the event of which the copy of u0 won.
 	if n, plan := db.messages("acme", db.today-100, db.today); n != all-17 || len(plan.Live) != 0 {
 		t.Errorf("%d messages of %d, live %v", n, all, plan.Live)
 	}
@@ -136,11 +136,11 @@ func TestForgetRemovesOnePersonAndNothingElse(t *testing.T) {
 		org: "acme", day: db.today - 3, id: 101, user: "u0", version: 20,
 	}, {org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10},
 		{org: "acme", day: db.today - 3, id: 100, user: "u1", version: 20}}
-	db.ingest(replayed...) // by an ingest that does not know of the erasure yet
+	db.ingest(replayed...) // as an ingest does that has not read the erasure list yet
 	if n, _ := db.messages("acme", db.today-100, db.today); n != all-17 {
 		t.Errorf("a replay brought %d messages back", n-(all-17))
 	}
-	// A third copy that would have won holds: it is somebody else's, and the order of arrival
+	// A third copy above the erased one holds: it is another person's, and the order of arrival
 	// decides nothing.
 	db.ingest(event{org: "acme", day: db.today - 3, id: 101, user: "u2", version: 30})
 	if n, _ := db.messages("acme", db.today-100, db.today); n != all-16 {
@@ -156,8 +156,9 @@ func TestForgetRemovesOnePersonAndNothingElse(t *testing.T) {
 	}
 }
 
-// Each call gets one step further than the last, is killed there, and finds what the others left:
-// the state a first call killed at that step leaves.
+// Each call of Forget gets one step further than the one before and is killed there. It starts from
+// the state that the earlier calls left, which is the state after a first call that was killed at
+// that step.
 func TestForgetKilledAtEveryStepGoesOn(t *testing.T) {
 	db := newDatabase(t)
 	population(db)
@@ -184,9 +185,10 @@ func TestForgetKilledAtEveryStepGoesOn(t *testing.T) {
 	unchanged(t, before, others(db))
 }
 
-// What is stored is erased, though its time lies ahead: ingest must know it when it comes again,
-// also if a first call was killed after it had deleted the rows that say so. What the person does
-// later is theirs: an assistant that was described for 2199 once took all their events until then.
+// A stored event is erased even if its time is in the future. Ingest must recognize it when it
+// arrives again, also if a first call was killed after it had deleted the rows from which the ids
+// are read. What the person does later is theirs: once, an assistant that was described for 2199
+// made Forget erase all of the person's events until then.
 func TestForgetErasesWhatLiesAheadAndNothingToCome(t *testing.T) {
 	for what, c := range map[string]struct{ table, insert, left string }{
 		"an event": {
@@ -226,8 +228,8 @@ func TestForgetErasesWhatLiesAheadAndNothingToCome(t *testing.T) {
 	}
 }
 
-// A recompute that reads the marks of an erasure must find its tombstones in the log, and ingest
-// must know of it before its rows are looked for.
+// A recompute that reads the marks of an erasure must find its tombstones in the log. Ingest must
+// know of the erasure before Forget looks for the rows that ingest stored.
 func TestForgetMarksWhatIsBuried(t *testing.T) {
 	db := newDatabase(t)
 	worker, conn := db.stepped()

@@ -10,7 +10,7 @@ import (
 // Outcomes of a recompute, per slice.
 const (
 	committed = "committed" // has its manifest
-	moved     = "moved"     // the log moved or rows went meanwhile: tried again later
+	moved     = "moved"     // the log changed or rows were removed meanwhile: tried again later
 	failed    = "failed"    // the engine refused or did not answer
 )
 
@@ -40,7 +40,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Slices recomputed: committed, moved (the log changed or rows went meanwhile) or failed."},
 			[]string{"outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "rollcall_rollup_slice_seconds", Help: "Time of the recompute that a slice was part of, by its outcome.",
+			Name:    "rollcall_rollup_slice_seconds",
+			Help:    "Time of the recompute that a slice was part of, by its outcome.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 12)}, []string{"outcome"}),
 		rowsRead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_rollup_rows_read_total", Help: "Events of the log that recomputes read, by their outcome."},
@@ -51,11 +52,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			[]string{"outcome"}),
 		cleaned: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_rollup_cleaned_total",
-			Help: "Generations cleaned: marked dead, removed with their rows, removed as a dead worker's (orphaned), or marked dead because rows were gone (short)."}, []string{"outcome"}),
+			Help: "Generations cleaned: marked dead, removed with their rows, removed as a dead worker's (orphaned), " +
+				"or marked dead because rows were gone (short)."}, []string{"outcome"}),
 		verified: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rollcall_rollup_verified_slices_total", Help: "Rolled up slices that were compared with the log, in turn."}),
+			Name: "rollcall_rollup_verified_slices_total",
+			Help: "Rolled up slices that were compared with the log, in turn."}),
 		differences: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rollcall_rollup_verify_differences_total", Help: "Rollup rows found that are not what the log says."}),
+			Name: "rollcall_rollup_verify_differences_total",
+			Help: "Rollup rows found that are not what the log says."}),
 		diskFree: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_rollup_disk_free_ratio",
 			Help: "Free part of ClickHouse's fullest disk, 0 to 1; NaN before it was read."}),
@@ -75,7 +79,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// recomputed counts one recompute: n of its slices were committed.
+// recomputed counts one recompute of which n slices were committed.
 func (m *metrics) recomputed(b *attempt, n int, err error, took time.Duration) {
 	other := moved
 	if err != nil {
@@ -93,7 +97,7 @@ func (m *metrics) recomputed(b *attempt, n int, err error, took time.Duration) {
 	}
 }
 
-// monthsRolled counts one roll of so many months, of which n were committed.
+// monthsRolled counts one merge of so many months, of which n were committed.
 func (m *metrics) monthsRolled(asked, n int, err error) {
 	other := moved
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A recompute's rows and slices are shared out to the outcomes of its slices.
+// The rows and slices of a recompute are divided among the outcomes of its slices.
 func TestRecomputesAreCountedByOutcome(t *testing.T) {
 	broke := errors.New("broke")
 	for name, c := range map[string]struct {
@@ -49,7 +49,7 @@ func TestMonthsAreCountedByOutcome(t *testing.T) {
 	}
 }
 
-// byOutcome gives the counts of the outcomes that came.
+// byOutcome returns the counts that are not 0.
 func byOutcome(counts *prometheus.CounterVec) map[string]float64 {
 	got := map[string]float64{}
 	for _, outcome := range []string{committed, moved, failed} {

@@ -2,8 +2,8 @@ package rollup
 
 import "testing"
 
-// The casts are small, so that every interleaving can be visited; each broken design has one that
-// shows it.
+// The casts are small, so that every interleaving can be visited. For each broken design there is
+// one cast that shows its fault.
 var (
 	a1 = modelEvent{0, 1}
 	a2 = modelEvent{0, 3}
@@ -11,10 +11,12 @@ var (
 	b2 = modelEvent{1, 3}
 
 	conflicts = cast{batches: [2][][]modelEvent{{{a1, b1}, {b2}}, {{a2}}}, runs: [2]uint8{1, 1}}
-	crashes   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 1}}
-	sweeping  = cast{batches: [2][][]modelEvent{{{a1}, {b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true}
-	hastily   = cast{batches: [2][][]modelEvent{{{a1, b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true, hasty: true}
-	erasure   = cast{
+	crashes   = cast{
+		batches: [2][][]modelEvent{{{a1, b1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 1},
+	}
+	sweeping = cast{batches: [2][][]modelEvent{{{a1}, {b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true}
+	hastily  = cast{batches: [2][][]modelEvent{{{a1, b1}}, {}}, runs: [2]uint8{2, 1}, sweeper: true, hasty: true}
+	erasure  = cast{
 		batches: [2][][]modelEvent{{{a1}}, {{a2}}}, crashes: [2]bool{true, false}, runs: [2]uint8{1, 0}, eraser: true,
 	}
 	persons = cast{

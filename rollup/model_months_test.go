@@ -7,26 +7,26 @@ import (
 	"testing"
 )
 
-// Months as an explicit-state model of their own: two slices of one month, whose recomputes are
-// right by the first model, and everybody who has to do with the month, one step at a time in every
-// order. The parts of one statement (marks, manifests, months' manifests) are looked at in every
-// order, too.
+// This is a second explicit-state model, of months: two slices of one month, whose recomputes are
+// right by the first model, and everybody who reads or writes the month. Each step is taken in
+// every order. The parts that one statement reads (marks, manifests, months' manifests) are also
+// read in every order.
 //
-// A slice's log is a chain of states, of which each stands for its rows and for its version: 0
-// nothing, 1 an event, 2 a copy that won against it, 3 a second event.
+// A slice's log is a chain of states: 0 is empty, 1 has an event, 2 has a copy that won against it,
+// 3 has a second event. The number of a state stands for its rows and for its version.
 
 const (
 	monthDayCount = 2
-	daySlots      = 3 // one more than there are workers
-	monthSlots    = 2
+	daySlots      = 3 // generations of a day: one more than there are workers
+	monthSlots    = 2 // generations of the month
 	none          = 255
 )
 
-// eventsOf is how many events a state has.
+// eventsOf is how many events each state of a slice's log has.
 var eventsOf = [5]uint8{0, 1, 1, 2, 2}
 
 type monthWorld struct {
-	log, marks, acked, at [monthDayCount]uint8 // at: what the writer has done
+	log, marks, acked, at [monthDayCount]uint8 // at: how many of its actions the writer has done
 	days                  [monthDayCount][daySlots]daySlot
 	workers               [monthDayCount][2]dayWorker
 	months                [monthSlots]monthSlot
@@ -38,7 +38,7 @@ type monthWorld struct {
 
 type daySlot struct {
 	used, committed, dead, gone bool
-	damaged                     bool // by a hand: not what the log says
+	damaged                     bool // changed by hand: it differs from the log
 	state, covered              uint8
 }
 
@@ -47,21 +47,22 @@ type dayWorker struct{ at, slot, covered uint8 }
 type monthSlot struct {
 	used, committed, dead, gone, short, damaged bool
 
-	rows, versions, sources [monthDayCount]uint8 // sources: slots of the days
+	rows, versions, sources [monthDayCount]uint8 // sources: the days' slots that were merged
 }
 
-// A look is a statement under way: what it has seen so far, and the plan that comes of it.
+// A look is one statement under way: what it has read so far, and the plan that is made when it has
+// read all.
 type look struct {
-	seen     uint8 // bits: marks, manifests, months
+	seen     uint8 // bits of what it has read: marks, manifests, months
 	marks    [monthDayCount]uint8
-	alive    [monthDayCount]uint8 // bits: slots
-	months   uint8                // bits: slots
-	acked    [monthDayCount]uint8 // before it began
-	rebuilt  bool                 // before it began
+	alive    [monthDayCount]uint8 // bits of slots
+	months   uint8                // bits of slots
+	acked    [monthDayCount]uint8 // what was acknowledged before it began
+	rebuilt  bool                 // the rebuild was done before it began
 	planned  bool
-	chosen   [monthDayCount]uint8
-	chosenAs uint8                // the month in place of the days
-	versions [monthDayCount]uint8 // of the chosen slots: what the answer is called by
+	chosen   [monthDayCount]uint8 // per day: the slot to read, or none
+	chosenAs uint8                // the month slot to read in place of the days, or none
+	versions [monthDayCount]uint8 // of the chosen slots: the export names its answer by them
 }
 
 type roller struct {
@@ -70,30 +71,30 @@ type roller struct {
 }
 
 type eraser struct {
-	at, days, months uint8 // the slots with the person's rows
+	at, days, months uint8 // days, months: bits of the slots that have the person's rows
 }
 
 type monthDesign struct {
-	exists            bool // a month is read because it is there
-	countsEvents      bool // a month is of as many events as its days
-	addsUp            bool // the sum of the versions for each of them
-	leavesOpen        bool // only the clean days are compared
-	fromLog           bool // a month's rows are made from the log, as if from the days' generations
-	noSecondCount     bool
-	noMonthGuard      bool
-	countsWhatIsThere bool
-	versionsAlone     bool // a month of days of the same versions, whatever their generations
-	rebuildUnmarked   bool // a rebuild is a recompute; which of two generations of a version is read, is up to clocks
+	exists            bool // a month is read whenever it exists
+	countsEvents      bool // a month is read if it has as many events as its days
+	addsUp            bool // a month is read if the sum of its days' versions is the same
+	leavesOpen        bool // only the clean days are compared with the month's sources
+	fromLog           bool // a month's rows are made from the log instead of the days' generations
+	noSecondCount     bool // the days' rows are not counted again after the merge
+	noMonthGuard      bool // a read does not count the month's rows
+	countsWhatIsThere bool // the month's manifest has the number of rows that are left
+	versionsAlone     bool // a month is read if its days' versions are the same, whatever their generations
+	rebuildUnmarked   bool // a rebuild is only a recompute: clocks decide which of two equal versions is read
 }
 
-// A monthCast: what each day's writer does (i insert, m mark), how many workers each day has, how
-// often the month is rolled.
+// A monthCast says what each day's writer does (i insert, m mark), how many workers each day has,
+// and how often the month is merged.
 type monthCast struct {
 	begin   monthWorld
 	writes  [monthDayCount]string
 	workers [monthDayCount]uint8
 	rolls   uint8
-	sweeper bool // ours, and an older binary's, which takes months for orphans
+	sweeper bool // this binary's, and an older binary's, which takes months for orphans
 	eraser  bool
 	rebuild bool // of day 0
 }
@@ -104,7 +105,7 @@ type monthModel struct {
 	visited map[monthWorld]struct{}
 	path    []string
 	wrong   string
-	months  int // reads by one
+	months  int // how many reads were of a month
 }
 
 func (m *monthModel) explore(w monthWorld) {
@@ -150,7 +151,7 @@ func (m *monthModel) write(w monthWorld, d int) {
 	})
 }
 
-// recompute: 0 marks, 1 rows of one state, 2 manifest.
+// recompute has the steps: 0 read marks, 1 write the rows of one state, 2 write the manifest.
 func (m *monthModel) recompute(w monthWorld, d, i int) {
 	switch wk := w.workers[d][i]; wk.at {
 	case 0:
@@ -170,8 +171,8 @@ func (m *monthModel) recompute(w monthWorld, d, i int) {
 	}
 }
 
-// looks lets a statement look at what it has not seen yet of some things, and then plan; done is
-// called with the plan made.
+// looks lets a statement read one of the things that it has not read yet. When it has read all of
+// them it plans, and then calls done.
 func (m *monthModel) looks(
 	w monthWorld, name string, things []string, of func(*monthWorld) *look, done func(*monthWorld),
 ) {
@@ -228,12 +229,14 @@ func (m *monthModel) plan(w *monthWorld, l *look) {
 	}
 }
 
-// best is per day the slot with the highest version among those that cover the marks.
+// best returns, per day, the slot with the highest version among those that cover the marks, or
+// none.
 func (w *monthWorld) best(marks, alive [monthDayCount]uint8) (chosen [monthDayCount]uint8) {
 	for d := range w.days {
 		chosen[d] = none
 		for i, s := range w.days[d] {
-			if alive[d]&(1<<i) != 0 && s.covered >= marks[d] && (chosen[d] == none || s.state > w.days[d][chosen[d]].state) {
+			readable := alive[d]&(1<<i) != 0 && s.covered >= marks[d]
+			if readable && (chosen[d] == none || s.state > w.days[d][chosen[d]].state) {
 				chosen[d] = uint8(i)
 			}
 		}
@@ -241,7 +244,8 @@ func (w *monthWorld) best(marks, alive [monthDayCount]uint8) (chosen [monthDayCo
 	return chosen
 }
 
-// choose is the month that is read in place of the days, by the rule or by what is wrong with it.
+// choose returns the month slot that is read in place of the days, by the right rule or by the
+// broken rule of the design, or none.
 func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
 	chosen := w.best(l.marks, l.alive)
 	for i := len(w.months) - 1; i >= 0; i-- {
@@ -278,7 +282,7 @@ func (m *monthModel) choose(w *monthWorld, l *look) uint8 {
 	return none
 }
 
-// roll: 0 look, 1 merge, 2 count the days' rows again, 3 count the month's, 4 commit.
+// roll has the steps: 0 look, 1 merge, 2 count the days' rows again, 3 count the month's, 4 commit.
 func (m *monthModel) roll(w monthWorld) {
 	r := w.roller
 	reset := func(w *monthWorld) { w.roller = roller{runs: r.runs + 1} }
@@ -329,7 +333,7 @@ func (m *monthModel) roll(w monthWorld) {
 			w.roller.at = 4
 			if s := &w.months[r.slot]; s.gone && m.countsWhatIsThere {
 				s.gone = false
-				s.short = true // as many as the manifest will say, which is none
+				s.short = true // the manifest will have the number of rows that are left: none
 			} else if s.gone {
 				reset(w)
 			}
@@ -342,7 +346,8 @@ func (m *monthModel) roll(w monthWorld) {
 	}
 }
 
-// erase: 0 find the person's rows (of day 0), 1 tombstone, 2 mark, 3 delete what was found.
+// erase has the steps: 0 find the person's rows (of day 0), 1 tombstone, 2 mark, 3 delete the rows
+// found.
 func (m *monthModel) erase(w monthWorld) {
 	if !m.eraser || w.eraser.at == 4 || w.log[0] == 0 {
 		return
@@ -377,7 +382,7 @@ func (m *monthModel) erase(w monthWorld) {
 	})
 }
 
-// rebuildDay: the mark of it; what comes then is a recompute like any other.
+// rebuildDay is the mark of a rebuild. What follows it is a recompute like any other.
 func (m *monthModel) rebuildDay(w monthWorld) {
 	if !m.rebuild || w.rebuilt || m.rebuildUnmarked &&
 		!slices.ContainsFunc(w.days[0][1:], func(s daySlot) bool { return s.committed }) {
@@ -404,9 +409,11 @@ func (m *monthModel) sweep(w monthWorld) {
 		for i, s := range w.days[d] {
 			switch {
 			case s.committed && !s.dead && best[d] != none && uint8(i) != best[d]:
-				m.step(w, fmt.Sprintf("sweeper marks %d of day %d dead", i, d), func(w *monthWorld) { w.days[d][i].dead = true })
+				m.step(w, fmt.Sprintf("sweeper marks %d of day %d dead", i, d),
+					func(w *monthWorld) { w.days[d][i].dead = true })
 			case s.dead && !s.gone:
-				m.step(w, fmt.Sprintf("sweeper removes %d of day %d", i, d), func(w *monthWorld) { w.days[d][i].gone = true })
+				m.step(w, fmt.Sprintf("sweeper removes %d of day %d", i, d),
+					func(w *monthWorld) { w.days[d][i].gone = true })
 			}
 		}
 	}
@@ -421,7 +428,7 @@ func (m *monthModel) sweep(w monthWorld) {
 	}
 }
 
-// read: look, then read by the plan; a guard that fails leads back to the look.
+// read has the steps: look, then read by the plan. If the guard fails, it looks again.
 func (m *monthModel) read(w monthWorld) {
 	if !w.reader.planned {
 		m.looks(w, "reader", []string{"marks", "manifests", "months"}, func(w *monthWorld) *look { return &w.reader },
@@ -474,7 +481,7 @@ func runMonths(d monthDesign, c monthCast) *monthModel {
 	return m
 }
 
-// settled is a month of one event a day, rolled up by days.
+// settled is a month with one event on each day. Both days are rolled up.
 func settled() (w monthWorld) {
 	for d := range w.log {
 		w.log[d] = 1
@@ -485,8 +492,8 @@ func settled() (w monthWorld) {
 	return w
 }
 
-// goingBack is settled but for a worker that read day 0's marks and nothing yet: it may come to a
-// higher version than one that covers more marks.
+// goingBack is settled, except that a worker has read day 0's marks and nothing else. Its
+// generation may get a higher version than a generation that covers more marks.
 func goingBack() monthWorld {
 	w := settled()
 	w.days[0][0] = daySlot{}
@@ -494,7 +501,7 @@ func goingBack() monthWorld {
 	return w
 }
 
-// damaged is settled but for rows of day 0 that a hand has changed.
+// damaged is settled, except that somebody changed rows of day 0 by hand.
 func damaged() monthWorld {
 	w := settled()
 	w.days[0][0].damaged = true

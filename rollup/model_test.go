@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// The protocol as an explicit-state model: one slice, two identities (A in the first rollup table,
-// B in the second), everybody who writes or reads, one step at a time in every order. A read is
-// wrong if it is not one state that the log had, if it counts an event twice, or if it misses what
-// was acknowledged before it began.
+// This is the protocol as an explicit-state model. It has one slice, two identities (A is in the
+// first rollup table, B in the second), and everybody who reads or writes. Each takes one step at a
+// time, in every order. A read is wrong if its answer is not one state that the log had, if it
+// counts an event twice, or if it misses an event that was acknowledged before it began.
 //
-// Versions of an identity: 0 none, 1 and 3 two copies of different content, 2 and 4 their
-// tombstones. The log is a set under FINAL: it keeps the highest.
+// Versions of an identity: 0 is none, 1 and 3 are two copies of different content, 2 and 4 are
+// their tombstones. The log is a set under FINAL: it keeps the highest version.
 
 const (
 	modelGenerations = 3
-	modelWriters     = 5   // two ingesters, each of them after a crash, the eraser
+	modelWriters     = 5   // two ingesters, each of the two again after a crash, and the eraser
 	highest          = 4   // version
-	live             = 255 // instead of a generation
+	live             = 255 // in place of a slot: the log is read
 	modelLimit       = 2_000_000
 )
 
 type world struct {
 	log    [2]uint8
-	seen   uint32 // the states the log had
+	seen   uint32 // bits of the states that the log had
 	acked  [2]uint8
 	marks  [modelWriters]uint8
 	listed bool // A's person is on the erasure list
@@ -51,13 +51,13 @@ type reader struct {
 	acked   [2]uint8
 }
 
-// A slot is one generation: its rows per table, as numbers of rows that count version 1 and 3, and
-// its manifest.
+// A slot is one generation: its rows and its manifest. rows has, per table, how many rows count
+// version 1 and how many count version 3.
 type slot struct {
 	used, committed, dead bool
 	key                   uint8
 	rows                  [2][2]uint8
-	written               [2]uint8 // rows per table, whatever became of them
+	written               [2]uint8 // how many rows were written per table, with those removed since
 	version               uint8
 	counts                [2]uint8
 	covered               [modelWriters]uint8
@@ -66,38 +66,38 @@ type slot struct {
 // A design is the protocol, or one of the ways in which it is known to break.
 type design struct {
 	versionIsGeneration bool // rollup rows keyed by the content's version
-	marksAfterLog       bool
-	clearsMarks         bool // a worker removes the marks of the slice it has rolled up, whoever set them
-	countIsVersion      bool
-	rowsReplaceRows     bool // rows carry a version each and replace those of their key; there are no generations
-	noSecondVersion     bool
-	noGuard             bool
+	marksAfterLog       bool // a worker reads the marks after it has read the log
+	clearsMarks         bool // a worker removes the marks of the slice that it has rolled up, whoever set them
+	countIsVersion      bool // the slice's version is its number of rows
+	rowsReplaceRows     bool // each row has a version and replaces the row of the same key; there are no generations
+	noSecondVersion     bool // a worker does not read the version again
+	noGuard             bool // a read does not compare the number of rows with the manifest
 	countsWhatIsThere   bool // a manifest has the number of rows that are left
-	neverHeals          bool // nobody marks a generation dead whose rows went
-	marksBeforeLog      bool // ingest
-	commitsBeforeMarks  bool // ingest
+	neverHeals          bool // a generation that lost rows is not marked dead
+	marksBeforeLog      bool // ingest marks before it inserts
+	commitsBeforeMarks  bool // ingest commits its offsets before it marks
 	listReadOnce        bool // ingest does not read the erasure list again after its insert
 	dropsInSilence      bool // ingest writes no tombstone for an event that it drops as erased
-	tombstonesAboveAll  bool // a tombstone wins against every copy, not just against the one that it stands for
+	tombstonesAboveAll  bool // a tombstone wins against every copy, not only against the copy that it replaces
 }
 
-// A cast is who takes part, and what each ingester was given: batches of events, as identity and
-// version.
+// A cast says who takes part, and which batches of events (identity and version) each ingester
+// gets.
 type cast struct {
 	batches [2][][]modelEvent
 	crashes [2]bool
 	runs    [2]uint8
 	sweeper bool
-	hasty   bool // the sweeper takes a worker that is under way for a dead one
+	hasty   bool // the sweeper takes a running worker for a dead one
 	eraser  bool
-	others  uint8 // the version of A that is another person's than the one who is erased; 0: none
+	others  uint8 // the version of A that names another person than the erased one; 0: none
 }
 
 type modelEvent struct{ id, version uint8 }
 
 func isCopy(version uint8) bool { return version%2 == 1 }
 
-// theirs says whether an event is the erased person's.
+// theirs says whether an event belongs to the erased person.
 func (m *model) theirs(e modelEvent) bool {
 	return e.id == 0 && isCopy(e.version) && e.version != m.others
 }
@@ -130,7 +130,7 @@ func (w *world) insert(e modelEvent) {
 	w.seen |= 1 << w.state()
 }
 
-// explore visits every world that can follow w and returns the first wrong read, with the steps to
+// explore visits every world that can follow w. It returns the first wrong read and the steps to
 // it.
 func (m *model) explore(w world) string {
 	if _, ok := m.visited[w]; ok || len(m.visited) >= modelLimit {
@@ -175,8 +175,8 @@ func (m *model) explore(w world) string {
 	return wrong
 }
 
-// ingestSteps: 0 read the list, 1 insert, 2 read the list again, 3 mark, 4 commit. It returns
-// whether anything is left to do.
+// ingestSteps has the steps: 0 read the erasure list, 1 insert, 2 read the list again, 3 mark, 4
+// commit. It returns whether anything is left to do.
 func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) string)) bool {
 	in := w.ingest[i]
 	name := func(s string) string { return fmt.Sprintf("ingest %d %s", i, s) }
@@ -218,7 +218,7 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 		}
 	}
 	at := in.at
-	if !m.eraser && at == 0 { // nothing to read
+	if !m.eraser && at == 0 { // there is no erasure list to read
 		at = 1
 	}
 	switch at {
@@ -269,7 +269,8 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 			if at == 3 {
 				acknowledge(w)
 			}
-			if at == 4 || !m.crashes[i] && !m.commitsBeforeMarks { // without a crash the commit is nobody's business
+			// Without crashes nobody can see the commit, so it is not a step of its own.
+			if at == 4 || !m.crashes[i] && !m.commitsBeforeMarks {
 				w.ingest[i].at = 0
 				w.ingest[i].batch = in.batch + 1
 			}
@@ -292,8 +293,8 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 	return true
 }
 
-// workerSteps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e) count, 6 (f)
-// manifest. A worker that dies is one that takes no further step.
+// workerSteps has the steps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e)
+// count, 6 (f) manifest. A worker that dies is a worker that takes no further step.
 func (m *model) workerSteps(w *world, i int, step func(string, func(*world) string)) {
 	wk := w.worker[i]
 	name := func(s string) string { return fmt.Sprintf("worker %d %s", i, s) }
@@ -386,12 +387,12 @@ func (m *model) ownGenerations() bool { return !m.versionIsGeneration && !m.rows
 func (m *model) giveUp(w *world, i int) {
 	wk := w.worker[i]
 	w.worker[i] = worker{runs: wk.runs}
-	if m.ownGenerations() { // nobody will look at them again
+	if m.ownGenerations() { // nobody will read these rows again
 		w.slots[wk.slot] = slot{used: true, key: w.slots[wk.slot].key}
 	}
 }
 
-// short is whether rows of a committed slot are gone: the guard of a read fails.
+// short says whether rows of a committed slot are gone, so that the guard of a read fails.
 func (s slot) short() bool {
 	for t, rows := range s.rows {
 		if rows[0]+rows[1] != s.counts[t] {
@@ -401,7 +402,7 @@ func (s slot) short() bool {
 	return false
 }
 
-// best is the slot that a plan made now reads, or live.
+// best returns the slot that a plan made now reads, or live.
 func (w *world) best() uint8 {
 	best := uint8(live)
 	for s := range w.slots {
@@ -439,14 +440,16 @@ func (m *model) sweeperSteps(w *world, step func(string, func(*world) string)) (
 		}
 		for t := range g.rows {
 			if g.rows[t] != [2]uint8{} {
-				act(fmt.Sprintf("sweeper removes %d from table %d", s, t), func(w *world) { w.slots[s].rows[t] = [2]uint8{} })
+				act(fmt.Sprintf("sweeper removes %d from table %d", s, t),
+					func(w *world) { w.slots[s].rows[t] = [2]uint8{} })
 			}
 		}
 	}
 	return acts
 }
 
-// eraserSteps: 0 list, 1 tombstone, 2 mark. It returns whether anything is left to do.
+// eraserSteps has the steps: 0 list, 1 tombstone, 2 mark. It returns whether anything is left to
+// do.
 func (m *model) eraserSteps(w *world, step func(string, func(*world) string)) bool {
 	if !m.eraser || w.eraser == 3 {
 		return false
@@ -471,7 +474,8 @@ func (m *model) eraserSteps(w *world, step func(string, func(*world) string)) bo
 	return true
 }
 
-// readerSteps: plan, then read by it in one snapshot; a guard that fails leads back to the plan.
+// readerSteps has the steps: plan, then read by the plan in one snapshot. If the guard fails, the
+// reader plans again.
 func (m *model) readerSteps(w *world, step func(string, func(*world) string)) {
 	if w.reader.planned {
 		step("reader reads", func(w *world) string {
@@ -483,7 +487,9 @@ func (m *model) readerSteps(w *world, step func(string, func(*world) string)) {
 	}
 	step("reader plans", func(w *world) string {
 		r := reader{planned: true, slot: w.best(), acked: w.acked}
-		if m.sweeper && r.slot != live { // what else it reads is the same later, or newer
+		// The read is a later step only if a sweeper can remove the rows of the planned slot.
+		// Otherwise a later read gives the same answer or a newer one.
+		if m.sweeper && r.slot != live {
 			w.reader = r
 			return ""
 		}
@@ -508,7 +514,8 @@ func (m *model) read(w *world, r reader) string {
 	return w.judge(answer, r.acked)
 }
 
-// judge holds an answer against every state the log had, from what was acknowledged on.
+// judge compares an answer with every state that the log had since the acknowledged one. It returns
+// what is wrong, or "".
 func (w *world) judge(answer, acked [2]uint8) string {
 	shown := func(v uint8) uint8 { return v * (v % 2) }
 	for a := acked[0]; a <= highest; a++ {

@@ -14,8 +14,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// monthsChore is rollMonths beside the recomputes, which have their turn every Poll: the first look
-// of a new release may find a year of every org.
+// monthsChore is rollMonths as a chore. Every Poll it lets the recomputes run in between, because
+// the first call of a new release may find a year of every org to merge.
 func (r *Rollup) monthsChore(ctx context.Context) error {
 	worked := r.now()
 	return r.rollMonths(ctx, Filter{}, func() error {
@@ -27,9 +27,9 @@ func (r *Rollup) monthsChore(ctx context.Context) error {
 	})
 }
 
-// rollMonths makes a generation for each closed month that the filter touches, has at least two
-// slices, all clean, and has no generation that is read. After each batch it calls between, if any.
-// A batch that fails does not keep the others from their turn.
+// rollMonths makes a month generation for each month that the filter touches, if the month is
+// closed, has at least two slices, all of them are clean, and no generation of it is read yet.
+// After each batch it calls between, if it is given. A batch that fails does not stop the others.
 func (r *Rollup) rollMonths(ctx context.Context, f Filter, between func() error) error {
 	months, err := r.months(ctx, f)
 	if err != nil {
@@ -61,8 +61,9 @@ func (r *Rollup) months(ctx context.Context, f Filter) ([]tables.MonthState, err
 	return tables.MonthStates(ctx, r.conn, f, states)
 }
 
-// monthBatches groups orgs' months, all clean, so that each batch is of one calendar month and, but
-// for an org alone, within the limits: of slices, and of their rows.
+// monthBatches groups the months of orgs, which must be clean. Each batch is of one calendar month
+// and keeps to the limits of slices and of rollup rows; an org that is over a limit gets a batch of
+// its own.
 func (r *Rollup) monthBatches(months []tables.MonthState) (batches [][]tables.MonthState) {
 	slices.SortStableFunc(months, func(a, b tables.MonthState) int { return cmp.Compare(a.Day, b.Day) })
 	days := 0
@@ -84,7 +85,7 @@ func (r *Rollup) monthBatches(months []tables.MonthState) (batches [][]tables.Mo
 	return batches
 }
 
-// sums are how many rows slices have in each rollup table.
+// sums returns how many rows the slices have together in each rollup table.
 func sums(days []tables.SliceState) (n tables.PerDaily) {
 	for _, s := range days {
 		for t, rows := range s.Rows {
@@ -94,38 +95,38 @@ func sums(days []tables.SliceState) (n tables.PerDaily) {
 	return n
 }
 
-// rollMonth merges the generations of the days of several orgs' month. What a generation has never
-// changes, so the merge of these very generations is right whatever happens meanwhile; only their
-// rows may go.
+// rollMonth merges the generations of the days of one calendar month, for several orgs. The rows of
+// a generation never change, so the merge of exactly these generations is right whatever happens
+// meanwhile; only their rows may be removed.
 func (r *Rollup) rollMonth(ctx context.Context, batch []tables.MonthState) (err error) {
 	done := 0
 	defer func() { r.metrics.monthsRolled(len(batch), done, err) }()
 	b := newMonthAttempt(batch)
-	// (a) All rollup tables, each month under a generation that nobody else writes.
+	// (a) All rollup tables, each month under a generation number that nobody else has.
 	for _, d := range tables.Dailies() {
 		if err := r.conn.Exec(ctx, d.InsertMonth(monthSources), b.args()...); err != nil {
 			return fmt.Errorf("write %s of a month of %d orgs: %w", d.Table, len(batch), err)
 		}
 	}
-	// (b) Were the days' rows all there? Rows that go do not come back: if they are there now, they
-	// were.
+	// (b) Were the days' rows all there? Removed rows do not come back: if all are there now, all
+	// were there during the merge.
 	sources, err := r.countMonths(ctx, monthSources, b)
 	if err != nil {
 		return err
 	}
-	// (c) What was written, counted: it must add up to what the days' rows do. A sweeper may have
-	// taken this worker for a dead one.
+	// (c) The number of events in the month's rows: it must be that of the days' rows. A sweeper
+	// may have taken this worker for a dead one and removed rows.
 	if b.written, err = r.countMonths(ctx, monthRows, b); err != nil {
 		return err
 	}
-	// (d) The manifests: the commit point.
+	// (d) The manifests. They are the commit point.
 	done, err = r.writeMonths(ctx, b, func(i int) bool {
 		return sources[i].rows == sums(b.months[i].Days) && b.written[i].events == sources[i].events
 	})
 	return err
 }
 
-// A monthAttempt is one roll of a batch. Its lists go by the same index.
+// A monthAttempt is one merge of a batch. Index i of each list belongs to the same month.
 type monthAttempt struct {
 	months      []tables.MonthState
 	generations []uuid.UUID
@@ -140,8 +141,8 @@ func newMonthAttempt(batch []tables.MonthState) *monthAttempt {
 	return b
 }
 
-// monthSources are the rows that an attempt merges, monthRows those that it makes. Days and orgs
-// are what the tables are ordered by.
+// monthSources is the condition for the rows that an attempt merges, and monthRows for the rows
+// that it writes. Both name days and orgs because the tables are ordered by them.
 const (
 	monthDays    = "org_id IN {orgs:Array(String)} AND day BETWEEN {first:Date} AND {last:Date}"
 	monthSources = monthDays + " AND generation IN {sources:Array(UUID)}"
@@ -161,13 +162,14 @@ func (b *monthAttempt) args() []any {
 		}
 	}
 	return []any{
-		clickhouse.Named("orgs", orgs), clickhouse.Named("sources", sources), clickhouse.Named("generations", generations),
+		clickhouse.Named("orgs", orgs), clickhouse.Named("sources", sources),
+		clickhouse.Named("generations", generations),
 		clickhouse.Named("first", first.String()), clickhouse.Named("last", last.String()),
 	}
 }
 
-// countMonths counts the rows that which selects, and what they are made of, for each of the
-// attempt's months.
+// countMonths counts the rows that meet the condition (which), and the events that these rows are
+// made of, for each of the attempt's months.
 func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt) ([]written, error) {
 	index := map[string]int{}
 	counts := make([]written, len(b.months))
@@ -180,8 +182,8 @@ func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt)
 			Rows   uint64 `ch:"rows"`
 			Events uint64 `ch:"events"`
 		}
-		query := fmt.Sprintf("SELECT org_id, count() AS rows, sum(%s) AS events FROM %s WHERE %s GROUP BY org_id", d.Counts(),
-			d.Table, which)
+		query := fmt.Sprintf("SELECT org_id, count() AS rows, sum(%s) AS events FROM %s WHERE %s GROUP BY org_id",
+			d.Counts(), d.Table, which)
 		if err := r.conn.Select(ctx, &rows, query, b.args()...); err != nil {
 			return nil, fmt.Errorf("count the rows of a month of %d orgs in %s: %w", len(b.months), d.Table, err)
 		}
@@ -194,10 +196,10 @@ func (r *Rollup) countMonths(ctx context.Context, which string, b *monthAttempt)
 	return counts, nil
 }
 
-// insertMonths takes a row per month: these columns, and how many rows each rollup table has.
+// insertMonths takes one row per month: these columns, then the row count of each rollup table.
 var insertMonths = "INSERT INTO months (org_id, day, generation, revision, versions, " + tables.RowCounts() + ")"
 
-// writeMonths commits those of the attempt's months that whole lets pass, in one insert.
+// writeMonths commits those of the attempt's months for which whole is true, in one insert.
 func (r *Rollup) writeMonths(ctx context.Context, b *monthAttempt, whole func(i int) bool) (n int, err error) {
 	insert, err := r.conn.PrepareBatch(ctx, insertMonths)
 	if err != nil {

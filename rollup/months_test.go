@@ -12,7 +12,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// closedMonths are two closed months' last days, the earlier first, both well within what is kept.
+// closedMonths returns the last days of two closed months, the earlier first. Both are well within
+// what is kept.
 func (db *database) closedMonths() (first, second schema.Day) {
 	second = tables.MonthEnd(db.today - 60)
 	return tables.MonthEnd(second - 31), second
@@ -37,7 +38,7 @@ func fillMonths(db *database) {
 
 const generationsOfMonths = "SELECT count() FROM months FINAL WHERE dead = 0"
 
-// rowsOfMonths counts the rows of months' generations in all tables, dead ones' too.
+// rowsOfMonths counts the rows of month generations in all tables, also of dead ones.
 func (db *database) rowsOfMonths() (n uint64) {
 	db.Helper()
 	for _, d := range tables.Dailies() {
@@ -86,7 +87,8 @@ func TestMonthsAreReadInPlaceOfTheirDays(t *testing.T) {
 	}
 }
 
-// A slice alone is its month already, and a month that is not over changes all day.
+// A month with one slice is not merged, because that slice is the whole month. A month that is not
+// over is not merged, because it changes all day.
 func TestMonthsThatAreNotRolledUp(t *testing.T) {
 	db := newDatabase(t)
 	_, end := db.closedMonths()
@@ -136,8 +138,8 @@ func TestBatchesOfMonthsKeepToTheirLimits(t *testing.T) {
 	}
 }
 
-// A sweeper that was faster than the merge leaves no manifest behind; the other orgs of the batch
-// get theirs.
+// If a sweeper removed rows before the merge read them, the month gets no manifest. The other orgs
+// of the batch get theirs.
 func TestAMonthWithoutAllOfItsRowsIsNotCommitted(t *testing.T) {
 	db := newDatabase(t)
 	_, end := db.closedMonths()
@@ -214,8 +216,8 @@ func TestCleanKeepsMonthsAndRemovesLostOnes(t *testing.T) {
 	}
 }
 
-// An older binary knows nothing of months: its sweeper takes their rows for orphans. Exports stay
-// exact, and a sweeper of this one sees to it.
+// An older binary knows nothing of months, so its sweeper takes their rows for orphans. Exports
+// stay exact, and a sweeper of this binary marks these months dead, so that they are merged again.
 func TestMonthsWhoseRowsWentAreMadeAgain(t *testing.T) {
 	db := newDatabase(t)
 	first, _ := db.closedMonths()
@@ -249,7 +251,7 @@ func TestForgetTakesMonthsToo(t *testing.T) {
 	before := others(db)
 	all, _ := db.messages("acme", first-40, db.today)
 	err = db.Forget(db.ctx, []byte("secret"), "acme", "u0", func(done, _ int) {
-		if done == 2 { // another worker rolls the months up as the person's days were found, and is not seen
+		if done == 2 { // after the person's days were found, another worker merges the months
 			if err := db.rollMonths(db.ctx, Filter{Org: "acme"}, nil); err != nil {
 				t.Error(err)
 			}
@@ -265,7 +267,7 @@ func TestForgetTakesMonthsToo(t *testing.T) {
 	if n, plan := db.messages("acme", first-40, db.today); n != all-18 || len(plan.Live) != 0 {
 		t.Errorf("%d messages of %d, %+v", n, all, plan)
 	}
-	// One that began before the erasure and ends after it finds its rows gone.
+	// A merge that began before the erasure and ends after it finds its rows gone.
 	for _, batch := range db.monthBatches(slices.DeleteFunc(old,
 		func(m tables.MonthState) bool { return len(m.Days) < 2 })) {
 		if err := db.rollMonth(db.ctx, batch); err != nil {
@@ -302,7 +304,7 @@ func TestVerifyComparesMonthsAndRebuildRepairsThem(t *testing.T) {
 		}
 		return found
 	}
-	// Of all, the sizes and the union of sets; of a month whose day differs, the day alone.
+	// If a day of a month differs, Verify reports the day and not the month.
 	db.exec("ALTER TABLE action_daily UPDATE messages = 77 WHERE org_id = 'acme' AND day = '" + first.String() +
 		"' AND user_id = 'u1' AND assistant_id = 'a0' AND generation IN (SELECT generation FROM months) SETTINGS mutations_sync = 2")
 	db.exec("ALTER TABLE workflow_daily UPDATE runs = 77 WHERE org_id = 'globex' AND day = '" + (second - 3).String() +
@@ -339,7 +341,7 @@ func TestVerifyComparesMonthsAndRebuildRepairsThem(t *testing.T) {
 	}
 }
 
-// The worker by itself rolls months up beside its other work.
+// Run merges months beside its other work.
 func TestRunRollsMonthsUp(t *testing.T) {
 	db := newDatabase(t)
 	first, _ := db.closedMonths()

@@ -11,24 +11,24 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Rebuilt says, after a Rebuild, from where exports read what it was to make anew: as it was read
-// back, not as it was written.
+// Rebuilt says from where exports read the slices after a Rebuild. It is read back from the
+// database, not derived from what was written.
 type Rebuilt struct {
-	Slices int // read from a generation that was made from the log after the call began
-	Live   int // read from the log itself: they kept changing. The worker makes them as soon as they rest
-	Old    int // left: their rollup rows have come to their end, and exports read them from the log
+	Slices int // exports read a generation that was made from the log after the call began
+	Live   int // they kept changing: exports read the log, and the worker recomputes them when they have settled
+	Old    int // not rebuilt: the TTL of their rollups is over, and exports read the log
 }
 
-// rebuildRounds is how often slices whose log moved meanwhile are tried again.
+// rebuildRounds is how often Rebuild recomputes slices whose log changed meanwhile.
 const rebuildRounds = 3
 
 // Rebuild makes new generations of all slices that the filter selects, clean or not, and of the
-// closed months that they are of. It can be killed and run again at any time.
+// closed months that contain them. It can be killed and run again at any time.
 //
 // It marks each slice as a writer of its own before it recomputes it. From then on no generation is
-// read that somebody began to make earlier, on whatever host and by whatever clock; exports read
-// the log until the new one is there. A month stands for the very generations that it was merged
-// from, so it goes with them.
+// read that was begun earlier, on whatever host and by whatever clock; exports read the log until
+// the new generation is there. A month generation is read only in place of the generations that it
+// was merged from, so it is no longer read either.
 func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, total int)) (done Rebuilt, err error) {
 	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
 	if err != nil {
@@ -48,22 +48,23 @@ func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, tota
 	total := len(open)
 	mark := func(batch []tables.Slice) error { return r.mark(ctx, writer, batch) }
 	for round := 0; round < rebuildRounds && len(open) > 0; round++ {
-		if _, err := r.recomputeBatches(ctx, batches(open, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), mark,
-			progress); err != nil {
+		queue := batches(open, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices)
+		if _, err := r.recomputeBatches(ctx, queue, mark, progress); err != nil {
 			return done, err
 		}
 		if open, err = r.stillOpen(ctx, f, before); err != nil {
 			return done, err
 		}
-		mark = nil // they are dirty: nothing older can be read
+		mark = nil // the slices left are dirty, so no older generation can be read
 	}
 	done.Live = len(open)
 	done.Slices = total - len(open)
 	return done, r.rollMonths(ctx, f, nil)
 }
 
-// stillOpen reads back what became of the slices that had these generations before a rebuild: those
-// that are not clean are returned, and one that still is what it was is an error.
+// stillOpen reads back the states of the slices in before, which holds their generations from
+// before the rebuild. It returns the slices that are not clean. A clean slice that still has its
+// old generation is an error.
 func (r *Rollup) stillOpen(
 	ctx context.Context, f Filter, before map[tables.Slice]uuid.UUID,
 ) (open []tables.SliceState, err error) {
@@ -84,7 +85,7 @@ func (r *Rollup) stillOpen(
 	return open, err
 }
 
-// mark says as a writer that slices changed.
+// mark says that the slices changed: it writes a mark of this writer for each of them.
 func (r *Rollup) mark(ctx context.Context, writer uuid.UUID, slices []tables.Slice) error {
 	if len(slices) == 0 {
 		return nil

@@ -9,9 +9,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Damaged generations that hosts with a clock far ahead made, of days and of their month, go with a
-// rebuild on a host whose clock is right. So it went with "rebuild-behind": of two generations of
-// one version the newer one was read, by its maker's clock.
+// Hosts whose clocks are far ahead made damaged generations of days and of their month. A rebuild
+// on a host whose clock is right replaces them. Earlier it did not (case "rebuild-behind"): of two
+// generations of one version the newer was read, by the clock of the host that made it.
 func TestRebuildRepairsWhateverTheClocksSay(t *testing.T) {
 	db := newDatabase(t)
 	_, end := db.closedMonths()
@@ -25,7 +25,7 @@ func TestRebuildRepairsWhateverTheClocksSay(t *testing.T) {
 		g[15] = n
 		return g.String()
 	}
-	// The generations get the others' numbers: the rows, and the manifests.
+	// Give the generations other numbers, in their rows and in their manifests.
 	copied := []string{"slices"}
 	for _, d := range tables.Dailies() {
 		copied = append(copied, d.Table)
@@ -57,7 +57,7 @@ func TestRebuildRepairsWhateverTheClocksSay(t *testing.T) {
 	}
 }
 
-// What it says is read back: a slice that keeps moving is read from the log.
+// Rebuild reports what it reads back: a slice that keeps changing is read from the log.
 func TestRebuildReadsBack(t *testing.T) {
 	db := newDatabase(t)
 	worker, conn := db.stepped()

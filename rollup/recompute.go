@@ -19,13 +19,14 @@ func (r *Rollup) recomputeAll(ctx context.Context, states []tables.SliceState) (
 	return r.recomputeBatches(ctx, batches(states, schema.DayOf(r.now().UTC()), r.cfg.BatchSlices), nil, nil)
 }
 
-// maxDivisions is how many batches that failed are divided in one look: enough to find a few slices
-// among thousands. It bounds what is spent on a failure that every slice has.
+// maxDivisions is how many failed batches are divided in one call. It is enough to find a few
+// slices that fail among thousands, and it limits the work when every slice fails.
 const maxDivisions = 32
 
-// recomputeBatches does the same for batches, and calls before, if any, ahead of each. A batch that
-// fails does not keep the others from their turn, nor a slice those of its batch: it is divided
-// until the slice is alone (tables.Divisible).
+// recomputeBatches recomputes batches and returns how many slices got a manifest. If before is
+// given, it is called with each batch ahead of its recompute. A batch that fails does not stop the
+// other batches. A slice that fails does not stop the others of its batch either: the batch is
+// divided until that slice is alone (tables.Divisible).
 func (r *Rollup) recomputeBatches(
 	ctx context.Context, queue [][]tables.Slice, before func([]tables.Slice) error, progress func(done, total int),
 ) (recomputed int, err error) {
@@ -71,9 +72,10 @@ func (r *Rollup) recomputeBatches(
 	return recomputed, errors.Join(append(failures, ctx.Err())...)
 }
 
-// recompute makes a new generation of the rollups for each slice of a batch, all of one month, and
-// returns how many it committed and those it left for later because the batch had too many rows. It
-// takes no lock: two workers on one slice write two generations, either of which is right.
+// recompute makes a new generation of the rollups for each slice of a batch. The slices must be of
+// one month. It returns how many slices it committed, and those that it left for later because the
+// batch had too many rows. It takes no lock: two workers on one slice write two generations, and
+// both are right.
 func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed int, rest []tables.Slice, err error) {
 	start := time.Now()
 	b := newAttempt(batch)
@@ -81,36 +83,37 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 	ctx, endTrace := r.traceRecompute(ctx, b)
 	defer func() { endTrace(committed, err) }()
 
-	// (a) The marks first: what is covered is in the log when it is read.
+	// (a) The marks first: then the log has all rows that the marks stand for when it is read.
 	if err := r.readMarks(ctx, b); err != nil {
 		return 0, nil, err
 	}
-	// (b) The version of the log before.
+	// (b) The version of the log before the tables are written.
 	if b.before, err = r.readVersions(ctx, b); err != nil {
 		return 0, nil, err
 	}
 	rest = b.limit(r.cfg.BatchRows)
-	// (c) All rollup tables, each slice under a generation that nobody else writes.
+	// (c) All rollup tables, each slice under a generation number that nobody else has.
 	for _, d := range tables.Dailies() {
 		if err := r.conn.Exec(ctx, d.Insert(inBatch), b.args()...); err != nil {
 			return 0, rest, fmt.Errorf("write %s of %d slices: %w", d.Table, len(b.slices), err)
 		}
 	}
-	// (d) The version after. Where it moved, the tables may come from two states of the log: no
-	// manifest, so their rows do not exist.
+	// (d) The version after. If it changed, the tables may come from two states of the log: no
+	// manifest is written, so nobody reads their rows.
 	if b.after, err = r.readVersions(ctx, b); err != nil {
 		return 0, rest, err
 	}
 	b.keep(func(i int) bool { return b.before[i].version.Cmp(&b.after[i].version) == 0 })
-	// (e) What was written, counted. Where a row is missing, a sweeper took this worker for a dead
-	// one: no manifest, which would say less than was written.
+	// (e) The number of rows written. If a row is missing, a sweeper took this worker for a dead
+	// one: no manifest is written, because it would promise fewer rows than were written.
 	if err := r.countRows(ctx, b); err != nil {
 		return 0, rest, err
 	}
 	if gone := b.keep(b.whole); gone > 0 {
-		r.log.Warn("a sweeper took rows of a recompute under way; it is done again. Was this process suspended, or is its clock hours behind?", "slices", gone)
+		r.log.Warn("a sweeper took rows of a recompute under way; it is done again. "+
+			"Was this process suspended, or is its clock hours behind?", "slices", gone)
 	}
-	// (f) The manifests: the commit point.
+	// (f) The manifests. They are the commit point.
 	if len(b.slices) == 0 {
 		return 0, rest, nil
 	}
@@ -120,11 +123,11 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 	return len(b.slices), rest, nil
 }
 
-// inBatch selects an attempt's slices; the range of days lets the engine skip partitions before it
-// looks at the list.
+// inBatch is the condition that selects an attempt's slices. The range of days lets the engine skip
+// partitions before it looks at the list.
 const inBatch = "day BETWEEN {first:Date} AND {last:Date} AND (org_id, day) IN (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {days:Array(Date)})))"
 
-// An attempt is one recompute of a batch. Its lists go by the same index.
+// An attempt is one recompute of a batch. Index i of each list belongs to the same slice.
 type attempt struct {
 	asked       int
 	slices      []tables.Slice
@@ -133,11 +136,11 @@ type attempt struct {
 	before      []sliceVersion
 	after       []sliceVersion
 	written     []written
-	rows        uint64 // of the log, read per recompute
+	rows        uint64 // rows of the log that one recompute reads
 }
 
-// written is what a generation has in each rollup table: its rows, and the events that they say
-// they are made of.
+// written says for each rollup table how many rows a generation has, and the sum of the events that
+// these rows say they are made of.
 type written struct{ rows, events tables.PerDaily }
 
 func newAttempt(batch []tables.Slice) *attempt {
@@ -166,8 +169,8 @@ func (b *attempt) args() []any {
 	}
 }
 
-// limit leaves as many slices as have at most rows log rows together, at least one, and returns the
-// others.
+// limit keeps the first slices, at least one, as long as they have at most so many log rows
+// together. It returns the others.
 func (b *attempt) limit(rows uint64) (rest []tables.Slice) {
 	n := 0
 	for ; n < len(b.slices); n++ {
@@ -182,13 +185,13 @@ func (b *attempt) limit(rows uint64) (rest []tables.Slice) {
 	return rest
 }
 
-// whole is whether all rows that were written for a slice are there. Each is made of one event at
-// least, and together they are made of those that the log had, so they are all there if, and only
-// if, they add up to them. It is the log that says what was written: the tables can only say what
-// is left.
+// whole says whether all rows that were written for slice i are there. Each row is made of at least
+// one event, and all rows together are made of the events that the log had. So all rows are there
+// if and only if their events add up to the log's. The number must come from the log: the tables
+// only show the rows that are left.
 func (b *attempt) whole(i int) bool { return b.written[i].events == b.after[i].counted }
 
-// keep drops the slices that ok refuses and returns how many these were.
+// keep drops the slices that ok refuses, and returns how many it dropped.
 func (b *attempt) keep(ok func(i int) bool) (dropped int) {
 	kept := attempt{asked: b.asked, rows: b.rows}
 	for i := range b.slices {
@@ -205,7 +208,7 @@ func (b *attempt) keep(ok func(i int) bool) (dropped int) {
 	return dropped
 }
 
-// appendAt appends what a list has at i, if the list is there yet.
+// appendAt appends list[i] to kept, or returns nil while the list has not been read yet.
 func appendAt[T any](kept, list []T, i int) []T {
 	if list == nil {
 		return nil

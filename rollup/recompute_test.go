@@ -44,8 +44,8 @@ func TestOnceRollsUpWhatIsDirty(t *testing.T) {
 	}
 }
 
-// A slice that cannot be written keeps no other from its rollup, however many share its batch; and
-// what every slice fails by is not tried slice by slice.
+// A slice that cannot be written does not stop the others, however many are in its batch. A failure
+// that every slice has is not tried slice by slice.
 func TestASliceThatFailsIsLeftAlone(t *testing.T) {
 	db := newDatabase(t)
 	var events []event

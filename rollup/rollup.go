@@ -21,45 +21,47 @@ const (
 	DefaultVerifyEvery = 10 * time.Minute
 )
 
-// Config sets how eagerly slices are recomputed and cleaned. None of it can make an export wrong;
-// it only moves work. 0 takes the default, less is refused.
+// Config sets how soon slices are recomputed and cleaned. No value can make an export wrong: a
+// value only decides when work is done. 0 means the default; a negative value is refused.
 type Config struct {
-	// SettleTime is how long a slice must have been without a new mark before it is recomputed. 0:
-	// DefaultSettleTime. A shorter time recomputes a day more often.
+	// SettleTime is how long a slice must have had no new mark before it is recomputed. 0 means
+	// DefaultSettleTime. With a shorter time a day is recomputed more often.
 	SettleTime time.Duration
-	// TodayEvery is the least time between two recomputes of a slice of today (or of tomorrow, for
-	// clocks ahead). Default 5 min.
+	// TodayEvery is the shortest time between two recomputes of a slice of today, or of a later day
+	// (producers' clocks may be ahead). Default 5 min.
 	TodayEvery time.Duration
 	// Poll is the time between two looks for dirty slices. Default 5 s.
 	Poll time.Duration
-	// BatchSlices and BatchRows limit what one recompute takes together: slices (default 256) and
-	// log rows (default 5,000,000). A larger slice goes alone.
+	// BatchSlices and BatchRows limit how many slices (default 256) and log rows (default
+	// 5,000,000) one recompute takes together. A slice with more rows is recomputed alone.
 	BatchSlices int
 	BatchRows   uint64
-	// SweepEvery is the time between two sweeps, and between two looks for closed months to roll
-	// up. Default 10 min.
+	// SweepEvery is the time between two sweeps. It is also the time between two looks for closed
+	// months that can be merged. Default 10 min.
 	SweepEvery time.Duration
-	// DeadTime is how long rows stay after their manifest was marked dead. Default 1 h: longer than
-	// any query may run. A query that planned with them and comes later than that fails by its
-	// guard and plans again.
+	// DeadTime is how long rows stay after their manifest was marked dead. Default 1 h, which is
+	// longer than any query may run. If a query planned with such rows and reads them later, its
+	// guard fails and it plans again.
 	DeadTime time.Duration
-	// VerifyEvery is the time between two looks at whether a batch of clean slices still is what
-	// the log says. 0: DefaultVerifyEvery: at 256 slices a batch, some 37,000 slices a day. Each
-	// costs about what its recompute did.
+	// VerifyEvery is the time between two comparisons of a batch of clean slices with the log. 0
+	// means DefaultVerifyEvery; with 256 slices a batch this is some 37,000 slices a day. Comparing
+	// a slice costs about as much as recomputing it.
 	VerifyEvery time.Duration
 	// DisksEvery is the time between two looks at the engine's free disk space. Default 1 min.
 	DisksEvery time.Duration
-	// OrphanTime is the age at which rollup rows without a manifest are taken for those of a worker
-	// that died. Default 6 h. A recompute whose rows go before it counted them gives up, and is
-	// done again.
+	// OrphanTime is the age at which rollup rows without a manifest are taken for the rows of a
+	// worker that died. Default 6 h. If the rows of a running recompute are removed before it
+	// counts them, the recompute gives up and is done again.
 	OrphanTime time.Duration
-	// Traces is where the spans of recomputes go. Nil: none are made.
+	// Traces receives the spans of recomputes. Nil: no spans are made.
 	Traces trace.TracerProvider
 }
 
 func (c Config) check() error {
-	if least := min(c.SettleTime, c.TodayEvery, c.Poll, c.SweepEvery, c.DeadTime, c.VerifyEvery, c.DisksEvery,
-		c.OrphanTime); least < 0 || c.BatchSlices < 0 {
+	shortest := min(
+		c.SettleTime, c.TodayEvery, c.Poll, c.SweepEvery, c.DeadTime, c.VerifyEvery, c.DisksEvery, c.OrphanTime,
+	)
+	if shortest < 0 || c.BatchSlices < 0 {
 		return errors.New("the rollup's times and batches must not be negative; 0 takes the default")
 	}
 	return nil
@@ -99,11 +101,11 @@ type Rollup struct {
 	tracer  trace.Tracer
 	now     func() time.Time
 
-	verified tables.Slice // the last one that verifyNext compared
+	verified tables.Slice // the last slice that verifyNext compared
 }
 
-// New checks the settings and connects lazily: nothing is read or written before Run, Once or one
-// of the commands.
+// New checks the settings. It reads and writes nothing: the connection is made when Run, Once or
+// one of the commands first needs it.
 func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registerer) (*Rollup, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -115,11 +117,16 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	}
 	cfg = cfg.withDefaults()
 	return &Rollup{
-		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg), tracer: cfg.Traces.Tracer("rollcall/rollup"), now: time.Now,
+		cfg:     cfg,
+		conn:    conn,
+		log:     log,
+		metrics: newMetrics(reg),
+		tracer:  cfg.Traces.Tracer("rollcall/rollup"),
+		now:     time.Now,
 	}, nil
 }
 
-// Close ends the connections. Run closes nothing, so that the commands can be used after it.
+// Close ends the connections. Run does not, so the commands can be used after it.
 func (r *Rollup) Close() error { return r.conn.Close() }
 
 // Ready is nil if ClickHouse answers.
@@ -130,9 +137,10 @@ func (r *Rollup) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Run recomputes what is dirty, cleans what lost and compares some of what is clean with the log,
-// until ctx ends; then it returns nil. What it had begun is left without a manifest and never read.
-// Failures are logged, counted and tried again; only a database of another schema is an error.
+// Run works until ctx ends, then returns nil: it recomputes dirty slices, removes lost generations
+// and compares some clean slices with the log. A recompute that ctx interrupts has no manifest, so
+// nobody reads its rows. Failures are logged, counted and tried again; only a database of another
+// schema version is returned as an error.
 func (r *Rollup) Run(ctx context.Context) error {
 	chores := r.chores()
 	for {
@@ -142,8 +150,8 @@ func (r *Rollup) Run(ctx context.Context) error {
 		}
 		if err == nil {
 			err = r.work(ctx)
-			// whatever became of the work: a slice that fails for ever must not keep the others
-			// from being cleaned and verified
+			// also after a failure: a slice that fails for ever must not keep the others from being
+			// cleaned and verified
 			r.tidy(ctx, chores)
 		}
 		if ctx.Err() != nil {
@@ -170,8 +178,9 @@ func (r *Rollup) work(ctx context.Context) error {
 	return err
 }
 
-// Once recomputes until no slice is dirty, settled or not, rolls closed months up, and returns how
-// many slices it recomputed. Beside live traffic it ends when it found nothing dirty once.
+// Once recomputes until no slice is dirty, whether it has settled or not, then merges closed
+// months. It returns how many slices it recomputed. Beside live traffic it ends the first time that
+// it finds no dirty slice.
 func (r *Rollup) Once(ctx context.Context) (recomputed int, err error) {
 	for {
 		dirty, err := r.dirty(ctx)

@@ -10,7 +10,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// dirty reads the slices to recompute and shows them in the gauges.
+// dirty reads the slices that must be recomputed, and sets the gauges.
 func (r *Rollup) dirty(ctx context.Context) ([]tables.SliceState, error) {
 	dirty, err := tables.SliceStates(ctx, r.conn, tables.Filter{}, true, r.now())
 	if err != nil {
@@ -25,8 +25,8 @@ func (r *Rollup) dirty(ctx context.Context) ([]tables.SliceState, error) {
 	return dirty, nil
 }
 
-// due keeps the slices that have settled and, of today's, those whose last recompute was long
-// enough ago: exports read the others from the log.
+// due keeps the slices that have settled. Of today's slices it keeps those whose last recompute was
+// TodayEvery ago or longer. Exports read the others from the log meanwhile.
 func (r *Rollup) due(dirty []tables.SliceState) (due []tables.SliceState) {
 	today := schema.DayOf(r.now().UTC())
 	for _, s := range dirty {
@@ -38,8 +38,9 @@ func (r *Rollup) due(dirty []tables.SliceState) (due []tables.SliceState) {
 	return due
 }
 
-// batches groups slices so that each batch is of one month (one partition of every table) and of at
-// most size slices: days before today first, then the one that has waited longest.
+// batches groups slices so that each batch has slices of one month (one partition of every table)
+// and at most size of them. Days before today come first; among these, the slice that has been
+// dirty for longest comes first.
 func batches(states []tables.SliceState, today schema.Day, size int) (all [][]tables.Slice) {
 	states = slices.Clone(states)
 	slices.SortStableFunc(states, func(a, b tables.SliceState) int {
@@ -59,7 +60,7 @@ func batches(states []tables.SliceState, today schema.Day, size int) (all [][]ta
 	return all
 }
 
-// late is 1 for the slices that are recomputed last.
+// late is 1 for slices that are recomputed last: those of today and later.
 func late(day, today schema.Day) int {
 	if day >= today {
 		return 1

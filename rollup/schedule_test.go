@@ -54,8 +54,8 @@ func TestDueKeepsWhatHasSettled(t *testing.T) {
 	}
 }
 
-// The gauges say how many slices are dirty, and since when the one that has been so for the
-// longest.
+// The gauges show how many slices are dirty, and how long the slice has been dirty that became so
+// first.
 func TestDirtyAgeIsOfTheOldestMark(t *testing.T) {
 	db := newDatabase(t)
 	for i, hours := range []int{1, 3, 2} {

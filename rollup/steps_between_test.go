@@ -11,18 +11,19 @@ import (
 	"rollcall/schema/tables"
 )
 
-// unmarked is how many of betweenSteps, the first ones, leave something without a mark, which may
-// be read or not.
+// unmarked is how many of betweenSteps, the first ones, store something without a mark. A read may
+// show that or not.
 const unmarked = 2
 
-// What others do to an org between two statements of a worker, on the first of its days.
+// betweenSteps is what others do to an org between two statements of a worker, on the first of its
+// days.
 var betweenSteps = []struct {
 	name string
 	do   func(db *database, org string, days []schema.Day)
 }{
 	{"stores", func(db *database, org string, days []schema.Day) { db.store(oneOfEach(org, days[0], 9)...) }},
 	{"stores copies of all types that win", func(db *database, org string, days []schema.Day) {
-		// as many as there were: only the version tells
+		// the number of events stays the same: only the version shows the change
 		copies := oneOfEach(org, days[0], 1)
 		for i := range copies {
 			copies[i].user = "another"
@@ -55,8 +56,8 @@ var betweenSteps = []struct {
 	}},
 }
 
-// Each org of a batch has its own number of a statement and its own thing that happens before it,
-// so that one run of the worker's steps tries them all.
+// between tries all trials in one run of the worker's steps: each org of the batch has its own
+// statement and its own thing that happens before that statement.
 func (db *database) between(days []schema.Day, statements int, kinds []int, do func(*Rollup) error) {
 	db.Helper()
 	type trial struct {

@@ -17,12 +17,12 @@ import (
 	"rollcall/schema/tables"
 )
 
-// What the models show on paper is tried here with the real steps: a worker's connection stops
-// before each of its statements, and there others act. What an export reads then and afterwards is
-// held against the log.
+// These tests try with the real steps what the models show in theory. A worker's connection stops
+// before each of its statements, and others act there. What an export reads then and afterwards is
+// compared with the log.
 
-// A steppedConn calls before ahead of each statement that is sent through it, with the statement's
-// number.
+// A steppedConn calls before ahead of each statement that is sent through it, with the number of
+// the statement.
 type steppedConn struct {
 	driver.Conn
 	before func(statement int, text string)
@@ -70,7 +70,8 @@ func (b *steppedBatch) Send() error {
 	return b.Batch.Send()
 }
 
-// stepped is a worker of its own on the database, whose statements can be waited for.
+// stepped returns another worker on the database, and the connection that stops before each of the
+// worker's statements.
 func (db *database) stepped() (*Rollup, *steppedConn) {
 	db.Helper()
 	conn := &steppedConn{Conn: db.conn}
@@ -80,18 +81,18 @@ func (db *database) stepped() (*Rollup, *steppedConn) {
 	}, conn
 }
 
-// sweepHastily is a sweeper for which every worker under way is dead.
+// sweepHastily sweeps orphans as if every running worker were dead.
 func (db *database) sweepHastily() {
 	db.Helper()
 	sweeper := *db.Rollup
 	sweeper.cfg.OrphanTime = time.Nanosecond
-	time.Sleep(time.Millisecond) // generations are dated to the millisecond
+	time.Sleep(time.Millisecond) // the time in a generation number has milliseconds
 	if err := sweeper.removeOrphans(db.ctx); err != nil {
 		db.Fatal(err)
 	}
 }
 
-// usage is what an export would read of an org: events per table and user.
+// usage reads an org as an export would: events per table and user.
 func usage(
 	ctx context.Context, conn driver.Conn, org string, from, to schema.Day,
 ) (text string, plan tables.Plan, err error) {
@@ -126,7 +127,7 @@ func perUser(rows func(tables.Daily) string, where string) string {
 		strings.Join(all, " UNION ALL ") + ") WHERE " + where
 }
 
-// truth is the same from the log alone.
+// truth reads the same as usage, but only from the log.
 func (db *database) truth(org string) (text string) {
 	db.Helper()
 	query := perUser(func(d tables.Daily) string { return d.FromLog("org_id = {org:String}") }, "1")
@@ -136,8 +137,8 @@ func (db *database) truth(org string) (text string) {
 	return text
 }
 
-// judge fails the test unless an export reads what the log says, or what it said before something
-// was put into it that has no mark yet.
+// judge fails the test unless an export reads what the log says. If events without a mark were
+// stored, the export may also read what the log said before (before).
 func (db *database) judge(what, org string, from, to schema.Day, before ...string) {
 	db.Helper()
 	got, plan, err := usage(db.ctx, db.conn, org, from, to)
@@ -147,9 +148,9 @@ func (db *database) judge(what, org string, from, to schema.Day, before ...strin
 	}
 }
 
-// A worker is stopped after it wrote its rows and before its manifest; the sweeper takes them for a
-// dead worker's; the first goes on. So it went with "suspended-rollup": a manifest that counted
-// what was left, and a clean slice of nothing.
+// A worker is suspended after it wrote its rows and before its manifest. The sweeper takes the rows
+// for those of a dead worker. Then the worker goes on. In the case "suspended-rollup" the manifest
+// counted what was left, and a slice without rows was clean.
 func TestASweepBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 	db := newDatabase(t)
 	worker, conn := db.stepped()
@@ -186,7 +187,7 @@ func TestASweepBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 	}
 }
 
-// oneOfEach is an event of each type per id.
+// oneOfEach returns an event of each type per id.
 func oneOfEach(org string, day schema.Day, ids ...int) (events []event) {
 	for _, id := range ids {
 		for _, typ := range []string{"message", "action", "token", "workflow_run"} {
@@ -196,8 +197,8 @@ func oneOfEach(org string, day schema.Day, ids ...int) (events []event) {
 	return events
 }
 
-// Rows of a committed generation go, all or some, by whatever hand: exports read the log, and the
-// worker makes the slice again.
+// All or some rows of a committed generation are removed, by whatever hand. Exports then read the
+// log, and the worker makes the slice again.
 func TestASliceWhoseRowsAreGoneHeals(t *testing.T) {
 	db := newDatabase(t)
 	day := db.today - 3

@@ -16,15 +16,15 @@ import (
 
 // Outcomes of a sweep, per generation.
 const (
-	dead     = "dead"     // its manifest was marked: no new plan has it
+	dead     = "dead"     // its manifest was marked dead: no new plan contains it
 	removed  = "removed"  // rows and manifest are gone
 	orphaned = "orphaned" // rows without a manifest are gone
-	short    = "short"    // its rows were not all there, so it was marked dead: it is made again
+	short    = "short"    // rows were missing, so it was marked dead and will be made again
 )
 
-// Sweep marks the generations that lost or lack rows as dead, removes the rows of those that have
-// been dead for long, and the rows that dead workers left. Several may clean at once; each step can
-// be repeated.
+// Sweep marks generations dead that lost or lack rows. It removes the rows of generations that have
+// been dead for Config.DeadTime, and the rows that dead workers left. Several sweepers may work at
+// once, and each step can be repeated.
 func (r *Rollup) Sweep(ctx context.Context) error {
 	if err := r.markDead(ctx, tables.Filter{}); err != nil {
 		return err
@@ -40,26 +40,29 @@ func (r *Rollup) Sweep(ctx context.Context) error {
 	return r.removeOrphans(ctx)
 }
 
-// A lost generation can never be read again: its slice has a better one, or marks that it does not
-// cover, and marks never go back; or it is a month's, and the month's slices have other versions by
-// now, or the first of them reached the end of its rollups: the month's rows would outlive it.
+// A lost generation can never be read again. A slice's generation is lost if the slice has a better
+// one, or has marks that the generation does not cover (marks never go back). A month's generation
+// is lost if the month's slices have other generations by now, or if the rollups of the month's
+// first slice have reached the end of their TTL, which the month's rows would outlive.
 type lost struct {
 	Org        string    `ch:"org_id"`
 	Day        time.Time `ch:"day"`
 	Generation uuid.UUID `ch:"generation"`
 	Revision   uint32    `ch:"revision"`
-	AgeMillis  int64     `ch:"age_ms"` // of its manifest, by the engine's clock
+	AgeMillis  int64     `ch:"age_ms"` // age of its manifest, by the engine's clock
 }
 
-// oldRevision is how long the generations of an older logic stay for binaries that still read them;
-// after it those read the log.
+// oldRevision is how long the generations of an older revision stay for older binaries that still
+// read them. After that, older binaries read the log.
 const oldRevision = 24 * time.Hour
 
-// markDead writes the manifests of lost generations again, dead. Of a slice that no generation
-// covers it leaves the newest, whose age throttles today's slices; of a month that is dirty, each:
-// it may be read again once its slices are clean.
+// markDead writes the manifests of lost generations again, with the flag "dead". If no generation
+// covers a slice, it leaves the slice's newest one, because the age of that one limits how often a
+// slice of today is recomputed. If a month is dirty, it leaves all of the month's generations: one
+// may be read again when the month's slices are clean.
 func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
-	known, err := r.manifests(ctx, "slices") // first: one that comes later may be of a state that was not yet read
+	// Read the manifests before the states: a later manifest may be of a state that was not read.
+	known, err := r.manifests(ctx, "slices")
 	if err != nil {
 		return err
 	}
@@ -94,8 +97,8 @@ func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
 	return r.writeDead(ctx, "months", lostOf(knownMonths, keepMonths))
 }
 
-// lostOf lists the known generations of this revision that are not the one to keep, and those of
-// older ones whose time is over.
+// lostOf lists the known generations of this revision that are not the one to keep, and generations
+// of older revisions that have been there for longer than oldRevision.
 func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 	for _, m := range known {
 		best, ok := keep[sliceOf(m)]
@@ -107,11 +110,12 @@ func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 	return losers
 }
 
-// markShort writes the manifests of generations dead whose rows are not all there: a sweeper took a
-// suspended worker for a dead one, or that of an older binary knows no months, or a hand deleted
-// rows, or a backup has a manifest without them. So the slice is dirty and made again, under a
-// generation whose rows were counted when it was committed: a round ends here, and another begins
-// only if rows go again. Until it is marked, each export that meets it plans twice.
+// markShort marks generations dead that have fewer or more rows than their manifests say. Reasons:
+// a sweeper took a suspended worker for a dead one; an older binary's sweeper, which knows no
+// months, took a month's rows for orphans; somebody deleted rows; a backup has a manifest without
+// its rows. The slice then is dirty and is made again, under a generation whose rows were counted
+// when it was committed. So this does not repeat unless rows are removed again. Until the
+// generation is marked, each export that meets it plans twice.
 func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 	suspects, err := r.short(ctx, manifests, "1")
 	if err != nil {
@@ -122,8 +126,8 @@ func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 		for i, l := range part {
 			generations[i] = l.Generation.String()
 		}
-		// Counted once more: a manifest comes after its rows, but one statement may see it and not
-		// yet them.
+		// Count once more: a manifest is written after its rows, but one statement may see the
+		// manifest and not yet the rows.
 		gone, err := r.short(ctx, manifests, "generation IN {suspects:Array(UUID)}",
 			clickhouse.Named("suspects", generations))
 		if err != nil {
@@ -141,8 +145,8 @@ func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 	return nil
 }
 
-// short lists the generations that have not the rows that their manifests say, among those that
-// meet which. Those that are about to expire are let go.
+// short lists the generations that do not have the number of rows that their manifests say, among
+// those that meet the condition (which). It leaves out generations that are about to expire.
 func (r *Rollup) short(ctx context.Context, manifests, which string, args ...any) (all []lost, err error) {
 	found := map[uuid.UUID]lost{}
 	args = append(args, tables.AliveAt(r.now()))
@@ -183,7 +187,7 @@ func (r *Rollup) writeDead(ctx context.Context, manifests string, losers []lost)
 	return nil
 }
 
-// manifests lists those that are not dead.
+// manifests lists the manifests that are not dead.
 func (r *Rollup) manifests(ctx context.Context, table string) (all []lost, err error) {
 	if err := r.conn.Select(ctx, &all,
 		"SELECT org_id, day, generation, revision, dateDiff('millisecond', written_at, now64(3)) AS age_ms FROM "+table+
@@ -193,8 +197,8 @@ func (r *Rollup) manifests(ctx context.Context, table string) (all []lost, err e
 	return all, nil
 }
 
-// removeDead deletes the rows of generations that have been dead for DeadTime, then their
-// manifests: while a row is there, its manifest says that it is dead.
+// removeDead deletes the rows of generations that have been dead for Config.DeadTime, and then
+// their manifests: as long as a row is there, its manifest says that it is dead.
 func (r *Rollup) removeDead(ctx context.Context, manifests string) error {
 	var rows []lost
 	err := r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+
@@ -207,7 +211,8 @@ func (r *Rollup) removeDead(ctx context.Context, manifests string) error {
 		if err := r.deleteRows(ctx, partition, generations); err != nil {
 			return err
 		}
-		// The rows that said "alive" go first: a part at a time may be seen without the others.
+		// The manifest rows without the flag "dead" go first: a deletion may become visible part by
+		// part, and no reader may see such a row without the one that says "dead".
 		for _, which := range []string{"dead = 0", "1"} {
 			if err := r.deleteGenerations(ctx, manifests, partition, which, generations); err != nil {
 				return err
@@ -251,12 +256,13 @@ func (r *Rollup) deleteRows(ctx context.Context, partition int, generations []st
 	return nil
 }
 
-// deleteGenerations hides the generations' rows of one month at once; merges remove them.
+// deleteGenerations hides the generations' rows in one month at once; merges of the engine remove
+// them later.
 func (r *Rollup) deleteGenerations(
 	ctx context.Context, table string, partition int, which string, generations []string,
 ) error {
 	in := fmt.Sprintf("IN PARTITION '%d'", partition)
-	if table == "months" { // has none
+	if table == "months" { // it has no partitions
 		in = ""
 	}
 	query := fmt.Sprintf("DELETE FROM %s %s WHERE %s AND generation IN {generations:Array(UUID)}", table, in, which)
@@ -269,7 +275,8 @@ func (r *Rollup) deleteGenerations(
 // chunk is how many generations one DELETE names.
 const chunk = 2000
 
-// eachChunk groups generations by the month of their slice: one DELETE looks at one partition.
+// eachChunk groups generations by the month of their slice, so that one DELETE works on one
+// partition, and calls do with at most chunk of them.
 func eachChunk(all []lost, do func(partition int, generations []string) error) error {
 	byMonth := map[int][]string{}
 	for _, l := range all {

@@ -47,7 +47,8 @@ func TestCleanKillsLosersFirstAndRemovesThemLater(t *testing.T) {
 			t.Errorf("counted %v %s, want %v", n, outcome, want)
 		}
 	}
-	// A slice that nothing covers keeps its newest generation, by which today's slices are throttled.
+	// If no generation covers a slice, its newest generation stays: its age limits how often a
+	// slice of today is recomputed.
 	db.ingest(event{org: "acme", day: day, id: 3})
 	if err := db.Sweep(db.ctx); err != nil {
 		t.Fatal(err)
@@ -89,7 +90,8 @@ func TestCleanRemovesWhatDeadWorkersLeft(t *testing.T) {
 func TestCleanLeavesOlderRevisionsForADay(t *testing.T) {
 	db := newDatabase(t)
 	old := uuid.Must(uuid.NewV7())
-	fresh := uuid.MustParse("01900000-0000-7000-8000-000000000001") // whatever the clocks of those who made them said
+	// It has the older number: the clocks of the hosts that made the generations do not count.
+	fresh := uuid.MustParse("01900000-0000-7000-8000-000000000001")
 	for generation, hours := range map[uuid.UUID]int{old: 25, fresh: 23} {
 		db.exec("INSERT INTO slices (org_id, day, generation, revision, written_at) SELECT 'acme', {day:Date}, {g:UUID}, 0, now64(3) - toIntervalHour({hours:Int64})",
 			named("day", (db.today-3).String()), named("g", generation.String()), named("hours", hours))

@@ -15,9 +15,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Two writers with the same and with conflicting events, two workers, a sweeper that waits for
-// nobody, and readers: every read has what was acknowledged before it began, and nothing that was
-// not sent by its end.
+// Two writers send equal and conflicting events, beside two workers, a sweeper that removes dead
+// rows at once, and readers. Every read has what was acknowledged before it began, and nothing that
+// was not sent by its end.
 func TestReadsAreExactBesideWritersWorkersAndASweeper(t *testing.T) {
 	db := newDatabase(t)
 	db.cfg.DeadTime = time.Millisecond
@@ -32,7 +32,7 @@ func TestReadsAreExactBesideWritersWorkersAndASweeper(t *testing.T) {
 		defer writing.Done()
 		twin := &database{TB: db.TB, Rollup: db.Rollup, ctx: db.ctx, options: db.options, today: db.today, writer: uuid.New()}
 		for i := range 20 {
-			if i%5 == 4 { // a silence, until a read came from a generation
+			if i%5 == 4 { // wait until a read has used a generation
 				for before := rolled.Load(); rolled.Load() == before && ctx.Err() == nil; {
 					runtime.Gosched()
 				}

@@ -15,26 +15,26 @@ import (
 // Filter selects the slices that a command works on; its zero value selects all.
 type Filter = tables.Filter
 
-// A Difference is one rollup row that is not what the log says. A side that has no such row is "".
+// A Difference is one rollup row that differs from the log. A side that has no such row is "".
 type Difference struct {
 	Org    string
 	Day    schema.Day
-	Table  string // message_daily, …; slices if only the manifest's version differs
-	Month  bool   // it is one of the month that ends with Day, and Log says what the days' rollups add up to
+	Table  string // message_daily, …; "slices" if only the manifest's version differs
+	Month  bool   // the row is of the month that ends with Day; Log is then the sum of the days' rollups
 	Key    string // the row's keys, as column=value
 	Rolled string // the measures in the rollup, as column=value
 	Log    string // the same, computed from the log
 }
 
-// verifyAttempts is how often a slice that differs is looked at before it is reported: live traffic
-// and other workers change slices under way.
+// verifyAttempts is how often a slice that differs is compared before it is reported: live traffic
+// and other workers change slices meanwhile.
 const verifyAttempts = 4
 
-// Verify computes the rollups of every clean slice again from the log and reports each difference.
-// It writes nothing and may run beside everything else: a slice that changed meanwhile is looked at
-// again, and one that is not clean is read from the log by exports too, so there is nothing to
-// compare. Months that exports read as one are compared with their days, unless one of those
-// differs. It returns how many slices it compared.
+// Verify computes the rollups of every clean slice again from the log, reports each difference, and
+// returns how many slices it compared. It writes nothing and may run beside everything else. A
+// slice that changed meanwhile is compared again. A slice that is not clean is left out: exports
+// read it from the log, so there is nothing to compare. Months that exports read as one generation
+// are compared with their days, unless one of these days differs.
 func (r *Rollup) Verify(
 	ctx context.Context, f Filter, report func(Difference), progress func(done, total int),
 ) (compared int, err error) {
@@ -50,7 +50,7 @@ func (r *Rollup) Verify(
 		}
 	}
 	done := 0
-	differ := map[tables.Slice]bool{} // the latter by org and month
+	differ := map[tables.Slice]bool{} // months that have a differing day: org and last day
 	for _, m := range slices.Sorted(maps.Keys(months)) {
 		for batch := range slices.Chunk(months[m], r.cfg.BatchSlices) {
 			err := r.verifyBatch(ctx, batch, func(d Difference) {
@@ -73,8 +73,8 @@ func (r *Rollup) Verify(
 	return compared, r.verifyMonths(ctx, whole, report)
 }
 
-// verifyBatch reports the differences of clean slices of one month once they are sure not to be
-// those of a slice that moves.
+// verifyBatch reports the differences of clean slices of one month. It compares several times, so
+// that it does not report a slice that only changed meanwhile.
 func (r *Rollup) verifyBatch(ctx context.Context, batch []tables.SliceState, report func(Difference)) error {
 	for attempt := 1; len(batch) > 0; attempt++ {
 		found, err := r.differences(ctx, batch)
@@ -100,7 +100,7 @@ func (r *Rollup) verifyBatch(ctx context.Context, batch []tables.SliceState, rep
 			}
 			return nil
 		}
-		// Log rows come before their mark, by one answer of the engine.
+		// Wait: rows reach the log before their mark does, and the mark may be on its way.
 		select {
 		case <-time.After(time.Duration(attempt) * 300 * time.Millisecond):
 		case <-ctx.Done():
@@ -110,8 +110,8 @@ func (r *Rollup) verifyBatch(ctx context.Context, batch []tables.SliceState, rep
 	return nil
 }
 
-// stillClean reads the suspects' states again and leaves out those that were marked meanwhile:
-// exports read them from the log.
+// stillClean reads the suspects' states again and leaves out the slices that were marked meanwhile:
+// exports read these from the log.
 func (r *Rollup) stillClean(
 	ctx context.Context, suspects map[tables.Slice]bool,
 ) (clean []tables.SliceState, err error) {
@@ -131,8 +131,8 @@ func (r *Rollup) stillClean(
 	return clean, err
 }
 
-// differences compares generations with the log, table by table, and where all rows agree their
-// manifests' versions with the log's.
+// differences compares generations with the log, table by table. For a slice whose rows all agree
+// it also compares the version in the manifest with the log's.
 func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (found []Difference, err error) {
 	b := &attempt{}
 	for _, s := range batch {
@@ -140,8 +140,8 @@ func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (fo
 	}
 	differ := map[tables.Slice]bool{}
 	for _, d := range tables.Dailies() {
-		rows, err := r.compare(ctx, d, d.Rolled(inBatch+" AND generation IN {generations:Array(UUID)}"), d.FromLog(inBatch),
-			b.args())
+		rolled := d.Rolled(inBatch + " AND generation IN {generations:Array(UUID)}")
+		rows, err := r.compare(ctx, d, rolled, d.FromLog(inBatch), b.args())
 		if err != nil {
 			return nil, fmt.Errorf("verify %d slices of %s: %w", len(batch), d.Table, err)
 		}
@@ -157,14 +157,19 @@ func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (fo
 	for i, s := range batch {
 		if log[i].version.Cmp(&s.Version) != 0 && !differ[s.Slice] {
 			found = append(found, Difference{
-				Org: s.Org, Day: s.Day, Table: "slices", Key: "version", Rolled: s.Version.String(), Log: log[i].version.String(),
+				Org:    s.Org,
+				Day:    s.Day,
+				Table:  "slices",
+				Key:    "version",
+				Rolled: s.Version.String(),
+				Log:    log[i].version.String(),
 			})
 		}
 	}
 	return found, nil
 }
 
-// compare gives the rows of one rollup table in which two queries of its shape differ.
+// compare returns the rows of one rollup table in which two queries of its shape differ.
 func (r *Rollup) compare(
 	ctx context.Context, d tables.Daily, rolled, truth string, args []any,
 ) (found []Difference, err error) {
@@ -186,7 +191,8 @@ func (r *Rollup) compare(
 	return found, nil
 }
 
-// comparison is the query for compare. Sets are compared by their sizes and their union's.
+// comparison is the query for compare. Two sets are equal if both have the same size and their
+// union has it, too.
 func comparison(d tables.Daily, rolled, truth string) string {
 	var left, right, same, keys []string
 	for _, m := range d.Measures {
@@ -215,5 +221,5 @@ SETTINGS max_bytes_before_external_group_by = 1000000000`,
 		strings.Join(same, " AND "))
 }
 
-// shown is how a column is told of in a Difference: column=value.
+// shown is the SQL text of a column in a Difference: column=value.
 func shown(name, value string) string { return fmt.Sprintf("concat('%s=', toString(%s))", name, value) }

@@ -10,8 +10,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// verifyMonths compares the months that plans read as one with what their days' generations add up
-// to, and reports each difference.
+// verifyMonths compares each month that plans read as one generation with the sum of its days'
+// generations, and reports each difference.
 func (r *Rollup) verifyMonths(ctx context.Context, months []tables.MonthState, report func(Difference)) error {
 	months = slices.DeleteFunc(months, func(m tables.MonthState) bool { return m.Generation == uuid.Nil })
 	for _, batch := range r.monthBatches(months) {
@@ -43,8 +43,9 @@ func (r *Rollup) verifyMonths(ctx context.Context, months []tables.MonthState, r
 	return nil
 }
 
-// stillRead says which of the months, all of one calendar month, still stand on the generations
-// that they stood on. Those of the others may have been cleaned under way.
+// stillRead says which of the months, all of one calendar month, still have the same month
+// generation and the same days' generations. Rows of other generations may have been removed during
+// the comparison.
 func (r *Rollup) stillRead(ctx context.Context, batch []tables.MonthState) (map[tables.Slice]bool, error) {
 	now, err := r.months(ctx, Filter{From: batch[0].Day, To: batch[0].Day})
 	if err != nil {

@@ -44,7 +44,7 @@ func TestVerifyNamesEveryDifference(t *testing.T) {
 		rolled    string
 		log       string
 	}{
-		{ // a row too many
+		{ // an additional row
 			"INSERT INTO action_daily SELECT * REPLACE ('nobody' AS user_id) FROM (SELECT * FROM action_daily WHERE org_id = 'acme' AND day = '%s' AND user_id = 'u0' AND assistant_id = 'a0')",
 			"action_daily: user_id=nobody action=canvas model=gpt assistant_id=a0 project_id= workflow_id=w1", "messages=1", ""},
 		{ // a row twice

@@ -10,7 +10,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A chore is done beside the recomputes, every so often.
+// A chore is done beside the recomputes, at most once every so often.
 type chore struct {
 	every time.Duration
 	do    func(context.Context) error
@@ -24,8 +24,8 @@ func (r *Rollup) chores() []*chore {
 	}
 }
 
-// tidy does the chores that are due; one that fails is due again at the next call, and keeps no
-// other from its turn.
+// tidy does the chores that are due. A chore that fails is due again at the next call, and does not
+// stop the others.
 func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
 	for _, c := range chores {
 		if ctx.Err() != nil || r.now().Sub(c.last) < c.every {
@@ -41,9 +41,9 @@ func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
 }
 
 // verifyNext compares the next few clean slices with the log, in the order of days, and begins
-// again after the last: an error of logic, of the engine or of a hand that changed a table is seen
-// without anybody asking. What it finds is counted and logged without keys, which may name persons;
-// `rollcall verify` shows them.
+// again after the last. So an error of logic, an error of the engine or a table changed by hand is
+// found without anybody asking. Differences are counted, and logged without keys, because keys may
+// name persons; `rollcall verify` shows them.
 func (r *Rollup) verifyNext(ctx context.Context) error {
 	states, err := tables.SliceStates(ctx, r.conn, Filter{}, false, r.now())
 	if err != nil {
@@ -61,8 +61,8 @@ func (r *Rollup) verifyNext(ctx context.Context) error {
 	}
 	report := func(d Difference) {
 		r.metrics.differences.Inc()
-		r.log.Error("a rollup is not what the log says", "org", d.Org, "day", d.Day.String(), "table", d.Table, "month",
-			d.Month)
+		r.log.Error("a rollup is not what the log says",
+			"org", d.Org, "day", d.Day.String(), "table", d.Table, "month", d.Month)
 	}
 	if err := r.verifyBatch(ctx, batch, report); err != nil {
 		return err
@@ -79,7 +79,8 @@ func (r *Rollup) verifyNext(ctx context.Context) error {
 	return nil
 }
 
-// after gives the clean slices that come after one, by day and org: at most a batch, of one month.
+// after returns the clean slices that follow the slice last, by day and org: at most one batch, all
+// of one month.
 func (r *Rollup) after(last tables.Slice, states []tables.SliceState) (batch []tables.SliceState) {
 	order := func(a, b tables.Slice) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Org, b.Org)) }
 	for _, s := range states {
@@ -95,7 +96,7 @@ func (r *Rollup) after(last tables.Slice, states []tables.SliceState) (batch []t
 	return batch[:n]
 }
 
-// withinRows leaves as many slices as one recompute would take together.
+// withinRows keeps as many slices of the batch as one recompute would take together.
 func (r *Rollup) withinRows(ctx context.Context, batch []tables.SliceState) ([]tables.SliceState, error) {
 	b := &attempt{}
 	for _, s := range batch {
@@ -109,18 +110,19 @@ func (r *Rollup) withinRows(ctx context.Context, batch []tables.SliceState) ([]t
 	return batch[:len(b.slices)], nil
 }
 
-// readDisks shows how much room the engine has: of its disks, the fullest.
+// readDisks sets the gauge of free disk space: the free part of the engine's fullest disk.
 func (r *Rollup) readDisks(ctx context.Context) error {
 	var free float64
-	if err := r.conn.QueryRow(ctx,
-		"SELECT min(free_space / total_space) FROM system.disks WHERE total_space > 0").Scan(&free); err != nil {
+	const query = "SELECT min(free_space / total_space) FROM system.disks WHERE total_space > 0"
+	if err := r.conn.QueryRow(ctx, query).Scan(&free); err != nil {
 		return fmt.Errorf("read the engine's disks: %w", err)
 	}
 	r.metrics.diskFree.Set(free)
 	return nil
 }
 
-// endingWith gives the months whose last slice is in the batch: so each has its turn once a round.
+// endingWith returns the months whose last slice is in the batch. So each month is compared once a
+// round.
 func (r *Rollup) endingWith(ctx context.Context, batch, states []tables.SliceState) ([]tables.MonthState, error) {
 	end := tables.MonthEnd(batch[0].Day)
 	states = slices.DeleteFunc(slices.Clone(states),
@@ -133,5 +135,8 @@ func (r *Rollup) endingWith(ctx context.Context, batch, states []tables.SliceSta
 	for _, s := range batch {
 		compared[s.Slice] = true
 	}
-	return slices.DeleteFunc(months, func(m tables.MonthState) bool { return !compared[m.Days[len(m.Days)-1].Slice] }), nil
+	return slices.DeleteFunc(months, func(m tables.MonthState) bool {
+		last := m.Days[len(m.Days)-1]
+		return !compared[last.Slice]
+	}), nil
 }

@@ -13,8 +13,8 @@ import (
 	"rollcall/schema"
 )
 
-// Every clean slice has its turn, a batch at a time, over the months and round again; what differs
-// is counted, and the log names no person.
+// Every clean slice is compared, a batch at a time, through all months and then again from the
+// start. Differences are counted, and the log names no person.
 func TestVerifyNextGoesRound(t *testing.T) {
 	db := newDatabase(t)
 	var log bytes.Buffer
@@ -45,7 +45,8 @@ func TestVerifyNextGoesRound(t *testing.T) {
 		turn()
 	}
 	if n := value(db.metrics.differences); n < 2 || n > 6 {
-		// one of them twice, as the round is over; on some dates each also in its month
+		// one of them may be found twice, because the round starts again; on some dates each also
+		// in its month
 		t.Errorf("%v differences found of 2 within a round", n)
 	}
 	if text := log.String(); strings.Contains(text, "ada") || !strings.Contains(text, "table=message_daily") ||
@@ -54,7 +55,7 @@ func TestVerifyNextGoesRound(t *testing.T) {
 	}
 }
 
-// A slice that cannot be recomputed keeps nothing else from being done.
+// A slice that cannot be recomputed does not stop the chores.
 func TestAFailingSliceDoesNotStopTheChores(t *testing.T) {
 	db := newDatabase(t)
 	db.ingest(event{org: "acme", day: db.today - 3, id: 1})
@@ -79,7 +80,7 @@ func TestAFailingSliceDoesNotStopTheChores(t *testing.T) {
 	}
 }
 
-// A batch of large slices is as small as a recompute would make it.
+// A batch of large slices is as small as one recompute would make it.
 func TestVerifyNextKeepsToItsRows(t *testing.T) {
 	db := newDatabase(t)
 	db.cfg.BatchRows = 1
