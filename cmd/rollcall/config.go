@@ -35,7 +35,8 @@ type configCheckCommand struct {
 
 // build makes all stages as their commands would, and starts none.
 func (c *configCheckCommand) build(ctx context.Context, o tables.Options) (ingest.Config, error) {
-	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+	log := slog.New(slog.DiscardHandler)
+	reg := prometheus.NewRegistry()
 	kafkaConfig, err := c.ingestFlags.config(c.kafkaFlags)
 	if err != nil {
 		return kafkaConfig, err

@@ -49,7 +49,8 @@ func (d describer) MustRegister(cs ...prometheus.Collector) {
 func metrics(t *testing.T) map[string]string {
 	t.Helper()
 	d := describer{found: map[string]string{}}
-	ch, log := tables.Options{URL: "http://127.0.0.1:1/rollcall"}, slog.New(slog.DiscardHandler)
+	ch := tables.Options{URL: "http://127.0.0.1:1/rollcall"}
+	log := slog.New(slog.DiscardHandler)
 	_, err1 := ingest.New(ingest.Config{Brokers: []string{"127.0.0.1:1"}, Topics: []string{"t"}}, ch, log, d)
 	_, err2 := rollup.New(rollup.Config{}, ch, log, d)
 	_, err3 := export.New(export.Config{Secret: make([]byte, 32)}, ch, log, d)

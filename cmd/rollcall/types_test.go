@@ -51,7 +51,8 @@ func TestEventTypesAreKnownWhereverTheyMustBe(t *testing.T) {
 			}
 			names := strings.NewReplacer("EVENT", typ.CloudEvent(), "NAME", typ.String(),
 				"NUMBER", fmt.Sprint(uint8(typ)), "GO", constant)
-			file, pattern := names.Replace(place.file), names.Replace(place.text)
+			file := names.Replace(place.file)
+			pattern := names.Replace(place.text)
 			if !anyHas(t, root, file, regexp.MustCompile(strings.ReplaceAll(pattern, ".v1", `\.v1`))) {
 				t.Errorf("%s: %s has nothing that matches %q: %s", typ.CloudEvent(), file, pattern, place.missing)
 			}

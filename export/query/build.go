@@ -93,10 +93,12 @@ func (c choices) GroupToken() string {
 
 // Usage joins the rows of usage with what their entities, and the entities' owners, are called; entities that are only listed get a row of their own.
 func (c choices) Usage() string {
-	join, owner := "FULL", ""
+	join := "FULL"
+	owner := ""
 	where := "\nWHERE usage.active OR e.listed"
 	if c.WithoutInactive {
-		join, where = "LEFT", ""
+		join = "LEFT"
+		where = ""
 	}
 	if len(c.kinds) > 1 {
 		owner = "\nLEFT JOIN user_entities AS owner ON owner.entity_id = e.owner_id"
@@ -193,7 +195,8 @@ func (d draft) params() clickhouse.Parameters {
 	if d.Entities != nil {
 		p["entity_events"], p["entity_digest"] = strconv.FormatUint(d.Entities.Events, 10), strconv.FormatUint(d.Entities.Digest, 10)
 	}
-	p["start"], p["end"] = d.Period.Start, d.Period.End
+	p["start"] = d.Period.Start
+	p["end"] = d.Period.End
 	if d.Settings.Pseudonymize {
 		p["pseudonym_key"] = hex.EncodeToString(d.PseudonymKey[:])
 	}

@@ -132,7 +132,8 @@ func TestAStalePlanIsFoundOut(t *testing.T) {
 	if _, err := b.run(r, plan); err != nil {
 		t.Errorf("an entity event more, and no tag: %v", err)
 	}
-	r.Period, r.WithoutInactive = mustPeriod("2026-10-06", "2026-10-06", ""), true
+	r.Period = mustPeriod("2026-10-06", "2026-10-06", "")
+	r.WithoutInactive = true
 	plan = b.plan(r)
 	if err := b.conn.Exec(context.Background(), "TRUNCATE TABLE message_daily"); err != nil {
 		t.Fatal(err)
@@ -149,7 +150,8 @@ func TestExportsReconcile(t *testing.T) {
 	var events []fields
 	for range 600 {
 		moment := fmt.Sprintf("2026-10-%02dT%02d:00:00", 1+random.IntN(4), random.IntN(24))
-		user, model := pick("u1", "u2", "u3", "ü"), pick("", "m1", "m2")
+		user := pick("u1", "u2", "u3", "ü")
+		model := pick("", "m1", "m2")
 		thing := []string{"assistant_id", pick("", "a1", "a2"), "project_id", pick("", "p1"), "workflow_id", pick("", "w1"), "api_key_id", pick("", "k1")}
 		switch random.IntN(3) {
 		case 0:
@@ -173,7 +175,8 @@ func TestExportsReconcile(t *testing.T) {
 	b.rollUp("2026-10-02", "2026-10-03")
 	sum := func(of Type, group string, columns ...string) *big.Rat {
 		r := request(of)
-		r.Settings.BYOK, r.GroupBy = true, group
+		r.Settings.BYOK = true
+		r.GroupBy = group
 		total := new(big.Rat)
 		for _, row := range b.columns(r, columns...) {
 			for _, cell := range strings.Split(row, "|") {
@@ -182,7 +185,8 @@ func TestExportsReconcile(t *testing.T) {
 		}
 		return total
 	}
-	requestsWithoutUser, messagesWithoutModel := new(big.Rat), new(big.Rat)
+	requestsWithoutUser := new(big.Rat)
+	messagesWithoutModel := new(big.Rat)
 	for _, e := range events {
 		if e["type"] == "token" && e["user_id"] == "" {
 			requestsWithoutUser.Add(requestsWithoutUser, big.NewRat(1, 1))

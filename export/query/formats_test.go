@@ -71,7 +71,8 @@ func TestCSVMapsEscapeWhatJSONDemandsAndNothingElse(t *testing.T) {
 func TestFormatsCarryTheSameColumnsWithTheirOwnTypes(t *testing.T) {
 	b := newBed(t, fromFile(t, "testdata/october.ndjson")...)
 	r := request(Users)
-	r.Settings.BYOK, r.WithoutInactive = true, true
+	r.Settings.BYOK = true
+	r.WithoutInactive = true
 	r.Format = NDJSON
 	first, _, _ := strings.Cut(b.export(r), "\n")
 	const golden = "testdata/golden/users-byok-active.ndjson"
@@ -92,7 +93,8 @@ func TestFormatsCarryTheSameColumnsWithTheirOwnTypes(t *testing.T) {
 	if err := json.Unmarshal([]byte(b.export(r)), &array); err != nil || len(array) != 0 {
 		t.Errorf("json of no rows: %v, %v", err, array)
 	}
-	r.Format, r.Delimiter = CSV, ';'
+	r.Format = CSV
+	r.Delimiter = ';'
 	if header := b.export(r); !strings.HasPrefix(header, `period_start;period_end;`) || strings.Count(header, "\r\n") != 1 {
 		t.Errorf("csv of no rows is its header: %q", header)
 	}
@@ -105,7 +107,8 @@ func TestParquetHasDatesDecimalsMapsAndNulls(t *testing.T) {
 	}
 	b := newBed(t, fromFile(t, "testdata/october.ndjson")...)
 	r := request(Users)
-	r.Settings.BYOK, r.Format = true, Parquet
+	r.Settings.BYOK = true
+	r.Format = Parquet
 	if file := b.export(r); !strings.HasPrefix(file, "PAR1") || !strings.HasSuffix(file, "PAR1") {
 		t.Fatal("not a Parquet file")
 	}
@@ -150,7 +153,8 @@ func TestNoTextOfAUserIsInTheSQL(t *testing.T) {
 	const nasty = `o' OR 1=1 -- \' {x:String}`
 	b := newBed(t, with(message("u", "2026-10-05T00:00:00"), []string{"org_id", nasty}))
 	r := request(Users)
-	r.Org, r.Settings = nasty, schema.Settings{UserLevelData: true, Workflows: true, BYOK: true}
+	r.Org = nasty
+	r.Settings = schema.Settings{UserLevelData: true, Workflows: true, BYOK: true}
 	for _, of := range Types() {
 		r.Type = of
 		s, err := Build(r, b.plan(r))

@@ -17,8 +17,14 @@ var goldens = []struct {
 }{
 	{"users", Users, func(*Request) {}},
 	{"users-byok", Users, func(r *Request) { r.Settings.BYOK = true }},
-	{"users-model", Users, func(r *Request) { r.GroupBy, r.Settings.BYOK = "model", true }},
-	{"users-pseudonyms", Users, func(r *Request) { r.Settings.Pseudonymize, r.PseudonymKey = true, [32]byte{1, 2, 3} }},
+	{"users-model", Users, func(r *Request) {
+		r.GroupBy = "model"
+		r.Settings.BYOK = true
+	}},
+	{"users-pseudonyms", Users, func(r *Request) {
+		r.Settings.Pseudonymize = true
+		r.PseudonymKey = [32]byte{1, 2, 3}
+	}},
 	{"users-active", Users, func(r *Request) { r.WithoutInactive = true }},
 	{"users-now", Users, func(r *Request) { r.AttributesNow = true }},
 	{"users-berlin", Users, func(r *Request) { r.Period = mustPeriod("2026-10-01", "2026-10-31", "Europe/Berlin") }},
@@ -31,11 +37,17 @@ var goldens = []struct {
 	{"workflows-private", Workflows, func(r *Request) { r.Settings.UserLevelData = false }},
 	{"projects", Projects, func(*Request) {}},
 	{"projects-byok", Projects, func(r *Request) { r.Settings.BYOK = true }},
-	{"projects-pseudonyms", Projects, func(r *Request) { r.Settings.Pseudonymize, r.PseudonymKey = true, [32]byte{1, 2, 3} }},
+	{"projects-pseudonyms", Projects, func(r *Request) {
+		r.Settings.Pseudonymize = true
+		r.PseudonymKey = [32]byte{1, 2, 3}
+	}},
 	{"models", Models, func(*Request) {}},
 	{"models-byok", Models, func(r *Request) { r.Settings.BYOK = true }},
 	{"models-source", Models, func(r *Request) { r.GroupBy = "source" }},
-	{"models-deployment", Models, func(r *Request) { r.GroupBy, r.Settings.BYOK = "deployment", true }},
+	{"models-deployment", Models, func(r *Request) {
+		r.GroupBy = "deployment"
+		r.Settings.BYOK = true
+	}},
 	{"api-keys", APIKeys, func(*Request) {}},
 	{"api-keys-byok", APIKeys, func(r *Request) { r.Settings.BYOK = true }},
 	{"api-keys-model", APIKeys, func(r *Request) { r.GroupBy = "model" }},

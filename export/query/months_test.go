@@ -27,7 +27,8 @@ func daysOf(i int) int { return monthStart(i+1).AddDate(0, 0, -1).Day() }
 // that a month adds up.
 func usage(r *rand.Rand, n int) (events []fields) {
 	pick := func(texts ...string) string { return texts[r.IntN(len(texts))] }
-	begin, end := monthStart(0), monthStart(3)
+	begin := monthStart(0)
+	end := monthStart(3)
 	for range n {
 		moment := begin.Add(time.Duration(r.IntN(int(end.Sub(begin).Seconds()))) * time.Second)
 		if r.IntN(4) == 0 {
@@ -64,14 +65,16 @@ func monthsPeriods(t *testing.T) map[string]Period {
 		return p
 	}
 	days := func(from, to time.Time, zone string) Period {
-		first, last := from.Format(time.DateOnly), to.Format(time.DateOnly)
+		first := from.Format(time.DateOnly)
+		last := to.Format(time.DateOnly)
 		return must(ParsePeriod(PeriodRequest{From: first, To: last, Timezone: zone}, time.Now()))
 	}
 	clock := func(from, to time.Time) Period {
 		const layout = "2006-01-02T15:04:05.000"
 		return must(WallClockPeriod(WallClock{from.Format(layout), "UTC"}, WallClock{to.Format(layout), "UTC"}, time.Now()))
 	}
-	first, last := monthStart(0), monthStart(3).AddDate(0, 0, -1)
+	first := monthStart(0)
+	last := monthStart(3).AddDate(0, 0, -1)
 	return map[string]Period{
 		"all three months":       days(first, last, ""),
 		"one of them":            days(monthStart(1), monthStart(2).AddDate(0, 0, -1), ""),
@@ -87,8 +90,10 @@ func monthsPeriods(t *testing.T) map[string]Period {
 // Exports are the same by months as from the log, in every zone, with late events and without. The first of some periods is asked for in all groupings.
 func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
-	early, late := usage(r, 1500), usage(r, 6)
-	b, truth := newBed(t, early...), newBed(t, append(early, late...)...)
+	early := usage(r, 1500)
+	late := usage(r, 6)
+	b := newBed(t, early...)
+	truth := newBed(t, append(early, late...)...)
 	worker, err := rollup.New(rollup.Config{}, b.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +122,9 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 				for _, group := range groups {
 					req := request(dataType)
 					req.AsOf = time.Now()
-					req.Period, req.GroupBy, req.Settings.BYOK = period, group, true
+					req.Period = period
+					req.GroupBy = group
+					req.Settings.BYOK = true
 					question := fmt.Sprintf("%s: %s by %q", name, dataType, group)
 					if answers[question] == "" {
 						answers[question] = truth.export(req)

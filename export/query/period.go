@@ -148,7 +148,8 @@ func (d dates) check() error {
 
 // wholeDays is the period of the local days from … to.
 func wholeDays(from, to schema.Day, zone *time.Location) Period {
-	start, next := firstOf(from, zone), firstOf(to+1, zone)
+	start := firstOf(from, zone)
+	next := firstOf(to+1, zone)
 	return newPeriod(start, next.Add(-time.Millisecond))
 }
 

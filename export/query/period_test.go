@@ -186,7 +186,8 @@ func FuzzResolve(f *testing.F) {
 		if err != nil || zoneErr != nil || dateOnly {
 			return
 		}
-		one, two := resolve(wall, zone, first), resolve(wall, zone, second)
+		one := resolve(wall, zone, first)
+		two := resolve(wall, zone, second)
 		asUTC := func(m time.Time) time.Time {
 			_, offset := m.Zone()
 			return m.UTC().Add(time.Duration(offset) * time.Second)

@@ -291,10 +291,22 @@ func specified(t *testing.T, of Type) string {
 
 func TestRequestsThatAreRefused(t *testing.T) {
 	for name, edit := range map[string]func(*Request){
-		"users by source":               func(r *Request) { r.Type, r.GroupBy = Users, "source" },
-		"projects by model":             func(r *Request) { r.Type, r.GroupBy = Projects, "model" },
-		"models by model":               func(r *Request) { r.Type, r.GroupBy = Models, "model" },
-		"deployment without byok":       func(r *Request) { r.Type, r.GroupBy = Models, "deployment" },
+		"users by source": func(r *Request) {
+			r.Type = Users
+			r.GroupBy = "source"
+		},
+		"projects by model": func(r *Request) {
+			r.Type = Projects
+			r.GroupBy = "model"
+		},
+		"models by model": func(r *Request) {
+			r.Type = Models
+			r.GroupBy = "model"
+		},
+		"deployment without byok": func(r *Request) {
+			r.Type = Models
+			r.GroupBy = "deployment"
+		},
 		"SQL as a group":                func(r *Request) { r.GroupBy = "model; DROP TABLE events" },
 		"an unknown type":               func(r *Request) { r.Type = "events" },
 		"an unknown format":             func(r *Request) { r.Format = "xlsx" },

@@ -80,7 +80,8 @@ func (d draft) guards() string {
 // whole are the period's whole UTC days, both inclusive; if there are none, from is after to. edges are the days it covers in part.
 func (p Period) whole() (from, to schema.Day, edges []schema.Day) {
 	first, last := p.Days()
-	from, to = first, last
+	from = first
+	to = last
 	if p.From != schema.Millis(first)*dayMillis {
 		from++
 		edges = append(edges, first)

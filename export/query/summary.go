@@ -64,7 +64,8 @@ func TopList(r Request, plan tables.Plan, most int) (Statement, error) {
 	if !known {
 		return Statement{}, bad("type", "The export %s has no top list.", r.Type)
 	}
-	r.Format, r.Limit = NDJSON, 0 // values of their own types, not as CSV shows them
+	r.Format = NDJSON
+	r.Limit = 0 // values of their own types, not as CSV shows them
 	rows, err := Build(r, plan)
 	if err != nil {
 		return Statement{}, err

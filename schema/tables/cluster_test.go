@@ -56,7 +56,8 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	cluster, one := clusterStatements(t)
 	over := regexp.MustCompile("^CREATE TABLE IF NOT EXISTS rollcall\\.(\\w+) ON CLUSTER `prod` AS rollcall_local\\.(\\w+)\nENGINE = (Distributed\\('prod', 'rollcall_local', '(\\w+)', cityHash64\\([\\w, ]+\\)\\)|Merge\\('rollcall_local', '\\^(\\w+)\\$'\\))$")
 	var own []string
-	created, seen := 0, map[string]bool{}
+	created := 0
+	seen := map[string]bool{}
 	for i, s := range cluster {
 		if strings.HasPrefix(s, "ALTER TABLE rollcall.") && cluster[i-1] == strings.Replace(s, "rollcall.", "rollcall_local.", 1) {
 			continue
@@ -146,7 +147,8 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 	}
 	db := &database{TB: t, Conn: conn, options: o, ctx: context.Background()}
 	now := time.Now().UTC()
-	day, writer := schema.DayOf(now)-2, uuid.New()
+	day := schema.DayOf(now) - 2
+	writer := uuid.New()
 	for _, org := range []string{"acme", "globex", "initech", "hooli"} { // on both shards
 		db.events(org, day, 0, 5, 2)
 		db.events(org, day+1, 0, 3, 2)
@@ -195,11 +197,13 @@ func TestCheckOfACluster(t *testing.T) {
 	}
 	check(o, "")
 	alone := o
-	alone.Cluster, alone.Replicas = "", 0
+	alone.Cluster = ""
+	alone.Replicas = 0
 	check(alone, "give --cluster and --cluster-replicas")
 	single := newDatabase(t).options
 	check(single, "")
-	single.Cluster, single.Replicas = enginetest.ClusterName, 2
+	single.Cluster = enginetest.ClusterName
+	single.Replicas = 2
 	check(single, "leave --cluster out")
 	if again, err := tables.Migrate(context.Background(), o); err != nil || len(again) != 0 {
 		t.Errorf("a second migration: %v, %v", again, err)
