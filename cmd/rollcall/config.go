@@ -54,7 +54,8 @@ func (c *configCheckCommand) build(ctx context.Context, o tables.Options) (inges
 		_, err = rollup.New(c.rollupFlags.config(), o, log, reg)
 	}
 	if err == nil {
-		_, err = export.New(c.exportFlags.config(make([]byte, 32)), o, log, reg) // the secret itself is looked at with the database
+		// the secret itself is looked at with the database
+		_, err = export.New(c.exportFlags.config(make([]byte, 32)), o, log, reg)
 	}
 	if err == nil && (c.HTTPCertFile != "" || c.HTTPKeyFile != "") {
 		_, err = tls.LoadX509KeyPair(c.HTTPCertFile, c.HTTPKeyFile)
@@ -90,7 +91,8 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 		fmt.Fprintf(std.out, "%-12s ok\n", name)
 		return true
 	}
-	if check("clickhouse", func(ctx context.Context) error { return ping(ctx, o) }) && check("schema", func(ctx context.Context) error { return checkSchema(ctx, o) }) {
+	if check("clickhouse", func(ctx context.Context) error { return ping(ctx, o) }) &&
+		check("schema", func(ctx context.Context) error { return checkSchema(ctx, o) }) {
 		check("secret", func(ctx context.Context) error { _, err := c.secret(ctx, o); return err })
 	}
 	transport := &kafka.Transport{TLS: kafkaConfig.TLS, SASL: kafkaConfig.SASL}
@@ -111,7 +113,8 @@ func ping(ctx context.Context, o tables.Options) error {
 	return conn.QueryRow(ctx, "SELECT 1").Scan(&one)
 }
 
-// haveTopics asks the brokers for the topics; ingest would wait for a missing one, so it is worth a word now.
+// haveTopics asks the brokers for the topics; ingest would wait for a missing one, so it is worth a
+// word now.
 func haveTopics(ctx context.Context, transport *kafka.Transport, brokers, topics []string) error {
 	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport}
 	metadata, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})

@@ -83,9 +83,12 @@ func TestMetricsPage(t *testing.T) {
 		t.Errorf("deploy/METRICS.md is not what the source says; run make generate")
 	}
 	for _, name := range []string{
-		"ingest_events_total", "ingest_rejects_total", "ingest_conflicts_total", "ingest_duplicates_total", "ingest_batches_total", "ingest_batch_rows", "ingest_flush_seconds",
-		"ingest_retries_total", "ingest_lag_records", "ingest_gap_records_total", "ingest_complete_through_seconds", "rollup_dirty_slices", "rollup_dirty_age_seconds",
-		"rollup_slices_total", "rollup_slice_seconds", "rollup_rows_read_total", "export_requests_total", "export_seconds", "export_first_byte_seconds", "export_bytes_total", "export_aborts_total", "build_info",
+		"ingest_events_total", "ingest_rejects_total", "ingest_conflicts_total", "ingest_duplicates_total",
+		"ingest_batches_total", "ingest_batch_rows", "ingest_flush_seconds",
+		"ingest_retries_total", "ingest_lag_records", "ingest_gap_records_total", "ingest_complete_through_seconds",
+		"rollup_dirty_slices", "rollup_dirty_age_seconds",
+		"rollup_slices_total", "rollup_slice_seconds", "rollup_rows_read_total", "export_requests_total", "export_seconds",
+		"export_first_byte_seconds", "export_bytes_total", "export_aborts_total", "build_info",
 	} {
 		if found["rollcall_"+name] == "" {
 			t.Errorf("rollcall_%s is promised, but no stage has it", name)

@@ -45,7 +45,8 @@ func TestSettingsPage(t *testing.T) {
 }
 
 func section(page *strings.Builder, leaf *kong.Node) {
-	fmt.Fprintf(page, "\n## rollcall %s\n\n%s\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n", strings.TrimPrefix(leaf.FullPath(), "rollcall "), leaf.Help)
+	fmt.Fprintf(page, "\n## rollcall %s\n\n%s\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n",
+		strings.TrimPrefix(leaf.FullPath(), "rollcall "), leaf.Help)
 	for _, group := range leaf.AllFlags(true) {
 		for _, flag := range group {
 			if flag.Name == "help" {
@@ -76,7 +77,8 @@ func TestSettingsAreExplained(t *testing.T) {
 		for _, group := range leaf.AllFlags(true) {
 			for _, flag := range group {
 				name := leaf.FullPath() + " --" + flag.Name
-				if first, _ := utf8.DecodeRuneInString(flag.Help); !unicode.IsUpper(first) && flag.Name != "log-format" || flag.Name != "help" && !strings.HasSuffix(flag.Help, ".") {
+				if first, _ := utf8.DecodeRuneInString(flag.Help); !unicode.IsUpper(first) && flag.Name != "log-format" ||
+					flag.Name != "help" && !strings.HasSuffix(flag.Help, ".") {
 					t.Errorf("%s: %q is no sentence", name, flag.Help)
 				}
 				switch flag.Target.Kind() {
@@ -90,11 +92,15 @@ func TestSettingsAreExplained(t *testing.T) {
 	}
 }
 
-// config check judges the settings of every stage before it talks to anyone, then what they point to.
+// config check judges the settings of every stage before it talks to anyone, then what they point
+// to.
 func TestConfigCheck(t *testing.T) {
 	for variable, value := range map[string]string{
-		"ROLLCALL_BATCH_ROWS": "0x", "ROLLCALL_BATCH_BYTES": "1", "ROLLCALL_KAFKA_SASL": "kerberos", "ROLLCALL_KAFKA_TOPICS": "a,a", "ROLLCALL_SETTLE_TIME": "soon", "ROLLCALL_PUBLIC_URL": "usage.example.com",
-		"ROLLCALL_RATE_PER_MINUTE": "-1", "ROLLCALL_MAX_CONNECTIONS": "0", "ROLLCALL_HTTP_CERT_FILE": "/nowhere.pem", "ROLLCALL_OTLP_ENDPOINT": "collector", "ROLLCALL_CLUSTER": "a b", "ROLLCALL_CLICKHOUSE_URL": "x", "ROLLCALL_LOG_LEVEL": "loud",
+		"ROLLCALL_BATCH_ROWS": "0x", "ROLLCALL_BATCH_BYTES": "1", "ROLLCALL_KAFKA_SASL": "kerberos",
+		"ROLLCALL_KAFKA_TOPICS": "a,a", "ROLLCALL_SETTLE_TIME": "soon", "ROLLCALL_PUBLIC_URL": "usage.example.com",
+		"ROLLCALL_RATE_PER_MINUTE": "-1", "ROLLCALL_MAX_CONNECTIONS": "0", "ROLLCALL_HTTP_CERT_FILE": "/nowhere.pem",
+		"ROLLCALL_OTLP_ENDPOINT": "collector", "ROLLCALL_CLUSTER": "a b", "ROLLCALL_CLICKHOUSE_URL": "x",
+		"ROLLCALL_LOG_LEVEL": "loud",
 	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, value)
@@ -104,7 +110,8 @@ func TestConfigCheck(t *testing.T) {
 			}
 		})
 	}
-	broker, err := embedded.StartBroker(t.Context(), embedded.BrokerOptions{Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"}})
+	broker, err := embedded.StartBroker(t.Context(),
+		embedded.BrokerOptions{Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,16 +119,21 @@ func TestConfigCheck(t *testing.T) {
 	clickhouse := enginetest.Database(t).URL
 	check := func(want int, lines string, args ...string) {
 		t.Helper()
-		code, out, stderr := call(t, "", append([]string{"config", "check", "--kafka-brokers", broker.Addr(), "--clickhouse-url", clickhouse}, args...)...)
+		code, out, stderr := call(t, "",
+			append([]string{"config", "check", "--kafka-brokers", broker.Addr(), "--clickhouse-url", clickhouse}, args...)...)
 		if code != want || !regexp.MustCompile("^"+lines+"$").MatchString(out) {
 			t.Errorf("%q: exit code %d\n%s%s", args, code, out, stderr)
 		}
 	}
 	check(ok, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +ok\nkafka +ok\n", "--kafka-topics", "usage.messages")
-	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +ok\nkafka +failed: topic usage.nothing: .+\n", "--kafka-topics", "usage.messages,usage.nothing")
-	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +failed: the secret is not the one .+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--secret", strings.Repeat("other", 8))
-	check(failed, "settings +ok\nclickhouse +failed: .+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--clickhouse-url", "http://127.0.0.1:1/rollcall")
-	check(failed, "settings +ok\nclickhouse +ok\nschema +failed: .+rollcall migrate.+\nkafka +ok\n", "--kafka-topics", "usage.messages", "--clickhouse-url", clickhouse[:strings.LastIndex(clickhouse, "/")]+"/default")
+	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +ok\nkafka +failed: topic usage.nothing: .+\n",
+		"--kafka-topics", "usage.messages,usage.nothing")
+	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +failed: the secret is not the one .+\nkafka +ok\n",
+		"--kafka-topics", "usage.messages", "--secret", strings.Repeat("other", 8))
+	check(failed, "settings +ok\nclickhouse +failed: .+\nkafka +ok\n", "--kafka-topics", "usage.messages",
+		"--clickhouse-url", "http://127.0.0.1:1/rollcall")
+	check(failed, "settings +ok\nclickhouse +ok\nschema +failed: .+rollcall migrate.+\nkafka +ok\n", "--kafka-topics",
+		"usage.messages", "--clickhouse-url", clickhouse[:strings.LastIndex(clickhouse, "/")]+"/default")
 }
 
 // Text on a terminal, JSON elsewhere, and either where it is asked for.
@@ -140,8 +152,11 @@ func TestLogFormat(t *testing.T) {
 		format string
 		to     io.Writer
 		text   bool
-	}{{"auto", terminal, true}, {"auto", file, false}, {"auto", io.Discard, false}, {"json", terminal, false}, {"text", file, true}} {
-		if _, text := (logFlags{LogLevel: "info", LogFormat: c.format}).logger(c.to).Handler().(*slog.TextHandler); text != c.text {
+	}{{"auto", terminal, true}, {"auto", file, false}, {"auto", io.Discard, false}, {"json", terminal, false},
+		{"text", file, true}} {
+		if _, text := (logFlags{
+			LogLevel: "info", LogFormat: c.format,
+		}).logger(c.to).Handler().(*slog.TextHandler); text != c.text {
 			t.Errorf("%s to %T: text is %t", c.format, c.to, text)
 		}
 	}

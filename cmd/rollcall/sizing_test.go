@@ -31,7 +31,8 @@ func withMeasuredCosts(t *testing.T, page, results string) string {
 	return page
 }
 
-// costs are the first table of deploy/SIZING.md: what was measured or is assumed, by its name in the first column.
+// costs are the first table of deploy/SIZING.md: what was measured or is assumed, by its name in
+// the first column.
 func costs(t *testing.T, page string) map[string]float64 {
 	t.Helper()
 	all := map[string]float64{}
@@ -55,7 +56,8 @@ func sizeOf(perDay float64, c map[string]float64) string {
 	disk := perDay * (c["log_bytes"]*c["log_days"] + c["rollup_bytes"]*c["rollup_days"]) / (1 - c["free"]) / 1e12
 	shards := max(1, math.Ceil(disk/c["shard_disk"]), math.Ceil(engineCores/c["shard_cores"]))
 	kafka := perDay * c["kafka_bytes"] * c["kafka_days"] * c["kafka_replicas"] / 1e12
-	return fmt.Sprintf("| %s | %s | %.0f | %s | %.0f | %s | %.0f | %s TB | %s TB | %s TB |", count(perDay), count(peak), processes, digits(ingestCores), partitions,
+	return fmt.Sprintf("| %s | %s | %.0f | %s | %.0f | %s | %.0f | %s TB | %s TB | %s TB |", count(perDay), count(peak),
+		processes, digits(ingestCores), partitions,
 		digits(engineCores), shards, digits(disk/shards), digits(disk*c["replicas"]), digits(kafka))
 }
 
@@ -78,7 +80,8 @@ func count(v float64) string {
 	return strconv.FormatFloat(math.Ceil(v), 'f', 0, 64)
 }
 
-// In deploy/SIZING.md the costs of ingest are those of resultsPage, and the sizes follow from the costs.
+// In deploy/SIZING.md the costs of ingest are those of resultsPage, and the sizes follow from the
+// costs.
 func TestSizesFollowFromTheCosts(t *testing.T) {
 	const file = "../../deploy/SIZING.md"
 	text, err := os.ReadFile(file)
@@ -106,7 +109,8 @@ func TestSizesFollowFromTheCosts(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if string(text) != want {
-		t.Errorf("the sizes do not follow from the costs, or these not from %s; run make generate. By the costs they are\n%s", resultsPage, sizes)
+		t.Errorf("the sizes do not follow from the costs, or these not from %s; run make generate. By the costs they are\n%s",
+			resultsPage, sizes)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 //go:embed *.sql
 var texts embed.FS
 
-// sqls are the types' SQL. A template chooses between pieces that are written here; no value of a request is ever put into one.
+// sqls are the types' SQL. A template chooses between pieces that are written here; no value of a
+// request is ever put into one.
 var sqls = template.Must(template.New("").Funcs(functions()).ParseFS(texts, "*.sql"))
 
 // functions are what a template may call besides the methods of choices: each rollup by the name
@@ -46,15 +47,18 @@ var shapes = map[Type]shape{
 		order: "r.messages_total_rank, r.user_id, r.grouped",
 	},
 	Assistants: {
-		sql: "places.sql", kinds: []string{"assistant", "user"}, ID: "assistant_id", Kind: "assistant", reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
+		sql: "places.sql", kinds: []string{"assistant", "user"}, ID: "assistant_id", Kind: "assistant",
+		reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
 		order: "r.messages DESC, r.assistant_id, r.grouped",
 	},
 	Projects: {
-		sql: "places.sql", kinds: []string{"project", "user"}, ID: "project_id", Kind: "project", reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
+		sql: "places.sql", kinds: []string{"project", "user"}, ID: "project_id", Kind: "project",
+		reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
 		order: "r.messages DESC, r.project_id",
 	},
 	Workflows: {
-		sql: "workflows.sql", kinds: []string{"workflow", "user"}, ID: "workflow_id", Kind: "workflow", reads: tables.Dailies(),
+		sql: "workflows.sql", kinds: []string{"workflow", "user"}, ID: "workflow_id", Kind: "workflow",
+		reads: tables.Dailies(),
 		order: "r.runs DESC, r.workflow_id",
 	},
 	Models: {
@@ -62,7 +66,8 @@ var shapes = map[Type]shape{
 		order: "r.requests DESC, r.name, r.provider, r.bring_your_keys, r.grouped",
 	},
 	APIKeys: {
-		sql: "apikeys.sql", kinds: []string{"api_key"}, ID: "api_key_id", Kind: "api_key", reads: []tables.Daily{tables.Messages, tables.Tokens},
+		sql: "apikeys.sql", kinds: []string{"api_key"}, ID: "api_key_id", Kind: "api_key",
+		reads: []tables.Daily{tables.Messages, tables.Tokens},
 		order: "r.requests DESC, r.api_key_id, r.grouped",
 	},
 }
@@ -91,7 +96,8 @@ func (c choices) GroupToken() string {
 	return "''"
 }
 
-// Usage joins the rows of usage with what their entities, and the entities' owners, are called; entities that are only listed get a row of their own.
+// Usage joins the rows of usage with what their entities, and the entities' owners, are called;
+// entities that are only listed get a row of their own.
 func (c choices) Usage() string {
 	join := "FULL"
 	owner := ""
@@ -125,7 +131,8 @@ func (choices) TokenSums() string {
         sum(cost_usd) AS total_cost_usd`
 }
 
-// ratio is a quotient of integers with so many digits, rounded half away from zero in integer arithmetic; 0 where nothing was counted.
+// ratio is a quotient of integers with so many digits, rounded half away from zero in integer
+// arithmetic; 0 where nothing was counted.
 func ratio(dividend, divisor string, digits int) string {
 	one := "1" + strings.Repeat("0", digits)
 	return fmt.Sprintf("toDecimal128(if(%[2]s = 0, 0, intDiv(2 * %[3]s * toUInt256(%[1]s) + %[2]s, 2 * toUInt256(%[2]s))), %[4]d) / %[3]s", dividend, divisor, one, digits)
@@ -193,7 +200,8 @@ func (d draft) params() clickhouse.Parameters {
 	p["from"], p["to"] = millis(d.Period.From), millis(d.Period.To)
 	p["at"] = millis(d.attributesAt())
 	if d.Entities != nil {
-		p["entity_events"], p["entity_digest"] = strconv.FormatUint(d.Entities.Events, 10), strconv.FormatUint(d.Entities.Digest, 10)
+		p["entity_events"], p["entity_digest"] = strconv.FormatUint(d.Entities.Events,
+			10), strconv.FormatUint(d.Entities.Digest, 10)
 	}
 	p["start"] = d.Period.Start
 	p["end"] = d.Period.End

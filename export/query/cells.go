@@ -35,8 +35,10 @@ func (r Request) cell(c Column) string {
 	return v
 }
 
-// csvCell is the cell as it stands in the file: texts and maps in quotes, everything else without. So a spreadsheet that is told to keep quoted fields as text
-// (LibreOffice has an option for that) leaves ids like 007 and 12345678901234567890 as they are, and still reads numbers and dates as such.
+// csvCell is the cell as it stands in the file: texts and maps in quotes, everything else without.
+// So a spreadsheet that is told to keep quoted fields as text (LibreOffice has an option for that)
+// leaves ids like 007 and 12345678901234567890 as they are, and still reads numbers and dates as
+// such.
 func csvCell(kind Kind, v string) string {
 	switch kind {
 	case Text:
@@ -58,29 +60,36 @@ func csvCell(kind Kind, v string) string {
 // quoted is a text cell of RFC 4180.
 func quoted(v string) string { return fmt.Sprintf(`concat('"', replaceAll(%s, '"', '""'), '"')`, v) }
 
-// formulaGuard keeps a spreadsheet from running a text: a text that could be a formula gets a ' before it (SPEC.md §2.5).
-// Control characters before the first visible one do not count: LibreOffice drops every NUL of a file, and then runs
-// what begins with =. TAB, CR and LF are guarded whatever follows them, since other spreadsheets trim them.
+// formulaGuard keeps a spreadsheet from running a text: a text that could be a formula gets a '
+// before it (SPEC.md §2.5). Control characters before the first visible one do not count:
+// LibreOffice drops every NUL of a file, and then runs what begins with =. TAB, CR and LF are
+// guarded whatever follows them, since other spreadsheets trim them.
 //
-// No other character is passed over. LibreOffice was given =, +, -, @ and their full-width and other Unicode forms
-// after each control, blank and format character, quoted and not, with each delimiter, in English and in German:
-// it ran = after any number of NULs, and nothing else (export/spreadsheet_guard_test.go).
+// No other character is passed over. LibreOffice was given =, +, -, @ and their full-width and
+// other Unicode forms after each control, blank and format character, quoted and not, with each
+// delimiter, in English and in German: it ran = after any number of NULs, and nothing else
+// (export/spreadsheet_guard_test.go).
 func formulaGuard(v string) string {
 	return fmt.Sprintf(`if(match(%[1]s, '^[\\x00-\\x1f]*[=+\\-@\\t\\n\\r]'), concat('\'', %[1]s), %[1]s)`, v)
 }
 
-// jsonMap is compact JSON that escapes ", \ and control characters only. The engine would also escape U+2028 and U+2029; these are put back where they occur,
-// with pairs of backslashes hidden meanwhile (behind NUL, which JSON text never holds), so that a text with a real backslash before u2028 stays what it is.
+// jsonMap is compact JSON that escapes ", \ and control characters only. The engine would also
+// escape U+2028 and U+2029; these are put back where they occur, with pairs of backslashes hidden
+// meanwhile (behind NUL, which JSON text never holds), so that a text with a real backslash before
+// u2028 stays what it is.
 func jsonMap(v string) string {
 	json := fmt.Sprintf("toJSONString(%s)", v)
 	plain := json
-	for _, step := range [][2]string{{`'\\\\'`, `'\0'`}, {`'\\u2028'`, `'\xE2\x80\xA8'`}, {`'\\u2029'`, `'\xE2\x80\xA9'`}, {`'\0'`, `'\\\\'`}} {
+	for _, step := range [][2]string{
+		{`'\\\\'`, `'\0'`}, {`'\\u2028'`, `'\xE2\x80\xA8'`}, {`'\\u2029'`, `'\xE2\x80\xA9'`}, {`'\0'`, `'\\\\'`},
+	} {
 		plain = fmt.Sprintf("replaceAll(%s, %s, %s)", plain, step[0], step[1])
 	}
 	return fmt.Sprintf(`if(position(%s, '\\u202') = 0, %s, %s)`, json, json, plain)
 }
 
-// engineFormat is the engine's format that writes the rows, and the settings that make it write them as SPEC.md §2.5 says.
+// engineFormat is the engine's format that writes the rows, and the settings that make it write
+// them as SPEC.md §2.5 says.
 func (r Request) engineFormat() (string, clickhouse.Settings) {
 	settings := clickhouse.Settings{
 		// JSON is in every format: maps are cells of CSV.

@@ -2,7 +2,8 @@ package query
 
 import "slices"
 
-// A Kind is the type of a column's values. How each is written depends on the format (SPEC.md §2.5).
+// A Kind is the type of a column's values. How each is written depends on the format (SPEC.md
+// §2.5).
 type Kind string
 
 const (
@@ -17,7 +18,8 @@ const (
 	CostMap  Kind = "cost map"  // model → USD
 )
 
-// A Column is one column of an export, as everyone tells it: the SQL, GET /v1/exports, the OpenAPI document, the README.
+// A Column is one column of an export, as everyone tells it: the SQL, GET /v1/exports, the OpenAPI
+// document, the README.
 type Column struct {
 	Name    string
 	Kind    Kind
@@ -68,7 +70,8 @@ func present(r Request, c Column) bool {
 // AllColumns lists the columns that a type can have, in their order.
 func AllColumns(t Type) []Column {
 	own := map[Type][]Column{
-		Users: userColumns, Assistants: assistantColumns, Workflows: workflowColumns, Projects: projectColumns, Models: modelColumns, APIKeys: apiKeyColumns,
+		Users: userColumns, Assistants: assistantColumns, Workflows: workflowColumns, Projects: projectColumns,
+		Models: modelColumns, APIKeys: apiKeyColumns,
 	}
 	return append(slices.Clone(everyRow), own[t]...)
 }

@@ -20,29 +20,40 @@ func TestNumbersAreExact(t *testing.T) {
 			"ratios are rounded half away from zero",
 			func() (events []fields) {
 				for i := range 201 { // 201 messages of 40 users: 5.025
-					events = append(events, with(message(fmt.Sprint("u", i%40), "2026-10-05T00:00:00", "assistant_id", "a"), []string{"channel", "assistant"}))
+					events = append(events, with(message(fmt.Sprint("u", i%40), "2026-10-05T00:00:00", "assistant_id", "a"),
+						[]string{"channel", "assistant"}))
 				}
 				for i := range 3 { // 3 requests, 5 and 2 tokens: 1.67 and 0.67
-					events = append(events, fields{"type": "token", "model": "m", "user_id": "u1", "assistant_id": "a", "time": "2026-10-05T00:00:00", "prompt_tokens": []int{5, 0, 0}[i], "completion_tokens": i % 2 * 2})
+					events = append(events, fields{
+						"type": "token", "model": "m", "user_id": "u1", "assistant_id": "a", "time": "2026-10-05T00:00:00",
+						"prompt_tokens": []int{5, 0, 0}[i], "completion_tokens": i % 2 * 2,
+					})
 				}
 				return events
 			}(),
 			Assistants, func(r *Request) { r.Settings.BYOK = true },
-			[]string{"messages", "active_users", "messages_per_user", "avg_prompt_tokens", "min_prompt_tokens", "max_prompt_tokens", "avg_completion_tokens"},
+			[]string{
+				"messages", "active_users", "messages_per_user", "avg_prompt_tokens", "min_prompt_tokens", "max_prompt_tokens",
+				"avg_completion_tokens",
+			},
 			[]string{"201|40|5.03|1.67|0|5|0.67"},
 		},
 		{
 			"the rate of success has four digits",
 			[]fields{
-				run("w", "2026-10-05T00:00:00", 1), run("w", "2026-10-05T00:00:00", 2), run("w", "2026-10-05T00:00:00", 2, "status", "failed", "error_type", "timeout"),
+				run("w", "2026-10-05T00:00:00", 1), run("w", "2026-10-05T00:00:00", 2),
+				run("w", "2026-10-05T00:00:00", 2, "status", "failed", "error_type", "timeout"),
 			},
-			Workflows, nil, []string{"success_rate", "avg_duration_ms", "error_to_runs", "trigger_to_runs"}, []string{`0.6667|1.67|{"timeout":1}|{}`},
+			Workflows, nil, []string{"success_rate", "avg_duration_ms", "error_to_runs", "trigger_to_runs"},
+			[]string{`0.6667|1.67|{"timeout":1}|{}`},
 		},
 		{
 			"costs are exact decimals",
 			[]fields{
-				token("m", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "999999999.999999999"), token("m", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "999999999.999999999"),
-				token("n", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "0.1"), token("n", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "0.2"),
+				token("m", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "999999999.999999999"),
+				token("m", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "999999999.999999999"),
+				token("n", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "0.1"),
+				token("n", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "0.2"),
 				token("o", "2026-10-05T00:00:00", "user_id", "u", "cost_usd", "100"),
 			},
 			Users, func(r *Request) { r.Settings.BYOK = true }, []string{"total_cost_usd", "model_to_cost_usd"},
@@ -50,15 +61,20 @@ func TestNumbersAreExact(t *testing.T) {
 		},
 		{
 			"no_cache_tokens is never below zero",
-			[]fields{{"type": "token", "model": "m", "user_id": "u", "time": "2026-10-05T00:00:00", "prompt_tokens": 1, "cached_prompt_tokens": 4294967295, "cost_usd": "0"}},
-			Users, func(r *Request) { r.Settings.BYOK = true }, []string{"sum_prompt_tokens", "sum_cached_prompt_tokens", "no_cache_tokens", "model_to_tokens"},
+			[]fields{
+				{"type": "token", "model": "m", "user_id": "u", "time": "2026-10-05T00:00:00", "prompt_tokens": 1,
+					"cached_prompt_tokens": 4294967295, "cost_usd": "0"},
+			},
+			Users, func(r *Request) { r.Settings.BYOK = true },
+			[]string{"sum_prompt_tokens", "sum_cached_prompt_tokens", "no_cache_tokens", "model_to_tokens"},
 			[]string{`1|4294967295|0|{"m":1}`},
 		},
 		{
 			"of copies that differ the highest version counts, an erased event not at all",
 			[]fields{
 				{"type": "message", "id": "1", "time": "2026-10-05T00:00:00", "user_id": "loser", "channel": "chat", "version": 2},
-				{"type": "message", "id": "1", "time": "2026-10-05T00:00:01", "user_id": "winner", "channel": "project", "project_id": "p", "version": 4},
+				{"type": "message", "id": "1", "time": "2026-10-05T00:00:01", "user_id": "winner", "channel": "project",
+					"project_id": "p", "version": 4},
 				{"type": "message", "id": "2", "time": "2026-10-05T00:00:00", "user_id": "erased", "channel": "chat", "version": 2},
 				{"type": "message", "id": "2", "time": "2026-10-05T00:00:00", "version": 5},
 			},
@@ -71,7 +87,8 @@ func TestNumbersAreExact(t *testing.T) {
 func TestPartialDaysAreReadFromTheLog(t *testing.T) {
 	var events []fields
 	for i, moment := range []string{
-		"2026-10-10T18:29:59.999", "2026-10-10T18:30:00", "2026-10-10T23:59:59.999", "2026-10-11T00:00:00", "2026-10-11T23:59:59.999", "2026-10-12T00:00:00", "2026-10-12T18:29:59.999", "2026-10-12T18:30:00",
+		"2026-10-10T18:29:59.999", "2026-10-10T18:30:00", "2026-10-10T23:59:59.999", "2026-10-11T00:00:00",
+		"2026-10-11T23:59:59.999", "2026-10-12T00:00:00", "2026-10-12T18:29:59.999", "2026-10-12T18:30:00",
 	} {
 		events = append(events, message(fmt.Sprint("u", i), moment))
 	}
@@ -92,7 +109,8 @@ func TestPartialDaysAreReadFromTheLog(t *testing.T) {
 	}
 }
 
-// The statement fails rather than to answer by a plan that no longer holds, also where it would have no rows at all.
+// The statement fails rather than to answer by a plan that no longer holds, also where it would
+// have no rows at all.
 func TestAStalePlanIsFoundOut(t *testing.T) {
 	b := newBed(t, message("u", "2026-10-05T00:00:00"), message("u", "2026-10-06T00:00:00"))
 	b.rollUp("2026-10-05")
@@ -117,7 +135,8 @@ func TestAStalePlanIsFoundOut(t *testing.T) {
 	}
 	tagged := r
 	tagged.Entities = &tables.EntityState{}
-	row := b.conn.QueryRow(context.Background(), "SELECT "+tables.EntityStateSQL+" FROM entities FINAL WHERE org_id = '"+org+"'")
+	row := b.conn.QueryRow(context.Background(),
+		"SELECT "+tables.EntityStateSQL+" FROM entities FINAL WHERE org_id = '"+org+"'")
 	if err := row.Scan(&tagged.Entities.Events, &tagged.Entities.Digest); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +162,8 @@ func TestAStalePlanIsFoundOut(t *testing.T) {
 	}
 }
 
-// The sums of SPEC.md §2.2, Reconciling, and the number of rows, over random usage that is rolled up in part.
+// The sums of SPEC.md §2.2, Reconciling, and the number of rows, over random usage that is rolled
+// up in part.
 func TestExportsReconcile(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
@@ -152,7 +172,10 @@ func TestExportsReconcile(t *testing.T) {
 		moment := fmt.Sprintf("2026-10-%02dT%02d:00:00", 1+random.IntN(4), random.IntN(24))
 		user := pick("u1", "u2", "u3", "ü")
 		model := pick("", "m1", "m2")
-		thing := []string{"assistant_id", pick("", "a1", "a2"), "project_id", pick("", "p1"), "workflow_id", pick("", "w1"), "api_key_id", pick("", "k1")}
+		thing := []string{
+			"assistant_id", pick("", "a1", "a2"), "project_id", pick("", "p1"), "workflow_id", pick("", "w1"), "api_key_id",
+			pick("", "k1"),
+		}
 		switch random.IntN(3) {
 		case 0:
 			m := message(user, moment, "model", model, "conversation_id", pick("", "c1", "c2"))
@@ -164,10 +187,14 @@ func TestExportsReconcile(t *testing.T) {
 			}
 			events = append(events, m)
 		case 1:
-			events = append(events, with(fields{"type": "action", "user_id": user, "time": moment, "action": pick("canvas", "web_search"), "model": model}, thing[:6]))
+			events = append(events, with(fields{
+				"type": "action", "user_id": user, "time": moment, "action": pick("canvas", "web_search"), "model": model,
+			}, thing[:6]))
 		case 2:
-			e := with(token(pick("m1", "m2"), moment, "user_id", pick("", user), "provider", pick("", "x"), "client", pick("", "web")), thing)
-			e["prompt_tokens"], e["completion_tokens"], e["cost_usd"] = random.IntN(50), random.IntN(50), fmt.Sprintf("%d.%09d", random.IntN(3), random.IntN(1e9))
+			e := with(token(pick("m1", "m2"), moment, "user_id", pick("", user), "provider", pick("", "x"), "client",
+				pick("", "web")), thing)
+			e["prompt_tokens"], e["completion_tokens"], e["cost_usd"] = random.IntN(50), random.IntN(50), fmt.Sprintf("%d.%09d",
+				random.IntN(3), random.IntN(1e9))
 			events = append(events, e)
 		}
 	}
@@ -198,17 +225,24 @@ func TestExportsReconcile(t *testing.T) {
 	for _, group := range []string{"", "model"} {
 		users := func(columns ...string) *big.Rat { return sum(Users, group, columns...) }
 		for name, sides := range map[string][2]*big.Rat{
-			"messages to assistants":     {users("messages_assistants"), sum(Assistants, group, "messages")},
-			"messages in projects":       {users("messages_projects"), sum(Projects, "", "messages")},
-			"requests":                   {new(big.Rat).Add(users("requests"), requestsWithoutUser), sum(Models, "", "requests")},
-			"requests by source":         {sum(Models, "source", "requests"), sum(Models, "deployment", "requests")},
-			"assistants_to_messages":     {users("assistants_to_messages"), users("messages_assistants")},
-			"projects_to_messages":       {users("projects_to_messages"), users("messages_projects")},
-			"action_to_messages":         {users("action_to_messages"), users("action_messages")},
-			"model_to_messages_total":    {new(big.Rat).Add(users("model_to_messages_total"), messagesWithoutModel), users("messages_total")},
-			"model_to_tokens":            {users("model_to_tokens"), users("sum_prompt_tokens", "sum_completion_tokens")},
-			"model_to_cost_usd":          {users("model_to_cost_usd"), users("total_cost_usd")},
-			"grouped as well as not":     {users("messages_total", "requests", "action_messages"), sum(Users, "", "messages_total", "requests", "action_messages")},
+			"messages to assistants": {users("messages_assistants"), sum(Assistants, group, "messages")},
+			"messages in projects":   {users("messages_projects"), sum(Projects, "", "messages")},
+			"requests": {
+				new(big.Rat).Add(users("requests"), requestsWithoutUser), sum(Models, "", "requests"),
+			},
+			"requests by source":     {sum(Models, "source", "requests"), sum(Models, "deployment", "requests")},
+			"assistants_to_messages": {users("assistants_to_messages"), users("messages_assistants")},
+			"projects_to_messages":   {users("projects_to_messages"), users("messages_projects")},
+			"action_to_messages":     {users("action_to_messages"), users("action_messages")},
+			"model_to_messages_total": {
+				new(big.Rat).Add(users("model_to_messages_total"), messagesWithoutModel), users("messages_total"),
+			},
+			"model_to_tokens":   {users("model_to_tokens"), users("sum_prompt_tokens", "sum_completion_tokens")},
+			"model_to_cost_usd": {users("model_to_cost_usd"), users("total_cost_usd")},
+			"grouped as well as not": {
+				users("messages_total", "requests", "action_messages"),
+				sum(Users, "", "messages_total", "requests", "action_messages"),
+			},
 			"requests with an API key":   {sum(APIKeys, group, "requests"), sum(APIKeys, "", "requests")},
 			"requests of an assistant's": {sum(Assistants, group, "total_cost_usd"), sum(Assistants, "", "total_cost_usd")},
 		} {
@@ -256,7 +290,8 @@ func numberOrSum(t *testing.T, cell string) *big.Rat {
 
 func TestAUserWith50000MapKeys(t *testing.T) {
 	b := newBed(t)
-	if err := b.conn.Exec(context.Background(), dated(`INSERT INTO events (org_id, day, type, event_id, version, time, id, user_id, channel, assistant_id, model)
+	if err := b.conn.Exec(context.Background(),
+		dated(`INSERT INTO events (org_id, day, type, event_id, version, time, id, user_id, channel, assistant_id, model)
 SELECT 'acme', '2026-10-05', 'message', leftPad(toString(number), 16, '0'), 2, '2026-10-05 00:00:00', toString(number), 'u', 'assistant', 'a/' || toString(number % 50000), 'm' || toString(number % 3) FROM numbers(100000)`)); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +309,8 @@ SELECT 'acme', '2026-10-05', 'message', leftPad(toString(number), 16, '0'), 2, '
 	cells := b.columns(r, "assistants_messaged", "assistants_to_messages")[0]
 	count, text, _ := strings.Cut(cells, "|")
 	var keys map[string]int
-	if err := json.Unmarshal([]byte(text), &keys); err != nil || count != "50000" || len(keys) != 50000 || keys["a/"+strconv.Itoa(777)] != 2 {
+	if err := json.Unmarshal([]byte(text), &keys); err != nil || count != "50000" || len(keys) != 50000 ||
+		keys["a/"+strconv.Itoa(777)] != 2 {
 		t.Errorf("%v: %s, %d keys", err, count, len(keys))
 	}
 	var inOrder []string

@@ -24,8 +24,9 @@ import (
 
 const org = "acme"
 
-// The days of these tests are written as those of 2026. They are moved to the year whose October is kept in the rollups by
-// the engine's clock, or will be, whatever the date is: dated moves a text there, undated moves it back.
+// The days of these tests are written as those of 2026. They are moved to the year whose October is
+// kept in the rollups by the engine's clock, or will be, whatever the date is: dated moves a text
+// there, undated moves it back.
 var year = time.Now().UTC().AddDate(0, -9, 0).Year()
 
 func dated(text string) string   { return strings.ReplaceAll(text, "2026-", fmt.Sprintf("%d-", year)) }
@@ -64,7 +65,8 @@ func newBed(t testing.TB, events ...fields) *bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.Exec(t.Context(), "SYSTEM STOP TTL MERGES"); err != nil { // these tests' days stay, whatever the engine's clock says
+	if err := conn.Exec(t.Context(), "SYSTEM STOP TTL MERGES"); err != nil {
+		// these tests' days stay, whatever the engine's clock says
 		t.Fatal(err)
 	}
 	b := &bed{t: t, options: options, conn: conn}
@@ -144,7 +146,8 @@ func (b *bed) rollUp(days ...string) {
 			}
 			counts += fmt.Sprintf(", (SELECT count() FROM %s WHERE %s AND generation = {generation:UUID})", d.Table, slice)
 		}
-		if err := b.conn.Exec(ctx, `INSERT INTO slices (org_id, day, generation, revision, covered, version, `+tables.RowCounts()+`, dead)
+		if err := b.conn.Exec(ctx,
+			`INSERT INTO slices (org_id, day, generation, revision, covered, version, `+tables.RowCounts()+`, dead)
 SELECT {org:String}, {day:Date}, {generation:UUID}, {revision:UInt32}, (SELECT CAST(groupArray((writer, seq)), 'Map(UUID, UInt64)') FROM marks FINAL WHERE `+slice+`),
 	(SELECT `+tables.SliceVersion+` FROM events FINAL WHERE `+slice+`)`+counts+`, 0`); err != nil {
 			b.t.Fatalf("write the manifest of %s: %v", day, err)
@@ -215,7 +218,8 @@ func (b *bed) columns(r Request, names ...string) (rows []string) {
 	return rows
 }
 
-// fromFile reads events, one JSON object per line; empty lines and those that start with # say nothing.
+// fromFile reads events, one JSON object per line; empty lines and those that start with # say
+// nothing.
 func fromFile(t testing.TB, name string) (events []fields) {
 	text, err := os.ReadFile(name)
 	if err != nil {

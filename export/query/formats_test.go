@@ -25,9 +25,12 @@ func csvRow(t *testing.T, b *bed, r Request) string {
 func TestCSVKeepsSpreadsheetsFromRunningTexts(t *testing.T) {
 	for text, want := range map[string]string{
 		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\ttab": "'\ttab", "\rreturn": "'\rreturn",
-		"\nline": "'\nline", "\x00=1": "'\x00=1", "\x00\x00@a": "'\x00\x00@a", "\x1f\x01+1": "'\x1f\x01+1", "\x0b\ta": "'\x0b\ta", "\x00\x08\n": "'\x00\x08\n",
-		"\x00a=1": "\x00a=1", "\x1f": "\x1f", "\x7f=1": "\x7f=1", "\u0085=1": "\u0085=1", "\u00a0=1": "\u00a0=1", "\ufeff=1": "\ufeff=1", "＝1": "＝1", "\x00 =1": "\x00 =1",
-		"plain": "plain", " =1": " =1", "'=1": "'=1", "a=1": "a=1", `quo"te`: `quo""te`, `\N`: `\N`, "ünïcode": "ünïcode", "％": "％",
+		"\nline": "'\nline", "\x00=1": "'\x00=1", "\x00\x00@a": "'\x00\x00@a", "\x1f\x01+1": "'\x1f\x01+1",
+		"\x0b\ta": "'\x0b\ta", "\x00\x08\n": "'\x00\x08\n",
+		"\x00a=1": "\x00a=1", "\x1f": "\x1f", "\x7f=1": "\x7f=1", "\u0085=1": "\u0085=1", "\u00a0=1": "\u00a0=1",
+		"\ufeff=1": "\ufeff=1", "＝1": "＝1", "\x00 =1": "\x00 =1",
+		"plain": "plain", " =1": " =1", "'=1": "'=1", "a=1": "a=1", `quo"te`: `quo""te`, `\N`: `\N`, "ünïcode": "ünïcode",
+		"％": "％",
 	} {
 		b := newBed(t, token(text, "2026-10-05T00:00:00", "user_id", "u"))
 		want := `2026-10-01,2026-10-31,"acme","` + want + `","",false,1`
@@ -46,7 +49,8 @@ func TestCSVKeepsSpreadsheetsFromRunningTexts(t *testing.T) {
 func TestCSVMapsEscapeWhatJSONDemandsAndNothingElse(t *testing.T) {
 	b := newBed(t)
 	keys := map[string]string{
-		"a/b": `a/b`, `q"q`: `q\"q`, `b\b`: `b\\b`, "l\nl": `l\nl`, "c\x01c": `c\u0001c`, "é😀": "é😀", "\u2028": "\u2028", "x\u2029": "x\u2029", `\u2028`: `\\u2028`, `\` + "\u2028": `\\` + "\u2028", "\x7f": "\x7f", "<&>": "<&>",
+		"a/b": `a/b`, `q"q`: `q\"q`, `b\b`: `b\\b`, "l\nl": `l\nl`, "c\x01c": `c\u0001c`, "é😀": "é😀", "\u2028": "\u2028",
+		"x\u2029": "x\u2029", `\u2028`: `\\u2028`, `\` + "\u2028": `\\` + "\u2028", "\x7f": "\x7f", "<&>": "<&>",
 	}
 	var events []fields
 	var members []string
@@ -95,15 +99,18 @@ func TestFormatsCarryTheSameColumnsWithTheirOwnTypes(t *testing.T) {
 	}
 	r.Format = CSV
 	r.Delimiter = ';'
-	if header := b.export(r); !strings.HasPrefix(header, `period_start;period_end;`) || strings.Count(header, "\r\n") != 1 {
+	if header := b.export(r); !strings.HasPrefix(header, `period_start;period_end;`) ||
+		strings.Count(header, "\r\n") != 1 {
 		t.Errorf("csv of no rows is its header: %q", header)
 	}
 }
 
 func TestParquetHasDatesDecimalsMapsAndNulls(t *testing.T) {
 	want := map[string]string{
-		"period_start": "Date32", "org_id": "String", "joined_at": "Nullable(Date32)", "messages_total": "UInt64", "messages_total_rank": "UInt64",
-		"assistants_to_messages": "Map(String, UInt64)", "total_cost_usd": "Decimal(38, 9)", "messages_per_user": "Float64", "model_to_cost_usd": "Map(String, Decimal(38, 9))",
+		"period_start": "Date32", "org_id": "String", "joined_at": "Nullable(Date32)", "messages_total": "UInt64",
+		"messages_total_rank":    "UInt64",
+		"assistants_to_messages": "Map(String, UInt64)", "total_cost_usd": "Decimal(38, 9)", "messages_per_user": "Float64",
+		"model_to_cost_usd": "Map(String, Decimal(38, 9))",
 	}
 	b := newBed(t, fromFile(t, "testdata/october.ndjson")...)
 	r := request(Users)

@@ -53,7 +53,8 @@ var goldens = []struct {
 	{"api-keys-model", APIKeys, func(r *Request) { r.GroupBy = "model" }},
 }
 
-// Every export is the same byte for byte, wherever its days are read from: the log, the rollups, or some from each; and it is the file in testdata/golden.
+// Every export is the same byte for byte, wherever its days are read from: the log, the rollups, or
+// some from each; and it is the file in testdata/golden.
 func TestEveryExportIsItsGoldenFileWhereverItsDaysAreRead(t *testing.T) {
 	b := newBed(t, fromFile(t, "testdata/october.ndjson")...)
 	for _, stage := range []struct {
@@ -62,7 +63,9 @@ func TestEveryExportIsItsGoldenFileWhereverItsDaysAreRead(t *testing.T) {
 	}{
 		{"all from the log", nil},
 		{"half from the rollups", []string{"2026-10-01", "2026-10-11", "2026-10-13"}},
-		{"all from the rollups", []string{"2026-09-30", "2026-10-10", "2026-10-12", "2026-10-14", "2026-10-31", "2026-11-01"}},
+		{"all from the rollups", []string{
+			"2026-09-30", "2026-10-10", "2026-10-12", "2026-10-14", "2026-10-31", "2026-11-01",
+		}},
 	} {
 		b.rollUp(stage.roll...)
 		for _, g := range goldens {

@@ -23,8 +23,8 @@ func monthStart(i int) time.Time {
 // daysOf is how many days a month has.
 func daysOf(i int) int { return monthStart(i+1).AddDate(0, 0, -1).Day() }
 
-// usage is n random events of the three months, many of them at the ends of months, of few ids, so that days share all
-// that a month adds up.
+// usage is n random events of the three months, many of them at the ends of months, of few ids, so
+// that days share all that a month adds up.
 func usage(r *rand.Rand, n int) (events []fields) {
 	pick := func(texts ...string) string { return texts[r.IntN(len(texts))] }
 	begin := monthStart(0)
@@ -39,24 +39,31 @@ func usage(r *rand.Rand, n int) (events []fields) {
 			continue
 		}
 		at := moment.Format("2006-01-02T15:04:05")
-		more := []string{"user_id", pick("u1", "u2", "u3"), "model", pick("", "m1", "m2"), "client", pick("web", "api"), "assistant_id", pick("", "a1", "a2"), "project_id", pick("", "p1"), "api_key_id", pick("", "k1", "k2")}
+		more := []string{
+			"user_id", pick("u1", "u2", "u3"), "model", pick("", "m1", "m2"), "client", pick("web", "api"), "assistant_id",
+			pick("", "a1", "a2"), "project_id", pick("", "p1"), "api_key_id", pick("", "k1", "k2"),
+		}
 		switch r.IntN(4) {
 		case 0:
-			events = append(events, message("", at, append(more, "channel", pick("chat", "assistant", "project"), "conversation_id", fmt.Sprint("c", r.IntN(40)))...))
+			events = append(events, message("", at,
+				append(more, "channel", pick("chat", "assistant", "project"), "conversation_id", fmt.Sprint("c", r.IntN(40)))...))
 		case 1:
 			events = append(events, with(fields{"type": "action", "time": at, "action": pick("canvas", "search")}, more))
 		case 2:
-			e := token("", at, append(more, "provider", pick("", "azure"), "deployment", pick("", "d1"), "cost_usd", fmt.Sprintf("%d.%09d", r.IntN(3), r.IntN(1e9)))...)
+			e := token("", at, append(more, "provider", pick("", "azure"), "deployment", pick("", "d1"), "cost_usd",
+				fmt.Sprintf("%d.%09d", r.IntN(3), r.IntN(1e9)))...)
 			e["prompt_tokens"], e["completion_tokens"], e["cached_prompt_tokens"] = r.IntN(1000), r.IntN(1000), r.IntN(1000)
 			events = append(events, e)
 		case 3:
-			events = append(events, run(pick("w1", "w2"), at, r.IntN(100_000), "user_id", pick("", "u1", "u2"), "status", pick("succeeded", "failed", "cancelled"), "trigger", pick("", "api")))
+			events = append(events, run(pick("w1", "w2"), at, r.IntN(100_000), "user_id", pick("", "u1", "u2"), "status",
+				pick("succeeded", "failed", "cancelled"), "trigger", pick("", "api")))
 		}
 	}
 	return events
 }
 
-// monthsPeriods are periods of whole months, and ones that end within a month, a day or a millisecond of one.
+// monthsPeriods are periods of whole months, and ones that end within a month, a day or a
+// millisecond of one.
 func monthsPeriods(t *testing.T) map[string]Period {
 	must := func(p Period, err error) Period {
 		if err != nil {
@@ -87,7 +94,8 @@ func monthsPeriods(t *testing.T) map[string]Period {
 	}
 }
 
-// Exports are the same by months as from the log, in every zone, with late events and without. The first of some periods is asked for in all groupings.
+// Exports are the same by months as from the log, in every zone, with late events and without. The
+// first of some periods is asked for in all groupings.
 func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	early := usage(r, 1500)
@@ -149,8 +157,9 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 	compare("late events", "ahead of UTC")
 	rollUp()
 	for name, want := range map[string]int{
-		"all three months": 3, "one of them": 1, "more than they": 3, "less a day at each end": daysOf(0) - 1 + 1 + daysOf(2) - 1,
-		"ahead of UTC": 2 + daysOf(2), "behind UTC": daysOf(0) + 2,
+		"all three months": 3, "one of them": 1, "more than they": 3,
+		"less a day at each end": daysOf(0) - 1 + 1 + daysOf(2) - 1,
+		"ahead of UTC":           2 + daysOf(2), "behind UTC": daysOf(0) + 2,
 	} {
 		generations("all rolled up", name, want)
 	}

@@ -60,7 +60,8 @@ func ParsePeriod(q PeriodRequest, now time.Time) (Period, error) {
 		}
 		return wholeDays(from, to, zone), nil
 	case q.From == "" && q.To == "":
-		return Period{}, bad("range", "Give a period: range=this_month, last_month, this_week or last_week, or both from and to as YYYY-MM-DD.")
+		return Period{}, bad("range",
+			"Give a period: range=this_month, last_month, this_week or last_week, or both from and to as YYYY-MM-DD.")
 	case q.From == "" || q.To == "":
 		return Period{}, bad(missing(q), "Give both from and to as YYYY-MM-DD; %s is missing.", missing(q))
 	}
@@ -119,11 +120,12 @@ func namedRange(name string, today schema.Day, weekStart time.Weekday) (from, to
 	case "last_week":
 		return week - 7, week - 1, nil
 	}
-	return 0, 0, bad("range", "There is no range %q; choose one of this_month, last_month, this_week, last_week, or give from and to.", clip(name))
+	return 0, 0, bad("range",
+		"There is no range %q; choose one of this_month, last_month, this_week, last_week, or give from and to.", clip(name))
 }
 
-// dates are a period's first and last local dates, each with today's date in its zone (the drop-in's two zones may
-// differ), and what the client calls them.
+// dates are a period's first and last local dates, each with today's date in its zone (the
+// drop-in's two zones may differ), and what the client calls them.
 type dates struct {
 	from, to           schema.Day
 	todayFrom, todayTo schema.Day

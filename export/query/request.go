@@ -25,11 +25,13 @@ type Request struct {
 	Delimiter byte   // csv only: ',' (also 0), ';' or '\t'
 	Limit     int    // at most so many rows, the first ones; 0: all
 
-	// SpillBytes is how much memory one aggregation or sort may take before the engine goes on on disk; 0 leaves it to the engine's own setting.
+	// SpillBytes is how much memory one aggregation or sort may take before the engine goes on on
+	// disk; 0 leaves it to the engine's own setting.
 	SpillBytes uint64
 
-	// What the answer's tag is made of, the statement must meet: the version of the log that the plan saw, unless any will do, and this state of the entities, if
-	// there is one. Without a tag, the answer need only be exact.
+	// What the answer's tag is made of, the statement must meet: the version of the log that the
+	// plan saw, unless any will do, and this state of the entities, if there is one. Without a tag,
+	// the answer need only be exact.
 	AnyVersion bool
 	Entities   *tables.EntityState
 }
@@ -70,16 +72,19 @@ func (r Request) checkGroupBy() error {
 	case 0:
 		return bad("group_by", "The export %s cannot be grouped; leave group_by out.", r.Type)
 	case 1:
-		return bad("group_by", "The export %s cannot be grouped by %q; only group_by=%s is possible.", r.Type, clip(r.GroupBy), groups[0])
+		return bad("group_by", "The export %s cannot be grouped by %q; only group_by=%s is possible.", r.Type,
+			clip(r.GroupBy), groups[0])
 	default:
-		return bad("group_by", "The export %s cannot be grouped by %q; choose group_by=%s or group_by=%s.", r.Type, clip(r.GroupBy), groups[0], groups[1])
+		return bad("group_by", "The export %s cannot be grouped by %q; choose group_by=%s or group_by=%s.", r.Type,
+			clip(r.GroupBy), groups[0], groups[1])
 	}
 }
 
 // named tells whether columns that speak of single persons are shown (SPEC.md §2.4).
 func (r Request) named() bool { return r.Settings.UserLevelData && !r.Settings.Pseudonymize }
 
-// attributesAt is the last millisecond whose attributes count: the period's last, or the export's moment if that is earlier or asked for.
+// attributesAt is the last millisecond whose attributes count: the period's last, or the export's
+// moment if that is earlier or asked for.
 func (r Request) attributesAt() schema.Millis {
 	now := schema.Millis(r.AsOf.UnixMilli())
 	if r.AttributesNow {

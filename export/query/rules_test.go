@@ -44,7 +44,10 @@ func token(model, time string, more ...string) fields {
 }
 
 func run(workflow, time string, ms int, more ...string) fields {
-	return with(fields{"type": "workflow_run", "workflow_id": workflow, "time": time, "status": "succeeded", "duration_ms": ms, "run_id": "r"}, more)
+	return with(fields{
+		"type": "workflow_run", "workflow_id": workflow, "time": time, "status": "succeeded", "duration_ms": ms,
+		"run_id": "r",
+	}, more)
 }
 
 // entity describes a thing from time on.
@@ -75,19 +78,24 @@ func TestRowsAreThoseWithUsageAndTheKnown(t *testing.T) {
 				entity("user", "first-in-the-last-millisecond", "2026-10-31T23:59:59.999"),
 				entity("user", "first-later", "2026-11-01T00:00:00"),
 				entity("user", "deleted-before", "2026-01-01T00:00:00"), deleted("user", "deleted-before", "2026-10-01T00:00:00"),
-				entity("user", "deleted-within", "2026-01-01T00:00:00"), deleted("user", "deleted-within", "2026-10-01T00:00:00.001"),
-				entity("user", "back-within", "2026-01-01T00:00:00"), deleted("user", "back-within", "2026-02-01T00:00:00"), entity("user", "back-within", "2026-10-31T00:00:00"),
-				entity("user", "back-later", "2026-01-01T00:00:00"), deleted("user", "back-later", "2026-02-01T00:00:00"), entity("user", "back-later", "2026-11-01T00:00:00"),
+				entity("user", "deleted-within", "2026-01-01T00:00:00"),
+				deleted("user", "deleted-within", "2026-10-01T00:00:00.001"),
+				entity("user", "back-within", "2026-01-01T00:00:00"), deleted("user", "back-within", "2026-02-01T00:00:00"),
+				entity("user", "back-within", "2026-10-31T00:00:00"),
+				entity("user", "back-later", "2026-01-01T00:00:00"), deleted("user", "back-later", "2026-02-01T00:00:00"),
+				entity("user", "back-later", "2026-11-01T00:00:00"),
 				deleted("user", "only-ever-deleted", "2026-10-05T00:00:00"),
 				entity("assistant", "not-a-user", "2026-01-01T00:00:00"),
-				entity("user", "deleted-but-active", "2026-01-01T00:00:00", "name", "Still me"), deleted("user", "deleted-but-active", "2026-02-01T00:00:00"),
+				entity("user", "deleted-but-active", "2026-01-01T00:00:00", "name", "Still me"),
+				deleted("user", "deleted-but-active", "2026-02-01T00:00:00"),
 				message("deleted-but-active", "2026-10-05T00:00:00"), message("unknown", "2026-10-05T00:00:00"),
 				with(message("other-org", "2026-10-05T00:00:00"), []string{"org_id", "other"}),
 			},
 			Users, nil, []string{"user_id", "name", "messages_total", "messages_total_rank"},
 			[]string{
 				"deleted-but-active|Still me|1|1", "unknown||1|1",
-				"back-within||0|3", "deleted-within||0|3", "first-in-the-last-millisecond||0|3", "joined-on-the-last-day||0|3", "only-ever-deleted||0|3",
+				"back-within||0|3", "deleted-within||0|3", "first-in-the-last-millisecond||0|3", "joined-on-the-last-day||0|3",
+				"only-ever-deleted||0|3",
 			},
 		},
 		{
@@ -101,7 +109,8 @@ func TestRowsAreThoseWithUsageAndTheKnown(t *testing.T) {
 		{
 			"any usage makes a row: messages of every channel, actions, requests, runs",
 			[]fields{
-				message("m", "2026-10-05T00:00:00"), {"type": "action", "user_id": "a", "action": "canvas", "time": "2026-10-05T00:00:00"},
+				message("m", "2026-10-05T00:00:00"),
+				{"type": "action", "user_id": "a", "action": "canvas", "time": "2026-10-05T00:00:00"},
 				token("gpt", "2026-10-05T00:00:00", "user_id", "t"), run("w", "2026-10-05T00:00:00", 1, "user_id", "r"),
 				entity("user", "idle", "2026-01-01T00:00:00"),
 			},
@@ -109,13 +118,20 @@ func TestRowsAreThoseWithUsageAndTheKnown(t *testing.T) {
 		},
 		{
 			"an API key is seen in messages as well as in requests",
-			[]fields{message("u", "2026-10-05T00:00:00", "api_key_id", "k-message"), token("gpt", "2026-10-05T00:00:00", "api_key_id", "k-token"), entity("api_key", "k-idle", "2026-01-01T00:00:00")},
+			[]fields{
+				message("u", "2026-10-05T00:00:00", "api_key_id", "k-message"),
+				token("gpt", "2026-10-05T00:00:00", "api_key_id", "k-token"), entity("api_key", "k-idle", "2026-01-01T00:00:00"),
+			},
 			APIKeys, nil, []string{"api_key_id", "requests"}, []string{"k-token|1", "k-idle|0", "k-message|0"},
 		},
 		{
 			"an idle entity has one row without a model, an active one only its models'",
-			[]fields{message("u", "2026-10-05T00:00:00", "model", "gpt"), entity("user", "u", "2026-01-01T00:00:00"), entity("user", "idle", "2026-01-01T00:00:00")},
-			Users, func(r *Request) { r.GroupBy = "model" }, []string{"user_id", "model", "messages_total"}, []string{"idle||0", "u|gpt|1"},
+			[]fields{
+				message("u", "2026-10-05T00:00:00", "model", "gpt"), entity("user", "u", "2026-01-01T00:00:00"),
+				entity("user", "idle", "2026-01-01T00:00:00"),
+			},
+			Users, func(r *Request) { r.GroupBy = "model" }, []string{"user_id", "model", "messages_total"},
+			[]string{"idle||0", "u|gpt|1"},
 		},
 	})
 }
@@ -127,24 +143,29 @@ func TestRanksAndOrder(t *testing.T) {
 	}
 	checkRules(t, []rule{
 		{
-			"equal counts share a rank and the next are skipped; ids sort by their bytes", append(tie, message("zz", "2026-10-06T00:00:00"), entity("user", "idle", "2026-01-01T00:00:00")),
+			"equal counts share a rank and the next are skipped; ids sort by their bytes",
+			append(tie, message("zz", "2026-10-06T00:00:00"), entity("user", "idle", "2026-01-01T00:00:00")),
 			Users, nil, []string{"user_id", "messages_total_rank", "messages_chat_rank", "messages_projects_rank"},
 			[]string{"zz|1|1|1", "Z|2|2|1", "a|2|2|1", `a\u0000|2|2|1`, "b|2|2|1", "é|2|2|1", "😀|2|2|1", "idle|8|8|1"},
 		},
 		{
 			"ranks are those within the model",
 			[]fields{
-				message("a", "2026-10-05T00:00:00", "model", "x"), message("a", "2026-10-05T00:00:01", "model", "x"), message("b", "2026-10-05T00:00:00", "model", "x"),
+				message("a", "2026-10-05T00:00:00", "model", "x"), message("a", "2026-10-05T00:00:01", "model", "x"),
+				message("b", "2026-10-05T00:00:00", "model", "x"),
 				message("b", "2026-10-05T00:00:00", "model", "y"),
 			},
-			Users, func(r *Request) { r.GroupBy = "model" }, []string{"user_id", "model", "messages_total", "messages_total_rank"},
+			Users, func(r *Request) { r.GroupBy = "model" },
+			[]string{"user_id", "model", "messages_total", "messages_total_rank"},
 			[]string{"a|x|2|1", "b|y|1|1", "b|x|1|2"},
 		},
 		{
 			"models by requests, name, provider, byok",
 			[]fields{
-				token("b", "2026-10-05T00:00:00", "user_id", "u"), token("a", "2026-10-05T00:00:00", "user_id", "u", "provider", "z"),
-				{"type": "token", "model": "a", "time": "2026-10-05T00:00:01", "user_id": "u", "byok": true}, token("a", "2026-10-05T00:00:00", "user_id", "u"),
+				token("b", "2026-10-05T00:00:00", "user_id", "u"),
+				token("a", "2026-10-05T00:00:00", "user_id", "u", "provider", "z"),
+				{"type": "token", "model": "a", "time": "2026-10-05T00:00:01", "user_id": "u", "byok": true},
+				token("a", "2026-10-05T00:00:00", "user_id", "u"),
 				token("c", "2026-10-05T00:00:00", "user_id", "u"), token("c", "2026-10-05T00:00:01", "user_id", "u"),
 			},
 			Models, nil, []string{"name", "provider", "bring_your_keys", "requests"},
@@ -155,39 +176,47 @@ func TestRanksAndOrder(t *testing.T) {
 
 func TestAttributesOverTime(t *testing.T) {
 	changing := []fields{
-		entity("user", "u", "2026-09-01T00:00:00", "name", "before", "joined_at", "2026-01-01"), entity("user", "u", "2026-10-31T23:59:59.999", "name", "at the end"),
-		entity("user", "u", "2026-11-01T00:00:00", "name", "after"), entity("user", "u", "2026-12-01T00:00:00", "name", "in the future"),
+		entity("user", "u", "2026-09-01T00:00:00", "name", "before", "joined_at", "2026-01-01"),
+		entity("user", "u", "2026-10-31T23:59:59.999", "name", "at the end"),
+		entity("user", "u", "2026-11-01T00:00:00", "name", "after"),
+		entity("user", "u", "2026-12-01T00:00:00", "name", "in the future"),
 	}
 	name := []string{"user_id", "name", "joined_at"}
 	checkRules(t, []rule{
 		{"those of the period's last millisecond", changing, Users, nil, name, []string{"u|at the end|null"}},
-		{"those of now, if asked for", changing, Users, func(r *Request) { r.AttributesNow = true }, name, []string{"u|after|null"}},
+		{"those of now, if asked for", changing, Users, func(r *Request) { r.AttributesNow = true }, name,
+			[]string{"u|after|null"}},
 		{
-			"those of now, if the period is not over", changing, Users, func(r *Request) { r.Period = mustPeriod("2026-11-01", "2026-12-31", "") }, name, []string{"u|after|null"},
+			"those of now, if the period is not over", changing, Users,
+			func(r *Request) { r.Period = mustPeriod("2026-11-01", "2026-12-31", "") }, name, []string{"u|after|null"},
 		},
 		{
 			"the earliest known, if it was described later",
 			[]fields{
-				message("u", "2026-10-05T00:00:00"), entity("user", "u", "2026-11-03T00:00:00", "name", "second"), entity("user", "u", "2026-11-02T00:00:00", "name", "first"),
+				message("u", "2026-10-05T00:00:00"), entity("user", "u", "2026-11-03T00:00:00", "name", "second"),
+				entity("user", "u", "2026-11-02T00:00:00", "name", "first"),
 			}, Users, nil, []string{"user_id", "name"}, []string{"u|first"},
 		},
 		{
 			"the greater (source, id) of one time",
 			[]fields{
-				entity("user", "u", "2026-09-01T00:00:00", "name", "lost", "source", "a", "id", "9"), entity("user", "u", "2026-09-01T00:00:00", "name", "holds", "source", "b", "id", "1"),
+				entity("user", "u", "2026-09-01T00:00:00", "name", "lost", "source", "a", "id", "9"),
+				entity("user", "u", "2026-09-01T00:00:00", "name", "holds", "source", "b", "id", "1"),
 				entity("user", "u", "2026-09-01T00:00:00", "name", "lost, too", "source", "b", "id", "0"),
 			}, Users, nil, []string{"user_id", "name"}, []string{"u|holds"},
 		},
 		{
 			"the last before a deletion",
 			[]fields{
-				message("u", "2026-10-05T00:00:00"), entity("user", "u", "2026-01-01T00:00:00", "name", "kept"), with(deleted("user", "u", "2026-02-01T00:00:00"), []string{"name", "ignored"}),
+				message("u", "2026-10-05T00:00:00"), entity("user", "u", "2026-01-01T00:00:00", "name", "kept"),
+				with(deleted("user", "u", "2026-02-01T00:00:00"), []string{"name", "ignored"}),
 			}, Users, nil, []string{"user_id", "name"}, []string{"u|kept"},
 		},
 		{
 			"the owner's e-mail at the same moment",
 			[]fields{
-				entity("project", "p", "2026-01-01T00:00:00", "owner_id", "o"), entity("user", "o", "2026-01-01T00:00:00", "email", "then@x"), entity("user", "o", "2026-11-02T00:00:00", "email", "now@x"),
+				entity("project", "p", "2026-01-01T00:00:00", "owner_id", "o"), entity("user", "o", "2026-01-01T00:00:00", "email",
+					"then@x"), entity("user", "o", "2026-11-02T00:00:00", "email", "now@x"),
 			}, Projects, nil, []string{"project_owner_id", "project_owner_email"}, []string{"o|then@x"},
 		},
 	})
@@ -195,7 +224,9 @@ func TestAttributesOverTime(t *testing.T) {
 
 func TestPrivacyTakesColumnsAway(t *testing.T) {
 	hidden := map[Type][]string{
-		Users: {"name", "email"}, Assistants: {"assistant_description", "assistant_url", "assistant_owner_id", "assistant_owner_email"},
+		Users: {"name", "email"}, Assistants: {
+			"assistant_description", "assistant_url", "assistant_owner_id", "assistant_owner_email",
+		},
 		Projects: {"project_owner_email"}, Workflows: {"workflow_owner_email"},
 	}
 	for _, of := range Types() {
@@ -221,8 +252,8 @@ func TestPrivacyTakesColumnsAway(t *testing.T) {
 	}
 }
 
-// The names and their order are SPEC.md §2.2's, as they stand there. The token columns stand there in
-// prose, so they are repeated here: they are one block, and the others do not change around it.
+// The names and their order are SPEC.md §2.2's, as they stand there. The token columns stand there
+// in prose, so they are repeated here: they are one block, and the others do not change around it.
 func TestColumnsAreTheSpecifications(t *testing.T) {
 	const sums = "sum_prompt_tokens sum_completion_tokens sum_cached_prompt_tokens sum_cache_creation_tokens " +
 		"no_cache_tokens total_cost_usd"
@@ -324,7 +355,9 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	if _, err := Columns(r); err != ErrWorkflowsOff {
 		t.Errorf("workflows switched off: %v", err)
 	}
-	for alias, want := range map[string]Type{"agents": Assistants, "api_keys": APIKeys, "api-keys": APIKeys, "users": Users} {
+	for alias, want := range map[string]Type{
+		"agents": Assistants, "api_keys": APIKeys, "api-keys": APIKeys, "users": Users,
+	} {
 		if got, err := ParseType(alias); got != want || err != nil {
 			t.Errorf("%s: %s, %v", alias, got, err)
 		}

@@ -9,17 +9,20 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A reading says where a statement reads the period's usage. Rollups and log are disjoint: by slice.
+// A reading says where a statement reads the period's usage. Rollups and log are disjoint: by
+// slice.
 type reading struct {
 	plan    tables.Plan
 	logDays []schema.Day // whole days that are not rolled up, and days that the period covers in part
 }
 
-// A statement only has the arms it needs: the engine takes as long to understand a statement as to answer a small one.
+// A statement only has the arms it needs: the engine takes as long to understand a statement as to
+// answer a small one.
 const (
 	fromRollups = tables.RolledWhere + " AND day BETWEEN {whole_from:Date} AND {whole_to:Date}"
 	logDays     = "org_id = {plan_org:String} AND day IN {log_days:Array(Date)}"
-	fromLog     = logDays + " AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})"
+	fromLog     = logDays +
+		" AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})"
 )
 
 func newReading(p Period, plan tables.Plan) reading {
@@ -33,8 +36,9 @@ func newReading(p Period, plan tables.Plan) reading {
 	return reading{plan: plan, logDays: days}
 }
 
-// source is the usage of the period out of one kind of event, in the shape of its rollup: whole days from the rollup or from the log, as the plan says, partial
-// days from the log to the millisecond.
+// source is the usage of the period out of one kind of event, in the shape of its rollup: whole
+// days from the rollup or from the log, as the plan says, partial days from the log to the
+// millisecond.
 func (r reading) source(d tables.Daily) string {
 	var arms []string
 	if len(r.plan.Generations) > 0 || len(r.logDays) == 0 {
@@ -59,8 +63,9 @@ func (r reading) sources(reads []tables.Daily) string {
 	return strings.Join(all, ",\n")
 }
 
-// guards fail the statement if the plan no longer holds: if rows it counts on are gone, or if the entities or the days that are read from the log have moved on
-// from what the answer's tag is made of. They are one scalar subquery, so that they are asked even where there is no row to keep.
+// guards fail the statement if the plan no longer holds: if rows it counts on are gone, or if the
+// entities or the days that are read from the log have moved on from what the answer's tag is made
+// of. They are one scalar subquery, so that they are asked even where there is no row to keep.
 func (d draft) guards() string {
 	all := []string{"0"}
 	if len(d.plan.Generations) > 0 {
@@ -77,7 +82,8 @@ func (d draft) guards() string {
 	return "(SELECT " + strings.Join(all, "\n  + ") + ") = 0"
 }
 
-// whole are the period's whole UTC days, both inclusive; if there are none, from is after to. edges are the days it covers in part.
+// whole are the period's whole UTC days, both inclusive; if there are none, from is after to. edges
+// are the days it covers in part.
 func (p Period) whole() (from, to schema.Day, edges []schema.Day) {
 	first, last := p.Days()
 	from = first

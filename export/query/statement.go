@@ -10,8 +10,10 @@ import (
 
 // A Statement is one query for the engine.
 type Statement struct {
-	SQL      string                // without a FORMAT clause
-	Format   string                // the engine's name of the format: CustomSeparatedWithNames, JSONEachRow, Parquet; "" where rows are scanned
+	SQL string // without a FORMAT clause
+	// the engine's name of the format: CustomSeparatedWithNames, JSONEachRow, Parquet; "" where
+	// rows are scanned
+	Format   string
 	Params   clickhouse.Parameters // every value, by name
 	Settings clickhouse.Settings   // on top of those of tables.Open
 }
@@ -21,7 +23,8 @@ func (s Statement) Context(ctx context.Context) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithParameters(s.Params), clickhouse.WithSettings(s.Settings))
 }
 
-// Build makes the statement that answers the request by the plan, which must be of Period.Span. It fails with *BadRequest or ErrWorkflowsOff.
+// Build makes the statement that answers the request by the plan, which must be of Period.Span. It
+// fails with *BadRequest or ErrWorkflowsOff.
 func Build(r Request, plan tables.Plan) (Statement, error) {
 	if err := r.check(); err != nil {
 		return Statement{}, err

@@ -8,7 +8,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Totals are a period's usage added up: what the columns and the rows of its exports (without inactive ones) add up to.
+// Totals are a period's usage added up: what the columns and the rows of its exports (without
+// inactive ones) add up to.
 type Totals struct {
 	Messages    uint64 `ch:"messages"`     // users.messages_total
 	ActiveUsers uint64 `ch:"active_users"` // rows of users
@@ -19,8 +20,9 @@ type Totals struct {
 	Cost        string `ch:"cost"`         // models.total_cost_usd, plain decimal
 }
 
-// AddUp makes the statement for the request's Totals, one row. It reads what exports read, as they do, but does not make their rows: the engine takes longer to
-// understand the SQL of four exports than to add up. The request's type does not matter.
+// AddUp makes the statement for the request's Totals, one row. It reads what exports read, as they
+// do, but does not make their rows: the engine takes longer to understand the SQL of four exports
+// than to add up. The request's type does not matter.
 func AddUp(r Request, plan tables.Plan) Statement {
 	d := draft{Request: r, shape: shape{reads: tables.Dailies()}, reading: newReading(r.Period, plan)}
 	_, settings := r.engineFormat()
@@ -57,8 +59,9 @@ var topBy = map[Type]struct{ id, name, count string }{
 	Models:     {"name", "", "requests"},
 }
 
-// TopList makes the statement for the request's Top, one row: of the rows of Build, the first most by
-// count, then by id. Workflows and API keys have none. The ranks of an export are in its SQL (users.sql).
+// TopList makes the statement for the request's Top, one row: of the rows of Build, the first most
+// by count, then by id. Workflows and API keys have none. The ranks of an export are in its SQL
+// (users.sql).
 func TopList(r Request, plan tables.Plan, most int) (Statement, error) {
 	by, known := topBy[r.Type]
 	if !known {
@@ -93,14 +96,16 @@ FROM (
 	return rows, nil
 }
 
-// MessagesPerDay makes the statement for the messages of each UTC day that the plan, one without months, spans: (day, messages), the days without any left out.
+// MessagesPerDay makes the statement for the messages of each UTC day that the plan, one without
+// months, spans: (day, messages), the days without any left out.
 func MessagesPerDay(plan tables.Plan) Statement {
 	return Statement{
 		SQL: fmt.Sprintf(`SELECT day, sum(messages) AS messages FROM (
 SELECT day, messages FROM (%s)
 UNION ALL
 SELECT day, messages FROM (%s)
-) WHERE (SELECT %s) = 0 GROUP BY day ORDER BY day`, tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard()),
+) WHERE (SELECT %s) = 0 GROUP BY day ORDER BY day`, tables.Messages.Rolled(tables.RolledWhere),
+			tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard()),
 		Params:   plan.Params(),
 		Settings: clickhouse.Settings{},
 	}

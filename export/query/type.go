@@ -28,7 +28,10 @@ func ParseType(s string) (Type, error) {
 			return t, nil
 		}
 	}
-	return "", bad("type", "There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys.", clip(s))
+	return "",
+		bad("type",
+			"There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys.",
+			clip(s))
 }
 
 // GroupBys lists what rows of the type can be split by; deployment takes a workspace with byok on.

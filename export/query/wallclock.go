@@ -19,8 +19,9 @@ var (
 	otherOffset   = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}.*[+-]\d{2}(:?\d{2})?$`)
 )
 
-// WallClockPeriod makes the period from one wall-clock time to another, both inclusive, to the millisecond; the zones may differ. A time that does not exist
-// takes the offset before the change; one that exists twice is the first for from, the second for to. Errors are *BadRequest.
+// WallClockPeriod makes the period from one wall-clock time to another, both inclusive, to the
+// millisecond; the zones may differ. A time that does not exist takes the offset before the change;
+// one that exists twice is the first for from, the second for to. Errors are *BadRequest.
 func WallClockPeriod(from, to WallClock, now time.Time) (Period, error) {
 	start, err := from.resolve("from", first)
 	if err != nil {
@@ -43,13 +44,16 @@ func WallClockPeriod(from, to WallClock, now time.Time) (Period, error) {
 	return newPeriod(start, last), nil
 }
 
-// resolve: a date alone is the first millisecond of that day for from, the last for to. end is from or to.
+// resolve: a date alone is the first millisecond of that day for from, the last for to. end is from
+// or to.
 func (c WallClock) resolve(end string, w which) (time.Time, error) {
 	switch {
 	case c.Date == "":
-		return time.Time{}, bad(end+".date", "%s.date is missing; give a date, as YYYY-MM-DD, or a local time, as YYYY-MM-DDTHH:MM:SS.", end)
+		return time.Time{}, bad(end+".date",
+			"%s.date is missing; give a date, as YYYY-MM-DD, or a local time, as YYYY-MM-DDTHH:MM:SS.", end)
 	case c.Timezone == "":
-		return time.Time{}, bad(end+".timezone", "%s.timezone is missing; give an IANA time zone, such as Europe/Berlin or UTC.", end)
+		return time.Time{}, bad(end+".timezone",
+			"%s.timezone is missing; give an IANA time zone, such as Europe/Berlin or UTC.", end)
 	}
 	zone, err := loadZone(end+".timezone", c.Timezone)
 	if err != nil {
@@ -68,10 +72,12 @@ func (c WallClock) resolve(end string, w which) (time.Time, error) {
 // parse reads the clock as if it stood in UTC.
 func (c WallClock) parse(param string) (wall time.Time, dateOnly bool, err error) {
 	if otherOffset.MatchString(c.Date) {
-		return wall, false, bad(param, "%s must be a local time without an offset, not %q; its zone is said in timezone beside it.", param, clip(c.Date))
+		return wall, false, bad(param,
+			"%s must be a local time without an offset, not %q; its zone is said in timezone beside it.", param, clip(c.Date))
 	}
 	if text := strings.TrimSuffix(c.Date, "Z"); wallClockForm.MatchString(text) {
-		for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05"} { // the last takes a fraction, too
+		for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+			// the last takes a fraction, too
 			if wall, err = time.Parse(layout, text); err == nil {
 				return wall.Truncate(time.Millisecond), layout == time.DateOnly, nil
 			}

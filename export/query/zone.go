@@ -7,7 +7,8 @@ import (
 	_ "time/tzdata" // zones are known on machines without a zone database, too
 )
 
-// loadZone takes IANA names only: not this machine's Local, nor the directories that zone databases are copied to.
+// loadZone takes IANA names only: not this machine's Local, nor the directories that zone databases
+// are copied to.
 func loadZone(param, name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
@@ -16,12 +17,14 @@ func loadZone(param, name string) (*time.Location, error) {
 	foreign := name == "Local" || name == "localtime" || name == "posixrules" ||
 		strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/")
 	if err != nil || foreign {
-		return nil, bad(param, "%s must be an IANA time zone, such as Europe/Berlin or UTC, not %q%s.", param, clip(name), plusHint(param, name))
+		return nil, bad(param, "%s must be an IANA time zone, such as Europe/Berlin or UTC, not %q%s.", param, clip(name),
+			plusHint(param, name))
 	}
 	return zone, nil
 }
 
-// plusHint explains a blank in the name of a zone: a + of a query that is not written %2B arrives as a blank.
+// plusHint explains a blank in the name of a zone: a + of a query that is not written %2B arrives
+// as a blank.
 func plusHint(param, name string) string {
 	meant := strings.ReplaceAll(name, " ", "+")
 	switch {
@@ -41,12 +44,14 @@ const (
 	second
 )
 
-// resolve finds the instant at which the clocks of a zone show the wall time (given as if it were UTC). A time that exists twice is the one asked for; one that
-// does not exist takes the offset before the change, and so lies as long after the change as the clock would have been past it.
+// resolve finds the instant at which the clocks of a zone show the wall time (given as if it were
+// UTC). A time that exists twice is the one asked for; one that does not exist takes the offset
+// before the change, and so lies as long after the change as the clock would have been past it.
 func resolve(wall time.Time, zone *time.Location, w which) time.Time {
 	var found []time.Time
 	var skipped time.Time
-	// Offsets stay within ±26 h of UTC, so this window holds every instant that can show the wall time.
+	// Offsets stay within ±26 h of UTC, so this window holds every instant that can show the wall
+	// time.
 	for at := wall.Add(-26 * time.Hour).In(zone); ; {
 		start, end := at.ZoneBounds()
 		_, offset := at.Zone()
@@ -56,7 +61,8 @@ func resolve(wall time.Time, zone *time.Location, w which) time.Time {
 		if !before && !after {
 			found = append(found, candidate)
 		}
-		// The first change that jumps over the wall time: with the offset before it the time is past the change, with the one after it, not yet there.
+		// The first change that jumps over the wall time: with the offset before it the time is
+		// past the change, with the one after it, not yet there.
 		if after && skipped.IsZero() && jumpsOver(end, candidate, wall) {
 			skipped = candidate
 		}

@@ -46,12 +46,14 @@ func TestClusterStatements(t *testing.T) {
 		}
 	}
 	if want, err := os.ReadFile(golden); err != nil || string(want) != got {
-		t.Errorf("%s is not what the migrations make for a cluster; look at the difference after make generate (%v)", golden, err)
+		t.Errorf("%s is not what the migrations make for a cluster; look at the difference after make generate (%v)", golden,
+			err)
 	}
 }
 
-// A shard's own tables are one server's but for where they are, ON CLUSTER and replication: what is left without these is the same to the letter. All else a
-// cluster has is its databases, and one table over each of the shard's, to which every change of columns is made, too.
+// A shard's own tables are one server's but for where they are, ON CLUSTER and replication: what is
+// left without these is the same to the letter. All else a cluster has is its databases, and one
+// table over each of the shard's, to which every change of columns is made, too.
 func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	cluster, one := clusterStatements(t)
 	over := regexp.MustCompile("^CREATE TABLE IF NOT EXISTS rollcall\\.(\\w+) ON CLUSTER `prod` AS rollcall_local\\.(\\w+)\nENGINE = (Distributed\\('prod', 'rollcall_local', '(\\w+)', cityHash64\\([\\w, ]+\\)\\)|Merge\\('rollcall_local', '\\^(\\w+)\\$'\\))$")
@@ -59,7 +61,8 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	created := 0
 	seen := map[string]bool{}
 	for i, s := range cluster {
-		if strings.HasPrefix(s, "ALTER TABLE rollcall.") && cluster[i-1] == strings.Replace(s, "rollcall.", "rollcall_local.", 1) {
+		if strings.HasPrefix(s, "ALTER TABLE rollcall.") &&
+			cluster[i-1] == strings.Replace(s, "rollcall.", "rollcall_local.", 1) {
 			continue
 		}
 		if strings.HasPrefix(s, "CREATE DATABASE ") {
@@ -88,7 +91,8 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	}
 }
 
-// keeperConfig is a node with a keeper of its own, in memory. The engine creates replicated tables by it; to fill them it would need a port that it has not.
+// keeperConfig is a node with a keeper of its own, in memory. The engine creates replicated tables
+// by it; to fill them it would need a port that it has not.
 const keeperConfig = `<clickhouse>
 <tcp_port>19000</tcp_port>
 <zookeeper><implementation>testkeeper</implementation></zookeeper>
@@ -96,7 +100,8 @@ const keeperConfig = `<clickhouse>
 <remote_servers><prod><shard><replica><host>127.0.0.1</host><port>19000</port></replica></shard></prod></remote_servers>
 </clickhouse>`
 
-// The engine parses every statement of a cluster, and runs it but for ON CLUSTER: replicated tables come to be, at the keeper's paths that were meant.
+// The engine parses every statement of a cluster, and runs it but for ON CLUSTER: replicated tables
+// come to be, at the keeper's paths that were meant.
 func TestEngineTakesClusterStatements(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.xml")
@@ -112,13 +117,17 @@ func TestEngineTakesClusterStatements(t *testing.T) {
 	defer conn.Close()
 	db := &database{TB: t, Conn: conn, ctx: context.Background()}
 	cluster, _ := clusterStatements(t)
-	deletes := []string{onCluster.DeleteFrom("events") + " WHERE org_id = 'acme'", onCluster.DeleteFrom("rejects") + " WHERE offset = 1"}
+	deletes := []string{
+		onCluster.DeleteFrom("events") + " WHERE org_id = 'acme'", onCluster.DeleteFrom("rejects") + " WHERE offset = 1",
+	}
 	for i, s := range append(cluster, deletes...) {
 		insert := strings.HasPrefix(s, "INSERT") // reaches every node by itself
-		if formatted := db.text("formatQuery({s:String})", clickhouse.Named("s", s)); !insert && !strings.Contains(formatted, "ON CLUSTER prod") {
+		if formatted := db.text("formatQuery({s:String})", clickhouse.Named("s", s)); !insert &&
+			!strings.Contains(formatted, "ON CLUSTER prod") {
 			t.Errorf("%s\nis read as %s", s, formatted)
 		}
-		if i < len(cluster) && !insert && !strings.HasPrefix(s, "ALTER") { // these tables are read-only without a real keeper; on one server's, every test runs them
+		if i < len(cluster) && !insert && !strings.HasPrefix(s, "ALTER") {
+			// these tables are read-only without a real keeper; on one server's, every test runs them
 			db.exec(strings.ReplaceAll(s, " ON CLUSTER `prod`", ""))
 		}
 	}
@@ -134,7 +143,8 @@ func TestEngineTakesClusterStatements(t *testing.T) {
 	}
 }
 
-// A workspace's rows lie on one shard, and are read there alone: a second look, at the other shard of a test cluster, would count them twice.
+// A workspace's rows lie on one shard, and are read there alone: a second look, at the other shard
+// of a test cluster, would count them twice.
 func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 	o := enginetest.Cluster(t)
 	conn, err := tables.Open(o)
@@ -161,17 +171,21 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 		t.Fatalf("the workspaces are on %s shards", shards)
 	}
 	for _, org := range []string{"acme", "globex", "initech", "hooli"} {
-		plan, err := tables.ReadPlan(db.ctx, db, tables.Span{Org: org, From: day - 70, To: day + 2, MonthsFrom: day - 70, MonthsTo: day + 2}, now)
+		plan, err := tables.ReadPlan(db.ctx, db,
+			tables.Span{Org: org, From: day - 70, To: day + 2, MonthsFrom: day - 70, MonthsTo: day + 2}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(plan.Generations) != 1 || len(plan.Live) != 1 || plan.Live[0] != day+1 || plan.VersionOf(plan.Live...) != "9" || plan.Rows["message_daily"] != 4 {
+		if len(plan.Generations) != 1 || len(plan.Live) != 1 || plan.Live[0] != day+1 ||
+			plan.VersionOf(plan.Live...) != "9" || plan.Rows["message_daily"] != 4 {
 			t.Errorf("the plan of %s: %+v", org, plan)
 		}
 		var messages uint64
 		query := fmt.Sprintf("SELECT sum(messages) FROM (SELECT messages FROM (%s) UNION ALL SELECT messages FROM (%s)) WHERE (SELECT %s + %s) = 0",
-			tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard(), liveGuard(plan))
-		if err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(plan.Params())), query).Scan(&messages); err != nil || messages != 7 {
+			tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard(),
+			liveGuard(plan))
+		if err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(plan.Params())),
+			query).Scan(&messages); err != nil || messages != 7 {
 			t.Errorf("%s has %d messages, want 4 rolled up and 3 of the log (%v)", org, messages, err)
 		}
 	}
@@ -181,7 +195,8 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 	}
 }
 
-// Who speaks to a cluster as to one server, or the other way, is stopped; so is everybody when the shards are no longer those of the first day.
+// Who speaks to a cluster as to one server, or the other way, is stopped; so is everybody when the
+// shards are no longer those of the first day.
 func TestCheckOfACluster(t *testing.T) {
 	o := enginetest.Cluster(t)
 	check := func(o tables.Options, says string) {
@@ -191,7 +206,8 @@ func TestCheckOfACluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if err := tables.Check(context.Background(), conn); says == "" && err != nil || says != "" && (!errors.Is(err, tables.ErrSchema) || !strings.Contains(err.Error(), says)) {
+		if err := tables.Check(context.Background(), conn); says == "" && err != nil ||
+			says != "" && (!errors.Is(err, tables.ErrSchema) || !strings.Contains(err.Error(), says)) {
 			t.Errorf("check: %v, want %q", err, says)
 		}
 	}
@@ -213,14 +229,19 @@ func TestCheckOfACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.Exec(context.Background(), "INSERT INTO rollcall_local.migrations (name, checksum, applied_at) SELECT 'cluster prod', '[1,1,1]', now64(3) + 1"); err != nil {
+	if err := conn.Exec(context.Background(),
+		"INSERT INTO rollcall_local.migrations (name, checksum, applied_at) SELECT 'cluster prod', '[1,1,1]', now64(3) + 1"); err != nil {
 		t.Fatal(err)
 	}
 	check(o, "cluster prod had shards of weights [1,1,1] and now has [1,1]")
 	if _, err := tables.Migrate(context.Background(), o); !errors.Is(err, tables.ErrSchema) {
 		t.Errorf("migrate: %v", err)
 	}
-	for _, bad := range []tables.Options{{URL: "http://ch/rollcall_local", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1}, {URL: "http://ch/roll-call", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "prod"}} {
+	for _, bad := range []tables.Options{
+		{URL: "http://ch/rollcall_local", Cluster: "prod", Replicas: 1}, {
+			URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1,
+		}, {URL: "http://ch/roll-call", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "prod"},
+	} {
 		if _, err := tables.Open(bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
