@@ -9,26 +9,30 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// A cluster spreads one database over shards. Each node has two databases: `<name>_local` with the
-// tables themselves, of which a shard's replicas hold the same rows, and `<name>` with a
-// Distributed table over each, under the same names: what is written for one server runs unchanged
-// in either.
+// A cluster spreads one database over shards. Each node has two databases. `<name>_local` has the
+// tables themselves; all replicas of a shard have the same rows there. `<name>` has a Distributed
+// table over each of them, under the same name. So a statement that is written for one server runs
+// unchanged in either database.
 type cluster struct{ name, database string }
 
-// localSuffix makes the name of a shard's own database.
+// localSuffix is the end of the name of a shard's own database.
 const localSuffix = "_local"
 
 func (c cluster) local() string { return c.database + localSuffix }
 func (c cluster) on() string    { return " ON CLUSTER `" + c.name + "`" }
 
-// sharding says by which expression each table's rows find their shard. All that is read of a
-// workspace in one statement lies on one shard: identities, slices and ranks are whole there. The
-// others are spread by their own keys, so that FINAL meets all copies of a row.
+// sharding has, for each table, the expression that decides which shard a row belongs to. All rows
+// of a workspace that one statement reads are on one shard, so identities, slices and ranks are
+// complete there. The other tables are spread by their own keys, so that FINAL sees all copies of a
+// row.
 var sharding = withDailies(map[string]string{
 	"events": byOrg, "entities": byOrg, "marks": byOrg, "slices": byOrg, "months": byOrg, "erasures": byOrg,
-	"export_audit": byOrg,
-	"rejects":      "cityHash64(topic, partition, offset)", "progress": "cityHash64(topic, partition)",
-	"keys": "cityHash64(key_id)", "ended_sessions": "cityHash64(session_id)", "service_secret": "cityHash64(fingerprint)",
+	"export_audit":   byOrg,
+	"rejects":        "cityHash64(topic, partition, offset)",
+	"progress":       "cityHash64(topic, partition)",
+	"keys":           "cityHash64(key_id)",
+	"ended_sessions": "cityHash64(session_id)",
+	"service_secret": "cityHash64(fingerprint)",
 })
 
 // withDailies adds the rollup tables.
@@ -41,20 +45,21 @@ func withDailies(sharding map[string]string) map[string]string {
 
 const byOrg = "cityHash64(org_id)"
 
-// clusterSettings go with every statement to a cluster, for what one server does by itself:
+// clusterSettings are set with every statement to a cluster. They ensure what one server ensures by
+// itself:
 //
-//   - an acknowledged insert is on every shard that it touches (foreground) and on all replicas of
-//     it (quorum), so whichever replica is asked next has it: marks never arrive before their rows,
-//     nor manifests before theirs. A majority would not do: the other replica could have the mark
-//     and not the rows.
-//   - no shard is left out of an answer, and no replica that is still catching up gives one. The
-//     first live replica answers, so one statement's reads meet one.
-//   - a statement about one workspace goes to its shard alone; subqueries that need another table
-//     are answered once, before.
+//   - An acknowledged insert is on every shard that it concerns (foreground) and on all replicas of
+//     each (quorum), so the next statement finds it on whichever replica it asks. Marks are never
+//     visible before their rows, nor manifests before theirs. A majority of replicas is not enough:
+//     the other replica could have the mark and not the rows.
+//   - No shard is left out of an answer, and no replica answers that is still catching up. The
+//     first live replica answers, so all reads of one statement use the same one.
+//   - A statement about one workspace goes to its shard only. Subqueries that need another table
+//     are answered once, before it.
 func clusterSettings(replicas int) clickhouse.Settings {
 	quorum := replicas
 	if quorum == 1 {
-		quorum = 0 // the engine's way to say none
+		quorum = 0 // for the engine, 0 is no quorum
 	}
 	return clickhouse.Settings{
 		"distributed_foreground_insert": 1, "insert_quorum": quorum, "insert_quorum_parallel": 1,
@@ -67,19 +72,19 @@ func clusterSettings(replicas int) clickhouse.Settings {
 	}
 }
 
-// maxReplicaDelay, in seconds: with a quorum of all, a replica with older work in its queue was
-// away or is new.
+// maxReplicaDelay is how many seconds a replica may be behind. With a quorum of all replicas, only
+// a replica that was away or is new has older work in its queue.
 const maxReplicaDelay = 10
 
-// OnShard are options for the own tables of the shard that the URL's server belongs to: what keeps
-// a shard's rollups, or deletes, works there. For one server they are the same.
+// OnShard returns options for the tables of the shard that the URL's server belongs to. Commands
+// that maintain a shard's rollups, or delete, work there. For one server the options are the same.
 func (o Options) OnShard() Options {
 	o.shard = o.Cluster != ""
 	return o
 }
 
-// DeleteFrom begins a DELETE from a table, where its rows are: mutations do not pass through
-// Distributed tables.
+// DeleteFrom is the beginning of a DELETE from a table. On a cluster it names the tables that hold
+// the rows, because mutations do not pass through Distributed tables.
 func (o Options) DeleteFrom(table string) string {
 	c, err := o.cluster()
 	if err != nil || c == nil {
@@ -113,14 +118,15 @@ func (o Options) cluster() (*cluster, error) {
 	return &c, nil
 }
 
-// databases creates both, everywhere.
+// databases are the statements that create both databases on all nodes.
 func (c cluster) databases() []string {
 	return []string{
 		"CREATE DATABASE IF NOT EXISTS " + c.local() + c.on(), "CREATE DATABASE IF NOT EXISTS " + c.database + c.on(),
 	}
 }
 
-// The ledger is one for all nodes: a node that has it has been told of every migration.
+// ledger are the statements that create the table of migrations. Every node of the cluster is a
+// replica of it, so each node has the record of all migrations.
 func (c cluster) ledger() []string {
 	replicated := strings.Replace(c.qualify(ledger, "migrations"), "ReplacingMergeTree",
 		"ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')", 1)
@@ -137,8 +143,8 @@ var (
 	mergeTree    = regexp.MustCompile(`(?m)^ENGINE = ((?:Replacing)?MergeTree)(?:\(([^)]*)\))?$`)
 )
 
-// statements makes a cluster's statements of one server's. It knows the forms that migrations have,
-// and refuses others rather than guess.
+// statements turns one server's statement into a cluster's. It knows the forms that migrations
+// have, and refuses all others rather than guess.
 func (c cluster) statements(one string) ([]string, error) {
 	if m := createTable.FindStringSubmatch(one); m != nil {
 		table := m[1]
@@ -147,26 +153,26 @@ func (c cluster) statements(one string) ([]string, error) {
 		if !known || engine == nil {
 			return nil, fmt.Errorf("the table %s has no sharding (cluster.go) or is no MergeTree", table)
 		}
-		return []string{
-			c.replicated(one, table, engine), c.over(table, "Distributed('"+c.name+"', '"+c.local()+"', '"+table+"', "+key+")"),
-		}, nil
+		distributed := "Distributed('" + c.name + "', '" + c.local() + "', '" + table + "', " + key + ")"
+		return []string{c.replicated(one, table, engine), c.over(table, distributed)}, nil
 	}
 	if m := alterTable.FindStringSubmatch(one); m != nil {
 		all := []string{c.qualify(one, m[1])}
-		if columnsOnly.MatchString(one) && !codecsOnly.MatchString(one) { // the table over it has the columns alone
+		// A Distributed table has the columns only, so it needs no other change.
+		if columnsOnly.MatchString(one) && !codecsOnly.MatchString(one) {
 			all = append(all, strings.Replace(all[0], c.local()+".", c.database+".", 1))
 		}
 		return all, nil
 	}
-	if insertSelect.MatchString(one) { // from and into the tables over the shards, which send each row to its own
+	// It reads from and writes into the Distributed tables, which send each row to its shard.
+	if insertSelect.MatchString(one) {
 		return []string{tableOf.ReplaceAllString(one, "$1 "+c.database+".$2")}, nil
 	}
-	return nil,
-		fmt.Errorf("a migration's statement is neither CREATE TABLE IF NOT EXISTS nor ALTER TABLE nor INSERT … SELECT: %.60s",
-			one)
+	return nil, fmt.Errorf(
+		"a migration's statement is neither CREATE TABLE IF NOT EXISTS nor ALTER TABLE nor INSERT … SELECT: %.60s", one)
 }
 
-// qualify names the shard's own table, on all nodes.
+// qualify makes the statement one about the shard's own table, on all nodes.
 func (c cluster) qualify(statement, table string) string {
 	verb := "TABLE "
 	if strings.HasPrefix(statement, "CREATE") {
@@ -175,8 +181,8 @@ func (c cluster) qualify(statement, table string) string {
 	return strings.Replace(statement, verb+table, verb+c.local()+"."+table+c.on(), 1)
 }
 
-// replicated gives the table a path in the keeper that is made of names alone: a node that joins
-// later finds the others by it.
+// replicated makes the table a Replicated one. Its path in the keeper consists of names only, so a
+// node that joins later finds the other replicas by it.
 func (c cluster) replicated(statement, table string, engine []string) string {
 	with := "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
 	if engine[2] != "" {
@@ -185,14 +191,15 @@ func (c cluster) replicated(statement, table string, engine []string) string {
 	return strings.Replace(c.qualify(statement, table), engine[0], "ENGINE = Replicated"+engine[1]+"("+with+")", 1)
 }
 
-// over is the table of the same name and columns that all nodes are asked through.
+// over is the statement that creates, on all nodes, the table of the same name and columns through
+// which all shards are read and written.
 func (c cluster) over(table, engine string) string {
 	return "CREATE TABLE IF NOT EXISTS " + c.database + "." + table + c.on() + " AS " + c.local() + "." + table +
 		"\nENGINE = " + engine
 }
 
-// Statements are what Migrate runs on an empty server or cluster, in order, without its
-// bookkeeping.
+// Statements returns the statements that Migrate runs on an empty server or cluster, in order,
+// without those that record the migrations.
 func Statements(o Options) (all []string, err error) {
 	c, err := o.cluster()
 	if err != nil {
@@ -217,7 +224,7 @@ func Statements(o Options) (all []string, err error) {
 	return all, nil
 }
 
-// on are the migration's statements for one server (nil) or a cluster.
+// on returns the migration's statements for one server (nil) or a cluster.
 func (m migration) on(c *cluster) ([]string, error) {
 	if c == nil {
 		return m.statements, nil
@@ -233,18 +240,19 @@ func (m migration) on(c *cluster) ([]string, error) {
 	return all, nil
 }
 
-// A node is what one node says of itself and of the cluster.
+// A node is what one server reports about itself and its cluster.
 type node struct {
-	Engine    string `ch:"engine"`     // of events
+	Engine    string `ch:"engine"`     // of the table events
 	Quorum    uint64 `ch:"quorum"`     // of this connection; 0: none
 	Clustered bool   `ch:"foreground"` // this connection has a cluster's settings
 }
 
-// describe is read with the tables' names; getSetting tells what this connection was opened with.
+// describe has the columns of node, read together with the tables' names. getSetting returns the
+// setting that this connection was opened with.
 const describe = "engine, toUInt64OrZero(toString(getSetting('insert_quorum'))) AS quorum, toString(getSetting('distributed_foreground_insert')) IN ('1', 'true') AS foreground"
 
-// check holds the connection's settings, and the cluster's layout, against what the database was
-// made for.
+// check compares the connection's settings, and the cluster's layout, with those that the database
+// was made for.
 func (n node) check(ctx context.Context, conn Querier) error {
 	distributed := n.Engine == "Distributed"
 	switch clustered := distributed || strings.HasPrefix(n.Engine, "Replicated"); {
@@ -286,8 +294,8 @@ func shardTables() string {
 	return strings.Join(names, ", ")
 }
 
-// layoutRow is the ledger's name for the cluster's layout: "cluster prod", with the shards' weights
-// in place of a checksum.
+// layoutRow begins the name under which the ledger has the cluster's layout: "cluster prod". In
+// place of a checksum the row has the weights of the shards.
 const layoutRow = "cluster "
 
 const layouts = `SELECT m.name AS name, m.checksum AS was, toString(c.weights) AS is
@@ -296,8 +304,8 @@ FROM (SELECT name, argMax(checksum, applied_at) AS checksum FROM migrations WHER
 LEFT JOIN (SELECT concat('` + layoutRow + `', cluster) AS name, groupArray(weight) AS weights FROM
 	(SELECT cluster, shard_num, any(shard_weight) AS weight FROM system.clusters GROUP BY cluster, shard_num ORDER BY cluster, shard_num) GROUP BY cluster) AS c ON c.name = m.name`
 
-// checkLayout refuses a cluster whose shards or weights are not those that the first migration met:
-// workspaces would be looked for where they are not.
+// checkLayout refuses a cluster whose shards or weights differ from those of the first migration:
+// workspaces would be looked for on shards that do not have them.
 func checkLayout(ctx context.Context, conn Querier) error {
 	var rows []struct {
 		Name string `ch:"name"`
@@ -309,13 +317,14 @@ func checkLayout(ctx context.Context, conn Querier) error {
 	}
 	for _, r := range rows {
 		if r.Was != r.Is {
-			return fmt.Errorf("%w: %s had shards of weights %s and now has %s; a workspace's events would be looked for on another shard", ErrSchema, r.Name, r.Was, r.Is)
+			return fmt.Errorf("%w: %s had shards of weights %s and now has %s; "+
+				"a workspace's events would be looked for on another shard", ErrSchema, r.Name, r.Was, r.Is)
 		}
 	}
 	return nil
 }
 
-// keepLayout notes the cluster's layout with the first migration.
+// keepLayout is the statement that records the cluster's layout with the first migration.
 func (c cluster) keepLayout() string {
 	return "INSERT INTO " + c.local() + `.migrations (name, checksum)
 SELECT '` + layoutRow + c.name +

@@ -35,7 +35,7 @@ func clusterStatements(t *testing.T) (cluster, one []string) {
 	return cluster, one
 }
 
-// All of a cluster's DDL, to be read.
+// testdata/cluster.sql has all DDL of a cluster, for people to read.
 func TestClusterStatements(t *testing.T) {
 	cluster, _ := clusterStatements(t)
 	got := "-- Made from the migrations by `make generate`.\n\n" + strings.Join(cluster, ";\n\n") + ";\n"
@@ -46,14 +46,14 @@ func TestClusterStatements(t *testing.T) {
 		}
 	}
 	if want, err := os.ReadFile(golden); err != nil || string(want) != got {
-		t.Errorf("%s is not what the migrations make for a cluster; look at the difference after make generate (%v)", golden,
-			err)
+		t.Errorf("%s is not what the migrations make for a cluster; look at the difference after make generate (%v)",
+			golden, err)
 	}
 }
 
-// A shard's own tables are one server's but for where they are, ON CLUSTER and replication: what is
-// left without these is the same to the letter. All else a cluster has is its databases, and one
-// table over each of the shard's, to which every change of columns is made, too.
+// A shard's own tables differ from one server's only in their database, ON CLUSTER and replication:
+// without these the statements are equal to the letter. Besides, a cluster has its databases, and
+// one table over each of the shard's tables, to which every change of columns is made, too.
 func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	cluster, one := clusterStatements(t)
 	over := regexp.MustCompile("^CREATE TABLE IF NOT EXISTS rollcall\\.(\\w+) ON CLUSTER `prod` AS rollcall_local\\.(\\w+)\nENGINE = (Distributed\\('prod', 'rollcall_local', '(\\w+)', cityHash64\\([\\w, ]+\\)\\)|Merge\\('rollcall_local', '\\^(\\w+)\\$'\\))$")
@@ -91,8 +91,8 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	}
 }
 
-// keeperConfig is a node with a keeper of its own, in memory. The engine creates replicated tables
-// by it; to fill them it would need a port that it has not.
+// keeperConfig configures a node with its own keeper, in memory. With it the engine creates
+// replicated tables. It cannot fill them, because the embedded engine lacks the port for that.
 const keeperConfig = `<clickhouse>
 <tcp_port>19000</tcp_port>
 <zookeeper><implementation>testkeeper</implementation></zookeeper>
@@ -100,8 +100,8 @@ const keeperConfig = `<clickhouse>
 <remote_servers><prod><shard><replica><host>127.0.0.1</host><port>19000</port></replica></shard></prod></remote_servers>
 </clickhouse>`
 
-// The engine parses every statement of a cluster, and runs it but for ON CLUSTER: replicated tables
-// come to be, at the keeper's paths that were meant.
+// The engine parses every statement of a cluster, and runs it without ON CLUSTER. It creates
+// replicated tables at the intended paths of the keeper.
 func TestEngineTakesClusterStatements(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.xml")
@@ -109,7 +109,7 @@ func TestEngineTakesClusterStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 	engine := enginetest.Start(t, enginetest.Options{Dir: dir, Config: config})
-	t.Cleanup(engine.Kill) // the library does not survive its own closing with replicated tables
+	t.Cleanup(engine.Kill) // the library does not survive being closed with replicated tables
 	conn, err := tables.Open(tables.Options{URL: engine.URL + "/default"})
 	if err != nil {
 		t.Fatal(err)
@@ -122,12 +122,13 @@ func TestEngineTakesClusterStatements(t *testing.T) {
 	}
 	for i, s := range append(cluster, deletes...) {
 		insert := strings.HasPrefix(s, "INSERT") // reaches every node by itself
-		if formatted := db.text("formatQuery({s:String})", clickhouse.Named("s", s)); !insert &&
-			!strings.Contains(formatted, "ON CLUSTER prod") {
+		formatted := db.text("formatQuery({s:String})", clickhouse.Named("s", s))
+		if !insert && !strings.Contains(formatted, "ON CLUSTER prod") {
 			t.Errorf("%s\nis read as %s", s, formatted)
 		}
 		if i < len(cluster) && !insert && !strings.HasPrefix(s, "ALTER") {
-			// these tables are read-only without a real keeper; on one server's, every test runs them
+			// Without a real keeper these tables are read-only, so ALTER and INSERT are not run
+			// here. On one server's tables every test runs them.
 			db.exec(strings.ReplaceAll(s, " ON CLUSTER `prod`", ""))
 		}
 	}
@@ -143,8 +144,8 @@ func TestEngineTakesClusterStatements(t *testing.T) {
 	}
 }
 
-// A workspace's rows lie on one shard, and are read there alone: a second look, at the other shard
-// of a test cluster, would count them twice.
+// A workspace's rows are on one shard, and only that shard is read. A read of the other shard of a
+// test cluster would count the rows twice.
 func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 	o := enginetest.Cluster(t)
 	conn, err := tables.Open(o)
@@ -171,8 +172,8 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 		t.Fatalf("the workspaces are on %s shards", shards)
 	}
 	for _, org := range []string{"acme", "globex", "initech", "hooli"} {
-		plan, err := tables.ReadPlan(db.ctx, db,
-			tables.Span{Org: org, From: day - 70, To: day + 2, MonthsFrom: day - 70, MonthsTo: day + 2}, now)
+		span := tables.Span{Org: org, From: day - 70, To: day + 2, MonthsFrom: day - 70, MonthsTo: day + 2}
+		plan, err := tables.ReadPlan(db.ctx, db, span, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,8 +185,8 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 		query := fmt.Sprintf("SELECT sum(messages) FROM (SELECT messages FROM (%s) UNION ALL SELECT messages FROM (%s)) WHERE (SELECT %s + %s) = 0",
 			tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), tables.Messages.Guard(),
 			liveGuard(plan))
-		if err := db.QueryRow(clickhouse.Context(db.ctx, clickhouse.WithParameters(plan.Params())),
-			query).Scan(&messages); err != nil || messages != 7 {
+		ctx := clickhouse.Context(db.ctx, clickhouse.WithParameters(plan.Params()))
+		if err := db.QueryRow(ctx, query).Scan(&messages); err != nil || messages != 7 {
 			t.Errorf("%s has %d messages, want 4 rolled up and 3 of the log (%v)", org, messages, err)
 		}
 	}
@@ -195,8 +196,8 @@ func TestClusterReadsOneShardOfAWorkspace(t *testing.T) {
 	}
 }
 
-// Who speaks to a cluster as to one server, or the other way, is stopped; so is everybody when the
-// shards are no longer those of the first day.
+// A process that uses a cluster as one server, or one server as a cluster, is stopped. So is every
+// process when the shards are no longer those of the first migration.
 func TestCheckOfACluster(t *testing.T) {
 	o := enginetest.Cluster(t)
 	check := func(o tables.Options, says string) {
@@ -206,7 +207,8 @@ func TestCheckOfACluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if err := tables.Check(context.Background(), conn); says == "" && err != nil ||
+		err = tables.Check(context.Background(), conn)
+		if says == "" && err != nil ||
 			says != "" && (!errors.Is(err, tables.ErrSchema) || !strings.Contains(err.Error(), says)) {
 			t.Errorf("check: %v, want %q", err, says)
 		}
@@ -238,9 +240,10 @@ func TestCheckOfACluster(t *testing.T) {
 		t.Errorf("migrate: %v", err)
 	}
 	for _, bad := range []tables.Options{
-		{URL: "http://ch/rollcall_local", Cluster: "prod", Replicas: 1}, {
-			URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1,
-		}, {URL: "http://ch/roll-call", Cluster: "prod", Replicas: 1}, {URL: "http://ch/rollcall", Cluster: "prod"},
+		{URL: "http://ch/rollcall_local", Cluster: "prod", Replicas: 1},
+		{URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1},
+		{URL: "http://ch/roll-call", Cluster: "prod", Replicas: 1},
+		{URL: "http://ch/rollcall", Cluster: "prod"},
 	} {
 		if _, err := tables.Open(bad); err == nil {
 			t.Errorf("%+v is taken", bad)

@@ -7,9 +7,9 @@ import (
 	"rollcall/schema"
 )
 
-// Revision numbers the rollups' logic: what Daily.FromLog makes of a slice. Raise it with every
-// change of their result; every slice is then dirty until it is recomputed, and exports read the
-// log meanwhile.
+// Revision is the number of the rollups' logic: of what Daily.FromLog makes of a slice. Raise it
+// with every change of that result. Every slice is then dirty until it is recomputed, and exports
+// read the log meanwhile.
 const Revision = 1
 
 // The rollup tables. Their columns are in migrations/0003_rollups.sql.
@@ -63,7 +63,7 @@ var (
 	}
 )
 
-// durationBucket: exact up to 100 ms, then buckets whose ends are 1 % apart.
+// durationBucket has one bucket per ms up to 100 ms; above, the ends of buckets are 1 % apart.
 const durationBucket = "toUInt16(if(duration_ms <= 100, duration_ms, 100 + ceil(log(duration_ms / 100) / log(1.01))))"
 
 var dailies = [...]Daily{Messages, Actions, Tokens, Workflows}
@@ -71,16 +71,16 @@ var dailies = [...]Daily{Messages, Actions, Tokens, Workflows}
 // Dailies lists the rollup tables, in the order in which a recompute writes them.
 func Dailies() []Daily { return dailies[:] }
 
-// PerDaily has a number for each rollup table, in the order of Dailies.
+// PerDaily has one number for each rollup table, in the order of Dailies.
 type PerDaily [len(dailies)]uint64
 
-// A Daily is one rollup table: the columns that tell its rows apart, the measures it keeps, and so
-// the statements that make its rows from the log, and months of them.
+// A Daily describes one rollup table: its key columns and its measures. From these it makes the
+// statements that compute the rows from the log and merge them to months.
 type Daily struct {
 	Table    string      // message_daily, …
-	Type     schema.Type // of the events it is made of
+	Type     schema.Type // the type of the events that it is made of
 	Keys     []Key
-	Measures []Measure // the first says of how many events a row is made: one at least
+	Measures []Measure // the first is the number of events that a row is made of, at least 1
 }
 
 // A Key is one of the columns that tell a rollup's rows apart, besides org_id and day.
@@ -89,7 +89,7 @@ type Key struct {
 	Log  string // an expression over one event's columns
 }
 
-// columns are keys that are columns of the log.
+// columns makes keys of columns of the log.
 func columns(names ...string) []Key {
 	keys := make([]Key, len(names))
 	for i, name := range names {
@@ -98,14 +98,14 @@ func columns(names ...string) []Key {
 	return keys
 }
 
-// A Measure is a column that says something of all events of a rollup's row.
+// A Measure is a column that is an aggregate over all events of a rollup's row.
 type Measure struct {
 	Name string
 	Log  string // an aggregate over the events e
 	Kind Kind
 }
 
-// A Kind of measure says how those of several rows make that of all their events.
+// A Kind says how the measures of several rows are merged to that of all their events.
 type Kind uint8
 
 const (
@@ -116,8 +116,8 @@ const (
 	Set // a state of uniqExact over texts
 )
 
-// kinds have, for each Kind, the aggregate over a column, and what stands in such a column for
-// events that the measure does not speak of.
+// kinds has for each Kind the aggregate that merges such a column, and the value of such a column
+// in a row whose events the measure does not apply to.
 var kinds = [...]struct{ merge, zero string }{
 	Sum:    {"sum(%s)", "0"},
 	SumUSD: {"sum(%s)", "toDecimal128(0, 9)"},
@@ -126,14 +126,14 @@ var kinds = [...]struct{ merge, zero string }{
 	Set:    {"uniqExactMergeState(%s)", "arrayReduce('uniqExactState', CAST([], 'Array(String)'))"},
 }
 
-// FromLog is the query that makes this rollup's rows (org_id, day, keys, measures) from the log,
-// for the events that meet where. It is the only place that says what a rollup is: a recompute
-// inserts its result, an export reads it for the slices that are not clean, and verify compares
-// with it.
+// FromLog is the query that makes this rollup's rows (org_id, day, keys, measures) from the events
+// of the log that meet where. It alone defines what a rollup is: a recompute inserts its result, an
+// export reads it for the slices that are not clean, and verify compares with it.
 //
 // where is SQL written by the caller, never a user's text; values come as query parameters. It may
-// only restrict key columns (org_id, day) and time: a conflicting copy that lost must lose before
-// any other column is looked at, and FINAL settles that only if nothing else is moved to PREWHERE.
+// only restrict the key columns (org_id, day) and time. A copy that lost a conflict must be dropped
+// before any other column is compared. FINAL ensures that only if no such condition is moved to
+// PREWHERE.
 func (d Daily) FromLog(where string) string {
 	return fmt.Sprintf(`SELECT org_id, day, %s, %s
 FROM events AS e FINAL
@@ -143,15 +143,14 @@ SETTINGS optimize_move_to_prewhere_if_final = 0`,
 		list(d.Keys, Key.fromLog), list(d.Measures, Measure.fromLog), d.Type, where, d.KeyNames())
 }
 
-// Rolled is the query that reads this rollup's rows in the same shape as FromLog, for the rows that
-// meet where.
+// Rolled is the query that reads the rows of this rollup that meet where, in the shape of FromLog.
 func (d Daily) Rolled(where string) string {
 	return fmt.Sprintf("SELECT org_id, day, %s, %s\nFROM %s\nWHERE %s", d.KeyNames(), d.Names(), d.Table, where)
 }
 
 // Insert is the statement that writes a generation of this rollup for each of the slices that meet
-// where. Their orgs, days and generations (one of its own for each slice) are in the parameters
-// {orgs:Array(String)}, {days:Array(Date)} and {generations:Array(UUID)}.
+// where. The parameters {orgs:Array(String)}, {days:Array(Date)} and {generations:Array(UUID)} have
+// their orgs, days and generations; each slice has a generation of its own.
 func (d Daily) Insert(where string) string {
 	return fmt.Sprintf(`INSERT INTO %s (org_id, day, %[2]s, %[3]s, generation)
 SELECT r.org_id, r.day, %[2]s, %[3]s, g.generation FROM (%[4]s) AS r
@@ -161,18 +160,19 @@ INNER JOIN (
 ) AS g ON g.org_id = r.org_id AND g.day = r.day`, d.Table, d.KeyNames(), d.Names(), d.FromLog(where))
 }
 
-// Merged is the query that makes one month's rows of this rollup out of those that meet where, in
-// the same shape; they lie under the month's last day, {last:Date}. Of generations that FromLog
-// made of a month's slices it makes what FromLog would make of one slice with all their events.
+// Merged is the query that merges the rows of this rollup that meet where into one month's rows, in
+// the same shape. The day of these rows is the month's last day, {last:Date}. From generations that
+// FromLog made of a month's slices, it makes what FromLog would make of one slice with all their
+// events.
 func (d Daily) Merged(where string) string {
 	return fmt.Sprintf(`SELECT org_id, {last:Date} AS day, %[1]s, %[2]s
 FROM (SELECT * EXCEPT day FROM %[3]s WHERE %[4]s) AS d
 GROUP BY org_id, %[1]s`, d.KeyNames(), d.Merges(), d.Table, where)
 }
 
-// InsertMonth is the statement that writes what Merged makes, as a generation of its own for each
-// org. Orgs and generations are in the parameters {orgs:Array(String)} and
-// {generations:Array(UUID)}. A month of one large org may be more than memory holds.
+// InsertMonth is the statement that writes the result of Merged, as a generation of its own for
+// each org. The parameters {orgs:Array(String)} and {generations:Array(UUID)} have orgs and
+// generations. It may group on disk, because a month of a large org may not fit into memory.
 func (d Daily) InsertMonth(where string) string {
 	return fmt.Sprintf(`INSERT INTO %s (org_id, day, %[2]s, %[3]s, generation)
 SELECT r.org_id, r.day, %[2]s, %[3]s, g.generation FROM (%[4]s) AS r
@@ -183,28 +183,29 @@ INNER JOIN (
 SETTINGS max_bytes_before_external_group_by = 1000000000`, d.Table, d.KeyNames(), d.Names(), d.Merged(where))
 }
 
-// KeyNames are the names of the keys, Names those of the measures, both comma-separated.
+// KeyNames are the names of the keys, and Names those of the measures, both comma-separated.
 func (d Daily) KeyNames() string { return list(d.Keys, func(k Key) string { return k.Name }) }
 
 func (d Daily) Names() string { return list(d.Measures, func(m Measure) string { return m.Name }) }
 
-// Merges are the aggregates over rows of this table that make the measures of all their events,
-// Zeros what a row of other usage has in place of the measures. Both are comma-separated, and named
-// as the measures.
+// Merges are the aggregates that merge the measures of several rows. Zeros are the values that a
+// row of other usage has in place of the measures. Both are comma-separated and have the measures'
+// names.
 func (d Daily) Merges() string { return list(d.Measures, Measure.merged) }
 
 func (d Daily) Zeros() string {
 	return list(d.Measures, func(m Measure) string { return kinds[m.Kind].zero + " AS " + m.Name })
 }
 
-// Counts is the measure that says of how many events a row is made.
+// Counts is the name of the measure that is the number of events in a row.
 func (d Daily) Counts() string { return d.Measures[0].Name }
 
 // RowCount is the manifests' column (tables slices and months) with the number of rows that a
 // generation has in this table.
 func (d Daily) RowCount() string { return strings.TrimSuffix(d.Table, "_daily") + "_rows" }
 
-// RowCounts are these columns of all rollup tables, comma-separated, in the order of Dailies.
+// RowCounts are the RowCount columns of all rollup tables, comma-separated, in the order of
+// Dailies.
 func RowCounts() string { return list(Dailies(), Daily.RowCount) }
 
 func (k Key) fromLog() string {
@@ -220,7 +221,7 @@ func (m Measure) merged() string {
 	return fmt.Sprintf(kinds[m.Kind].merge, "d."+m.Name) + " AS " + m.Name
 }
 
-// list is a comma-separated list of what sql gives for each.
+// list joins what sql returns for each element, with commas.
 func list[T any](all []T, sql func(T) string) string {
 	texts := make([]string, len(all))
 	for i, x := range all {
@@ -229,6 +230,6 @@ func list[T any](all []T, sql func(T) string) string {
 	return strings.Join(texts, ", ")
 }
 
-// SliceVersion is the aggregate over a slice's events FINAL that grows strictly while the set of
-// events grows.
+// SliceVersion is the aggregate over a slice's events FINAL that gives the slice's version. It
+// grows strictly while the set of events grows.
 const SliceVersion = "sum(toUInt256(version) + 1)"

@@ -9,8 +9,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Every rollup, from one log that has what could be counted wrongly: copies that lost, tombstones,
-// redeliveries, other types, orgs and days, absent fields, limits.
+// Every rollup is computed from one log that has everything that could be counted wrongly: copies
+// that lost, tombstones, redeliveries, other types, orgs and days, absent fields, limits.
 func TestDailyRowsAreWhatTheLogSays(t *testing.T) {
 	db := newDatabase(t)
 	day := db.today - 1
@@ -76,8 +76,8 @@ func TestDailyRowsAreWhatTheLogSays(t *testing.T) {
 	}
 }
 
-// p95 is read from buckets: no bucket may span more than 1 %, at any duration, and a longer run
-// never lies in a lower bucket.
+// p95 is computed from buckets. So no bucket may span more than 1 %, at any duration, and a longer
+// run is never in a lower bucket.
 func TestDurationBucketsAreOnePercentWide(t *testing.T) {
 	db := newDatabase(t)
 	db.exec("CREATE TABLE durations (duration_ms UInt32) ENGINE = MergeTree ORDER BY duration_ms")

@@ -15,7 +15,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A database is a test's own.
+// A database belongs to one test.
 type database struct {
 	testing.TB
 	driver.Conn
@@ -50,7 +50,7 @@ func (db *database) text(query string, args ...any) (text string) {
 	return text
 }
 
-// events puts n message events of a day into the log, numbered from first, as version gives them.
+// events puts n message events of a day into the log, numbered from first, all of this version.
 func (db *database) events(org string, day schema.Day, first, n int, version uint64) {
 	db.Helper()
 	db.exec(`INSERT INTO events (org_id, day, type, event_id, version, time, source, id, user_id, channel, conversation_id, model)
@@ -67,7 +67,7 @@ func (db *database) mark(org string, day schema.Day, writer uuid.UUID, seq int) 
 		clickhouse.Named("seq", seq))
 }
 
-// A manifest as a test writes it; Rows of it are put into message_daily too.
+// A manifest as a test writes it. As many rows as it says are also put into message_daily.
 type manifest struct {
 	generation uuid.UUID
 	covered    map[uuid.UUID]uint64
@@ -116,7 +116,7 @@ func (db *database) plan(org string, from, to schema.Day, now time.Time) tables.
 	return p
 }
 
-// follow reads the messages of a plan, under the guards.
+// follow reads the number of messages by a plan, under the guards.
 func (db *database) follow(p tables.Plan, guards string) (n uint64, err error) {
 	query := fmt.Sprintf("SELECT sum(messages) FROM (SELECT messages FROM (%s) UNION ALL SELECT messages FROM (%s)) WHERE %s",
 		tables.Messages.Rolled(tables.RolledWhere), tables.Messages.FromLog(tables.LiveWhere), guards)

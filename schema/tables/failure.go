@@ -15,29 +15,31 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A Class says what a failure of ClickHouse means for the one whose statement failed.
+// A Class says what each stage does when a statement failed:
 //
-//	         ingest                           rollup                                       export
-//	Passing  repeats the statement            leaves the slices for the next look          answers 503: the client may try again
-//	Lasting  ends with the reason: what it    goes on with the other batches of slices;    answers 500
-//	         read is not committed            what failed stays exact, read from the log
-//	Unknown  repeats the statement            divides the batch, so that no slice waits    answers 500
-//	                                          for another one's failure
+//	         ingest                      rollup                             export
+//	Passing  repeats the statement       leaves the slices for the          answers 503: the client
+//	                                     next look                          may try again
+//	Lasting  ends with the reason: what  goes on with the other batches;    answers 500
+//	         it read is not committed    exports read the failed slices
+//	                                     from the log and stay exact
+//	Unknown  repeats the statement       divides the batch, so that no      answers 500
+//	                                     slice waits because another fails
 //
-// All are counted by class and name (Failures). Lasting and Unknown ones that go on for minutes
-// raise the alert RollcallClickHouseErrors, which says the name.
+// All failures are counted by class and name (Failures). Lasting and Unknown ones that go on for
+// minutes raise the alert RollcallClickHouseErrors, which has the name.
 type Class string
 
 const (
-	// Passing: the same statement may succeed later without anybody's doing, or once the server has
-	// what it lacks: memory, disk space, connections, merges that keep up with inserts, keepers and
-	// replicas, quota; or ClickHouse gave no answer.
+	// Passing: the same statement may succeed later, by itself or once the server has what it
+	// lacks: memory, disk space, connections, merges that keep up with inserts, keepers and
+	// replicas, quota. That ClickHouse gave no answer is Passing, too.
 	Passing Class = "passing"
-	// Lasting: it cannot succeed before somebody changes the schema, a right, a user's profile or
-	// this program.
+	// Lasting: the statement cannot succeed before somebody changes the schema, a right, a user's
+	// profile or this program.
 	Lasting Class = "lasting"
-	// Unknown: everything else, such as errors that are younger than this program. Whether it
-	// passes shows only with time, so it is repeated, and reported.
+	// Unknown: everything else, such as errors that are newer than this program. Only time shows
+	// whether it passes, so the statement is repeated and the failure reported.
 	Unknown Class = "unknown"
 )
 
@@ -92,22 +94,22 @@ var lasting = map[int32]string{
 	774: "TABLE_IS_PERMANENTLY_READ_ONLY",
 }
 
-// Divisible says whether part of what a statement was asked for may succeed where all of it failed:
-// it was too much for the server, or the failure may be that of one row.
+// Divisible says whether part of a statement's work may succeed where all of it failed: because it
+// was too much for the server, or because a single row may have caused the failure.
 func Divisible(err error) bool {
 	class, name := Classify(err)
 	return class == Unknown || name == "MEMORY_LIMIT_EXCEEDED" || name == "TIMEOUT_EXCEEDED"
 }
 
-// Names of failures that are no exceptions of ClickHouse's.
+// Names of failures that are not exceptions of ClickHouse.
 const (
-	noAnswer = "NO_ANSWER" // or one of a proxy that got none
+	noAnswer = "NO_ANSWER" // also the answer of a proxy that got none
 	other    = "OTHER"     // an answer that the driver does not understand
 )
 
 var exceptionName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,63}$`)
 
-// Classify gives a failure's class, and ClickHouse's name for it.
+// Classify returns a failure's class, and ClickHouse's name for it.
 func Classify(err error) (Class, string) {
 	var exception *clickhouse.Exception
 	var answered *clickhouse.HTTPError
@@ -130,7 +132,7 @@ func Classify(err error) (Class, string) {
 	return Unknown, other
 }
 
-// cutOff says that an answer did not come, or not whole.
+// cutOff says that no answer came, or only part of one.
 func cutOff(err error) bool {
 	var network net.Error
 	if errors.As(err, &network) {
@@ -144,11 +146,11 @@ func cutOff(err error) bool {
 	return false
 }
 
-// maxNames is how many names of unknown failures are told apart, so that no server can make series
-// without end.
+// maxNames limits how many names of unknown failures are counted separately, so that no server can
+// create time series without limit.
 const maxNames = 50
 
-// Failures counts what ClickHouse refused. Nil counts nothing.
+// Failures counts the statements that failed. A nil Failures counts nothing.
 type Failures struct {
 	total *prometheus.CounterVec
 	stage string
@@ -161,7 +163,8 @@ type Failures struct {
 func NewFailures(reg prometheus.Registerer, stage string) *Failures {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_clickhouse_errors_total",
-		Help: "Statements that failed, by ClickHouse's name for the error and by what it means: passing, lasting (until somebody changes something), unknown.",
+		Help: "Statements that failed, by ClickHouse's name for the error and by what it means: " +
+			"passing, lasting (until somebody changes something), unknown.",
 	}, []string{"stage", "class", "error"})
 	err := reg.Register(total)
 	var registered prometheus.AlreadyRegisteredError
@@ -174,8 +177,8 @@ func NewFailures(reg prometheus.Registerer, stage string) *Failures {
 	return &Failures{total: total, stage: stage, names: map[string]bool{}}
 }
 
-// see counts a failure. That nobody wants the answer any more is none, nor is an answer without
-// rows.
+// see counts a failure. A statement whose caller gave up, and an answer without rows, are no
+// failures.
 func (f *Failures) see(err error) {
 	if f == nil || err == nil || errors.Is(err, context.Canceled) || errors.Is(err, sql.ErrNoRows) {
 		return

@@ -12,7 +12,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The names are the engine's own.
+// The names in the classes are those that the engine uses.
 func TestNamesOfFailures(t *testing.T) {
 	db := newDatabase(t)
 	for code, name := range tables.FailureCodes() {
@@ -24,7 +24,7 @@ func TestNamesOfFailures(t *testing.T) {
 	}
 }
 
-// What the engine really says, by every kind of statement, is classified and counted.
+// The errors of the real engine, for every kind of statement, are classified and counted.
 func TestFailuresOfTheEngine(t *testing.T) {
 	o := enginetest.Database(t)
 	reg := prometheus.NewRegistry()

@@ -15,7 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// codes are all that the classes name.
+// codes returns all codes that have a class.
 func codes() map[int32]string {
 	all := map[int32]string{}
 	for _, class := range []map[int32]string{passing, lasting} {
@@ -60,7 +60,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// failures gives what was counted, by stage, class and error.
+// failures returns the counts by stage, class and error.
 func failures(t *testing.T, reg *prometheus.Registry) map[[3]string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -85,8 +85,9 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// The stages of one process count into one metric. What nobody waits for, and an answer without
-// rows, are no failures; a server that invents names makes no series without end.
+// The stages of one process count into one metric. A statement whose caller gave up, and an answer
+// without rows, are no failures. A server that invents names cannot create time series without
+// limit.
 func TestFailuresAreCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	one := NewFailures(reg, "one")

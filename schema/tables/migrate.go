@@ -29,9 +29,9 @@ type migration struct {
 	statements []string
 }
 
-// Migrate creates the database and its tables, or brings them to this binary's schema, and returns
-// the names of the migrations it applied. Each statement may be run twice, so a migration that was
-// killed half way is simply run again; a second call changes nothing.
+// Migrate creates the database and its tables, or brings them to this binary's schema. It returns
+// the names of the migrations that it applied. Each statement may be run twice, so a migration that
+// was killed half way is simply run again. A second call changes nothing.
 func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 	c, err := o.cluster()
 	if err != nil {
@@ -71,8 +71,8 @@ func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 	return applied, nil
 }
 
-// createLedger makes the table of migrations, and on a cluster refuses one whose layout is no
-// longer that of the first time.
+// createLedger creates the table of migrations. It refuses a cluster whose layout has changed since
+// the first migration.
 func createLedger(ctx context.Context, conn driver.Conn, c *cluster) error {
 	statements := []string{ledger}
 	if c != nil {
@@ -89,7 +89,7 @@ func createLedger(ctx context.Context, conn driver.Conn, c *cluster) error {
 	return nil
 }
 
-// ledgerName is where migrations are recorded.
+// ledgerName is the table in which migrations are recorded.
 func ledgerName(c *cluster) string {
 	if c != nil {
 		return c.local() + ".migrations"
@@ -102,19 +102,19 @@ type Querier interface {
 	Select(ctx context.Context, dest any, query string, args ...any) error
 }
 
-// ErrSchema says that a database is not the one this binary was built for.
+// ErrSchema says that the database does not have the schema that this binary was built for.
 var ErrSchema = errors.New("the database's schema is not this binary's")
 
-// Check tells whether the database has exactly this binary's migrations: nil, or an error that
-// wraps ErrSchema and says what to do.
+// Check returns nil if the database has all migrations of this binary. Otherwise the error wraps
+// ErrSchema and says what to do.
 func Check(ctx context.Context, conn Querier) error {
 	var tables []struct {
 		Name string `ch:"name"`
 		node
 	}
-	if err := conn.Select(ctx, &tables,
-		"SELECT name, "+describe+
-			" FROM system.tables WHERE database = currentDatabase() AND name IN ('migrations', 'events') ORDER BY name"); err != nil {
+	query := "SELECT name, " + describe + " FROM system.tables " +
+		"WHERE database = currentDatabase() AND name IN ('migrations', 'events') ORDER BY name"
+	if err := conn.Select(ctx, &tables, query); err != nil {
 		return fmt.Errorf("look for the migrations table: %w", err)
 	}
 	if len(tables) == 0 || tables[len(tables)-1].Name != "migrations" {
@@ -127,13 +127,13 @@ func Check(ctx context.Context, conn Querier) error {
 	if len(pending) > 0 {
 		return fmt.Errorf("%w: %s is missing; run `rollcall migrate`", ErrSchema, pending[0].name)
 	}
-	return tables[0].node.check(ctx, conn) // of events, which the migrations made
+	return tables[0].node.check(ctx, conn) // the row of the table events, which the migrations created
 }
 
-// Pending lists the migrations the database does not have yet. A migration that was applied with
-// another text is an error: it was edited after its release. One that this binary does not know is
-// let be: a newer binary has been here, and names are only ever added, so that old and new may run
-// side by side.
+// Pending lists the migrations that the database does not have yet. A migration that was applied
+// with another text is an error: the file was edited after its release. A migration that this
+// binary does not know is accepted: a newer binary has been here, and migrations only add names, so
+// old and new binaries may run side by side.
 func Pending(ctx context.Context, conn Querier) ([]migration, error) {
 	known, err := migrations()
 	if err != nil {
@@ -205,7 +205,7 @@ func statements(text string) (all []string) {
 	return all
 }
 
-// createDatabase makes the database itself, through the server's default one.
+// createDatabase creates the database itself, through a connection to the server's default one.
 func createDatabase(ctx context.Context, o Options, c *cluster) error {
 	opt, err := o.client()
 	if err != nil {

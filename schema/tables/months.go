@@ -35,18 +35,18 @@ func (f Filter) WholeMonths() Filter {
 	return f
 }
 
-// A MonthState says what stands for one org's month.
+// A MonthState is the state of one org's month.
 type MonthState struct {
 	Slice                // the org, and the month's last day
-	Days    []SliceState // that have marks
-	Clean   bool         // all of them are
-	Sources string       // if Clean: digest over the days and their generations
-	// if Clean: the month generation that a plan reads in place of the days'; zero if there is none
+	Days    []SliceState // the slices that have marks
+	Clean   bool         // all of Days are clean
+	Sources string       // if Clean: digest of the days and their generations
+	// if Clean: the month generation that a plan reads in place of the days' generations, or zero
 	Generation uuid.UUID
 }
 
-// MonthStates puts slices' states, by org and day as SliceStates gives them, together to months.
-// Those of a month must all be there.
+// MonthStates groups the states of slices by month. The states must be in the order of SliceStates
+// (by org and day), and complete for each month.
 func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []SliceState) ([]MonthState, error) {
 	where, args := f.WholeMonths().Where()
 	var manifests []struct {
@@ -80,14 +80,14 @@ func MonthStates(ctx context.Context, conn driver.Conn, f Filter, states []Slice
 	return all, nil
 }
 
-// monthManifests is a table expression with the month generations that may be read, if they are of
-// the right days' generations.
+// monthManifests is a table expression with the month generations that may be read if they were
+// merged from the right generations of days.
 func monthManifests(where string) string {
 	return fmt.Sprintf("months FINAL WHERE revision = %d AND dead = 0 AND (%s)", Revision, where)
 }
 
-// mergedMonths has, for what may be merged to a month, a generation that was. Of several it takes
-// the highest number, which is any: all have the same rows.
+// mergedMonths has the month generation for each month and digest of sources. If there are several,
+// it has the one with the highest number; they all have the same rows.
 type mergedMonths map[monthKey]monthGeneration
 
 type monthKey struct {
@@ -107,8 +107,8 @@ func (all mergedMonths) add(k monthKey, generation uuid.UUID, rows []uint64) {
 	}
 }
 
-// A digest is over the days of one org and something of each: their versions (equal as long as the
-// log is), or their generations.
+// A digest is made of the days of one org and one value for each: the version (then the digest is
+// equal as long as the log is) or the generation.
 type digest struct{ hash.Hash }
 
 func newDigest() digest {
@@ -121,7 +121,7 @@ func (d digest) add(day schema.Day, what fmt.Stringer) { fmt.Fprintf(d, "%s %s\n
 
 func (d digest) String() string { return hex.EncodeToString(d.Sum(nil)[:16]) }
 
-// chunksOf cuts a list where the key of what it has changes.
+// chunksOf cuts a list wherever the key of its elements changes.
 func chunksOf[T any, K comparable](all []T, key func(T) K) (chunks [][]T) {
 	for len(all) > 0 {
 		n := slices.IndexFunc(all, func(x T) bool { return key(x) != key(all[0]) })

@@ -14,9 +14,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// randomEvents puts n events of each type on random ones of the days, with few keys and extreme
-// measures, so that days share keys and conversations; the same events go to the org whole, all on
-// its one day.
+// randomEvents puts n events of each type on random ones of the days. There are few keys, so that
+// days share keys and conversations, and the measures are extreme. The org whole gets the same
+// events, all on one day (on).
 func (db *database) randomEvents(org string, days []schema.Day, whole string, on schema.Day, n int) {
 	db.Helper()
 	r := rand.New(rand.NewPCG(7, 7))
@@ -38,8 +38,8 @@ func (db *database) randomEvents(org string, days []schema.Day, whole string, on
 		prompt_tokens, completion_tokens, cached_prompt_tokens, cache_creation_tokens, cost_usd, status, error_type, trigger, duration_ms) VALUES ` + strings.Join(rows, ", "))
 }
 
-// What a month's generation has is what FromLog would make of all its events as one day's; of other
-// months, orgs and generations it has nothing.
+// A month's generation has what FromLog would make if all events of the month were on one day. It
+// has nothing of other months, orgs and generations.
 func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 	db := newDatabase(t)
 	end := tables.MonthEnd(db.today - 40)
@@ -48,7 +48,7 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 	sources := []string{}
 	foreign := uuid.Must(uuid.NewV7()).String()
 	for _, d := range tables.Dailies() {
-		for _, org := range []string{"acme", "globex"} { // a generation that is not asked for
+		for _, org := range []string{"acme", "globex"} { // a generation that the merge must leave out
 			db.exec(fmt.Sprintf("INSERT INTO %s (org_id, day, generation, user_id) VALUES ('%s', '%s', '%s', 'nobody')", d.Table,
 				org, end, foreign))
 		}
@@ -78,7 +78,7 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 		if d.Table != tables.Messages.Table { // the others have no sets
 			continue
 		}
-		// Sets are the same if their union is as large as each.
+		// Two sets are equal if their union is as large as each of them.
 		both := "SELECT count() FROM (SELECT uniqExactMerge(conversations) AS n, min(finalizeAggregation(conversations)) AS least, count() AS sides FROM (" +
 			d.Rolled("generation = '"+month+"'") + " UNION ALL " + d.FromLog("org_id = 'whole'") + ") GROUP BY " + d.KeyNames() +
 			" HAVING n != least OR sides != 2)"
@@ -88,8 +88,8 @@ func TestAMonthIsWhatTheLogSaysOfItsEvents(t *testing.T) {
 	}
 }
 
-// A month as a test has it: three days of acme, rolled up with some rows each, and its manifest
-// with 100.
+// A month is three days of acme, each rolled up with some rows. commit writes its manifest, with
+// 100 rows.
 type month struct {
 	*database
 	end  schema.Day
@@ -106,7 +106,7 @@ func (db *database) month(end schema.Day) month {
 	return m
 }
 
-// sources is the digest that a month generation made now would have.
+// sources returns the digest that a month generation made now would have.
 func (m month) sources() string {
 	m.Helper()
 	states, err := tables.SliceStates(m.ctx, m, tables.Filter{Org: "acme", From: m.end - 30, To: m.end}.WholeMonths(),
@@ -230,11 +230,11 @@ func TestPlanReadsOnlyWholeMonths(t *testing.T) {
 			t.Errorf("%s: %+v, want the month read: %v", name, p, c.read)
 		}
 	}
-	// A month of which a day has reached the end of its rollups is read by days, and that day from
-	// the log.
+	// If one of its days has reached the end of its rollups, a month is read by days, and that day
+	// is read from the log.
 	late := m.days[0].Time().AddDate(1, 0, 1)
-	p, err := tables.ReadPlan(db.ctx, db, tables.Span{Org: "acme", From: first, To: end, MonthsFrom: first, MonthsTo: end},
-		late)
+	span := tables.Span{Org: "acme", From: first, To: end, MonthsFrom: first, MonthsTo: end}
+	p, err := tables.ReadPlan(db.ctx, db, span, late)
 	if err != nil || len(p.Live) != 1 || len(p.Generations) != 2 || p.Rows["message_daily"] != 4 {
 		t.Errorf("at the end of its first slice: %+v, %v", p, err)
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// notServed says in one sentence why a server serves nothing at all: the database, the user or the
-// server itself is not the one that the URL should name. The driver's own text begins with its
-// steps, and does not say what to do.
+// notServed is an error that says in one sentence why a server serves nothing at all: the database,
+// the user or the server itself is not the one that the URL should name. The driver's own text
+// begins with the driver's steps and does not say what to do.
 type notServed struct {
 	says string
 	err  error
@@ -19,7 +19,7 @@ type notServed struct {
 func (n *notServed) Error() string { return n.says }
 func (n *notServed) Unwrap() error { return n.err }
 
-// The engine's codes of what it does not serve.
+// Codes of the engine for a database or user that it does not serve.
 const (
 	codeUnknownDatabase      = 81
 	codeUnknownUser          = 192
@@ -40,7 +40,7 @@ func notServedError(err error) error {
 	case errors.As(err, &answered):
 		said := fmt.Sprintf("HTTP %d, %.100s", answered.StatusCode,
 			strings.Join(strings.Fields(fmt.Sprint(answered.Err)), " "))
-		if answered.StatusCode >= 500 { // a proxy whose ClickHouse is away
+		if answered.StatusCode >= 500 { // a proxy that does not reach its ClickHouse
 			return &notServed{"what answers at the ClickHouse URL does not reach ClickHouse: " + said, err}
 		}
 		return &notServed{"what answers at the ClickHouse URL is not ClickHouse, correct its host and port: " + said, err}

@@ -15,15 +15,15 @@ import (
 // Options say how to reach ClickHouse. Only URL is required.
 type Options struct {
 	URL      string        // http(s)://user@host:8123/database
-	Password string        // instead of one in the URL
-	TLS      *tls.Config   // for https; nil takes the system's
+	Password string        // in place of the one in the URL
+	TLS      *tls.Config   // for https; nil: the system's certificates
 	MaxConns int           // at most this many connections; default 16
-	Timeout  time.Duration // of one answer's first byte; default 5 min
+	Timeout  time.Duration // until an answer's first byte; default 5 min
 
-	Failures *Failures // counts what fails; nil: nothing does
+	Failures *Failures // counts failed statements; nil: nothing is counted
 
-	Cluster  string // its name in the servers' remote_servers; "" is one server
-	Replicas int    // with Cluster: of each shard; an insert is acknowledged when so many have it
+	Cluster  string // the cluster's name in the servers' remote_servers; "": one server
+	Replicas int    // with Cluster: replicas per shard; an insert is acknowledged when so many have it
 	shard    bool   // see OnShard
 }
 
@@ -36,7 +36,7 @@ func Open(o Options) (driver.Conn, error) {
 	return connect(opt, o.Failures)
 }
 
-// address is the URL, judged, and the database that it names.
+// address parses and checks the URL, and returns the database that it names.
 func (o Options) address() (u *url.URL, database string, err error) {
 	u, err = url.Parse(o.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" {

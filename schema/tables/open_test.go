@@ -2,8 +2,8 @@ package tables
 
 import "testing"
 
-// The user of the connection is the URL's, or ClickHouse's default one; a password of its own comes
-// before the URL's.
+// The user is the URL's, or ClickHouse's default user. Options.Password takes precedence over the
+// URL's password.
 func TestWhoConnects(t *testing.T) {
 	for _, c := range []struct {
 		options        Options

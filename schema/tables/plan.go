@@ -16,23 +16,23 @@ import (
 	"rollcall/schema"
 )
 
-// A Plan says from where each slice of one org is read between two days, so that every event
-// acknowledged before the plan was made is counted once. It holds as long as the guards of the
-// statement that follows it do.
+// A Plan says from where each slice of one org between two days is read, so that every event that
+// was acknowledged before the plan was made is counted once. It is valid as long as the guards of
+// the statement that follows it do not fail.
 type Plan struct {
 	Org         string
 	From, To    schema.Day        // inclusive
-	Generations []uuid.UUID       // of the clean slices: read by RolledWhere
-	Rows        map[string]uint64 // rollup table → rows that these generations have there, by their manifests
-	Live        []schema.Day      // slices that are read from the log: by LiveWhere
-	// digest over (day, version) of all slices: equal as long as the log is, rolled up or not
+	Generations []uuid.UUID       // the clean slices' generations: RolledWhere reads them
+	Rows        map[string]uint64 // rollup table → number of rows of these generations, by their manifests
+	Live        []schema.Day      // the slices that are read from the log: LiveWhere reads them
+	// digest of (day, version) of all slices: equal as long as the log is, rolled up or not
 	Versions string
 
 	versions map[schema.Day]*big.Int
 }
 
-// VersionOf is the sum of the versions that the plan saw of some days' slices, as a decimal
-// UInt256: for VersionGuard.
+// VersionOf is the sum of the versions that the plan saw for the slices of some days, as a decimal
+// UInt256. It is the value for VersionGuard.
 func (p Plan) VersionOf(days ...schema.Day) string {
 	sum := new(big.Int)
 	for _, day := range days {
@@ -43,44 +43,44 @@ func (p Plan) VersionOf(days ...schema.Day) string {
 	return sum.String()
 }
 
-// Conditions for Daily.Rolled and Daily.FromLog that follow a plan; their parameters are those of
-// Plan.Params.
+// These are the conditions for Daily.Rolled and Daily.FromLog that follow a plan. Plan.Params has
+// their parameters.
 const (
 	RolledWhere = "org_id = {plan_org:String} AND day BETWEEN {plan_from:Date} AND {plan_to:Date} AND generation IN {plan_generations:Array(UUID)}"
 	LiveWhere   = "org_id = {plan_org:String} AND day IN {plan_live:Array(Date)}"
 )
 
-// Guard is a scalar expression that is 0 while all rows the plan counts on are there, and fails the
-// statement with an error that Stale knows when a sweeper or the TTL was faster. It must stand in
-// the statement that reads: the engine takes one snapshot of a table per statement. throwIf stands
-// inside the subquery, which has one row whatever is there: outside of it, a statement that finds
-// no row would not evaluate it.
+// Guard is a scalar expression that is 0 while all rows are there that the plan counts on. If a
+// sweeper or the TTL removed some, it fails the statement with an error that Stale recognizes. It
+// must be part of the statement that reads, because the engine takes one snapshot of a table per
+// statement. throwIf is inside the subquery, which always has one row: outside of it, a statement
+// that finds no row would not evaluate it.
 func (d Daily) Guard() string {
 	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount(), stalePlan,
 		d.Table, RolledWhere)
 }
 
-// VersionGuard is a scalar expression that is 0 while the sum of the versions of the slices that
-// meet where is version, such as a parameter with Plan.VersionOf. It fails the statement with an
-// error that StaleVersion knows when they moved. The rows read are exact either way; only a tag
-// that is made of Plan.Versions would be that of other data.
+// VersionGuard is a scalar expression that is 0 while the versions of the slices that meet where
+// have the sum version, such as a parameter with Plan.VersionOf. If a version changed, it fails the
+// statement with an error that StaleVersion recognizes. The rows are exact either way, but a tag
+// that is made of Plan.Versions would belong to other data.
 func VersionGuard(where, version string) string {
 	return fmt.Sprintf("(SELECT throwIf(%s != %s, '%s') FROM events FINAL WHERE %s)", SliceVersion, version, staleVersion,
 		where)
 }
 
-// An EntityState is the state of an org's entities as numbers: equal states, equal entities.
+// An EntityState is the state of an org's entities in numbers: equal numbers mean equal entities.
 type EntityState struct {
 	Events, Digest uint64
 }
 
-// EntityStateSQL are the aggregates over an org's entities FINAL that make an EntityState: they
+// EntityStateSQL has the aggregates over an org's entities FINAL that make an EntityState. They
 // change with every entity event that is added, replaced or erased.
 const EntityStateSQL = "count(), sum(cityHash64(day, event_id, version))"
 
-// EntityGuard is a scalar expression that is 0 while the org's entities are as the parameters
-// {entity_events:UInt64} and {entity_digest:UInt64} say, and fails the statement with an error that
-// StaleVersion knows when they moved.
+// EntityGuard is a scalar expression that is 0 while the org's entities have the state of the
+// parameters {entity_events:UInt64} and {entity_digest:UInt64}. If they changed, it fails the
+// statement with an error that StaleVersion recognizes.
 func EntityGuard() string {
 	return fmt.Sprintf("(SELECT throwIf((%s) != ({entity_events:UInt64}, {entity_digest:UInt64}), '%s') FROM entities FINAL WHERE org_id = {plan_org:String})",
 		EntityStateSQL, staleVersion)
@@ -92,15 +92,16 @@ const (
 	staleVersion = stale + "version"
 )
 
-// Stale tells that a statement failed because its plan no longer holds: make another.
+// Stale says that a statement failed because its plan is no longer valid: make another plan.
 func Stale(err error) bool { return thrown(err, stalePlan) }
 
-// StaleVersion tells that a statement failed because its live slices or entities moved on: make
+// StaleVersion says that a statement failed because its live slices or entities changed: make
 // another plan, or leave these guards out.
 func StaleVersion(err error) bool { return thrown(err, staleVersion) }
 
-// thrown looks into the text: over HTTP an exception in mid-answer is nothing else. It begins with
-// the message; after it comes the expression, with every guard's.
+// thrown compares the text: over HTTP, an exception in the middle of an answer is only text. The
+// text begins with the message. After it comes the expression, which has the messages of all
+// guards.
 func thrown(err error, message string) bool {
 	if err == nil {
 		return false
@@ -129,14 +130,15 @@ func (p Plan) Params() clickhouse.Parameters {
 	return params
 }
 
-// EscapeParam makes a text the value of a query parameter, which the engine reads as one TSV field.
+// EscapeParam turns a text into the value of a query parameter, which the engine reads as one TSV
+// field.
 var paramEscaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\x00", `\0`)
 
 func EscapeParam(text string) string { return paramEscaper.Replace(text) }
 
-// A Span is what to plan for. Months that lie wholly within MonthsFrom and MonthsTo may be read as
-// one generation each; whose rows have the month's last day as theirs, so who reads by day, or not
-// all of the days, asks for none by leaving both 0.
+// A Span is what to plan for. Whole months between MonthsFrom and MonthsTo may be read from a
+// merged generation. Its rows have the month's last day, so a caller that needs days sets both to
+// 0.
 type Span struct {
 	Org                  string
 	From, To             schema.Day // inclusive
@@ -145,23 +147,25 @@ type Span struct {
 	counting bool
 }
 
-// WithoutMonths reads days alone.
+// WithoutMonths is the span for a plan without months.
 func (s Span) WithoutMonths() Span {
 	s.MonthsFrom = 0
 	s.MonthsTo = 0
 	return s
 }
 
-// Counting is for the plan after a stale one: it reads no months, counts the rows of each
-// generation, and reads the slices whose rows are not all there from the log. Without it, rows that
-// are gone for good would fail every plan until a worker's sweeper came by.
+// Counting is the span for the plan after a stale one. That plan reads no months, counts the rows
+// of each generation, and reads a slice from the log if rows are missing. Otherwise rows that are
+// gone for good would make every plan stale until a worker's sweeper has marked their generation
+// dead.
 func (s Span) Counting() Span {
 	s = s.WithoutMonths()
 	s.counting = true
 	return s
 }
 
-// month is whether the month that ends so may be read as one; months, whether any may.
+// month says whether the month that ends on this day may be read as one generation. months says
+// whether any month may.
 func (s Span) month(end schema.Day) bool {
 	return s.MonthsTo != 0 && monthStart(end) >= s.MonthsFrom && end <= s.MonthsTo
 }
@@ -171,18 +175,18 @@ func (s Span) months() bool {
 	return s.month(end) || s.month(MonthEnd(end+1))
 }
 
-// A planRow is a slice, or a month's manifest.
+// A planRow is one slice, or one month's manifest.
 type planRow struct {
 	Day        time.Time `ch:"day"`
 	Clean      bool      `ch:"clean"`
 	Generation uuid.UUID `ch:"generation"`
 	Version    big.Int   `ch:"version"`
 	Rows       []uint64  `ch:"rows"`
-	Sources    string    `ch:"versions"` // of a month, else ""
+	Sources    string    `ch:"versions"` // if it is a month's manifest, else ""
 }
 
 // ReadPlan makes the plan for a span. The plan knows every mark that was acknowledged before the
-// call. now is the wall clock, and has a part in which slices' rollup rows count as expired: see
+// call. now is the wall clock. It helps to decide which slices' rollup rows count as expired: see
 // Alive.
 func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (Plan, error) {
 	rows, err := readStates(ctx, conn, span, now)
@@ -203,7 +207,7 @@ func readStates(ctx context.Context, conn driver.Conn, span Span, now time.Time)
 	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
 	query := "SELECT day, clean, best.1 AS generation, best.2 AS version, best.3 AS rows, '' AS versions FROM " +
 		states(where)
-	if span.months() { // the engine takes its time to understand it
+	if span.months() { // only then, because the engine takes long to analyse this part
 		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), [" + RowCounts() + "], versions FROM " +
 			monthManifests(where)
 	}
@@ -212,8 +216,8 @@ func readStates(ctx context.Context, conn driver.Conn, span Span, now time.Time)
 	return rows, err
 }
 
-// countGenerations takes slices for dirty whose generations have not the rows that their manifests
-// say. Rows that go afterwards are the guards' business.
+// countGenerations marks a slice as not clean if its generation does not have the rows that its
+// manifest says. If rows are removed after this count, the guards fail the statement.
 func countGenerations(ctx context.Context, conn driver.Conn, span Span, rows []planRow) error {
 	var generations []string
 	for _, r := range rows {
@@ -228,9 +232,10 @@ func countGenerations(ctx context.Context, conn driver.Conn, span Span, rows []p
 		}
 		query := "SELECT generation, count() AS rows FROM " + d.Table +
 			" WHERE org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date} AND generation IN {generations:Array(UUID)} GROUP BY generation"
-		if err := conn.Select(ctx, &counts, query, clickhouse.Named("org", span.Org),
-			clickhouse.Named("from", span.From.String()),
-			clickhouse.Named("to", span.To.String()), clickhouse.Named("generations", generations)); err != nil {
+		err := conn.Select(ctx, &counts, query,
+			clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()),
+			clickhouse.Named("to", span.To.String()), clickhouse.Named("generations", generations))
+		if err != nil {
 			return err
 		}
 		there := map[uuid.UUID]uint64{}
@@ -244,8 +249,8 @@ func countGenerations(ctx context.Context, conn driver.Conn, span Span, rows []p
 	return nil
 }
 
-// readLive sets the versions of the slices that are read from the log. They are read after the
-// marks: what the plan says of a slice is never older than its marks.
+// readLive reads the versions of the slices that are read from the log. It reads them after the
+// marks, so the version of a slice in the plan is never older than its marks.
 func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) error {
 	live := map[schema.Day]*planRow{}
 	days := []string{}
@@ -301,7 +306,7 @@ func newPlan(span Span, rows []planRow) Plan {
 	return plan
 }
 
-// readMonth decides for the slices of one month: its own generation, or theirs.
+// readMonth decides what is read for the slices of one month: the month's generation, or theirs.
 func (p *Plan) readMonth(span Span, days []planRow, months mergedMonths) {
 	end := MonthEnd(schema.DayOf(days[0].Day))
 	sources := newDigest()

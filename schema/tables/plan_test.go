@@ -102,8 +102,9 @@ func rowsOf(all []manifest, generation uuid.UUID) int {
 	return 0
 }
 
-// The rollup rows of a day live as long as the engine's TTL; a day that can still be exported after
-// that is read from the log. These days are far from the engine's own clock, which counts too.
+// The rollup rows of a day live as long as the engine's TTL. A day that can still be exported after
+// that is read from the log. The days of this test are far from the engine's own clock, which Alive
+// also compares.
 func TestPlanReadsADayLiveOnceItsRollupsMayBeGone(t *testing.T) {
 	db := newDatabase(t)
 	w := uuid.New()
@@ -177,12 +178,12 @@ func TestGuardsHoldAReadToItsPlan(t *testing.T) {
 	}
 }
 
-// liveGuard holds the slices that the plan reads from the log.
+// liveGuard is the guard of the slices that the plan reads from the log.
 func liveGuard(p tables.Plan) string {
 	return tables.VersionGuard(tables.LiveWhere, "toUInt256('"+p.VersionOf(p.Live...)+"')")
 }
 
-// A statement that finds no row at all evaluates nothing per row, and fails all the same.
+// A statement that finds no row evaluates nothing per row. Its guards must fail it all the same.
 func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 	db := newDatabase(t)
 	w := uuid.New()
@@ -212,7 +213,7 @@ func TestGuardsHoldAReadThatFindsNothing(t *testing.T) {
 	}
 }
 
-// A plan after a stale one counts: what is not all there is read from the log.
+// The plan after a stale one counts rows: it reads a generation from the log if rows are missing.
 func TestACountingPlanReadsShortGenerationsFromTheLog(t *testing.T) {
 	db := newDatabase(t)
 	w := uuid.New()

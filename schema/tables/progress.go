@@ -8,14 +8,14 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// completeThrough counts no partitions while a row claims what cannot be known yet by ClickHouse's
-// clock: somebody's clock was wrong, and ingest is about to replace the row. A partition that is
-// gone says nothing.
+// completeThrough has the number of partitions 0 while a row has a time that is still ahead of
+// ClickHouse's clock: a host's clock was wrong, and ingest is about to replace the row. Partitions
+// that no longer exist are left out.
 const completeThrough = `SELECT if(countIf(complete_through > now64(3)) > 0, 0, count()), min(complete_through)
 FROM progress FINAL WHERE NOT gone`
 
-// CompleteThrough is the watermark: the time before which all events that were produced are in the
-// exports, the smallest over all partitions. Zero: nothing is known.
+// CompleteThrough is the watermark: all events that were produced before this time are in the
+// exports. It is the smallest time of all partitions. Zero means that it is not known.
 func CompleteThrough(ctx context.Context, conn driver.Conn) (time.Time, error) {
 	var partitions uint64
 	var through time.Time

@@ -8,9 +8,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The watermark is the smallest of the partitions that are there. It is not known while one of them
-// claims what cannot be known yet; a partition that is gone holds nothing back, whatever it claims,
-// since nobody replaces its row.
+// The watermark is the smallest time of the partitions that exist. It is not known while a row of
+// one of them has a time ahead of the clock. A partition that no longer exists does not hold the
+// watermark back, whatever its row says, since nobody replaces that row.
 func TestCompleteThrough(t *testing.T) {
 	db := newDatabase(t)
 	now := time.Now().UTC().Truncate(time.Millisecond)

@@ -7,10 +7,11 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// ErrProfile says that the profile of the ClickHouse user forbids what every statement needs.
+// ErrProfile says that the profile of the ClickHouse user forbids something that every statement
+// needs.
 var ErrProfile = errors.New("the ClickHouse user's profile does not fit")
 
-// A profileRefusal is an ErrProfile, and says what to do about it.
+// A profileRefusal is an ErrProfile that says what to do about it.
 type profileRefusal struct {
 	says string
 	err  error // the engine's
@@ -19,15 +20,15 @@ type profileRefusal struct {
 func (r *profileRefusal) Error() string   { return ErrProfile.Error() + ": " + r.says }
 func (r *profileRefusal) Unwrap() []error { return []error{ErrProfile, r.err} }
 
-// The engine's codes of what a profile forbids, and of a setting that a server does not have.
+// Codes of the engine for what a profile forbids, and for a setting that a server does not have.
 const (
 	codeUnknownSetting      = 115
 	codeReadonly            = 164
 	codeConstraintViolation = 452
 )
 
-// profileError is nil unless the engine refused a statement's settings, or a write because of the
-// profile.
+// profileError returns nil unless the engine refused a statement's settings, or refused a write
+// because of the profile.
 func profileError(err error) error {
 	var e *clickhouse.Exception
 	if !errors.As(err, &e) {

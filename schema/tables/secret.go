@@ -14,13 +14,15 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// ErrSecret says that a process was given another secret than the ones before it. Pseudonyms would
-// change and erased persons' events would come back.
-var ErrSecret = errors.New("the secret is not the one that this database has been used with; give every process the first one")
+// ErrSecret says that a process was given another secret than the processes before it. With another
+// secret, pseudonyms would change and erased persons' events would come back.
+var ErrSecret = errors.New(
+	"the secret is not the one that this database has been used with; give every process the first one")
 
-// Secret returns the service's secret: the given one, held against the fingerprint that its first
-// use left here; or, if none is given, one that is made at the first use and kept in the database,
-// beside the data it protects: good enough for one machine, not for more.
+// Secret returns the service's secret. A given secret must match the fingerprint that its first use
+// left in the database. If none is given, one is made at the first use and kept in the database. It
+// is then stored beside the data that it protects, which is good enough for one machine, but not
+// for more.
 func Secret(ctx context.Context, conn driver.Conn, given []byte) ([]byte, error) {
 	kept, err := keptSecret(ctx, conn)
 	if err != nil {
@@ -51,7 +53,7 @@ type secretRow struct {
 	Secret      string `ch:"secret"`
 }
 
-// keptSecret is the first that was kept, or nil.
+// keptSecret returns the first secret that was kept, or nil.
 func keptSecret(ctx context.Context, conn driver.Conn) (*secretRow, error) {
 	var rows []secretRow
 	if err := conn.Select(ctx, &rows,
@@ -65,7 +67,7 @@ func keptSecret(ctx context.Context, conn driver.Conn) (*secretRow, error) {
 }
 
 // keepSecret records the given secret's fingerprint, or makes a secret. Two processes may do so at
-// once: both wait for the other's row, then take the first.
+// the same time: each waits for the other's row, and then both take the first row.
 func keepSecret(ctx context.Context, conn driver.Conn, given []byte) error {
 	secret := given
 	kept := ""

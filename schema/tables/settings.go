@@ -6,15 +6,15 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// settings go with every statement, so that neither a profile of the user nor a default that a
-// server's next version moves can change what it reads, writes or answers. A setting belongs here
-// if some value of it makes a statement of Rollcall say something else, or store something else,
-// without an error; limits that fail a statement, and what only moves work, are the
-// administrator's.
+// settings are set with every statement, so that neither a user's profile nor a default that
+// changes in the server's next version can change what a statement reads, writes or answers. A
+// setting belongs here if one of its values makes a statement of Rollcall read or store something
+// else without an error. Limits that fail a statement, and settings that only move work, are left
+// to the administrator.
 var settings = clickhouse.Settings{
-	// Inserts: what is acknowledged is in the table, every row of it, as it was sent.
+	// Inserts: an acknowledged insert is in the table, with every row, as it was sent.
 	"async_insert": 0,
-	// a repeated insert is the log's business, by identity, never by token
+	// repeated inserts are recognized by the identity of events, never by a token
 	"deduplicate_insert":                         "disable",
 	"deduplicate_insert_select":                  "disable", // likewise
 	"insert_null_as_default":                     1,
@@ -26,7 +26,7 @@ var settings = clickhouse.Settings{
 	"input_format_defaults_for_omitted_fields":   1,
 	"input_format_force_null_for_omitted_fields": 0,
 
-	// Deletes: they are done when they are acknowledged, and what is deleted is not read.
+	// Deletes: an acknowledged delete is done, and nobody reads the deleted rows.
 	"alter_sync":               1,
 	"mutations_sync":           1,
 	"lightweight_deletes_sync": 2,
@@ -35,21 +35,21 @@ var settings = clickhouse.Settings{
 	"apply_patch_parts":        1,
 	"apply_mutations_on_fly":   0,
 
-	// Migrations: a column has the type that is written.
+	// Migrations: a column has exactly the type in the statement.
 	"data_type_default_nullable": 0,
 	"flatten_nested":             1,
 
-	// What a statement reads: one state of each table, all of it, and no answer of another time.
-	"do_not_merge_across_partitions_select_final": 1, // the day is part of every key
-	"optimize_move_to_prewhere_if_final":          0, // a copy that lost must lose before it is filtered
+	// What a statement reads: one state of each table, all of it, and never a cached answer.
+	"do_not_merge_across_partitions_select_final": 1, // all copies of a row have one day, so one partition
+	"optimize_move_to_prewhere_if_final":          0, // drop copies that lost before any row is filtered
 	"apply_prewhere_after_final":                  0,
 	"use_skip_indexes_if_final_exact_mode":        1,
-	"enable_shared_storage_snapshot_in_query":     1, // one statement sees one state of each table,
-	// and counts in it: a count taken from the parts' sizes is of a later state
+	"enable_shared_storage_snapshot_in_query":     1, // one statement sees one state of each table
+	// a count must be of that state, too: a count taken from the parts' sizes is of a later one
 	"optimize_trivial_count_query":             0,
 	"optimize_trivial_approximate_count_query": 0,
 	"optimize_use_implicit_projections":        0, // likewise
-	"final":                                    0, // said where it is meant
+	"final":                                    0, // a statement that needs FINAL says so
 	"additional_table_filters":                 "{}",
 	"additional_result_filter":                 "",
 	"limit":                                    0,
@@ -62,7 +62,7 @@ var settings = clickhouse.Settings{
 	"make_distributed_plan":                    0,
 	"distributed_group_by_no_merge":            0,
 
-	// What the words of a statement mean.
+	// The meaning of a statement.
 	"compatibility":                             "",
 	"dialect":                                   "clickhouse",
 	"implicit_table_at_top_level":               "",
@@ -91,7 +91,7 @@ var settings = clickhouse.Settings{
 	"enable_extended_results_for_datetime_functions":             0,
 
 	// How rows are written.
-	// the driver and the export find a failure where ClickHouse puts it by itself
+	// the driver and the export expect a failure where ClickHouse reports it by default
 	"http_write_exception_in_output_format":              0,
 	"http_response_headers":                              "{}",
 	"extremes":                                           0,
@@ -99,13 +99,13 @@ var settings = clickhouse.Settings{
 	"bool_true_representation":                           "true",
 	"bool_false_representation":                          "false",
 	"output_format_decimal_trailing_zeros":               0,
-	"low_cardinality_allow_in_native_format":             1, // the types of columns that the driver reads,
-	"output_format_native_encode_types_in_binary_format": 0, // and their names
+	"low_cardinality_allow_in_native_format":             1, // the driver reads these types of columns
+	"output_format_native_encode_types_in_binary_format": 0, // and their names as text
 	"input_format_native_decode_types_in_binary_format":  0,
 	"output_format_json_quote_64bit_integers":            0,
 
-	// A limit of the user's profile that is reached fails the statement. With 'break', the result
-	// would be short and look whole.
+	// If a limit of the user's profile is reached, the statement fails. With 'break', the result
+	// would be short and look complete.
 	"read_overflow_mode":         "throw",
 	"read_overflow_mode_leaf":    "throw",
 	"result_overflow_mode":       "throw",
@@ -119,5 +119,5 @@ var settings = clickhouse.Settings{
 	"timeout_overflow_mode_leaf": "throw",
 }
 
-// Settings are those that go with every statement.
+// Settings returns the settings that are set with every statement.
 func Settings() clickhouse.Settings { return maps.Clone(settings) }

@@ -25,27 +25,28 @@ type Filter struct {
 	From, To schema.Day // inclusive; 0: no limit
 }
 
-// A SliceState says where a slice's truth is: in one generation of the rollups, or only in the log.
+// A SliceState says from where a slice is read: from one generation of the rollups, or from the
+// log.
 type SliceState struct {
 	Slice
-	// a manifest of this Revision covers every mark, and the rollup rows have not reached their TTL
+	// a manifest of this Revision covers every mark, and the TTL of the rollup rows is not over
 	Clean bool
-	// the rollup rows have not reached their TTL; a slice past it is read from the log and
-	// recomputed no more
+	// the TTL of the rollup rows is not over; later the slice is read from the log and not
+	// recomputed any more
 	Alive      bool
-	Generation uuid.UUID     // if Clean: the covering manifest of the highest version
-	Version    big.Int       // if Clean: of that manifest
-	Rows       []uint64      // if Clean: that this generation has per rollup table, in the order of Dailies
-	Settled    time.Duration // since the newest mark, by the engine's clock
-	// if not Clean: since some manifest covered all marks that there were, the one that did so the
-	// longest
+	Generation uuid.UUID     // if Clean: of the covering manifest with the highest version
+	Version    big.Int       // if Clean: the version in that manifest
+	Rows       []uint64      // if Clean: rows of this generation per rollup table, in the order of Dailies
+	Settled    time.Duration // time since the newest mark, by the engine's clock
+	// if not Clean: time since the oldest mark that is not covered by the best manifest, which is
+	// the one for which this time is shortest
 	Dirty      time.Duration
-	Newest     uuid.UUID     // the generation that was committed last, covering or not; zero if there is none
-	Recomputed time.Duration // since then, by the engine's clock: decades if there is none
+	Newest     uuid.UUID     // the generation that was committed last, whether it covers the marks or not, or zero
+	Recomputed time.Duration // time since that commit, by the engine's clock; decades if there is none
 }
 
-// SliceStates reads the state of every slice that has marks and meets the filter, by org and day;
-// with dirtyOnly, of those to recompute. now is as ReadPlan's.
+// SliceStates reads the state of every slice that has marks and meets the filter, by org and day.
+// With dirtyOnly, it reads only the slices to recompute. now is used as in ReadPlan.
 func SliceStates(ctx context.Context, conn driver.Conn, f Filter, dirtyOnly bool, now time.Time) ([]SliceState, error) {
 	where, args := f.Where()
 	having := ""
@@ -84,7 +85,7 @@ FROM %s %s ORDER BY org_id, day`, states(where), having)
 	return all, nil
 }
 
-// Where is the filter in SQL, over org_id and day, with its parameters.
+// Where returns the filter as a condition over org_id and day, with its parameters.
 func (f Filter) Where() (sql string, args []any) {
 	sql = "1"
 	if f.Org != "" {
@@ -100,15 +101,17 @@ func (f Filter) Where() (sql string, args []any) {
 }
 
 // states is a table expression with the state of each slice that has marks and meets where (over
-// org_id and day); it takes the parameter {alive_at:DateTime}.
+// org_id and day). It takes the parameter {alive_at:DateTime}.
 //
-// A manifest covers a mark if it names the mark's writer with the mark's seq or a higher one. Marks
-// and manifests may be read at two moments: a manifest that covers the marks of an earlier or later
-// moment speaks of a log that had their rows, and a manifest that is missed only costs a live read.
+// A manifest covers a mark if it has the mark's writer with the mark's seq or a higher one. Marks
+// and manifests may be read at two different moments. A manifest that covers the marks of an
+// earlier or later moment was made from a log that had their rows; a manifest that is missed only
+// costs a read of the log.
 //
-// What is covered takes time that grows with the number of writers, of which a crash loop makes
-// thousands, so there is no look into one map per entry of the other: (seq, time of the mark) and
-// (seq, end of time) are numbers, of which the greater per writer says whether the mark is covered,
+// The time for this comparison must grow with the number of writers, not with its square: a crash
+// loop of ingest makes thousands of writers. So no entry of one map is looked up in the other.
+// Instead, a mark becomes the number (seq, time of the mark), and an entry of the manifest the
+// number (seq, end of time). The greater of the two, per writer, says whether the mark is covered,
 // and if not, since when.
 func states(where string) string {
 	return fmt.Sprintf(`(

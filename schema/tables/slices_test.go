@@ -11,7 +11,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// markAgo is a mark of some time ago.
+// markAgo writes a mark with a time in the past.
 func (db *database) markAgo(writer uuid.UUID, seq uint64, ago time.Duration) {
 	db.Helper()
 	db.exec("INSERT INTO marks (org_id, day, writer, seq, marked_at) SELECT 'acme', {day:Date}, {writer:UUID}, {seq:UInt64}, now64(3) - toIntervalSecond({ago:Int64})",
@@ -19,8 +19,8 @@ func (db *database) markAgo(writer uuid.UUID, seq uint64, ago time.Duration) {
 		named("ago", int64(ago.Seconds())))
 }
 
-// A slice is dirty since the oldest mark that its best manifest lacks, and settled since its newest
-// mark.
+// A slice is dirty since the oldest mark that its best manifest does not cover, and settled since
+// its newest mark.
 func TestSliceStatesSaySinceWhen(t *testing.T) {
 	db := newDatabase(t)
 	w1 := uuid.New()
@@ -56,8 +56,8 @@ func TestSliceStatesSaySinceWhen(t *testing.T) {
 	}
 }
 
-// A crash loop of ingest leaves a writer per start: a slice of thousands is planned and looked at
-// within little memory, not with its square.
+// A crash loop of ingest leaves one writer per start. Planning and looking for dirty slices with
+// thousands of writers takes little memory: it does not grow with the square of their number.
 func TestManyWritersOfOneSlice(t *testing.T) {
 	db := newDatabase(t)
 	const (

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A guard counts in a scalar subquery what the statement reads elsewhere: both must be of one
-// moment, whatever lands between them. So must a plan's two reads.
+// A guard counts in a scalar subquery the rows that the statement reads elsewhere. Both must see
+// the same state, whatever is written between them. The same holds for the two reads of a plan.
 func TestOneStatementSeesOneStateOfATable(t *testing.T) {
 	db := newDatabase(t)
 	day := db.today

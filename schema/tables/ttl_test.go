@@ -10,9 +10,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Rows go when SPEC.md §2.1 says so, by the engine's clock: those of the rollups 12 months and a
-// day after their day, those of the log a month later. If midnight passes while the test looks,
-// what it saw is of neither day, and it looks again.
+// Rows expire when SPEC.md §2.1 says so, by the engine's clock: those of the rollups 12 months and
+// a day after their day, those of the log a month later. If midnight passes during the check, its
+// result belongs to neither day, and the test checks again.
 func TestRowsLeaveWhenTheirTimeIsOver(t *testing.T) {
 	db := newDatabase(t)
 	for {
@@ -37,8 +37,8 @@ func (db *database) engineDay() schema.Day {
 	return schema.DayOf(t)
 }
 
-// rowsAtTheirEnd stores rows about the last days whose time is over, has the engine merge, and says
-// what is there that should not be, or the other way round.
+// rowsAtTheirEnd stores rows around the last day that has expired and has the engine merge. It
+// returns which rows are there that should not be, and which are missing.
 func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	rolled := db.lastEnded(today, 12)
 	logged := db.lastEnded(today, 13)
@@ -53,7 +53,7 @@ func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	for _, d := range tables.Dailies() {
 		ended[d.Table] = rolled
 	}
-	db.exec("SYSTEM STOP MERGES") // nothing goes before all is there
+	db.exec("SYSTEM STOP MERGES") // so that nothing expires before all rows are stored
 	for table, last := range ended {
 		db.exec("TRUNCATE TABLE " + table)
 		for _, day := range []schema.Day{last - 1, last, last + 1, earliest, today} {
@@ -63,7 +63,7 @@ func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	db.exec("SYSTEM START MERGES")
 	for table, last := range ended {
 		days := slices.Compact([]schema.Day{last + 1, earliest, today})
-		// on 29 February, the earliest in the rollups
+		// on 29 February the earliest day that can be exported has left the rollups
 		days = slices.DeleteFunc(days, func(day schema.Day) bool { return day <= last })
 		want := fmt.Sprint(days)
 		for deadline := time.Now().Add(30 * time.Second); ; {
@@ -81,7 +81,7 @@ func (db *database) rowsAtTheirEnd(today schema.Day) (wrong []string) {
 	return wrong
 }
 
-// lastEnded is the last day that has ended its time: day + months + 1 day <= today.
+// lastEnded returns the last day that has expired: day + months + 1 day <= today.
 func (db *database) lastEnded(today schema.Day, months int) schema.Day {
 	for day := schema.DayOf(today.Time().AddDate(0, -months, 3)); ; day-- {
 		if db.text(fmt.Sprintf("SELECT toDate('%s') + INTERVAL %d MONTH + INTERVAL 1 DAY <= toDate('%s')", day, months,

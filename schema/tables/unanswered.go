@@ -11,8 +11,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// unanswered says of a request that got no answer from whom, and why. The driver's own text is the
-// address with all settings behind it, a thousand characters before the cause.
+// unanswered is the error of a request that got no answer. It says from which server, and why. The
+// driver's own text has the address with all settings, a thousand characters, before the cause.
 type unanswered struct {
 	host string
 	err  *url.Error
@@ -24,8 +24,8 @@ func (u *unanswered) Error() string {
 
 func (u *unanswered) Unwrap() error { return u.err }
 
-// short leaves an error as it is unless it is of a request without an answer, of a server that
-// serves nothing, or of a profile that forbids the statement.
+// short replaces three kinds of errors with short sentences: a request without an answer, a server
+// that serves nothing, and a profile that forbids the statement. It returns all others unchanged.
 func short(err error) error {
 	if err := notServedError(err); err != nil {
 		return err
@@ -52,8 +52,9 @@ func connect(o *clickhouse.Options, failures *Failures) (driver.Conn, error) {
 	return connection{c, failures}, nil
 }
 
-// A connection is the driver's, with short errors wherever a request is sent, which are counted.
-// Errors of an answer that breaks off have no address in them.
+// A connection is the driver's connection. Wherever a request is sent, it counts the errors and
+// makes them short. Errors of an answer that breaks off need that not: they have no address in
+// them.
 type connection struct {
 	driver.Conn
 	failures *Failures

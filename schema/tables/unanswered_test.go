@@ -21,7 +21,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// statements are the ways in which a stage talks to a server.
+// statements are all ways in which a stage sends something to a server.
 var statements = map[string]func(context.Context, driver.Conn) error{
 	"ping": func(ctx context.Context, c driver.Conn) error { return c.Ping(ctx) },
 	"select": func(ctx context.Context, c driver.Conn) error {
@@ -50,8 +50,8 @@ var statements = map[string]func(context.Context, driver.Conn) error{
 	},
 }
 
-// A server that does not answer is told in one short sentence with its address and the cause,
-// whatever was asked of it, and the cause can still be matched.
+// If a server does not answer, the error is one short sentence with its address and the cause,
+// whatever was sent to it. The cause can still be matched.
 func TestWhoDoesNotAnswerIsToldInOneSentence(t *testing.T) {
 	conn, err := tables.Open(tables.Options{URL: "http://ada:word@127.0.0.1:1/rollcall"})
 	if err != nil {
@@ -70,8 +70,8 @@ func TestWhoDoesNotAnswerIsToldInOneSentence(t *testing.T) {
 	}
 }
 
-// So is one that takes too long, or that goes away between a batch's start and its end; what a
-// server refuses stays its own text.
+// The same holds for a server that takes too long, or that goes away between a batch's start and
+// its end. If a server refuses a statement, the error keeps the server's text.
 func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
 	o := enginetest.Database(t)
 	engine, err := url.Parse(o.URL)
@@ -122,15 +122,15 @@ func TestWhoStopsAnsweringIsToldInOneSentence(t *testing.T) {
 	}
 }
 
-// So is a server that serves nothing: the database is not there, it does not know the user, or it
-// is another server. What it said can still be matched.
+// The same holds for a server that serves nothing: the database does not exist, the user is not
+// known, or it is another server. What the server said can still be matched.
 func TestWhoServesNothingIsToldInOneSentence(t *testing.T) {
 	o := enginetest.Database(t)
 	engine, err := url.Parse(o.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The texts of ClickHouse 26.7's own answers, as the embedded engine has no passwords.
+	// These are the texts of ClickHouse 26.7: the embedded engine has no passwords.
 	answers := map[string]http.HandlerFunc{
 		"/stranger": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-ClickHouse-Exception-Code", "516")
