@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -154,7 +153,7 @@ func (d *decoder) reached(next int64) error {
 func (d *decoder) decodeRecord(rec *schema.Record) error {
 	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += rows.RecordBytes(rec)
-	rejection := d.verdict(rec)
+	rejection := d.schema.Decode(rec, d.judged, &d.event)
 	switch {
 	case rejection != nil && d.batch.list.hasReject(rec, rejection):
 		d.batch.erasedRejects++
@@ -172,19 +171,4 @@ func (d *decoder) decodeRecord(rec *schema.Record) error {
 		return d.reached(rec.Offset + 1)
 	}
 	return nil
-}
-
-func (d *decoder) verdict(rec *schema.Record) *schema.Rejection {
-	if rec.Cut != nil {
-		return d.schema.About(rec, rejectLarge(rec.Cut))
-	}
-	return d.schema.Decode(rec, d.judged, &d.event)
-}
-
-// rejectLarge is the verdict on a record whose value was too large to be held.
-func rejectLarge(cut *schema.Cut) *schema.Rejection {
-	return &schema.Rejection{
-		Reason: schema.TooLarge,
-		Detail: fmt.Sprintf("the value is %d bytes long; send at most %d", cut.Size, schema.MaxValueBytes),
-	}
 }

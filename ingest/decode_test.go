@@ -217,12 +217,17 @@ func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 
 // A record that was too large to be held is erased with the person it names, like any other reject.
 func TestALargeRecordNamesWhomItSpeaksOf(t *testing.T) {
-	d := &decoder{schema: schema.NewDecoder()}
-	rej := d.verdict(&schema.Record{
+	d, _ := newTestDecoder(t)
+	d.partition = kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
+	err := d.decodeRecord(&schema.Record{
 		Value: []byte(`{"data":{"org_id":"acme","user_id":"ada","channel":"chat","model":"xxxxxxxx`),
 		Cut:   &schema.Cut{Size: 100 << 20},
 	})
-	if rej.Reason != schema.TooLarge || rej.Org != "acme" || rej.User != "ada" {
+	if err != nil || d.batch.rejects.Len() != 1 {
+		t.Fatalf("%d rejects, %v", d.batch.rejects.Len(), err)
+	}
+	rej := d.batch.rejects.Reject(0)
+	if schema.Reason(rej.Reason) != schema.TooLarge || string(rej.Org) != "acme" || string(rej.User) != "ada" {
 		t.Errorf("%+v", rej)
 	}
 }

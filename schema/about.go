@@ -24,9 +24,9 @@ func (d *Decoder) about(rej *Rejection) *Rejection {
 	return rej
 }
 
-// About fills in the org, the user and the time of a record that is rejected before it is decoded.
-// The value of rec may be cut.
-func (d *Decoder) About(rec *Record, rej *Rejection) *Rejection {
+// aboutUndecoded is about for a record that is rejected before it is decoded. The value of rec may
+// be cut.
+func (d *Decoder) aboutUndecoded(rec *Record, rej *Rejection) *Rejection {
 	value := withoutMark(rec.Value[:min(len(rec.Value), searched)])
 	_ = d.read(d.fields.begin(rec), value) // after an error, what was read before it counts
 	return d.aboutBroken(value, rej)

@@ -33,16 +33,19 @@ func NewDecoder() *Decoder {
 // nil; the texts of ev are valid until the next call. Otherwise it returns the first rule that the
 // record breaks, in the order of Reasons.
 func (d *Decoder) Decode(rec *Record, now time.Time, ev *Event) *Rejection {
-	if len(rec.Value) > MaxValueBytes {
-		return d.tooLarge(rec, len(rec.Value))
+	switch {
+	case rec.Cut != nil:
+		return d.tooLarge(rec, rec.Cut.Size)
+	case len(rec.Value) > MaxValueBytes:
+		return d.tooLarge(rec, uint64(len(rec.Value)))
 	}
 	return d.decode(rec, now, ev, true)
 }
 
 // tooLarge rejects a record with a value of size bytes. rec.Value may be only the beginning of it.
-func (d *Decoder) tooLarge(rec *Record, size int) *Rejection {
+func (d *Decoder) tooLarge(rec *Record, size uint64) *Rejection {
 	const detail = "the value has %d bytes; at most %d are accepted, so split it or send less"
-	return d.About(rec, d.reject(TooLarge, detail, size, MaxValueBytes))
+	return d.aboutUndecoded(rec, d.reject(TooLarge, detail, size, MaxValueBytes))
 }
 
 // decode reads the value with the scanner if mayScan allows it and the scanner is sure of the

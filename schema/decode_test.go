@@ -57,6 +57,19 @@ func decodeBoth(t *testing.T, rec *Record, now time.Time) (Event, *Rejection) {
 	return ev, rej
 }
 
+// A value that was too large to be held is judged by the size of the whole, not by the beginning
+// that is left of it. The sentence is that of a value that was held.
+func TestCutValueIsTooLarge(t *testing.T) {
+	whole := append(structured(message, chat("")), strings.Repeat(" ", MaxValueBytes)...)
+	now := time.Now()
+	var ev Event
+	want := NewDecoder().Decode(&Record{Value: whole}, now, &ev)
+	got := NewDecoder().Decode(&Record{Value: whole[:KeptOfTooLarge], Cut: &Cut{Size: uint64(len(whole))}}, now, &ev)
+	if got == nil || *got != *want {
+		t.Errorf("%+v, not %+v", got, want)
+	}
+}
+
 // Each rule: a record that breaks it, beside its nearest valid neighbours (want "").
 func TestRules(t *testing.T) {
 	padding := strings.Repeat(" ", MaxValueBytes-len(structured(message, chat(""))))

@@ -41,7 +41,7 @@ func ValidateLines(
 func (d *Decoder) judgeLine(line []byte, size int, now time.Time) *Rejection {
 	rec := &Record{Value: line}
 	if size > MaxValueBytes {
-		return d.tooLarge(rec, size)
+		return d.tooLarge(rec, uint64(size))
 	}
 	var ev Event
 	return d.Decode(rec, now, &ev)
