@@ -37,7 +37,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 	for _, c := range []compress.Compression{compress.None, compress.Lz4, compress.Zstd} {
 		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
 			records := answerOf(batchtest.Usage(events, now), c)
-			s := benchSession(b)
+			s := benchPipeline(b)
 			p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 			set := fetchedSet(b, 0, records)
 			d := s.newDecoder(context.Background())
@@ -83,7 +83,7 @@ func encodeAll(b *batch) {
 	b.events.Slices(blocks)
 }
 
-func benchSession(t testing.TB) *session {
+func benchPipeline(t testing.TB) *pipeline {
 	cfg, err := Config{Brokers: []string{"-"}, Topics: []string{"t"}}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func benchSession(t testing.TB) *session {
 	clock.set(time.Now(), time.Now())
 	log := slog.New(slog.DiscardHandler)
 	report := kafka.Report{Log: log, Counters: m}
-	return &session{
+	return &pipeline{
 		cfg: cfg, log: log, metrics: m, report: report, clock: clock, progress: newProgress(m), erasures: newErasures(nil),
 	}
 }
@@ -103,7 +103,7 @@ func BenchmarkStages(b *testing.B) {
 	const events = 20_000
 	now := time.Now()
 	records := answerOf(batchtest.Usage(events, now), compress.None)
-	s := benchSession(b)
+	s := benchPipeline(b)
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 	set := fetchedSet(b, 0, records)
 	d := s.newDecoder(context.Background())

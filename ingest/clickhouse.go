@@ -23,7 +23,7 @@ import (
 // stops, and says why, rather than skipping a batch.
 var errRefused = errors.New("ClickHouse refuses it for good")
 
-// An engine is ClickHouse, as it is written to. It outlives sessions.
+// An engine is ClickHouse, as it is written to. It outlives pipelines.
 type engine struct {
 	conn          driver.Conn
 	options       tables.Options

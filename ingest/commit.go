@@ -18,32 +18,32 @@ const commitTries = 5
 
 // commit stores the offsets in the group. The brokers refuse it if the group has gone on without
 // this member: then the batch comes again to someone else.
-func (s *session) commit(ctx context.Context, b *batch) (err error) {
-	ctx, span := s.storer.engine.traceStep(ctx, "commit")
+func (pl *pipeline) commit(ctx context.Context, b *batch) (err error) {
+	ctx, span := pl.storer.engine.traceStep(ctx, "commit")
 	defer func() { end(span, err) }()
 	var offsets []kafka.CommittedOffset
 	for p, end := range b.ends {
-		if s.assignment.Stands(p, end) {
+		if pl.assignment.Stands(p, end) {
 			offsets = append(offsets, kafka.CommittedOffset{
-				TopicPartition: p.TopicPartition, Offset: end.Offset, Epoch: end.Epoch, TopicID: s.known.TopicIDs[p.Topic],
+				TopicPartition: p.TopicPartition, Offset: end.Offset, Epoch: end.Epoch, TopicID: pl.known.TopicIDs[p.Topic],
 			})
 		}
 	}
 	for failures := 1; ; failures++ {
-		err := s.committer.Commit(ctx, offsets)
+		err := pl.committer.Commit(ctx, offsets)
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, kafkago.UnknownTopicOrPartition): // a topic went; the others' offsets are stored
-			s.log.Warn("an offset was not committed: its topic is gone", "batch", b.number)
+			pl.log.Warn("an offset was not committed: its topic is gone", "batch", b.number)
 			return nil
 		case errors.Is(err, kafkago.IllegalGeneration), errors.Is(err, kafkago.UnknownMemberId),
 			errors.Is(err, kafkago.RebalanceInProgress), failures == commitTries:
-			s.log.Warn("batch not committed; it will be delivered again", "batch", b.number, "error", err)
+			pl.log.Warn("batch not committed; it will be delivered again", "batch", b.number, "error", err)
 			return fmt.Errorf("%w: %w", errGeneration, err)
 		}
-		s.metrics.retries.WithLabelValues(string(stepCommit)).Inc()
-		s.log.Warn("commit failed; trying again", "batch", b.number, "error", err)
+		pl.metrics.retries.WithLabelValues(string(stepCommit)).Inc()
+		pl.log.Warn("commit failed; trying again", "batch", b.number, "error", err)
 		if err := backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, time.Second)); err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}

@@ -40,11 +40,11 @@ type decoder struct {
 	partition *kafka.Partition // whose records are read
 }
 
-func (s *session) newDecoder(storing context.Context) *decoder {
+func (pl *pipeline) newDecoder(storing context.Context) *decoder {
 	d := &decoder{
-		cfg: s.cfg, clock: s.clock, progress: s.progress, erasures: s.erasures, positions: s.assignment,
-		responses: s.responses, full: s.full, free: s.free, taken: &s.taken, storing: storing,
-		reader: recordbatch.NewReader(s.cfg.InflateBytes), schema: schema.NewDecoder(),
+		cfg: pl.cfg, clock: pl.clock, progress: pl.progress, erasures: pl.erasures, positions: pl.assignment,
+		responses: pl.responses, full: pl.full, free: pl.free, taken: &pl.taken, storing: storing,
+		reader: recordbatch.NewReader(pl.cfg.InflateBytes), schema: schema.NewDecoder(),
 	}
 	d.reader.Stopped = storing.Done()
 	return d

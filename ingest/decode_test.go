@@ -83,9 +83,9 @@ func (h *heard) Unread(_ *kafka.Partition, at kafka.Position, _ int64, _ error) 
 
 func (h *heard) IsRead(*kafka.Partition) {}
 
-// newTestDecoder is a decoder on a session that stores nothing.
+// newTestDecoder is a decoder on a pipeline that stores nothing.
 func newTestDecoder(t testing.TB) (*decoder, *heard) {
-	s := benchSession(t)
+	s := benchPipeline(t)
 	s.full = make(chan *batch, 16)
 	s.free = make(chan *batch, 16)
 	for range cap(s.free) {

@@ -31,7 +31,7 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	}
 	var member string
 	defer func() { i.leave(group, member) }()
-	// This ends the generation: its session stores what it has, then the member leaves.
+	// This ends the generation: its pipeline stores what it has, then the member leaves.
 	defer context.AfterFunc(ctx, func() { group.Close() })()
 	for failures := 0; ; {
 		generation, err := group.Next(ctx)
@@ -53,7 +53,7 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	}
 }
 
-// leaveTime is granted for leaving, after the session has ended.
+// leaveTime is granted for leaving, after the pipeline has ended.
 const leaveTime = 3 * time.Second
 
 // leave gives the member's partitions back. While the group rebalances, closing it is not enough:
@@ -82,22 +82,22 @@ func (i *Ingest) leave(group *kafkago.ConsumerGroup, member string) {
 	}
 }
 
-// serve runs one session for one generation.
+// serve runs one pipeline for one generation.
 func (i *Ingest) serve(generation *kafkago.Generation, known *kafka.Layout) error {
 	defer i.assigned.Store(false)
 	done := make(chan error, 1)
 	generation.Start(func(ctx context.Context) {
-		done <- i.runSession(ctx, generation, known)
+		done <- i.runPipeline(ctx, generation, known)
 	})
 	return <-done
 }
 
-func (i *Ingest) runSession(ctx context.Context, generation *kafkago.Generation, known *kafka.Layout) error {
+func (i *Ingest) runPipeline(ctx context.Context, generation *kafkago.Generation, known *kafka.Layout) error {
 	partitions, err := i.resume(ctx, generation.Assignments, known)
 	if err != nil {
 		return err
 	}
-	s := &session{
+	pl := &pipeline{
 		cfg: i.cfg, log: i.log, metrics: i.metrics, report: i.report(), cluster: i.cluster,
 		committer: kafka.Committer{
 			Cluster: i.cluster, Group: i.cfg.Group, Member: generation.MemberID, Generation: generation.ID,
@@ -106,12 +106,12 @@ func (i *Ingest) runSession(ctx context.Context, generation *kafkago.Generation,
 		clock: i.clock, progress: i.progress, erasures: i.erasures, storer: i.storer, publisher: i.publisher,
 		responses: make(chan *kafka.Response), full: make(chan *batch), free: make(chan *batch, 2),
 	}
-	s.free <- newBatch()
-	s.free <- newBatch()
+	pl.free <- newBatch()
+	pl.free <- newBatch()
 	i.progress.assign(partitions)
 	i.assigned.Store(true)
 	i.log.Info("assigned", "group", i.cfg.Group, "generation", generation.ID, "partitions", len(partitions))
-	return s.run(ctx)
+	return pl.run(ctx)
 }
 
 // resume finds where to go on: at the committed offset, else at the start of the log, as a new
@@ -205,4 +205,6 @@ func (i *Ingest) start(
 
 // changed says whether the group should be joined anew: since this member joined, a topic or a
 // partition came or went, or a topic was made anew.
-func (s *session) changed(l *kafka.Layout) bool { return len(l.Unclear) == 0 && !l.SameTopics(s.known) }
+func (pl *pipeline) changed(l *kafka.Layout) bool {
+	return len(l.Unclear) == 0 && !l.SameTopics(pl.known)
+}

@@ -108,7 +108,7 @@ func TestTwoMembers(t *testing.T) {
 		func() bool { return two.metric("complete_through_seconds") > float64(produced.Unix()+1) })
 }
 
-// owned counts the partitions of the session.
+// owned counts the partitions of the pipeline.
 func (p *progress) owned() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

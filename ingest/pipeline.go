@@ -12,7 +12,7 @@ import (
 	"rollcall/ingest/kafka"
 )
 
-// What ends a session without being a failure.
+// What ends a pipeline without being a failure.
 var (
 	errTopics     = errors.New("the topics or their partitions changed")
 	errGeneration = errors.New("the group has a new generation")
@@ -21,14 +21,14 @@ var (
 // lookAheadEvery is how old the lag may be while ClickHouse is away.
 const lookAheadEvery = 5 * time.Second
 
-// A session is the work on one assignment, for one generation of the group:
+// A pipeline is the work on one assignment, for one generation of the group:
 //
 //	fetcher (per broker) ──responses──► decode ──full──► store
 //	       ▲───────────Release───────────┘ ▲──────free───┘
 //
 // Nothing in it is unbounded: two responses per broker, two batches. If ClickHouse is slow, no
 // batch is free, the decoder waits, the fetchers wait.
-type session struct {
+type pipeline struct {
 	cfg        Config
 	log        *slog.Logger
 	metrics    *metrics
@@ -55,18 +55,18 @@ type session struct {
 // run works until ctx ends, the topics change (errTopics) or the group moves on (errGeneration), or
 // a batch cannot be stored at all. Then the batch in hand still is stored and committed, if that
 // takes no longer than StopTimeout.
-func (s *session) run(ctx context.Context) error {
+func (pl *pipeline) run(ctx context.Context) error {
 	fetching, stop := context.WithCancelCause(ctx)
 	storing, abandon := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
-	s.taken.Store(time.Now().Unix())
+	pl.stop = stop
+	pl.taken.Store(time.Now().Unix())
 	defer abandon()
-	context.AfterFunc(fetching, func() { time.AfterFunc(s.cfg.StopTimeout, abandon) })
+	context.AfterFunc(fetching, func() { time.AfterFunc(pl.cfg.StopTimeout, abandon) })
 
 	var parts sync.WaitGroup
-	parts.Go(func() { s.lead(fetching) })
-	parts.Go(func() { s.newDecoder(storing).run(fetching) })
-	err := s.storeAll(storing)
+	parts.Go(func() { pl.lead(fetching) })
+	parts.Go(func() { pl.newDecoder(storing).run(fetching) })
+	err := pl.storeAll(storing)
 	if storing.Err() != nil {
 		err = nil // the batch in hand is left to redelivery
 	}
@@ -75,7 +75,7 @@ func (s *session) run(ctx context.Context) error {
 		abandon() // the next batch must not be stored after one that was not
 	}
 	parts.Wait()
-	s.fetchers.Wait()
+	pl.fetchers.Wait()
 	switch {
 	case err != nil:
 		return err
@@ -87,50 +87,50 @@ func (s *session) run(ctx context.Context) error {
 
 // storeAll stores batches until there are no more, one after the other; between them it publishes
 // the watermark. It gives an error if a batch could not be stored.
-func (s *session) storeAll(ctx context.Context) error {
-	tick := time.NewTicker(s.cfg.ProgressEvery)
+func (pl *pipeline) storeAll(ctx context.Context) error {
+	tick := time.NewTicker(pl.cfg.ProgressEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case b, more := <-s.full:
+		case b, more := <-pl.full:
 			if !more {
-				s.publisher.publish(ctx)
+				pl.publisher.publish(ctx)
 				return nil
 			}
-			if err := s.storer.store(ctx, b, s.commit); err != nil {
+			if err := pl.storer.store(ctx, b, pl.commit); err != nil {
 				return fmt.Errorf("batch %d: %w", b.number, err)
 			}
-			s.progress.stored(b.ends)
-			s.free <- b.again(s.cfg.BatchBytes)
+			pl.progress.stored(b.ends)
+			pl.free <- b.again(pl.cfg.BatchBytes)
 		case <-tick.C:
-			s.storer.refreshErasures(ctx)
-			s.publisher.publish(ctx)
+			pl.storer.refreshErasures(ctx)
+			pl.publisher.publish(ctx)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// lead keeps a fetcher running for each broker that leads a partition, and ends the session when
+// lead keeps a fetcher running for each broker that leads a partition, and ends the pipeline when
 // the topics change.
-func (s *session) lead(ctx context.Context) {
-	s.running = map[int32]chan struct{}{}
+func (pl *pipeline) lead(ctx context.Context) {
+	pl.running = map[int32]chan struct{}{}
 	for tick := time.NewTicker(kafka.LayoutEvery); ; {
-		switch l, err := s.cluster.Layout(ctx); {
+		switch l, err := pl.cluster.Layout(ctx); {
 		case ctx.Err() != nil:
 			tick.Stop()
 			return
 		case err != nil:
-			s.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-			s.log.Warn("the brokers do not say who leads what; asking again", "error", err)
-		case s.changed(l):
-			s.stop(errTopics)
+			pl.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
+			pl.log.Warn("the brokers do not say who leads what; asking again", "error", err)
+		case pl.changed(l):
+			pl.stop(errTopics)
 		default:
-			s.progress.covers(l)
-			for _, broker := range s.assignment.Lead(l) {
-				s.ensure(ctx, broker)
+			pl.progress.covers(l)
+			for _, broker := range pl.assignment.Lead(l) {
+				pl.ensure(ctx, broker)
 			}
-			s.lookAhead(ctx)
+			pl.lookAhead(ctx)
 		}
 		select {
 		case <-tick.C:
@@ -140,8 +140,8 @@ func (s *session) lead(ctx context.Context) {
 }
 
 // ensure starts a fetcher for the broker unless one is running.
-func (s *session) ensure(ctx context.Context, broker int32) {
-	if end, started := s.running[broker]; started {
+func (pl *pipeline) ensure(ctx context.Context, broker int32) {
+	if end, started := pl.running[broker]; started {
 		select {
 		case <-end:
 		default:
@@ -149,13 +149,13 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 		}
 	}
 	end := make(chan struct{})
-	s.running[broker] = end
-	s.fetchers.Go(func() {
+	pl.running[broker] = end
+	pl.fetchers.Go(func() {
 		defer close(end)
 		f := &kafka.Fetcher{
-			Cluster: s.cluster, Assignment: s.assignment, Broker: broker,
-			Wait: s.cfg.FetchWait, Bytes: s.cfg.FetchBytes,
-			Clock: s.clock.now, Responses: s.responses, TopicsChanged: func() { s.stop(errTopics) }, Report: s.report,
+			Cluster: pl.cluster, Assignment: pl.assignment, Broker: broker,
+			Wait: pl.cfg.FetchWait, Bytes: pl.cfg.FetchBytes,
+			Clock: pl.clock.now, Responses: pl.responses, TopicsChanged: func() { pl.stop(errTopics) }, Report: pl.report,
 		}
 		f.Run(ctx)
 	})
@@ -163,14 +163,14 @@ func (s *session) ensure(ctx context.Context, broker int32) {
 
 // lookAhead asks for the ends of the logs while the decoder is held up, since no response tells
 // them then: the lag must be seen to grow.
-func (s *session) lookAhead(ctx context.Context) {
-	if time.Since(time.Unix(s.taken.Load(), 0)) < lookAheadEvery || time.Since(s.looked) < lookAheadEvery {
+func (pl *pipeline) lookAhead(ctx context.Context) {
+	if time.Since(time.Unix(pl.taken.Load(), 0)) < lookAheadEvery || time.Since(pl.looked) < lookAheadEvery {
 		return
 	}
-	for _, p := range s.assignment.Partitions() {
-		if _, end, err := s.cluster.Bounds(ctx, p.TopicPartition); err == nil {
-			s.progress.sees(p.TopicPartition, end)
+	for _, p := range pl.assignment.Partitions() {
+		if _, end, err := pl.cluster.Bounds(ctx, p.TopicPartition); err == nil {
+			pl.progress.sees(p.TopicPartition, end)
 		}
 	}
-	s.looked = time.Now()
+	pl.looked = time.Now()
 }

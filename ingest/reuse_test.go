@@ -180,7 +180,7 @@ func dump(b *batch) map[string]any {
 // one.
 func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
-	s := benchSession(t)
+	s := benchPipeline(t)
 	s.erasures.current.Store(listOf(now, "gone"))
 	used := s.newDecoder(context.Background())
 	used.reader, used.batch, used.now = recordbatch.NewReader(4<<10), newBatch(), now // some are streams
@@ -257,7 +257,7 @@ func TestBatchesShareNothing(t *testing.T) {
 	one := newBatch()
 	two := newBatch()
 	fill := func(b *batch, seed uint64) map[string]any {
-		s := benchSession(t)
+		s := benchPipeline(t)
 		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
 		d.reader, d.batch, d.now, d.partition = recordbatch.NewReader(1<<20), b, now,

@@ -11,7 +11,7 @@ import (
 	"rollcall/schema"
 )
 
-// A storer makes batches durable. It outlives sessions: the numbers of marks and batches go on.
+// A storer makes batches durable. It outlives pipelines: the numbers of marks and batches go on.
 type storer struct {
 	engine   *engine
 	erasures *erasures

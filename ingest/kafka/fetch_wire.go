@@ -134,7 +134,7 @@ func (response *Response) parse(wants []want) error {
 	if code := w.int16(); code != 0 {
 		return fmt.Errorf("fetch refused: %w", kafkaError(code))
 	}
-	w.int32() // session
+	w.int32() // fetch session
 	for topics := w.int32(); topics > 0 && !w.cut; topics-- {
 		topic := w.bytes(int(w.int16()))
 		for n := w.int32(); n > 0 && !w.cut; n-- {
