@@ -19,8 +19,8 @@ import (
 	"rollcall/schema"
 )
 
-// answerOf is a broker's answer with these records, in record batches of 500.
-func answerOf(records []batchtest.Record, c compress.Compression) []byte {
+// recordsOf is what a response has of a partition with these records, in record batches of 500.
+func recordsOf(records []batchtest.Record, c compress.Compression) []byte {
 	var out []byte
 	for base := 0; base < len(records); base += 500 {
 		out = append(out,
@@ -36,7 +36,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 	now := time.Now()
 	for _, c := range []compress.Compression{compress.None, compress.Lz4, compress.Zstd} {
 		b.Run(fmt.Sprintf("codec %d", c), func(b *testing.B) {
-			records := answerOf(batchtest.Usage(events, now), c)
+			records := recordsOf(batchtest.Usage(events, now), c)
 			s := benchPipeline(b)
 			p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 			set := fetchedSet(b, 0, records)
@@ -102,7 +102,7 @@ func benchPipeline(t testing.TB) *pipeline {
 func BenchmarkStages(b *testing.B) {
 	const events = 20_000
 	now := time.Now()
-	records := answerOf(batchtest.Usage(events, now), compress.None)
+	records := recordsOf(batchtest.Usage(events, now), compress.None)
 	s := benchPipeline(b)
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 	set := fetchedSet(b, 0, records)

@@ -16,17 +16,17 @@ import (
 // a virtual machine is suspended. A moment therefore has to be noted when it happens: a measurement
 // that was made after a suspension would date it too late.
 type engineClock struct {
-	mu       sync.Mutex
-	engine   time.Time // what ClickHouse said
-	answered time.Time // when that had arrived, on this host's monotonic clock
+	mu      sync.Mutex
+	engine  time.Time // what ClickHouse said
+	arrived time.Time // when that had arrived, on this host's monotonic clock
 }
 
 // set takes over a measurement.
-func (c *engineClock) set(engine, answered time.Time) {
+func (c *engineClock) set(engine, arrived time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.engine = engine
-	c.answered = answered
+	c.arrived = arrived
 }
 
 // now is ClickHouse's time, or a little before it. It is zero until the first measurement.
@@ -36,7 +36,7 @@ func (c *engineClock) now() time.Time {
 	if c.engine.IsZero() {
 		return time.Time{}
 	}
-	passed := time.Since(c.answered)
+	passed := time.Since(c.arrived)
 	return c.engine.Add(passed - passed/1000)
 }
 

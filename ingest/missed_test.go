@@ -39,15 +39,15 @@ func missing(t *testing.T, cluster *kfake.Cluster, topic string) *atomic.Bool {
 		res.ClusterID = whole.ClusterID
 		res.ControllerID = whole.ControllerID
 		for _, rt := range asked.Topics {
-			answer := kmsg.NewMetadataResponseTopic()
-			answer.Topic = rt.Topic
-			answer.ErrorCode = kerr.UnknownTopicOrPartition.Code
+			response := kmsg.NewMetadataResponseTopic()
+			response.Topic = rt.Topic
+			response.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			for _, there := range whole.Topics {
 				if *there.Topic == *rt.Topic && *rt.Topic != topic {
-					answer = there
+					response = there
 				}
 			}
-			res.Topics = append(res.Topics, answer)
+			res.Topics = append(res.Topics, response)
 		}
 		return res, nil, true
 	})

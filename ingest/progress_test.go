@@ -17,12 +17,12 @@ import (
 func seconds(s int) time.Time { return time.Unix(int64(s), 0) }
 
 // layoutAt is a layout of partitions that broker 0 leads in epoch 1; of topics of this id.
-func layoutAt(at int, id byte, slots ...kafka.TopicPartition) *kafka.Layout {
+func layoutAt(at int, id byte, partitions ...kafka.TopicPartition) *kafka.Layout {
 	l := &kafka.Layout{
 		Asked: seconds(at), Leaders: map[kafka.TopicPartition]int32{}, Epochs: map[kafka.TopicPartition]int32{},
 		TopicIDs: map[string]uuid.UUID{},
 	}
-	for _, s := range slots {
+	for _, s := range partitions {
 		l.Leaders[s] = 0
 		l.Epochs[s] = 1
 		l.TopicIDs[s.Topic] = uuid.UUID{id}
@@ -211,11 +211,11 @@ func TestEngineClock(t *testing.T) {
 	if now := c.now(); !now.IsZero() {
 		t.Errorf("before it was measured it is %s", now)
 	}
-	answered := time.Now().Add(-100 * time.Second)
-	c.set(seconds(1000), answered)
+	arrived := time.Now().Add(-100 * time.Second)
+	c.set(seconds(1000), arrived)
 	after := c.now()
-	if real := seconds(1000).Add(time.Since(answered)); after.After(real) || after.Before(real.Add(-time.Second)) {
-		t.Errorf("after %s it is %s", time.Since(answered), after)
+	if real := seconds(1000).Add(time.Since(arrived)); after.After(real) || after.Before(real.Add(-time.Second)) {
+		t.Errorf("after %s it is %s", time.Since(arrived), after)
 	}
 	c.set(seconds(500), time.Now())
 	if now := c.now(); now.After(seconds(501)) {

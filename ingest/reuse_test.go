@@ -114,10 +114,10 @@ func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 	return r
 }
 
-// randomAnswer is a partition's share of an answer: record batches of every codec, some of a
-// transaction, which may be aborted, or may end in an answer that comes later; and the records that
+// randomFetched is a partition's share of a response: record batches of every codec, some of a
+// transaction, which may be aborted, or may end in a response that comes later; and the records that
 // count.
-func randomAnswer(t testing.TB, random *rand.Rand, now time.Time) (set recordbatch.Set, counted []sentRecord) {
+func randomFetched(t testing.TB, random *rand.Rand, now time.Time) (set recordbatch.Set, counted []sentRecord) {
 	var wire []byte
 	var end int64
 	var aborted []recordbatch.Aborted
@@ -175,8 +175,8 @@ func dump(b *batch) map[string]any {
 	return all
 }
 
-// One decoder and one batch, used again and again, say of each answer what new ones say of it,
-// record by record: nothing of an earlier record, record batch, answer or batch is left in a later
+// One decoder and one batch, used again and again, say of each response what new ones say of it,
+// record by record: nothing of an earlier record, record batch, response or batch is left in a later
 // one.
 func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
@@ -185,7 +185,7 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	used := s.newDecoder(context.Background())
 	used.reader, used.batch, used.now = recordbatch.NewReader(4<<10), newBatch(), now // some are streams
 	for seed := range uint64(300) {
-		set, counted := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
+		set, counted := randomFetched(t, rand.New(rand.NewPCG(seed, 1)), now)
 		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 		used.partition = p
 		if err := used.reader.Read(&set, used.decodeRecord, used.reached); err != nil {
@@ -209,17 +209,17 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 		want := dump(expected)
 		for _, name := range slices.Sorted(maps.Keys(want)) {
 			if fmt.Sprint(got[name]) != fmt.Sprint(want[name]) {
-				t.Fatalf("answer %d: %s is %.300q, not %.300q", seed, name, fmt.Sprint(got[name]), fmt.Sprint(want[name]))
+				t.Fatalf("response %d: %s is %.300q, not %.300q", seed, name, fmt.Sprint(got[name]), fmt.Sprint(want[name]))
 			}
 		}
 		if used.batch.list != s.erasures.list() {
-			t.Fatalf("answer %d: the batch is held against another list of erasures", seed)
+			t.Fatalf("response %d: the batch is held against another list of erasures", seed)
 		}
 		if at := used.batch.ends[p]; len(used.batch.ends) != 1 || at.Offset != set.Next {
-			t.Fatalf("answer %d: %d partitions end, this one at %d, not %d", seed, len(used.batch.ends), at.Offset, set.Next)
+			t.Fatalf("response %d: %d partitions end, this one at %d, not %d", seed, len(used.batch.ends), at.Offset, set.Next)
 		}
 		if used.batch.reset(); used.batch.moved() || !used.batch.since.IsZero() || used.batch.list != nil {
-			t.Fatalf("answer %d: after the reset %d rows and %d ends are left", seed, used.batch.len(), len(used.batch.ends))
+			t.Fatalf("response %d: after the reset %d rows and %d ends are left", seed, used.batch.len(), len(used.batch.ends))
 		}
 	}
 }
@@ -258,7 +258,7 @@ func TestBatchesShareNothing(t *testing.T) {
 	two := newBatch()
 	fill := func(b *batch, seed uint64) map[string]any {
 		s := benchPipeline(t)
-		set, _ := randomAnswer(t, rand.New(rand.NewPCG(seed, 1)), now)
+		set, _ := randomFetched(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
 		d.reader, d.batch, d.now, d.partition = recordbatch.NewReader(1<<20), b, now,
 			kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)

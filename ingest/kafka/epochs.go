@@ -58,7 +58,7 @@ func (f *Fetcher) check(ctx context.Context) {
 		problems, err = f.acknowledged(ctx, doubts)
 	}
 	for _, d := range doubts {
-		end, answered := ends[d.TopicPartition]
+		end, has := ends[d.TopicPartition]
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -68,7 +68,7 @@ func (f *Fetcher) check(ctx context.Context) {
 			f.doubted(d, problems[d.TopicPartition])
 		case end.problem != nil:
 			f.doubted(d, end.problem)
-		case !answered:
+		case !has:
 			f.Assignment.confirm(d) // nothing of the position is known but its offset
 		default:
 			f.compare(ctx, d, end)

@@ -52,7 +52,7 @@ const (
 
 // Layout asks all brokers, since one alone may be cut off from the others without knowing it: it
 // then speaks of leaders that no longer are. A broker that takes records for a partition knows that
-// it leads it, so none can have taken any, when it was asked, under a newer leader than the answers
+// it leads it, so none can have taken any, when it was asked, under a newer leader than the responses
 // tell.
 func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 	asked := c.clock()
@@ -60,48 +60,48 @@ func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the topics' partitions: %w", err)
 	}
-	answers := []*kmsg.MetadataResponse{first}
+	responses := []*kmsg.MetadataResponse{first}
 	answered := 1
 	if len(first.Brokers) > 1 {
 		others := c.metadataOfAll(ctx, first.Brokers)
-		answers = append(answers, others...)
+		responses = append(responses, others...)
 		answered = len(others)
 	}
 	brokers := map[int32]bool{}
-	for _, a := range answers {
-		for _, b := range a.Brokers {
+	for _, r := range responses {
+		for _, b := range r.Brokers {
 			brokers[b.NodeID] = true
 		}
 	}
 	l := newLayout(asked)
 	l.Partial = 2*answered <= len(brokers)
 	for _, topic := range c.topics {
-		if err := c.newest.merge(l, topic, answers); err != nil {
+		if err := c.newest.merge(l, topic, responses); err != nil {
 			return nil, err
 		}
 	}
 	return l, nil
 }
 
-// metadataOfAll asks each of the brokers, and gives the answers that came in time.
+// metadataOfAll asks each of the brokers, and gives the responses that came in time.
 func (c *Cluster) metadataOfAll(
 	ctx context.Context, brokers []kmsg.MetadataResponseBroker,
-) (answers []*kmsg.MetadataResponse) {
+) (responses []*kmsg.MetadataResponse) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, b := range brokers {
 		all.Go(func() {
-			a, err := c.metadata(ctx, b.NodeID, LayoutEvery)
+			r, err := c.metadata(ctx, b.NodeID, LayoutEvery)
 			if err != nil {
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			answers = append(answers, a)
+			responses = append(responses, r)
 		})
 	}
 	all.Wait()
-	return answers
+	return responses
 }
 
 func (c *Cluster) metadata(ctx context.Context, broker int32, limit time.Duration) (*kmsg.MetadataResponse, error) {
@@ -133,15 +133,15 @@ type topicLayout struct {
 }
 
 // merge enters a topic into the layout: of each partition the newest leader that any broker knows.
-func (n *newest) merge(l *Layout, topic string, answers []*kmsg.MetadataResponse) error {
+func (n *newest) merge(l *Layout, topic string, responses []*kmsg.MetadataResponse) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	told := &topicLayout{leaders: map[int32]int32{}, epochs: map[int32]int32{}}
 	known := 0
 	missing := 0
 	unclear := 0
-	for _, a := range answers {
-		for _, t := range a.Topics {
+	for _, r := range responses {
+		for _, t := range r.Topics {
 			if t.Topic == nil || *t.Topic != topic {
 				continue
 			}

@@ -81,11 +81,11 @@ func (c *Cluster) Committed(
 	if len(req.Topics) == 0 {
 		return offsets, nil
 	}
-	answer, err := c.ask(ctx, req, 0)
+	message, err := c.ask(ctx, req, 0)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the group's offsets: %w", err)
 	}
-	res := answer.(*offsetfetch.Response)
+	res := message.(*offsetfetch.Response)
 	if err := kafkaError(res.ErrorCode); errors.Is(err, kafkago.GroupIdNotFound) {
 		return offsets, nil
 	} else if err != nil {
