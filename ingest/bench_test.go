@@ -46,7 +46,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 			b.ResetTimer()
 			defer reportCPU(b)()
 			for n := 0; n < b.N; n += events {
-				if _, err := set.Cut(records, set.Batches[:0]); err != nil {
+				if _, err := set.Split(records, set.Batches[:0]); err != nil {
 					b.Fatal(err)
 				}
 				if err := d.reader.Read(&set, d.decodeRecord, d.reached); err != nil {
@@ -118,7 +118,7 @@ func BenchmarkStages(b *testing.B) {
 			}
 		})
 	}
-	stage("checksum", func() { _, _ = set.Cut(records, set.Batches[:0]) })
+	stage("checksum", func() { _, _ = set.Split(records, set.Batches[:0]) })
 	stage("records", func() { _ = d.reader.Read(&set, func(*schema.Record) error { return nil }, nothing) })
 	stage("records+decode", func() {
 		_ = d.reader.Read(&set, func(rec *schema.Record) error { d.schema.Decode(rec, now, &d.event); return nil }, nothing)

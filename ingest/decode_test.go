@@ -61,7 +61,7 @@ func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 func fetchedSet(t testing.TB, from int64, wire []byte, aborted ...recordbatch.Aborted) recordbatch.Set {
 	t.Helper()
 	s := recordbatch.Set{Topic: "t", From: from, Aborted: aborted}
-	if _, err := s.Cut(wire, nil); err != nil {
+	if _, err := s.Split(wire, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -116,9 +116,9 @@ func (f *Fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
 	case remade:
 		f.Assignment.gap(d.Partition, Gap{d.from, first, lost, GapRemade})
 	case at.end <= d.from:
-		f.Assignment.gap(d.Partition, Gap{d.from, max(first, at.end), lost, gapCut})
+		f.Assignment.gap(d.Partition, Gap{d.from, max(first, at.end), lost, gapTruncated})
 	default:
-		f.Assignment.gap(d.Partition, Gap{d.from, first, lost, gapCut})
+		f.Assignment.gap(d.Partition, Gap{d.from, first, lost, gapTruncated})
 	}
 }
 

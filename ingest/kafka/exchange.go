@@ -99,7 +99,7 @@ func exchange(rw io.ReadWriter, req kmsg.Request, version int16) (kmsg.Response,
 
 // tags passes over the tagged fields of a head.
 func (w *wire) tags() {
-	for n := w.uvarint(); n > 0 && !w.cut; n-- {
+	for n := w.uvarint(); n > 0 && !w.short; n-- {
 		w.uvarint()
 		w.bytes(int(w.uvarint()))
 	}
@@ -108,7 +108,7 @@ func (w *wire) tags() {
 func (w *wire) uvarint() uint32 {
 	v, n := binary.Uvarint(w.b)
 	if n <= 0 || v > 1<<31-1 {
-		w.cut = true
+		w.short = true
 		w.b = nil
 		return 0
 	}

@@ -104,7 +104,7 @@ func (f *Fetcher) accept(ctx context.Context, response *Response) {
 			continue
 		}
 		var broken error
-		response.batches, broken = fetched.Set.Cut(fetched.records, response.batches)
+		response.batches, broken = fetched.Set.Split(fetched.records, response.batches)
 		if f.Assignment.advance(fetched) {
 			good = append(good, *fetched)
 		}

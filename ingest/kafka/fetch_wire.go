@@ -135,9 +135,9 @@ func (response *Response) parse(wants []want) error {
 		return fmt.Errorf("fetch refused: %w", kafkaError(code))
 	}
 	w.int32() // fetch session
-	for topics := w.int32(); topics > 0 && !w.cut; topics-- {
+	for topics := w.int32(); topics > 0 && !w.short; topics-- {
 		topic := w.bytes(int(w.int16()))
-		for n := w.int32(); n > 0 && !w.cut; n-- {
+		for n := w.int32(); n > 0 && !w.short; n-- {
 			fetched := w.fetched()
 			asked := find(wants, len(response.Fetched), topic, fetched.id)
 			if asked == nil {
@@ -151,8 +151,8 @@ func (response *Response) parse(wants []want) error {
 			response.Fetched = append(response.Fetched, fetched.Fetched)
 		}
 	}
-	if w.cut {
-		return errCut
+	if w.short {
+		return errShort
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (w *wire) fetched() (fetched numberedFetched) {
 	fetched.HighWatermark = w.int64()
 	w.int64() // the last stable offset: complete means up to the end, open transactions included
 	w.int64() // the log's start: a position before it is refused
-	for n := w.int32(); n > 0 && !w.cut; n-- {
+	for n := w.int32(); n > 0 && !w.short; n-- {
 		fetched.Set.Aborted = append(fetched.Set.Aborted, recordbatch.Aborted{Producer: w.int64(), First: w.int64()})
 	}
 	slices.SortFunc(fetched.Set.Aborted, func(a, b recordbatch.Aborted) int { return cmp.Compare(a.First, b.First) })

@@ -37,10 +37,10 @@ func (c *Cluster) Readers(ctx context.Context, group, topic string) (hosts []str
 func subscription(metadata []byte) (topics []string, ok bool) {
 	w := &wire{b: metadata}
 	w.int16() // the version
-	for n := w.int32(); n > 0 && !w.cut; n-- {
+	for n := w.int32(); n > 0 && !w.short; n-- {
 		topics = append(topics, string(w.bytes(int(w.int16()))))
 	}
-	return topics, !w.cut
+	return topics, !w.short
 }
 
 // members are those of a group.

@@ -30,7 +30,7 @@ const (
 	GapDeleted    = "records were deleted before they were read"
 	GapRemade     = "the topic was made anew or cut back; what its old log held beyond the position is lost"
 	gapPassedOver = "a record batch that cannot be read was passed over, as --kafka-pass-over asks"
-	gapCut        = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
+	gapTruncated  = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
 )
 
 // Gap counts and logs records that will never be read.

@@ -36,9 +36,9 @@ func TestUnreadIsFetchedAgain(t *testing.T) {
 // A position has the leader epoch of the last record batch below it, also when a response without
 // records follows: a new leader is asked about that epoch.
 func TestPositionsKeepTheEpoch(t *testing.T) {
-	cutAt := func(from int64, wire []byte) recordbatch.Set {
+	splitAt := func(from int64, wire []byte) recordbatch.Set {
 		s := recordbatch.Set{From: from}
-		if _, err := s.Cut(wire, nil); err != nil {
+		if _, err := s.Split(wire, nil); err != nil {
 			t.Fatal(err)
 		}
 		return s
@@ -49,7 +49,7 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 		records := batchtest.Batch{Base: 5, Records: []batchtest.Record{{Key: "k", Value: "a"}}}.Wire()
 		binary.BigEndian.PutUint32(records[12:], uint32(want)) // the checksum does not cover it
 		for _, fetched := range []Fetched{
-			{Partition: p, Set: cutAt(5, records), HighWatermark: 6}, {Partition: p, Set: cutAt(6, nil), HighWatermark: 6},
+			{Partition: p, Set: splitAt(5, records), HighWatermark: 6}, {Partition: p, Set: splitAt(6, nil), HighWatermark: 6},
 		} {
 			if !a.advance(&fetched) || p.next != 6 || p.lastEpoch != want {
 				t.Fatalf("what was fetched from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next,
@@ -75,7 +75,7 @@ func TestWhatIsPassedOver(t *testing.T) {
 		wire := batchtest.Batch{Base: 10, Records: []batchtest.Record{{}, {}, {}}}.Wire()
 		wire[at] ^= 0xff
 		s := recordbatch.Set{From: 10}
-		_, err := s.Cut(wire, nil)
+		_, err := s.Split(wire, nil)
 		return err
 	}
 	for name, c := range map[string]struct {

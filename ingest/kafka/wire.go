@@ -5,18 +5,18 @@ import (
 	"errors"
 )
 
-var errCut = errors.New("the broker's answer ends too early")
+var errShort = errors.New("the broker's answer ends too early")
 
-// A wire reads Kafka's big-endian fields off a buffer. After the end every field is zero and cut is
+// A wire reads Kafka's big-endian fields off a buffer. After the end every field is zero and short is
 // set.
 type wire struct {
-	b   []byte
-	cut bool
+	b     []byte
+	short bool
 }
 
 func (w *wire) bytes(n int) []byte {
 	if n < 0 || n > len(w.b) {
-		w.cut = true
+		w.short = true
 		w.b = nil
 		return nil
 	}

@@ -24,7 +24,7 @@ func Unreadable(base int64, format string, a ...any) error {
 // before takes the end of a batch from the whole one that follows it in the set: the batch's own
 // word for it may be what is damaged.
 func (c *Corrupt) before(rest []byte) *Corrupt {
-	if next, _, ok, err := cutBatch(rest); ok && err == nil && next.check() == nil {
+	if next, _, ok, err := firstBatch(rest); ok && err == nil && next.check() == nil {
 		c.Last = max(c.Base, next.base()-1)
 	}
 	return c

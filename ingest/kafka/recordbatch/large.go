@@ -28,7 +28,7 @@ func (r *Reader) stream(b Batch, from int64, visit visit) error {
 	in := bufio.NewReaderSize(stoppable{unpacked, r.Stopped}, 64<<10)
 	r.last = b.base() - 1
 	for n := b.count(); n > 0; n-- {
-		if err := r.cutStream(in); err != nil {
+		if err := r.recordFrom(in); err != nil {
 			return corrupt(b, err)
 		}
 		if err := r.place(b); err != nil {
@@ -61,8 +61,8 @@ func (s stoppable) Read(b []byte) (int, error) {
 	}
 }
 
-// cutStream reads the next record into r.rec.
-func (r *Reader) cutStream(in *bufio.Reader) error {
+// recordFrom reads the next record into r.rec.
+func (r *Reader) recordFrom(in *bufio.Reader) error {
 	size, err := binary.ReadVarint(in)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (r *Reader) cutStream(in *bufio.Reader) error {
 	if _, err := io.ReadFull(in, whole[at:]); err != nil {
 		return err
 	}
-	_, err = r.cut(whole)
+	_, err = r.record(whole)
 	return err
 }
 

@@ -41,7 +41,7 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	} {
 		for _, key := range [][]byte{[]byte("k"), make([]byte, 6<<20)} {
 			r := NewReader(1 << 20)
-			if rest, err := r.cut(batchtest.RawRecord(3, key, value, append(before, attributes...)...)); err != nil ||
+			if rest, err := r.record(batchtest.RawRecord(3, key, value, append(before, attributes...)...)); err != nil ||
 				len(rest) > 0 || r.rec.Offset != 3 {
 				t.Fatalf("%s: %d bytes left, offset %d, %v", name, len(rest), r.rec.Offset, err)
 			}
@@ -73,10 +73,10 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 	wire := batchtest.RawRecord(3, []byte("k"), value)
 	whole := NewReader(1 << 20)
 	piecemeal := NewReader(1 << 20)
-	if _, err := whole.cut(wire); err != nil {
+	if _, err := whole.record(wire); err != nil {
 		t.Fatal(err)
 	}
-	if err := piecemeal.cutStream(bufio.NewReader(bytes.NewReader(wire))); err != nil {
+	if err := piecemeal.recordFrom(bufio.NewReader(bytes.NewReader(wire))); err != nil {
 		t.Fatal(err)
 	}
 	want := schema.Cut{Size: uint64(len(value)), SHA256: sha256.Sum256(value)}
@@ -87,7 +87,7 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 		if !bytes.Equal(r.rec.Value, value[:schema.KeptOfTooLarge]) {
 			t.Errorf("%s: %d bytes are kept", name, len(r.rec.Value))
 		}
-		if _, err := r.cut(batchtest.RawRecord(4, nil, []byte("small"))); err != nil || r.rec.Cut != nil {
+		if _, err := r.record(batchtest.RawRecord(4, nil, []byte("small"))); err != nil || r.rec.Cut != nil {
 			t.Errorf("%s: the next record, which is whole, counts as cut: %+v, %v", name, r.rec.Cut, err)
 		}
 	}
@@ -109,7 +109,7 @@ func TestWindowsOfZstd(t *testing.T) {
 		text := strings.Repeat("x", c.size)
 		_, _ = w.Write(batchtest.RawRecord(0, nil, []byte(text)))
 		_ = w.Close()
-		b, _, _, err := cutBatch(batchtest.Batch{
+		b, _, _, err := firstBatch(batchtest.Batch{
 			Codec: compress.Zstd, Packed: packed.Bytes(), Records: []batchtest.Record{{}},
 		}.Wire())
 		if err != nil {
@@ -135,7 +135,7 @@ func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 						batchtest.RawRecord(offsets[0], nil, []byte("a")), batchtest.RawRecord(offsets[1], nil, []byte("b")),
 					}, Holes: 2,
 				}
-				s := cutWhole(t, 0, two.Wire())
+				s := splitWhole(t, 0, two.Wire())
 				seen, next, err := readAll(&s, limit)
 				if !errors.Is(err, errCorrupt) || len(seen) != 1 || next != 0 {
 					t.Errorf("%s, codec %d: %v up to %d, %v", name, c, seen, next, err)
@@ -153,12 +153,12 @@ func TestAStopEndsInflating(t *testing.T) {
 	b := batchtest.Batch{
 		Codec: compress.Gzip, Records: slicesOf(batchtest.Record{Key: "k", Value: strings.Repeat("x", 1<<20)}, 50),
 	}.Wire()
-	cut, _, _, err := cutBatch(b)
+	first, _, _, err := firstBatch(b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := 0
-	err = r.batch(cut, 0, func(*schema.Record) error {
+	err = r.batch(first, 0, func(*schema.Record) error {
 		if seen++; seen == 2 {
 			close(stopped)
 		}

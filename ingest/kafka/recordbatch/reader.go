@@ -82,7 +82,7 @@ func (r *Reader) marker(b Batch) error {
 	}
 	records, err := r.inflater.inflate(b.codec(), b.records())
 	if err == nil {
-		_, err = r.cut(records)
+		_, err = r.record(records)
 	}
 	if err != nil {
 		return corrupt(b, err)
@@ -107,7 +107,7 @@ func (r *Reader) batch(b Batch, from int64, visit visit) error {
 	}
 	r.last = b.base() - 1
 	for n := b.count(); n > 0; n-- {
-		if records, err = r.cut(records); err != nil {
+		if records, err = r.record(records); err != nil {
 			return corrupt(b, err)
 		}
 		if err := r.place(b); err != nil {
@@ -139,9 +139,9 @@ func (r *Reader) place(b Batch) error {
 	return nil
 }
 
-// cut takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are
+// record takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are
 // still differences.
-func (r *Reader) cut(b []byte) (rest []byte, err error) {
+func (r *Reader) record(b []byte) (rest []byte, err error) {
 	size, n := binary.Varint(b)
 	if n <= 0 || size < 1 || size > int64(len(b)-n) {
 		return nil, errRecord

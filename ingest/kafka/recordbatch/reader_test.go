@@ -15,11 +15,11 @@ import (
 	"rollcall/schema"
 )
 
-// cutWhole cuts record batches that are whole, of partition 0 of the topic t.
-func cutWhole(t testing.TB, from int64, wire []byte, aborted ...Aborted) Set {
+// splitWhole cuts record batches that are whole, of partition 0 of the topic t.
+func splitWhole(t testing.TB, from int64, wire []byte, aborted ...Aborted) Set {
 	t.Helper()
 	s := Set{Topic: "t", From: from, Aborted: aborted}
-	if _, err := s.Cut(wire, nil); err != nil {
+	if _, err := s.Split(wire, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -120,7 +120,7 @@ func TestReader(t *testing.T) {
 				if codec != compress.None && !strings.Contains(c.name, "cut off") {
 					wire = recompress(t, wire, codec)
 				}
-				s := cutWhole(t, c.from, wire, c.aborted...)
+				s := splitWhole(t, c.from, wire, c.aborted...)
 				seen, next, err := readAll(&s, 1<<20)
 				if err != nil || fmt.Sprint(seen) != fmt.Sprint(c.want) || next != c.next {
 					t.Errorf("saw %v up to %d (%v), not %v up to %d", seen, next, err, c.want, c.next)
@@ -133,7 +133,7 @@ func TestReader(t *testing.T) {
 // recompress writes the batches of a set again with another codec.
 func recompress(t *testing.T, records []byte, c compress.Compression) (out []byte) {
 	for {
-		b, rest, ok, err := cutBatch(records)
+		b, rest, ok, err := firstBatch(records)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestCorruptBatches(t *testing.T) {
 		"the number of records":     change(60, 1),
 	} {
 		s := Set{}
-		_, err := s.Cut(append(good.Wire(), records...), nil)
+		_, err := s.Split(append(good.Wire(), records...), nil)
 		if !errors.Is(err, errCorrupt) {
 			t.Errorf("%s: %v, not found", name, err)
 		}
@@ -186,7 +186,7 @@ func TestLargeBatches(t *testing.T) {
 	big := strings.Repeat("x", 600<<10)
 	huge := strings.Repeat("y", 5<<20)
 	for codec := compress.None; codec <= compress.Zstd; codec++ {
-		s := cutWhole(t, 0, batchtest.Batch{
+		s := splitWhole(t, 0, batchtest.Batch{
 			Codec: codec, Records: []batchtest.Record{
 				{Key: "k", Value: big}, {Key: "k", Value: huge}, {Key: "k", Value: big}, {Key: "k", Value: "small"},
 			},
@@ -225,7 +225,7 @@ func FuzzReader(f *testing.F) {
 			fixChecksums(records)
 		}
 		s := Set{From: from, Aborted: []Aborted{{0, first}}}
-		_, err := s.Cut(records, nil)
+		_, err := s.Split(records, nil)
 		if s.Next < from || err != nil && !errors.Is(err, errCorrupt) {
 			t.Fatalf("next %d from %d: %v", s.Next, from, err)
 		}

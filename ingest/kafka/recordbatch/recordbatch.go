@@ -54,9 +54,9 @@ func (b Batch) control() bool         { return b.attributes()&(1<<5) != 0 }
 func (b Batch) next() int64           { return b.last() + 1 }
 func (b Batch) isBefore(o int64) bool { return b.last() < o }
 
-// cutBatch takes the first batch off a record set; its checksum is not looked at. ok is false at
+// firstBatch takes the first batch off a record set; its checksum is not looked at. ok is false at
 // the set's end, or where the response's size limit cut the last batch off: it comes again.
-func cutBatch(set []byte) (b Batch, rest []byte, ok bool, err error) {
+func firstBatch(set []byte) (b Batch, rest []byte, ok bool, err error) {
 	if len(set) < 17 {
 		return b, nil, false, nil
 	}
@@ -100,15 +100,15 @@ type Set struct {
 // An Aborted is the records of a producer from an offset on, up to its next marker.
 type Aborted struct{ Producer, First int64 }
 
-// Cut takes the whole batches of a record set as it is on the wire, and checks those that are asked
+// Split takes the whole batches of a record set as it is on the wire, and checks those that are asked
 // for. It ends before the first that is cut off, which is no error, or corrupt. The batches are
 // appended to memory that is used again, which it gives back.
-func (s *Set) Cut(wire []byte, memory []Batch) ([]Batch, error) {
+func (s *Set) Split(wire []byte, memory []Batch) ([]Batch, error) {
 	first := len(memory)
 	s.Next = s.From
 	s.Epoch = -1
 	for {
-		b, rest, ok, err := cutBatch(wire)
+		b, rest, ok, err := firstBatch(wire)
 		if err == nil && ok && !b.isBefore(s.From) && b.check() != nil {
 			err = (&Corrupt{b.base(), b.last(), errChecksum}).before(rest)
 		}

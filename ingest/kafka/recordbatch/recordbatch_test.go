@@ -29,7 +29,7 @@ func TestEndOfACorruptBatch(t *testing.T) {
 				set = append(set, after...)
 			}
 			s := Set{From: 10}
-			_, err := s.Cut(set, nil)
+			_, err := s.Split(set, nil)
 			bad, isCorrupt := err.(*Corrupt)
 			if !isCorrupt || s.Next != 10 || bad.Base != 10 || bad.Last != last.want {
 				t.Fatalf("%d, %#v", s.Next, err)
