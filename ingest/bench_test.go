@@ -41,7 +41,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 			p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 			set := fetchedSet(b, 0, records)
 			d := s.newDecoder(context.Background())
-			d.reader, d.batch, d.now, d.judged, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
+			d.reader, d.batch, d.now, d.engineNow, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
@@ -107,7 +107,7 @@ func BenchmarkStages(b *testing.B) {
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 	set := fetchedSet(b, 0, records)
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.now, d.judged, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
+	d.reader, d.batch, d.now, d.engineNow, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {

@@ -36,7 +36,7 @@ type decoder struct {
 	event     schema.Event
 	batch     *batch
 	now       time.Time        // of the response in hand
-	judged    time.Time        // the same on ClickHouse's clock: records are judged by it
+	engineNow time.Time        // the same on ClickHouse's clock: records are judged by it
 	partition *kafka.Partition // whose records are read
 }
 
@@ -95,7 +95,8 @@ func (d *decoder) handOver() error {
 
 // decodeResponse reads all parts of a response.
 func (d *decoder) decodeResponse(response *kafka.Response) {
-	d.now, d.judged = time.Now(), d.clock.now()
+	d.now = time.Now()
+	d.engineNow = d.clock.now()
 	d.taken.Store(d.now.Unix())
 	for i := range response.Fetched {
 		fetched := &response.Fetched[i]
@@ -153,13 +154,13 @@ func (d *decoder) reached(next int64) error {
 func (d *decoder) decodeRecord(rec *schema.Record) error {
 	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += rows.RecordBytes(rec)
-	rejection := d.schema.Decode(rec, d.judged, &d.event)
+	rejection := d.schema.Decode(rec, d.engineNow, &d.event)
 	switch {
 	case rejection != nil && d.batch.list.hasReject(rec, rejection):
 		d.batch.erasedRejects++
 	case rejection != nil:
 		d.batch.bytes += len(rejection.Detail) + len(rejection.Org) + len(rejection.User)
-		d.batch.rejects.Add(rec, rejection, d.judged)
+		d.batch.rejects.Add(rec, rejection, d.engineNow)
 	case d.batch.list.has(&d.event):
 		d.batch.bury(&d.event)
 	default:

@@ -20,7 +20,7 @@ const (
 // keepLate adds a header behind the first ones, if an event is judged by it. Of several with one
 // name the last is kept, as the last one counts.
 func keepLate(to []schema.Header, first int, h schema.Header) []schema.Header {
-	if !judged(h.Key) {
+	if !ofEnvelope(h.Key) {
 		return to
 	}
 	h.Value = h.Value[:min(len(h.Value), lateValue)]
@@ -37,8 +37,8 @@ func keepLate(to []schema.Header, first int, h schema.Header) []schema.Header {
 	return append(to, h)
 }
 
-// judged says whether a header may belong to the envelope of a CloudEvent.
-func judged(name []byte) bool {
+// ofEnvelope says whether a header may belong to the envelope of a CloudEvent.
+func ofEnvelope(name []byte) bool {
 	const (
 		prefix      = "ce_"
 		contentType = "content-type"

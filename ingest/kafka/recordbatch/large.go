@@ -199,7 +199,7 @@ func (p *pieces) headers(to []schema.Header) []schema.Header {
 		}
 		room = -1
 		p.held = p.held[:before] // not even an empty one comes behind a gap
-		if keySize == int64(len(key)) && judged(key) {
+		if keySize == int64(len(key)) && ofEnvelope(key) {
 			to = keepLate(to, first, schema.Header{Key: bytes.Clone(key), Value: bytes.Clone(value)})
 		}
 	}
