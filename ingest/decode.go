@@ -28,7 +28,7 @@ type decoder struct {
 	responses <-chan *kafka.Response
 	full      chan<- *batch
 	free      <-chan *batch
-	taken     *atomic.Int64   // when the last response was taken, Unix seconds
+	received  *atomic.Int64   // when the last response was received, Unix seconds
 	storing   context.Context // while batches are taken over
 
 	reader    *recordbatch.Reader
@@ -43,7 +43,7 @@ type decoder struct {
 func (pl *pipeline) newDecoder(storing context.Context) *decoder {
 	d := &decoder{
 		cfg: pl.cfg, clock: pl.clock, progress: pl.progress, erasures: pl.erasures, positions: pl.assignment,
-		responses: pl.responses, full: pl.full, free: pl.free, taken: &pl.taken, storing: storing,
+		responses: pl.responses, full: pl.full, free: pl.free, received: &pl.received, storing: storing,
 		reader: recordbatch.NewReader(pl.cfg.InflateBytes), schema: schema.NewDecoder(),
 	}
 	d.reader.Stopped = storing.Done()
@@ -97,7 +97,7 @@ func (d *decoder) handOver() error {
 func (d *decoder) decodeResponse(response *kafka.Response) {
 	d.now = time.Now()
 	d.engineNow = d.clock.now()
-	d.taken.Store(d.now.Unix())
+	d.received.Store(d.now.Unix())
 	for i := range response.Fetched {
 		fetched := &response.Fetched[i]
 		if fetched.Jumps > fetched.Partition.Decoded.Jumps {

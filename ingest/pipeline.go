@@ -46,7 +46,7 @@ type pipeline struct {
 	responses  chan *kafka.Response
 	full, free chan *batch
 	stop       context.CancelCauseFunc // ends the fetching, then all
-	taken      atomic.Int64            // when the decoder last took a response, Unix seconds
+	received   atomic.Int64            // when the decoder last received a response, Unix seconds
 	looked     time.Time               // when lookAhead last asked; lead's own
 	fetchers   sync.WaitGroup
 	running    map[int32]chan struct{} // a fetcher's end, by broker; lead's own
@@ -59,7 +59,7 @@ func (pl *pipeline) run(ctx context.Context) error {
 	fetching, stop := context.WithCancelCause(ctx)
 	storing, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	pl.stop = stop
-	pl.taken.Store(time.Now().Unix())
+	pl.received.Store(time.Now().Unix())
 	defer abandon()
 	context.AfterFunc(fetching, func() { time.AfterFunc(pl.cfg.StopTimeout, abandon) })
 
@@ -164,7 +164,7 @@ func (pl *pipeline) ensure(ctx context.Context, broker int32) {
 // lookAhead asks for the ends of the logs while the decoder is held up, since no response tells
 // them then: the lag must be seen to grow.
 func (pl *pipeline) lookAhead(ctx context.Context) {
-	if time.Since(time.Unix(pl.taken.Load(), 0)) < lookAheadEvery || time.Since(pl.looked) < lookAheadEvery {
+	if time.Since(time.Unix(pl.received.Load(), 0)) < lookAheadEvery || time.Since(pl.looked) < lookAheadEvery {
 		return
 	}
 	for _, p := range pl.assignment.Partitions() {

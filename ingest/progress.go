@@ -233,8 +233,8 @@ func (p *progress) enter(s kafka.TopicPartition, row progressRow) {
 	p.dirty[s] = row
 }
 
-// take gives the rows to be written now, at ClickHouse's time.
-func (p *progress) take(now time.Time) map[kafka.TopicPartition]progressRow {
+// due gives the rows that are to be written now, at ClickHouse's time.
+func (p *progress) due(now time.Time) map[kafka.TopicPartition]progressRow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rows := maps.Clone(p.dirty)

@@ -81,7 +81,7 @@ func (p *publisher) write(ctx context.Context) error {
 		return err
 	}
 	now := p.clock.now()
-	if rows := p.progress.take(now); len(rows) > 0 {
+	if rows := p.progress.due(now); len(rows) > 0 {
 		if err := insertProgress(ctx, p.conn, rows); err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func layoutAt(at int, id byte, partitions ...kafka.TopicPartition) *kafka.Layout
 
 // publish takes what can be published and has it written.
 func (p *progress) publish() map[kafka.TopicPartition]progressRow {
-	rows := p.take(seconds(5000))
+	rows := p.due(seconds(5000))
 	p.wrote(rows)
 	return rows
 }
@@ -182,7 +182,7 @@ func TestProgressOfAClockThatWasAhead(t *testing.T) {
 	p.assign([]*kafka.Partition{{TopicPartition: s, Decoded: kafka.Position{Offset: 7}}})
 	p.covers(layoutAt(100, 1, s))
 	p.ends(s, seconds(100), 7, 1)
-	rows := p.take(seconds(101))
+	rows := p.due(seconds(101))
 	if row := rows[s]; row.through != 100_000 || row.version <= 3_700_000 {
 		t.Fatalf("published %+v", rows)
 	}
@@ -199,7 +199,7 @@ func TestProgressOfTwoMembers(t *testing.T) {
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
 	p.covers(layoutAt(100, 1, s))
 	p.load(map[kafka.TopicPartition]progressRow{s: {90_000, 90_000, 7, false, uuid.UUID{1}}})
-	if rows := p.take(seconds(101)); len(rows) != 0 {
+	if rows := p.due(seconds(101)); len(rows) != 0 {
 		t.Errorf("published %+v", rows)
 	}
 }

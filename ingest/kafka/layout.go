@@ -151,7 +151,7 @@ func (n *newest) merge(l *Layout, topic string, responses []*kmsg.MetadataRespon
 					unclear++ // it is being made anew, and not all brokers know yet
 					continue
 				}
-				told.take(&t)
+				told.add(&t)
 			case kafkago.UnknownTopicOrPartition:
 				missing++
 			case kafkago.TopicAuthorizationFailed, kafkago.InvalidTopic:
@@ -182,8 +182,8 @@ func (n *newest) merge(l *Layout, topic string, responses []*kmsg.MetadataRespon
 	return nil
 }
 
-// take adds what one broker says.
-func (t *topicLayout) take(said *kmsg.MetadataResponseTopic) {
+// add enters what one broker says.
+func (t *topicLayout) add(said *kmsg.MetadataResponseTopic) {
 	t.id = said.TopicID
 	for _, p := range said.Partitions {
 		leader, known := t.leaders[p.Partition]
