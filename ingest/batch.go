@@ -56,9 +56,9 @@ func (b *batch) reset() {
 	b.withdrawn = 0
 }
 
-// again is an empty batch, in the memory of this one unless that has grown to twice what a batch
+// reuse gives an empty batch, in the memory of this one unless that has grown to twice what a batch
 // may hold.
-func (b *batch) again(batchBytes int) *batch {
+func (b *batch) reuse(batchBytes int) *batch {
 	b.reset()
 	if b.held() > 2*batchBytes {
 		return newBatch()

@@ -101,7 +101,7 @@ func (pl *pipeline) storeAll(ctx context.Context) error {
 				return fmt.Errorf("batch %d: %w", b.number, err)
 			}
 			pl.progress.stored(b.ends)
-			pl.free <- b.again(pl.cfg.BatchBytes)
+			pl.free <- b.reuse(pl.cfg.BatchBytes)
 		case <-tick.C:
 			pl.storer.refreshErasures(ctx)
 			pl.publisher.publish(ctx)

@@ -291,10 +291,10 @@ func TestMemoryOfLargeBatchesIsGivenBack(t *testing.T) {
 		if held < 1<<20 {
 			t.Errorf("%s: %d bytes are said to be held", name, held)
 		}
-		if b.again(held/2+1) != b {
+		if b.reuse(held/2+1) != b {
 			t.Errorf("%s: a batch that may be used again is thrown away", name)
 		}
-		if again := b.again(held / 4); again == b || again.held() >= held {
+		if reused := b.reuse(held / 4); reused == b || reused.held() >= held {
 			t.Errorf("%s: a batch twice as large as the limit is used again", name)
 		}
 	}

@@ -177,7 +177,7 @@ func (c *hashes) encode(out []byte, rows []uint32) []byte {
 // LowCardinality(String), which saves both sides the copies.
 type words struct {
 	dictionary texts    // entry 0 is ""
-	table      []uint32 // hash table of entry + 1, or 0; its length is a power of two, at most half is used
+	index      []uint32 // hash table of entry + 1, or 0; its length is a power of two, at most half is used
 	rows       []uint32
 }
 
@@ -186,7 +186,7 @@ var wordSeed = maphash.MakeSeed()
 func (c *words) kind() string         { return "LowCardinality(String)" }
 func (c *words) len() int             { return len(c.rows) }
 func (c *words) size() int            { return c.dictionary.size() + 4*len(c.rows) }
-func (c *words) held() int            { return c.dictionary.held() + 4*cap(c.rows) + 4*cap(c.table) }
+func (c *words) held() int            { return c.dictionary.held() + 4*cap(c.rows) + 4*cap(c.index) }
 func (c *words) at(row uint32) []byte { return c.dictionary.at(c.rows[row]) }
 
 func (c *words) reserve(rows int) { c.rows = withRoom(c.rows, rows) }
@@ -199,7 +199,7 @@ func (c *words) fill(rows int) {
 func (c *words) reset() {
 	c.dictionary.reset()
 	c.rows = c.rows[:0]
-	clear(c.table)
+	clear(c.index)
 }
 
 func (c *words) add(v []byte) {
@@ -219,16 +219,16 @@ func (c *words) entry(v []byte) uint32 {
 			return last
 		}
 	}
-	if 2*len(c.dictionary.ends) >= len(c.table) {
+	if 2*len(c.dictionary.ends) >= len(c.index) {
 		c.rehash()
 	}
-	mask := uint64(len(c.table) - 1)
+	mask := uint64(len(c.index) - 1)
 	for slot := maphash.Bytes(wordSeed, v) & mask; ; slot = (slot + 1) & mask {
-		switch e := c.table[slot]; {
+		switch e := c.index[slot]; {
 		case e == 0:
 			e = uint32(len(c.dictionary.ends))
 			c.dictionary.add(v)
-			c.table[slot] = e + 1
+			c.index[slot] = e + 1
 			return e
 		case bytes.Equal(c.dictionary.at(e-1), v):
 			return e - 1
@@ -237,14 +237,14 @@ func (c *words) entry(v []byte) uint32 {
 }
 
 func (c *words) rehash() {
-	c.table = make([]uint32, max(64, 2*len(c.table)))
-	mask := uint64(len(c.table) - 1)
+	c.index = make([]uint32, max(64, 2*len(c.index)))
+	mask := uint64(len(c.index) - 1)
 	for e := 1; e < len(c.dictionary.ends); e++ {
 		slot := maphash.Bytes(wordSeed, c.dictionary.at(uint32(e))) & mask
-		for c.table[slot] != 0 {
+		for c.index[slot] != 0 {
 			slot = (slot + 1) & mask
 		}
-		c.table[slot] = uint32(e) + 1
+		c.index[slot] = uint32(e) + 1
 	}
 }
 
