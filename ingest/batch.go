@@ -9,30 +9,33 @@ import (
 )
 
 const (
-	// more than any row takes: a record of maxWhole as a reject, with what could be read of it beside
+	// more than any row takes. The largest is a reject of a record that is read whole (4 MiB), with
+	// the fields that could be read from it
 	maxRow        = 16 << 20
 	maxBatchBytes = 1 << 30 // the most that BatchBytes may be
 )
 
-// A batch is full at maxBatchBytes, so a column holds one row more at most.
+// A batch is full at maxBatchBytes, so a column exceeds that by at most one row. This constant
+// compiles only if a column can hold that much text.
 const _ = uint32(rows.MaxColumnBytes - maxBatchBytes - maxRow)
 
-// A batch is what is stored and committed at once: rows, and how far they bring each partition. Its
-// memory is used again.
+// A batch is stored and committed as one: rows, and the position to which they bring each
+// partition. Its memory is used again.
 type batch struct {
 	number   uint64 // counts up within the process; for the log
 	events   *rows.Events
 	entities *rows.Entities
 	rejects  *rows.Rejects
 
-	ends  map[*kafka.Partition]kafka.Position // all records below are in this batch, in one before it, or are not events
-	since time.Time                           // when its first record was taken
-	list  *erasureList                        // what its first record was held against
+	// all records below these positions are in this batch, in one before it, or are not events
+	ends  map[*kafka.Partition]kafka.Position
+	since time.Time    // when its first record came
+	list  *erasureList // the erasures as of its first record
 	bytes int
 
 	stored, erased [schema.TypesEnd]int // records by type
 	erasedRejects  int                  // refused records that name an erased person
-	withdrawn      int                  // rejects that were stored and taken out again, for the same reason
+	withdrawn      int                  // rejects that were stored, then deleted as an erased person's
 }
 
 func newBatch() *batch {
@@ -56,8 +59,8 @@ func (b *batch) reset() {
 	b.withdrawn = 0
 }
 
-// reuse gives an empty batch, in the memory of this one unless that has grown to twice what a batch
-// may hold.
+// reuse returns an empty batch. It uses the memory of b again, unless that has grown to more than
+// twice the size that a batch may have.
 func (b *batch) reuse(batchBytes int) *batch {
 	b.reset()
 	if b.held() > 2*batchBytes {
@@ -66,20 +69,20 @@ func (b *batch) reuse(batchBytes int) *batch {
 	return b
 }
 
-// held is the memory that the batch takes, in bytes. It stays with the batch when it is reset:
-// batches of one kind need no new memory. But each column remembers the largest that it ever was,
-// and so batches of many kinds could make one many times as large as any of them.
+// held is the memory that the batch takes, in bytes. It stays with the batch at a reset, so batches
+// of one kind need no new memory. But each column keeps the largest size that it ever had. After
+// batches of many kinds, the memory can be many times larger than any of them needed.
 func (b *batch) held() int {
 	return b.events.Held() + b.entities.Held() + b.rejects.Held()
 }
 
 func (b *batch) len() int { return b.events.Len() + b.entities.Len() + b.rejects.Len() }
 
-// moved says whether there is anything to store or to commit. Rows without an end are from a record
-// batch whose rest could not be read.
+// moved says whether there is anything to store or to commit. Rows without an end come from a
+// record batch of which the rest could not be read.
 func (b *batch) moved() bool { return len(b.ends) > 0 || b.len() > 0 }
 
-// begin notes what is true of the batch's first record.
+// begin notes when the batch's first record came, and against which erasure list it was checked.
 func (b *batch) begin(now time.Time, list *erasureList) {
 	if b.since.IsZero() {
 		b.since = now
@@ -89,14 +92,14 @@ func (b *batch) begin(now time.Time, list *erasureList) {
 
 func (b *batch) full(c *Config) bool { return b.len() >= c.BatchRows || b.bytes >= c.BatchBytes }
 
-// add takes one valid event.
+// add adds one valid event.
 func (b *batch) add(ev *schema.Event) {
 	b.stored[ev.Type]++
 	b.put(ev)
 }
 
-// bury takes one event of an erased person: a tombstone of it. Dropping it would not do: an earlier
-// start may have stored it and died before it read the erasure list again.
+// bury adds a tombstone for one event of an erased person. Dropping the event would not be enough:
+// an earlier start of ingest may have stored it and died before it read the erasure list again.
 func (b *batch) bury(ev *schema.Event) {
 	b.erased[ev.Type]++
 	b.put(tombstone(ev))

@@ -19,11 +19,11 @@ import (
 	"rollcall/schema/tables"
 )
 
-// errRefused says that ClickHouse will never take a statement as it is (tables.Lasting): ingest
-// stops, and says why, rather than skipping a batch.
+// errRefused says that ClickHouse will never accept a statement as it is (tables.Lasting). Ingest
+// then stops with the reason, because it must not skip a batch.
 var errRefused = errors.New("ClickHouse refuses it for good")
 
-// An engine is ClickHouse, as it is written to. It outlives pipelines.
+// An engine writes to ClickHouse. It outlives pipelines.
 type engine struct {
 	conn          driver.Conn
 	options       tables.Options
@@ -50,14 +50,14 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 			return err
 		}
 		e.metrics.retries.WithLabelValues(string(at)).Inc()
-		e.log.Warn("ClickHouse failed; trying again", "step", at, "class", class, "name", name, "failures", failures, "error",
-			err)
+		e.log.Warn("ClickHouse failed; trying again",
+			"step", at, "class", class, "name", name, "failures", failures, "error", err)
 		_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 5*time.Second))
 	}
 }
 
-// insertSettings spare the engine looking for copies within a block: they are left out of it
-// already, and FINAL settles the others.
+// insertSettings save ClickHouse the search for copies within a block: the block has none, and
+// FINAL settles copies in other blocks.
 var insertSettings = clickhouse.Settings{"optimize_on_insert": 0}
 
 // insert writes the blocks one after the other.
@@ -70,7 +70,7 @@ func (e *engine) insert(ctx context.Context, at step, blocks []rows.Block) error
 	return nil
 }
 
-// insertBlock writes one block, again and again until it is acknowledged.
+// insertBlock writes one block, and repeats it until it is acknowledged.
 func (e *engine) insertBlock(ctx context.Context, at step, b rows.Block) error {
 	native := b.Encode()
 	table := b.Table()
@@ -93,7 +93,7 @@ func (e *engine) insertBlock(ctx context.Context, at step, b rows.Block) error {
 	return nil
 }
 
-// readErasures reads the list, again and again until it is there.
+// readErasures reads the erasure list, and repeats that until it succeeds.
 func (s *storer) readErasures(ctx context.Context) (list *erasureList, err error) {
 	err = s.engine.again(ctx, stepLog, func(ctx context.Context) error {
 		list, err = s.erasures.refresh(ctx, s.engine.conn)
@@ -102,8 +102,8 @@ func (s *storer) readErasures(ctx context.Context) (list *erasureList, err error
 	return list, err
 }
 
-// refreshErasures brings the list up to date while nothing is stored; a failure is of no
-// consequence, since each batch reads it again.
+// refreshErasures updates the erasure list while nothing is stored. A failure is harmless, since
+// each batch reads the list again.
 func (s *storer) refreshErasures(ctx context.Context) {
 	if time.Since(s.erasuresRead) < s.erasuresEvery {
 		return
@@ -116,7 +116,7 @@ func (s *storer) refreshErasures(ctx context.Context) {
 	}
 }
 
-// idleTimeout bounds what is done between batches, and may be left undone.
+// idleTimeout limits the work between batches, which may be left undone.
 const idleTimeout = 2 * time.Second
 
 const deleteReject = " WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
@@ -130,16 +130,17 @@ func (e *engine) deleteReject(ctx context.Context, r rows.Reject) error {
 	})
 }
 
-// What a batch brought of a person who was erased meanwhile. A tombstone already stands against
-// each row of theirs; the erasure itself may have looked before they came. First they are taken out
-// of what names them as its owner.
+// These conditions choose the rows that a batch brought of a person who was erased meanwhile. A
+// tombstone already stands against each of these rows. The rows must still be deleted here, because
+// the erasure may have searched before they were stored. First the person is removed as the owner
+// of other entities.
 const (
 	beforeErasure = "(time < fromUnixTimestamp64Milli({erased_at:Int64}, 'UTC') OR hex(event_id) IN {ahead:Array(String)})"
 	theirEvents   = " WHERE " + tables.UsageOf + " AND " + beforeErasure
 	theirEntities = " WHERE (" + tables.Describing + " OR " + tables.OwnedBy + ") AND " + beforeErasure
 )
 
-// idsAtOnce is how many events one statement names.
+// idsAtOnce is how many event ids one statement names.
 const idsAtOnce = 2000
 
 func (e *engine) deletePerson(ctx context.Context, p erasedPerson, rows erasedRows) error {
@@ -170,7 +171,7 @@ func (e *engine) deletePerson(ctx context.Context, p erasedPerson, rows erasedRo
 	return nil
 }
 
-// stored counts what became of a batch's records.
+// stored counts the outcomes of a batch's records.
 func (m *metrics) stored(b *batch) {
 	for _, t := range schema.Types() {
 		name := t.String()
@@ -184,7 +185,7 @@ func (m *metrics) stored(b *batch) {
 	}
 }
 
-// twice counts a copy that met another one in the same batch.
+// twice counts a copy that met another copy in the same batch.
 func (m *metrics) twice(t schema.Type, conflict bool) {
 	if conflict {
 		m.conflicts.WithLabelValues(t.String()).Inc()

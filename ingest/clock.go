@@ -8,20 +8,20 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// An engineClock tells ClickHouse's time without asking for it each time. It is the one clock of
-// the watermark and of the limits on an event's time, whichever host ingest runs on.
+// An engineClock tells ClickHouse's time without asking ClickHouse each time. The watermark and the
+// limits on an event's time use this clock alone, whichever host ingest runs on.
 //
-// What it tells is never ahead of ClickHouse's own clock: it counts from the moment at which the
-// last answer had arrived, a thousandth slower than this host's monotonic clock, which stands while
-// a virtual machine is suspended. A moment therefore has to be noted when it happens: a measurement
-// that was made after a suspension would date it too late.
+// It is never ahead of ClickHouse's own clock. It counts from the arrival of the last measurement,
+// a thousandth slower than this host's monotonic clock. The monotonic clock stands still while a
+// virtual machine is suspended, so a moment has to be noted when it happens: dated by a measurement
+// after the suspension, it would be too late.
 type engineClock struct {
 	mu      sync.Mutex
-	engine  time.Time // what ClickHouse said
-	arrived time.Time // when that had arrived, on this host's monotonic clock
+	engine  time.Time // ClickHouse's time at the last measurement
+	arrived time.Time // when the measurement arrived, on this host's monotonic clock
 }
 
-// set takes over a measurement.
+// set stores a measurement.
 func (c *engineClock) set(engine, arrived time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,7 +29,7 @@ func (c *engineClock) set(engine, arrived time.Time) {
 	c.arrived = arrived
 }
 
-// now is ClickHouse's time, or a little before it. It is zero until the first measurement.
+// now is ClickHouse's time, or a little earlier. It is zero before the first measurement.
 func (c *engineClock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

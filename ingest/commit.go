@@ -12,12 +12,12 @@ import (
 	"rollcall/ingest/kafka"
 )
 
-// commitTries is how often a commit is tried before the generation is given up; its rows are
-// stored, so nothing is lost by that.
+// commitTries is how often a commit is tried before the generation is given up. Giving up loses
+// nothing, because the rows are stored.
 const commitTries = 5
 
-// commit stores the offsets in the group. The brokers refuse it if the group has gone on without
-// this member: then the batch comes again to someone else.
+// commit stores the offsets in the group. The brokers refuse it if the group has moved on without
+// this member. Then the batch is delivered again to another member.
 func (pl *pipeline) commit(ctx context.Context, b *batch) (err error) {
 	ctx, span := pl.storer.engine.traceStep(ctx, "commit")
 	defer func() { end(span, err) }()
@@ -34,7 +34,8 @@ func (pl *pipeline) commit(ctx context.Context, b *batch) (err error) {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, kafkago.UnknownTopicOrPartition): // a topic went; the others' offsets are stored
+		case errors.Is(err, kafkago.UnknownTopicOrPartition):
+			// The offsets of the other topics are stored.
 			pl.log.Warn("an offset was not committed: its topic is gone", "batch", b.number)
 			return nil
 		case errors.Is(err, kafkago.IllegalGeneration), errors.Is(err, kafkago.UnknownMemberId),

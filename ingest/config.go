@@ -18,7 +18,7 @@ import (
 	"rollcall/ingest/kafka/recordbatch"
 )
 
-// The defaults of Config that are settings of the command, too.
+// These defaults of Config are also defaults of the command's settings.
 const (
 	DefaultGroup         = "rollcall"
 	DefaultBatchRows     = 200_000
@@ -27,51 +27,56 @@ const (
 	DefaultInsertTimeout = time.Minute
 )
 
-// Config says what to read, how to reach it, and how much to hold in memory. Brokers and Topics are
-// required; zero takes the default.
-//
-// Memory: see MemoryLimit.
+// Config says what to read, how to reach it, and how much to hold in memory (see MemoryLimit).
+// Brokers and Topics are required. A zero field takes its default.
 type Config struct {
 	Brokers []string       // host:port of some brokers; the others are learned from them
-	Topics  []string       // any may be missing for now: it is waited for while the others are read
+	Topics  []string       // a missing one is waited for while the others are read
 	Group   string         // consumer group; "": DefaultGroup. A new group starts at the first offset
 	TLS     *tls.Config    // nil: plain TCP. With a client certificate in it: mTLS
 	SASL    sasl.Mechanism // nil: none. See SASL
 
-	BatchRows  int           // a batch is stored when it has this many rows (0: DefaultBatchRows; 1 … 10,000,000),
-	BatchBytes int           // or this many bytes of columns (0: DefaultBatchBytes; at least 1 MiB),
-	BatchAge   time.Duration // or when its first record is this old and the batch before it is stored (0: DefaultBatchAge)
+	// A batch is full when it has this many rows (0: DefaultBatchRows; 1 … 10,000,000) or this many
+	// bytes of columns (0: DefaultBatchBytes; at least 1 MiB). A full batch is stored.
+	BatchRows  int
+	BatchBytes int
+	// A batch that is not full is stored when its first record is this old and the batch before it is
+	// stored. 0: DefaultBatchAge
+	BatchAge time.Duration
 
-	// asked of a broker at once; default 8 MiB, at least 64 KiB. A single larger record batch is
-	// still taken whole
+	// bytes asked of a broker in one request; default 8 MiB, at least 64 KiB. A single larger record
+	// batch is still read whole
 	FetchBytes int
 	// how long a broker may wait for the first byte; default 500 ms. Idle partitions advance the
 	// watermark this often
 	FetchWait time.Duration
-	// the largest record batch, uncompressed, that is held in memory; default 32 MiB. A larger one
-	// is read as a stream
+	// the largest record batch, uncompressed, that is held in memory; default 32 MiB. A larger one is
+	// read as a stream
 	InflateBytes int
 
-	InsertTimeout time.Duration // after it an insert that was not answered is sent again; 0: DefaultInsertTimeout
-	// after this silence the group gives a member's partitions to others; default 10 s (brokers
+	// an insert that was not acknowledged within this time is sent again; 0: DefaultInsertTimeout
+	InsertTimeout time.Duration
+	// after this silence the group gives a member's partitions to other members; default 10 s (brokers
 	// refuse less than 6 s)
 	SessionTimeout time.Duration
-	// how long a stop or a rebalance may wait for the batch in hand; default 8 s. After it the
-	// batch is left to redelivery
+	// how long a stop or a rebalance may wait for the batch in hand; default 8 s. After that the batch
+	// is dropped, and its records are delivered again
 	StopTimeout   time.Duration
 	ProgressEvery time.Duration // how often the watermark is stored; default 1 s
-	ErasuresEvery time.Duration // how old the list of erased persons may be while nothing is stored; default 10 s
+	// how old the list of erased persons may be while nothing is stored; default 10 s
+	ErasuresEvery time.Duration
 
-	// record batches that cannot be read and are left out, each topic/partition/offset; what can be
-	// read never is
+	// record batches to leave out because they cannot be read, each as topic/partition/offset. A named
+	// batch that can be read is not left out
 	PassOver []string
 
-	Secret []byte // keys the hashes of erased persons; without it, ingest stops where there are erasures
+	// the key of the hashes of erased persons. Without it, ingest stops if there are erasures
+	Secret []byte
 
 	Traces trace.TracerProvider // where the spans of batches go; nil: none are made
 }
 
-// clusterConfig is how the brokers are reached; clock dates what they say.
+// clusterConfig says how the brokers are reached. clock gives the times of their responses.
 func (c Config) clusterConfig(clock func() time.Time) kafka.Config {
 	return kafka.Config{Brokers: c.Brokers, Topics: c.Topics, TLS: c.TLS, SASL: c.SASL, Clock: clock}
 }
@@ -107,11 +112,15 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.check()
 }
 
-// MemoryLimit is for the runtime's memory limit (debug.SetMemoryLimit), in bytes: what ingest needs
-// at most, whatever it reads, so that what is garbage already does not come on top of it. For each
-// of two batches its columns and their encoding, which is three times BatchBytes; two answers of
-// each of a few brokers; one record batch, uncompressed twice as it grows, or the window that it
-// was compressed with; and what the process takes beside.
+// MemoryLimit is the most memory that ingest needs, in bytes, whatever it reads. It is meant for
+// the runtime's memory limit (debug.SetMemoryLimit), so that garbage is collected before it adds to
+// that. It is the sum of:
+//
+//   - for each of two batches, the columns and their encoding: three times BatchBytes;
+//   - two responses of each of a few brokers;
+//   - one record batch, uncompressed, twice while its buffer grows; and the window of a compressed
+//     stream;
+//   - what the process needs besides.
 func (c Config) MemoryLimit() int64 {
 	c, _ = c.withDefaults()
 	const (
@@ -151,8 +160,8 @@ func (c Config) check() error {
 	return nil
 }
 
-// SASL makes a mechanism of its name ("plain", "scram-sha-256", "scram-sha-512", in any case); ""
-// and "none" make none.
+// SASL makes the mechanism of a name: "plain", "scram-sha-256" or "scram-sha-512", in lower or
+// upper case. For "" and "none" it returns nil.
 func SASL(name, user, password string) (sasl.Mechanism, error) {
 	switch name {
 	case "", "none":

@@ -11,11 +11,14 @@ import (
 	"rollcall/schema"
 )
 
-// What a decoder tells of positions to those who fetch.
+// positions is how a decoder sends partitions back to the fetchers.
 type positions interface {
-	Rewind(p *kafka.Partition, to kafka.Position)                       // what follows is fetched again
-	Unread(p *kafka.Partition, at kafka.Position, end int64, err error) // likewise, after a pause: it could not be read
-	IsRead(p *kafka.Partition)                                          // all that was taken of a response
+	// Rewind has records from `to` on fetched again.
+	Rewind(p *kafka.Partition, to kafka.Position)
+	// Unread does the same after a pause, since the records from `at` on could not be read.
+	Unread(p *kafka.Partition, at kafka.Position, end int64, err error)
+	// IsRead says that all of the partition's records in a response were read.
+	IsRead(p *kafka.Partition)
 }
 
 // A decoder turns the brokers' responses into batches.
@@ -29,15 +32,15 @@ type decoder struct {
 	full      chan<- *batch
 	free      <-chan *batch
 	received  *atomic.Int64   // when the last response was received, Unix seconds
-	storing   context.Context // while batches are taken over
+	storing   context.Context // ends when batches are no longer stored
 
 	reader    *recordbatch.Reader
 	schema    *schema.Decoder
 	event     schema.Event
 	batch     *batch
-	now       time.Time        // of the response in hand
-	engineNow time.Time        // the same on ClickHouse's clock: records are judged by it
-	partition *kafka.Partition // whose records are read
+	now       time.Time        // when the response in hand was received
+	engineNow time.Time        // the same on ClickHouse's clock; records are judged by it
+	partition *kafka.Partition // the one that is being read
 }
 
 func (pl *pipeline) newDecoder(storing context.Context) *decoder {
@@ -50,15 +53,15 @@ func (pl *pipeline) newDecoder(storing context.Context) *decoder {
 	return d
 }
 
-// run fills batches until fetching ends. It hands over each when it is full, or when it is BatchAge
-// old and the one before it is stored.
+// run fills batches until fetching ends. It hands a batch over when it is full. A batch that is not
+// full is handed over when it is BatchAge old and the batch before it is stored.
 func (d *decoder) run(fetching context.Context) {
 	defer close(d.full)
 	d.batch = <-d.free
 	age := time.NewTimer(d.cfg.BatchAge)
 	defer age.Stop()
 	for {
-		var ripe chan<- *batch // nil, so never ready, while the batch is young
+		var ripe chan<- *batch // nil, and so never ready, until the batch is BatchAge old
 		if d.batch.moved() && time.Since(d.batch.since) >= d.cfg.BatchAge {
 			ripe = d.full
 		}
@@ -81,19 +84,19 @@ func (d *decoder) run(fetching context.Context) {
 	}
 }
 
-// handOver waits until the batch is taken over for storing. It gives an error only if storing ends
-// before.
+// handOver waits until the batch is accepted for storing. It returns an error only if storing ends
+// first.
 func (d *decoder) handOver() error {
 	select {
 	case d.full <- d.batch:
-		d.batch = <-d.free // the other one: it was stored before this one was taken
+		d.batch = <-d.free // the other batch: it was stored before this one was accepted
 		return nil
 	case <-d.storing.Done():
 		return d.storing.Err()
 	}
 }
 
-// decodeResponse reads all parts of a response.
+// decodeResponse decodes the records of each partition in a response.
 func (d *decoder) decodeResponse(response *kafka.Response) {
 	d.now = time.Now()
 	d.engineNow = d.clock.now()
@@ -107,7 +110,7 @@ func (d *decoder) decodeResponse(response *kafka.Response) {
 			_ = d.reached(fetched.Set.From)
 		}
 		if !fetched.Partition.Decoded.Is(fetched.Set.From, fetched.Jumps) {
-			// What comes before it could not be read, and is fetched again.
+			// Records before this set could not be read, and are fetched again.
 			d.positions.Rewind(fetched.Partition, fetched.Partition.Decoded)
 			continue
 		}
@@ -126,8 +129,9 @@ func (d *decoder) decodeResponse(response *kafka.Response) {
 	}
 }
 
-// unread has a partition fetched again from the first record that could not be read. Those before
-// it in its record batch are in the batch, and are passed over when it comes again.
+// unread has a partition fetched again, from the first record that could not be read. The records
+// before it in its record batch are already in the batch, and are passed over when the record batch
+// comes again.
 func (d *decoder) unread(fetched *kafka.Fetched, err error) {
 	if fetched.Partition.Decoded.Offset > fetched.Set.From {
 		_ = d.reached(fetched.Partition.Decoded.Offset)
@@ -135,8 +139,8 @@ func (d *decoder) unread(fetched *kafka.Fetched, err error) {
 	d.positions.Unread(fetched.Partition, fetched.Partition.Decoded, fetched.HighWatermark, err)
 }
 
-// reached notes that all records of the partition below an offset are in the batch, and hands it
-// over if it is full.
+// reached notes that all records of the partition below an offset are in the batch. It hands the
+// batch over if it is full.
 func (d *decoder) reached(next int64) error {
 	d.partition.Decoded.Offset = next
 	d.batch.begin(d.now, d.erasures.list())
@@ -147,10 +151,11 @@ func (d *decoder) reached(next int64) error {
 	return nil
 }
 
-// decodeRecord is told of each record: it becomes a row of the log, of the entities or of the
-// rejects, or, if it is an erased person's, nothing but a tombstone. A batch that is full is handed
-// over at once, with the offset after the record: how much a record batch holds is the producer's
-// choice, and must not be memory's.
+// decodeRecord turns each record into a row: of the log, of the entities or of the rejects. An
+// erased person's event becomes a tombstone; an erased person's refused record is only counted.
+//
+// A full batch is handed over at once, with the offset after the record. The producer chooses how
+// many records a record batch holds, and that number must not decide how much memory is used.
 func (d *decoder) decodeRecord(rec *schema.Record) error {
 	d.batch.begin(d.now, d.erasures.list())
 	d.batch.bytes += rows.RecordBytes(rec)

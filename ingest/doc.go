@@ -1,92 +1,103 @@
-// Package ingest carries events from Kafka into ClickHouse: usage into the log (table events),
-// descriptions into the attribute history (entities), refused records into rejects, and which
-// slices changed into marks.
+// Package ingest carries events from Kafka into ClickHouse. Usage events go into the log (table
+// events), descriptions into the attribute history (entities), refused records into rejects. The
+// slices that changed go into marks.
 //
-//	Kafka ──fetch──► answers ──decode──► batch ──store──► 1 log, entities  2 erasures again  3 marks  4 rejects  5 commit
+//	Kafka ──fetch──► responses ──decode──► batch ──store──► 1 log, entities
+//	                                                        2 erasures again
+//	                                                        3 marks
+//	                                                        4 rejects
+//	                                                        5 commit
 //
 // # What it promises
 //
-// Every record that a group member was given is, before its offset is committed, in exactly one of
-// these states: its event is in the log or in the history; it is a reject, kept whole; it was an
-// erased person's, is counted, and a tombstone without content keeps its place. Nothing is dropped
-// to go on, and nothing that is stored depends on who stored it, in which order, in which batches
-// or how often: the log is a set (schema/tables/migrations/0001_events.sql). So
+// Before the offset of a record is committed, the record is in exactly one of these states:
 //
-//   - redelivery, replays, retried inserts, copies through other partitions or topics and members
-//     that only believe they are still in the group add nothing;
-//   - a kill at any moment loses nothing: what was not committed is delivered again;
-//   - records of aborted transactions and control records are not events; the holes that they and
-//     compaction leave are passed over;
-//   - a record batch that cannot be read is fetched again until it can, or until an operator names
-//     it (Config.PassOver), and an offset means what it meant when it was committed, whoever leads
-//     the partition by then: package kafka has these promises, and where they end;
-//   - what ClickHouse refuses for a while is repeated, with growing pauses, for as long as it
-//     takes; what it refuses for good ends Run with the reason;
-//   - records that were gone before they could be read are counted
-//     (rollcall_ingest_gap_records_total), logged as errors, and only then passed over;
-//   - memory is bounded by Config (MemoryLimit), however large the backlog and whatever producers
-//     send: a record batch of any size inflates into a bounded buffer or is read as a stream, and a
-//     batch that is full is stored and committed in the middle of a record batch;
-//   - `progress` never says more than is true: everything below end_offset, which was the
-//     partition's end at complete_through, is stored. Open transactions count as not stored; a
-//     partition that was just created holds the watermark from its first moment, one that brokers
-//     miss holds it where it is.
+//   - its event is in the log or in the attribute history;
+//   - it is a reject, kept whole (of a too_large one, the first 64 KiB);
+//   - it belonged to an erased person: it is counted, and a tombstone without content keeps its
+//     place.
+//
+// Nothing is dropped in order to go on. What is stored does not depend on which process stored it,
+// in which order, in which batches or how often, because the log is a set
+// (schema/tables/migrations/0001_events.sql). From this follows:
+//
+//   - Redelivery, replays, retried inserts and copies through other partitions or topics add
+//     nothing. Nor does a member that the group has excluded without the member's knowledge.
+//   - A kill at any moment loses nothing: what was not committed is delivered again.
+//   - Records of aborted transactions and control records are not events. The holes that they and
+//     compaction leave in the offsets are passed over.
+//   - A record batch that cannot be read is fetched again until it can be read, or until an
+//     operator names it (Config.PassOver). A committed offset keeps its meaning, whichever broker
+//     leads the partition later. Package kafka makes these two promises, and says where they end.
+//   - If ClickHouse refuses a statement for a while, ingest repeats it, with growing pauses, for as
+//     long as it takes. If ClickHouse refuses it for good, Run ends with the reason.
+//   - Records that were gone before they could be read are counted
+//     (rollcall_ingest_gap_records_total) and logged as errors. Only then are they passed over.
+//   - Memory is bounded by Config (MemoryLimit), however large the backlog is and whatever
+//     producers send. A record batch of any size inflates into a bounded buffer or is read as a
+//     stream. A full batch is stored and committed even in the middle of a record batch.
+//   - The table progress never says more than is true: everything below end_offset is stored, and
+//     end_offset was the partition's end at complete_through. Open transactions count as not
+//     stored. A partition that was just created holds the watermark from its first moment. A
+//     partition that the brokers no longer report holds the watermark where it is.
 //
 // # Clocks
 //
-// The watermark has one clock: ClickHouse's, as engineClock tells it, never ahead. What is compared
-// across processes:
+// The watermark has one clock: ClickHouse's. engineClock follows it and is never ahead of it. These
+// times are compared across processes:
 //
-//   - moments of one process with each other (when an end was seen, when the brokers were asked):
-//     noted on that clock when they happen, so neither a host whose clock is wrong nor a virtual
-//     machine that was suspended moves them ahead;
-//   - rows of progress are ordered by a counter, not by time: the last publication holds, and a row
-//     from ahead of ClickHouse's clock (an older binary on a host whose clock was wrong, or
-//     ClickHouse's own clock that was set back) is shown to nobody and replaced within a second;
-//   - an event's `time` with ClickHouse's clock (too_old, in_future): the limits are of a day and
-//     more, all processes judge alike, and a reject can be replayed;
-//   - an event's `time` and its record's with an erasure's: both are the producer's word, see
-//     erasures.go.
+//   - Moments of one process (when it saw a partition's end, when it asked the brokers) are
+//     compared with each other. Each is noted on engineClock when it happens, so neither a wrong
+//     host clock nor a suspended virtual machine moves it ahead.
+//   - Rows of progress are ordered by a counter, not by time: the last one written holds. A row may
+//     be ahead of ClickHouse's clock, because an older binary wrote it on a host with a wrong
+//     clock, or because ClickHouse's own clock was set back. Such a row is shown to nobody and is
+//     replaced within a second.
+//   - An event's `time` is compared with ClickHouse's clock (too_old, in_future). These limits are
+//     a day and more, all processes judge alike, and a reject can be replayed.
+//   - An event's `time` and its record's time are compared with an erasure's. Both are the
+//     producer's word, see schema.Rejection.SentAt.
 //
-// On a cluster the clock is that of the server that answers; those clocks must agree to well below
-// the settling time of whoever acts on the watermark. All other times (batch ages, pauses,
-// timeouts) are of one process's monotonic clock.
+// On a cluster the clock is that of the server that answers. The servers' clocks must agree to well
+// below the settling time of anything that acts on the watermark. All other times (batch ages,
+// pauses, timeouts) are of one process's monotonic clock.
 //
 // # Leaders
 //
-// What a leader says of a partition's end counts for the watermark only if more than half of the
-// brokers, asked later, know of no newer leader: one that was cut off from the others, and answers
-// all the same, does not move it. A new leader is believed once it knows what was acknowledged
-// before it. Package kafka asks.
+// A leader's word on a partition's end counts for the watermark only if more than half of the
+// brokers, asked later, know of no newer leader. So a leader that is cut off from the other
+// brokers, and still answers, does not move the watermark. A new leader is believed once it knows
+// which records were acknowledged before its election. Package kafka asks these questions.
 //
 // # Where the promise ends
 //
-//   - Kafka's retention must outlast an outage of ingest or ClickHouse. What Kafka deleted is lost;
-//     it is counted, not recovered.
+//   - Kafka's retention must outlast an outage of ingest or ClickHouse. Records that Kafka deleted
+//     are lost: they are counted, not recovered.
 //   - A topic that is deleted takes its unread records with it. If it is made anew, the new one is
-//     read from its start and the break is counted as one record at least. What else brokers cannot
-//     tell stands in package kafka.
+//     read from its start and the break is counted as at least one record. Package kafka lists what
+//     else brokers cannot tell.
 //   - Producers that use acks=0 or acks=1 can lose records before anyone can read them.
 //   - ClickHouse must keep what it acknowledged. On a cluster, an insert waits for all replicas
 //     (schema/tables, cluster.go).
 //   - A refused record counts as an erased person's if its org and user can be read, and if its
-//     record's time or its event's own is from before the erasure. One that names the person in
-//     another way, or that is produced again without a readable time of its own, is kept as any
-//     other reject: for 90 days, or until the erasure is repeated (`rollcall forget`), which
-//     searches the whole text.
-//   - Of a very large record a reject keeps not all of the key and the headers, and some compressed
-//     batches take much memory: package recordbatch has the limits. An event is judged by all of
-//     it, whatever its size. An answer holds a record batch as it is on the wire, so it needs as
-//     much memory as the broker's message.max.bytes says, twice for each broker.
-//   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017); older
+//     record's time or its event's own is from before the erasure. Other refused records of the
+//     person are kept like any reject: those that name the person in another way, and those that
+//     are produced again without a readable time of their own. They stay for 90 days, or until the
+//     erasure is repeated (`rollcall forget`), which searches the whole text.
+//   - Of a very large record, a reject keeps only a part of the key and the headers. Some
+//     compressed record batches take much memory. Package recordbatch gives these limits. An event
+//     is judged by all of it, whatever its size.
+//   - A response holds a record batch as it is on the wire, so each response may need as much
+//     memory as the broker's message.max.bytes. There are two responses for each broker.
+//   - Brokers must be Kafka 2.3 or newer, and records in message format 2 (Kafka 0.11, 2017). Older
 //     segments stop their partition with an error.
-//   - Duplicates and conflicts are counted within a batch only; across batches the table settles
-//     them without telling.
+//   - Duplicates and conflicts are counted within a batch only. Across batches the table settles
+//     them and reports nothing.
 //
 // # Freshness and cost
 //
-// A batch is stored as soon as the one before it is, and when it is BatchAge old or full; a record
-// is in the log about BatchAge after it was produced. Under load batches grow, inserts become
-// fewer, and fetching waits when both batches are taken. One process decodes on one core and stores
-// beside it; more processes in the same group share the partitions.
+// A batch is stored when the batch before it is stored and it is BatchAge old or full. A record is
+// in the log about BatchAge after it was produced. Under load batches grow and inserts become
+// fewer; fetching waits while both batches are in use. One process decodes on one core and stores
+// at the same time on another. More processes in the same group share the partitions.
 package ingest

@@ -13,8 +13,8 @@ import (
 	"rollcall/schema"
 )
 
-// erasures is the list of erased persons, as it was last read. Only keyed hashes of their ids are
-// known.
+// erasures is the list of erased persons, as it was last read. It has only keyed hashes of their
+// ids.
 type erasures struct {
 	secret  []byte
 	current atomic.Pointer[erasureList]
@@ -28,7 +28,7 @@ func newErasures(secret []byte) *erasures {
 
 func (e *erasures) list() *erasureList { return e.current.Load() }
 
-// An erasureList never changes: it is what the table held at one moment. Nil and the zero value
+// An erasureList is what the table held at one moment; it never changes. Nil and the zero value
 // list nobody.
 type erasureList struct {
 	secret  []byte
@@ -36,8 +36,8 @@ type erasureList struct {
 	persons map[string]map[[32]byte]erasure // by org and hash
 }
 
-// An erasure says which of a person's events are theirs no more: those from before it, and some
-// that were stored by then with a later time.
+// An erasure says which of a person's events are erased: those from before `at`, and those in
+// `ahead`, which have a later time but were stored by then.
 type erasure struct {
 	at    schema.Millis
 	ahead map[schema.EventID]bool
@@ -47,7 +47,8 @@ const erasuresDigest = "SELECT sum(cityHash64(org_id, user_hash, erased_at, ahea
 
 const erasuresRows = "SELECT org_id, user_hash, erased_at, ahead FROM erasures FINAL"
 
-var errNoSecret = errors.New("persons were erased, but ingest has no secret to know their events by; give it the service's secret")
+var errNoSecret = errors.New("persons were erased, but ingest has no secret to know their events by; " +
+	"give it the service's secret")
 
 // refresh reads the list if it changed.
 func (e *erasures) refresh(ctx context.Context, conn driver.Conn) (*erasureList, error) {
@@ -84,7 +85,7 @@ func (e *erasures) refresh(ctx context.Context, conn driver.Conn) (*erasureList,
 	return l, nil
 }
 
-// has says whether an event is an erased person's, from before the erasure.
+// has says whether an event belongs to an erased person and is from before the erasure.
 func (l *erasureList) has(ev *schema.Event) bool {
 	if l == nil || len(l.persons) == 0 {
 		return false
@@ -92,8 +93,8 @@ func (l *erasureList) has(ev *schema.Event) bool {
 	return l.hasPerson(ev.Org, personOf(ev), ev.Time, ev.EventID)
 }
 
-// redact takes an erased person out of an event from before the erasure that names them as the
-// owner of something.
+// redact removes an erased person as the owner of an entity, if the event is from before the
+// erasure.
 func (l *erasureList) redact(ev *schema.Event) {
 	if l == nil || ev.Entity == nil || !l.hasPerson(ev.Org, ev.Entity.Owner, ev.Time, ev.EventID) {
 		return
@@ -102,7 +103,7 @@ func (l *erasureList) redact(ev *schema.Event) {
 	ev.Version += schema.Redaction
 }
 
-// hasReject says the same of a refused record, as far as it names a person.
+// hasReject says whether a refused record names an erased person and is from before the erasure.
 func (l *erasureList) hasReject(rec *schema.Record, rej *schema.Rejection) bool {
 	if l == nil || len(l.persons) == 0 || rej.User == "" {
 		return false
@@ -119,7 +120,8 @@ func (l *erasureList) hasPerson(org, user []byte, at schema.Millis, id schema.Ev
 	return erased && (at < e.at || e.ahead[id])
 }
 
-// personOf is whose event it is: who used something, or who is described.
+// personOf is the person of an event: the user who did something, or the user who is described. It
+// is nil for other entities.
 func personOf(ev *schema.Event) []byte {
 	switch {
 	case ev.Type != schema.EntityState:
@@ -130,7 +132,7 @@ func personOf(ev *schema.Event) []byte {
 	return nil
 }
 
-// tombstone strips an event to its identity and its place among the copies of it.
+// tombstone is the event without its content. It keeps its identity and its place among its copies.
 func tombstone(ev *schema.Event) *schema.Event {
 	t := &schema.Event{
 		Type: ev.Type, Day: ev.Day, Time: ev.Time, EventID: ev.EventID, Version: ev.Version | schema.Erased, Org: ev.Org,
@@ -141,18 +143,19 @@ func tombstone(ev *schema.Event) *schema.Event {
 	return t
 }
 
-// An erasedPerson is one whose rows a batch has brought.
+// An erasedPerson is an erased person of whom a batch brought rows.
 type erasedPerson struct{ org, user string }
 
-// erasedRows are what is to go of an erasedPerson's: what is from before the erasure, and of the
-// batch by its id what is not.
+// erasedRows are the rows to delete of an erasedPerson: all from before the erasure, and of the
+// batch's later ones those whose ids are in `ahead`.
 type erasedRows struct {
 	before schema.Millis
 	ahead  []schema.EventID
 }
 
-// tombstones collects, of a batch that is in the log already, what belongs to persons who were
-// erased since its list was read, and who is named by it.
+// tombstones searches a batch that is already in the log for persons who were erased since the
+// batch read its erasure list. It returns tombstones for their events, and for each person the rows
+// to delete or to redact.
 func (b *batch) tombstones(
 	l *erasureList,
 ) (log *rows.Events, history *rows.Entities, persons map[erasedPerson]*erasedRows) {
@@ -178,7 +181,8 @@ func (b *batch) tombstones(
 	return log, history, persons
 }
 
-// note adds an event, which is of a user who was erased or names them, to what is to go of theirs.
+// note adds an event to the rows of an erased user. The event is the user's own, or names the user
+// as an owner.
 func (l *erasureList) note(persons map[erasedPerson]*erasedRows, user []byte, ev *schema.Event) {
 	p := erasedPerson{string(ev.Org), string(user)}
 	rows := persons[p]
@@ -195,8 +199,8 @@ func (l *erasureList) same(m *erasureList) bool {
 	return l != nil && l.digest == m.digest
 }
 
-// newlyErasedRejects lists the batch's rejects that name a person who was erased since the batch's
-// list was read.
+// newlyErasedRejects lists the batch's rejects that name a person who was erased since the batch
+// read its erasure list.
 func (b *batch) newlyErasedRejects(l *erasureList) (rows []uint32) {
 	if b.list.same(l) {
 		return nil

@@ -13,9 +13,9 @@ import (
 	"rollcall/ingest/kafka"
 )
 
-// join is a member of the group for the topics of a layout, generation after generation, until ctx
-// ends or the topics change (errTopics). One topic that does not exist would empty everyone's
-// assignment, so only those that exist are subscribed to.
+// join is a member of the group for the topics of a layout. It serves generation after generation
+// until ctx ends or the topics change (errTopics). It subscribes only to topics that exist: one
+// that does not exist would empty the assignments of all members.
 func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
 		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: known.Topics(i.cfg.Topics), StartOffset: kafkago.FirstOffset,
@@ -31,7 +31,7 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	}
 	var member string
 	defer func() { i.leave(group, member) }()
-	// This ends the generation: its pipeline stores what it has, then the member leaves.
+	// This ends the generation: its pipeline stores its last batch, then the member leaves.
 	defer context.AfterFunc(ctx, func() { group.Close() })()
 	for failures := 0; ; {
 		generation, err := group.Next(ctx)
@@ -53,14 +53,15 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	}
 }
 
-// leaveTime is granted for leaving, after the pipeline has ended.
+// leaveTime limits how long leaving may take, after the pipeline has ended.
 const leaveTime = 3 * time.Second
 
-// leave gives the member's partitions back. While the group rebalances, closing it is not enough:
-// kafka-go first waits for the other members to join, and forgets to leave if the rebalance starts
-// over, so that they would wait for it until a timeout. The coordinator is therefore told here,
-// too. A broker that does not answer a join keeps Close waiting: then the group finds out by
-// itself.
+// leave gives the member's partitions back.
+//
+// Closing the group is not enough while the group rebalances: kafka-go first waits for the other
+// members to join, and does not leave if the rebalance starts over. The other members would then
+// wait for this one until a timeout. So leave tells the coordinator itself, too. If a broker does
+// not answer a join, Close waits; after leaveTime the group is left to find out by its own timeout.
 func (i *Ingest) leave(group *kafkago.ConsumerGroup, member string) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
@@ -114,8 +115,8 @@ func (i *Ingest) runPipeline(ctx context.Context, generation *kafkago.Generation
 	return pl.run(ctx)
 }
 
-// resume finds where to go on: at the committed offset, else at the start of the log, as a new
-// group does.
+// resume finds where to go on in each partition: at the committed offset, or, if there is none, at
+// the start of the log, as a new group does.
 func (i *Ingest) resume(
 	ctx context.Context, assignments map[string][]kafkago.PartitionAssignment, known *kafka.Layout,
 ) ([]*kafka.Partition, error) {
@@ -152,14 +153,15 @@ func (i *Ingest) resume(
 	return partitions, nil
 }
 
-// isAnother says whether two ids are known and of different topics.
+// isAnother says whether two topic ids are both known and differ.
 func isAnother(a, b uuid.UUID) bool { return a != b && a != (uuid.UUID{}) && b != (uuid.UUID{}) }
 
-// startTries is how often brokers are asked where to go on before the topics are looked at again:
-// one may be gone.
+// startTries is how often the brokers are asked where to go on. After that the topics are looked at
+// again, because one may be gone.
 const startTries = 5
 
-// askTopics repeats a question about topics.
+// askTopics repeats a question about topics until it is answered. After startTries failures it
+// returns errTopics.
 func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 	for failures := 1; ; failures++ {
 		err := ask()
@@ -177,9 +179,12 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 	}
 }
 
-// start gives the start of a partition's log, where it begins: none of it was committed, or what
-// was is of a topic of that name that is gone. What was stored of it before tells what is missing
-// since then (offsets expire, and go with a deleted topic): that is a gap.
+// start returns the first offset of a partition's log. Reading begins there if nothing of the
+// partition was committed, or if the committed offset belongs to an earlier topic of the same name.
+//
+// Committed offsets can be missing although records were stored before: they expire, and they go
+// with a deleted topic. start therefore compares the log with the progress that was stored, and
+// reports the records between as a gap.
 func (i *Ingest) start(
 	ctx context.Context, s kafka.TopicPartition, before int64, remade bool, known *kafka.Layout,
 ) (first int64, err error) {
@@ -203,8 +208,8 @@ func (i *Ingest) start(
 	return first, nil
 }
 
-// changed says whether the group should be joined anew: since this member joined, a topic or a
-// partition came or went, or a topic was made anew.
+// changed says whether the group must be joined anew: since this member joined, a topic or a
+// partition was added or removed, or a topic was made anew.
 func (pl *pipeline) changed(l *kafka.Layout) bool {
 	return len(l.Unclear) == 0 && !l.SameTopics(pl.known)
 }

@@ -15,7 +15,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// An Ingest carries events from Kafka to the log. See the package's comment for what it promises.
+// An Ingest carries events from Kafka to the log. The package comment says what it promises.
 type Ingest struct {
 	cfg      Config
 	log      *slog.Logger
@@ -32,7 +32,7 @@ type Ingest struct {
 	assigned  atomic.Bool
 }
 
-// New judges the settings and makes an Ingest that does nothing yet.
+// New checks the settings and makes an Ingest. It connects to nothing yet.
 func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registerer) (*Ingest, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -64,10 +64,11 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	}, nil
 }
 
-// Run reads, stores and commits until ctx ends; then it stores and commits the batch in hand,
-// leaves the group and returns nil, within 15 s. Whatever may pass is waited for. An error says
-// what will not: that the schema is another one, that ClickHouse refuses a batch for good, that the
-// secret is missing. It may be called once.
+// Run reads, stores and commits until ctx ends. Then it stores and commits the batch in hand,
+// leaves the group and returns nil, within 15 s.
+//
+// Run waits for everything that may recover. It returns an error only for what will not: another
+// schema, a batch that ClickHouse refuses for good, a missing secret. It may be called once.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.engine.conn.Close()
 	defer i.cluster.Close()
@@ -86,16 +87,18 @@ func (i *Ingest) Run(ctx context.Context) error {
 		if err != nil && !errors.Is(err, errTopics) && ctx.Err() == nil {
 			return fmt.Errorf("ingest: %w", err)
 		}
-		_ = backoff.Sleep(ctx, kafka.LayoutEvery/4) // a broker that has just started may contradict itself
+		// a broker that has just started may contradict itself
+		_ = backoff.Sleep(ctx, kafka.LayoutEvery/4)
 	}
 	return nil
 }
 
-// Ready tells whether this member has its assignment (which may be empty, if there are more members
-// than partitions) and reaches ClickHouse.
+// Ready returns nil if this member has its assignment and reaches ClickHouse. The assignment may be
+// empty, if there are more members than partitions.
 func (i *Ingest) Ready(ctx context.Context) error {
 	if !i.assigned.Load() {
-		return errors.New("ingest has no assignment yet: it waits for the brokers, the topics or the other members of its group")
+		return errors.New("ingest has no assignment yet: it waits for the brokers, the topics " +
+			"or the other members of its group")
 	}
 	if err := i.engine.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("ingest does not reach ClickHouse: %w", err)
@@ -103,8 +106,8 @@ func (i *Ingest) Ready(ctx context.Context) error {
 	return nil
 }
 
-// prepare waits for ClickHouse, holds its schema against this binary's, and reads what earlier
-// starts left.
+// prepare waits for ClickHouse, compares its schema with this binary's, and reads what earlier
+// starts left: the progress and the erasures.
 func (i *Ingest) prepare(ctx context.Context) error {
 	conn := i.engine.conn
 	return i.engine.again(ctx, stepLog, func(ctx context.Context) error {
@@ -122,7 +125,7 @@ func (i *Ingest) prepare(ctx context.Context) error {
 	})
 }
 
-// report is how operators hear of partitions.
+// report logs and counts what happens to partitions.
 func (i *Ingest) report() kafka.Report { return kafka.Report{Log: i.log, Counters: i.metrics} }
 
 // waitForTopics waits until at least one of the topics exists.

@@ -7,7 +7,7 @@ import (
 	"rollcall/schema"
 )
 
-// metrics are what SREs see of ingest; the names are a promise (SPEC.md §5).
+// metrics are ingest's metrics. Their names are a promise (SPEC.md §5).
 type metrics struct {
 	events     *prometheus.CounterVec
 	rejects    *prometheus.CounterVec
@@ -23,7 +23,7 @@ type metrics struct {
 	complete   prometheus.Gauge
 }
 
-// Outcomes of a record, and what its type is called where it could not be read.
+// These are the outcomes of a record, and the type label of a record with an unreadable type.
 const (
 	stored   = "stored"
 	rejected = "rejected"
@@ -31,7 +31,7 @@ const (
 	unknown  = "unknown"
 )
 
-// A step of storing, as rollcall_ingest_retries_total names it.
+// A step names what was repeated, in rollcall_ingest_retries_total.
 type step string
 
 const (
@@ -70,21 +70,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"Records that were gone before they could be read (at least this many; 1 where the number cannot be known).",
 			"topic", "partition"),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "rollcall_ingest_lag_records", Help: "Records of a partition that are not stored yet.",
-		},
-			[]string{"topic", "partition"}),
-		corrupt: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rollcall_ingest_corrupt_batches",
-			Help: "1 while a partition waits at a record batch that cannot be read; the log names its offset."},
-			[]string{"topic", "partition"}),
-		complete: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_ingest_complete_through_seconds",
-			Help: "Unix time through which everything produced is stored, over all partitions."}),
+			Name: "rollcall_ingest_lag_records",
+			Help: "Records of a partition that are not stored yet.",
+		}, []string{"topic", "partition"}),
+		corrupt: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "rollcall_ingest_corrupt_batches",
+			Help: "1 while a partition waits at a record batch that cannot be read; the log names its offset.",
+		}, []string{"topic", "partition"}),
+		complete: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_ingest_complete_through_seconds",
+			Help: "Unix time through which everything produced is stored, over all partitions.",
+		}),
 	}
 	reg.MustRegister(m.lag, m.corrupt, m.complete)
 	m.start()
 	return m
 }
 
-// Retried, Missed and WaitsAtCorrupt are what the fetchers count.
+// Retried, Missed and WaitsAtCorrupt make metrics the kafka.Counters of the fetchers.
 func (m *metrics) Retried() { m.retries.WithLabelValues(string(stepFetch)).Inc() }
 
 func (m *metrics) Missed(p kafka.TopicPartition, records int64) {
@@ -99,8 +102,8 @@ func (m *metrics) WaitsAtCorrupt(p kafka.TopicPartition, waits bool) {
 	}
 }
 
-// start makes the series of closed label sets, so that they are 0 rather than absent before the
-// first event.
+// start creates the series of closed label sets, so that they are 0, not absent, before the first
+// event.
 func (m *metrics) start() {
 	for _, t := range schema.Types() {
 		name := t.String()

@@ -12,13 +12,13 @@ import (
 	"rollcall/ingest/kafka"
 )
 
-// What ends a pipeline without being a failure.
+// These errors end a pipeline without being a failure.
 var (
 	errTopics     = errors.New("the topics or their partitions changed")
 	errGeneration = errors.New("the group has a new generation")
 )
 
-// lookAheadEvery is how old the lag may be while ClickHouse is away.
+// lookAheadEvery is how old the shown lag may be while the decoder waits for ClickHouse.
 const lookAheadEvery = 5 * time.Second
 
 // A pipeline is the work on one assignment, for one generation of the group:
@@ -26,8 +26,8 @@ const lookAheadEvery = 5 * time.Second
 //	fetcher (per broker) ──responses──► decode ──full──► store
 //	       ▲───────────Release───────────┘ ▲──────free───┘
 //
-// Nothing in it is unbounded: two responses per broker, two batches. If ClickHouse is slow, no
-// batch is free, the decoder waits, the fetchers wait.
+// Everything in it is bounded: two responses per broker, two batches. If ClickHouse is slow, no
+// batch is free, so the decoder waits, and then the fetchers wait.
 type pipeline struct {
 	cfg        Config
 	log        *slog.Logger
@@ -35,7 +35,7 @@ type pipeline struct {
 	report     kafka.Report
 	cluster    *kafka.Cluster
 	committer  kafka.Committer
-	known      *kafka.Layout // what there was when the group was joined
+	known      *kafka.Layout // the topics when the group was joined
 	assignment *kafka.Assignment
 	clock      *engineClock
 	progress   *progress
@@ -45,16 +45,16 @@ type pipeline struct {
 
 	responses  chan *kafka.Response
 	full, free chan *batch
-	stop       context.CancelCauseFunc // ends the fetching, then all
+	stop       context.CancelCauseFunc // ends the fetching, then the rest
 	received   atomic.Int64            // when the decoder last received a response, Unix seconds
-	looked     time.Time               // when lookAhead last asked; lead's own
+	looked     time.Time               // when lookAhead last asked; only lead uses it
 	fetchers   sync.WaitGroup
-	running    map[int32]chan struct{} // a fetcher's end, by broker; lead's own
+	running    map[int32]chan struct{} // closed when a broker's fetcher ends; only lead uses it
 }
 
-// run works until ctx ends, the topics change (errTopics) or the group moves on (errGeneration), or
-// a batch cannot be stored at all. Then the batch in hand still is stored and committed, if that
-// takes no longer than StopTimeout.
+// run works until one of these happens: ctx ends, the topics change (errTopics), the group moves on
+// (errGeneration), or a batch cannot be stored at all. In the first two cases the batch in hand is
+// still stored and committed, if that takes no longer than StopTimeout.
 func (pl *pipeline) run(ctx context.Context) error {
 	fetching, stop := context.WithCancelCause(ctx)
 	storing, abandon := context.WithCancel(context.WithoutCancel(ctx))
@@ -68,7 +68,7 @@ func (pl *pipeline) run(ctx context.Context) error {
 	parts.Go(func() { pl.newDecoder(storing).run(fetching) })
 	err := pl.storeAll(storing)
 	if storing.Err() != nil {
-		err = nil // the batch in hand is left to redelivery
+		err = nil // the records of the batch in hand are delivered again
 	}
 	stop(err)
 	if err != nil {
@@ -85,8 +85,8 @@ func (pl *pipeline) run(ctx context.Context) error {
 	return context.Cause(fetching)
 }
 
-// storeAll stores batches until there are no more, one after the other; between them it publishes
-// the watermark. It gives an error if a batch could not be stored.
+// storeAll stores batches one after the other until there are no more. Between them it publishes
+// the watermark. It returns an error if a batch could not be stored.
 func (pl *pipeline) storeAll(ctx context.Context) error {
 	tick := time.NewTicker(pl.cfg.ProgressEvery)
 	defer tick.Stop()
@@ -111,7 +111,7 @@ func (pl *pipeline) storeAll(ctx context.Context) error {
 	}
 }
 
-// lead keeps a fetcher running for each broker that leads a partition, and ends the pipeline when
+// lead keeps a fetcher running for each broker that leads a partition. It ends the pipeline when
 // the topics change.
 func (pl *pipeline) lead(ctx context.Context) {
 	pl.running = map[int32]chan struct{}{}
@@ -139,7 +139,7 @@ func (pl *pipeline) lead(ctx context.Context) {
 	}
 }
 
-// ensure starts a fetcher for the broker unless one is running.
+// ensure starts a fetcher for the broker, unless one is running.
 func (pl *pipeline) ensure(ctx context.Context, broker int32) {
 	if end, started := pl.running[broker]; started {
 		select {
@@ -161,8 +161,8 @@ func (pl *pipeline) ensure(ctx context.Context, broker int32) {
 	})
 }
 
-// lookAhead asks for the ends of the logs while the decoder is held up, since no response tells
-// them then: the lag must be seen to grow.
+// lookAhead asks for the ends of the logs while the decoder waits. No response tells the ends then,
+// but operators must see the lag grow.
 func (pl *pipeline) lookAhead(ctx context.Context) {
 	if time.Since(time.Unix(pl.received.Load(), 0)) < lookAheadEvery || time.Since(pl.looked) < lookAheadEvery {
 		return

@@ -17,39 +17,39 @@ type pair struct {
 	end int64
 }
 
-// progress knows how far each partition is stored. What it publishes is true for good: everything
-// below `end`, which was the end at `at`, is stored; so two members may publish for one partition.
-// All its times are ClickHouse's (engineClock).
+// progress knows how far each partition is stored. What it publishes stays true: everything below
+// `end` is stored, and `end` was the partition's end at `at`. Therefore two members may publish for
+// one partition. All times are ClickHouse's (engineClock).
 //
-// No time is published that is later than `seen`, the last moment at which the brokers were asked
-// and every partition that they told of was in the table; and what a leader said counts only while
-// no newer one is known of, since one that was cut off from the others goes on answering with the
-// end that it knew.
+// No published time is later than `seen`. That is the last moment when the brokers were asked and
+// the table had every partition that they reported. A leader's word counts only while no newer
+// leader is known, since a leader that was cut off from the other brokers goes on answering with
+// the end that it knew.
 //
-// A partition that the table holds is waited for, whatever becomes of it, unless its topic was made
-// anew without it or `rollcall topics retire` let it go.
+// The watermark waits for every partition in the table, whatever becomes of the partition, with two
+// exceptions: its topic was made anew without it, or `rollcall topics retire` released it.
 type progress struct {
 	metrics *metrics
 
 	mu     sync.Mutex
 	mine   map[kafka.TopicPartition]*track
 	table  map[kafka.TopicPartition]progressRow // what the table holds, as far as this process knows
-	dirty  map[kafka.TopicPartition]progressRow // what is to be written before anything else
-	epochs map[kafka.TopicPartition]int32       // of the leaders, as the last layout has them
-	ids    map[string]uuid.UUID                 // of the topics, likewise
+	dirty  map[kafka.TopicPartition]progressRow // rows to be written first
+	epochs map[kafka.TopicPartition]int32       // of the leaders, from the last layout
+	ids    map[string]uuid.UUID                 // of the topics, from the last layout
 	seen   time.Time
 }
 
-// A track is one partition of this member.
+// A track is the progress of one partition of this member.
 type track struct {
 	stored         kafka.Position
-	waiting, newer pair // the next to be reached; the last one seen, which follows
-	reached        pair
+	waiting, newer pair // the end that is reached next; the last end that was seen
+	reached        pair // the last end up to which all is stored
 }
 
 // A progressRow is a row of the table progress.
 type progressRow struct {
-	version schema.Millis // the row with the greatest holds
+	version schema.Millis // of several rows, the one with the greatest version holds
 	through schema.Millis
 	end     int64
 	gone    bool
@@ -62,7 +62,8 @@ func newProgress(m *metrics) *progress {
 	}
 }
 
-// assign starts anew with the partitions of a generation, each stored up to where it is read from.
+// assign starts anew with the partitions of a generation. Each counts as stored up to the position
+// from which it is read.
 func (p *progress) assign(partitions []*kafka.Partition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +75,8 @@ func (p *progress) assign(partitions []*kafka.Partition) {
 	}
 }
 
-// ends notes that a partition ended at an offset at a time, by the word of the leader of an epoch.
+// ends notes that a partition ended at an offset at a time, as the leader of the epoch `under`
+// said.
 func (p *progress) ends(s kafka.TopicPartition, at time.Time, end int64, under int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +89,8 @@ func (p *progress) ends(s kafka.TopicPartition, at time.Time, end int64, under i
 	p.showLag(s, t.newer.end-t.stored.Offset)
 }
 
-// sees shows the lag behind an end of which nothing else is known.
+// sees shows the lag behind an end, and notes nothing else: neither the time nor the leader of that
+// end is known.
 func (p *progress) sees(s kafka.TopicPartition, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +112,7 @@ func (p *progress) stored(ends map[*kafka.Partition]kafka.Position) {
 	}
 }
 
-// jumped notes that a partition goes on elsewhere: what was seen of its end is void.
+// jumped notes that a partition continues at another position. What was seen of its end is void.
 func (p *progress) jumped(s kafka.TopicPartition, to kafka.Position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +136,7 @@ func (t *track) catchUp() {
 	}
 }
 
-// void forgets what was seen of the end.
+// void forgets what was seen of the partition's end.
 func (t *track) void() {
 	t.waiting = pair{}
 	t.newer = pair{}
@@ -144,7 +147,7 @@ func (p *progress) showLag(s kafka.TopicPartition, records int64) {
 	p.metrics.lag.WithLabelValues(s.Topic, s.Number()).Set(float64(max(0, records)))
 }
 
-// load takes over what the table holds.
+// load stores what the table holds.
 func (p *progress) load(rows map[kafka.TopicPartition]progressRow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,21 +161,21 @@ func (p *progress) load(rows map[kafka.TopicPartition]progressRow) {
 	}
 	for s := range p.mine {
 		if _, exists := p.epochs[s]; exists && p.table[s].gone {
-			p.back(s) // somebody retired it, and did not know that it is read here
+			p.back(s) // somebody retired it without knowing that this process reads it
 		}
 	}
 }
 
-// back has the watermark wait again for a partition, from where it was left: what came to it since
-// is not stored.
+// back makes the watermark wait again for a partition, from the position where it was left: records
+// that came since are not stored.
 func (p *progress) back(s kafka.TopicPartition) {
 	row := p.table[s]
 	row.gone = false
 	p.enter(s, row)
 }
 
-// storedBefore is how far a partition was stored by whoever read it before, or −1; and whether that
-// was another topic of this name.
+// storedBefore returns how far a partition was stored before, by any member, or −1. remade says
+// whether that was another topic of this name.
 func (p *progress) storedBefore(s kafka.TopicPartition, topicID uuid.UUID) (end int64, remade bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,7 +185,7 @@ func (p *progress) storedBefore(s kafka.TopicPartition, topicID uuid.UUID) (end 
 	return -1, false
 }
 
-// covers takes over which partitions there are, and who leads them.
+// covers stores which partitions there are, and who leads them.
 func (p *progress) covers(l *kafka.Layout) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -214,9 +217,9 @@ func (p *progress) covers(l *kafka.Layout) {
 	}
 }
 
-// first is the row of a partition that the table has not. One that was added to a topic that is
-// known was not there at `seen`; any other may hold a year of events, so nothing is complete until
-// they are stored.
+// first is the row of a partition that is not in the table yet. A partition that was added to a
+// known topic did not exist at `seen`, so nothing before `seen` is missing. Any other may hold a
+// year of events, so nothing is complete until they are stored.
 func (p *progress) first(s kafka.TopicPartition, l *kafka.Layout) progressRow {
 	row := progressRow{topicID: l.TopicIDs[s.Topic]}
 	before, known := p.table[kafka.TopicPartition{Topic: s.Topic, Partition: 0}]
@@ -233,7 +236,7 @@ func (p *progress) enter(s kafka.TopicPartition, row progressRow) {
 	p.dirty[s] = row
 }
 
-// due gives the rows that are to be written now, at ClickHouse's time.
+// due returns the rows that are to be written now. now is ClickHouse's time.
 func (p *progress) due(now time.Time) map[kafka.TopicPartition]progressRow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -256,7 +259,8 @@ func (p *progress) due(now time.Time) map[kafka.TopicPartition]progressRow {
 	return rows
 }
 
-// isAhead says whether a row claims what cannot be known yet: somebody's clock was wrong.
+// isAhead says whether a row claims what cannot be known yet. Then the clock of some host was
+// wrong.
 func (r progressRow) isAhead(now time.Time) bool { return !now.IsZero() && r.through.Time().After(now) }
 
 // wrote notes that the rows are in the table.
@@ -275,7 +279,7 @@ func (p *progress) wrote(rows map[kafka.TopicPartition]progressRow) {
 type hold struct {
 	kafka.TopicPartition
 	progressRow
-	exists bool // as the brokers say
+	exists bool // in Kafka, as the brokers say
 }
 
 // holding is the partition that holds the watermark where it is: the one with the earliest row.

@@ -18,7 +18,7 @@ const (
 	progressInto = "INSERT INTO progress (topic, partition, through, complete_through, end_offset, gone, topic_id)"
 )
 
-// readProgress reads the table.
+// readProgress reads the table progress.
 func readProgress(ctx context.Context, conn driver.Conn) (map[kafka.TopicPartition]progressRow, error) {
 	var rows []struct {
 		Topic     string    `ch:"topic"`
@@ -46,13 +46,13 @@ type publisher struct {
 	conn     driver.Conn
 	progress *progress
 	clock    *engineClock
-	topics   []string // that this process reads
+	topics   []string // the topics that this process reads
 	metrics  *metrics
 	log      *slog.Logger
 	holdTold time.Time // when the log last named what holds the watermark
 }
 
-// load takes over what the table holds.
+// load reads the table into progress.
 func (p *publisher) load(ctx context.Context) error {
 	rows, err := readProgress(ctx, p.conn)
 	if err == nil {
@@ -61,8 +61,8 @@ func (p *publisher) load(ctx context.Context) error {
 	return err
 }
 
-// publish writes what can be said by now, and shows the watermark over all members. A failure
-// is of no consequence: the next call says more.
+// publish writes what can be published by now, and shows the watermark over all members. A failure
+// is harmless: the next call publishes more.
 func (p *publisher) publish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 	defer cancel()
@@ -71,8 +71,8 @@ func (p *publisher) publish(ctx context.Context) {
 	}
 }
 
-// write reads the table again before it writes: other members write to it, and `rollcall
-// topics retire` does.
+// write reads the table again before it writes, because other members and `rollcall topics retire`
+// write to it too.
 func (p *publisher) write(ctx context.Context) error {
 	if err := p.clock.measure(ctx, p.conn); err != nil {
 		return err
@@ -119,15 +119,15 @@ func oneIf(v bool) uint8 {
 	return 0
 }
 
-// tellEvery is how often the log names the partition that holds the watermark, and holdsAfter how
-// far behind it then is.
+// tellEvery is how often the log names the partition that holds the watermark. It does so only if
+// the watermark is at least holdsAfter behind.
 const (
 	tellEvery  = time.Minute
 	holdsAfter = time.Minute
 )
 
-// tellHold names the partition that the watermark waits for, and what to do if nobody will ever
-// read it.
+// tellHold logs the partition that the watermark waits for, and what to do if no process will ever
+// read that partition.
 func (p *publisher) tellHold(now time.Time, least hold) {
 	if now.Sub(least.through.Time()) < holdsAfter || time.Since(p.holdTold) < tellEvery {
 		return

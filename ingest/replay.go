@@ -15,7 +15,7 @@ import (
 	"rollcall/schema"
 )
 
-// A RejectFilter chooses rejects; an empty field chooses all.
+// A RejectFilter chooses rejects. An empty field chooses all.
 type RejectFilter struct {
 	Reason schema.Reason
 	Topic  string
@@ -48,8 +48,8 @@ const rejectColumns = `SELECT topic, partition, offset, rejected_at, record_time
 FROM rejects FINAL
 WHERE rejected_at > now() - INTERVAL 90 DAY`
 
-// once leaves, of records that are the same, the first: each replay adds those that are rejected
-// again.
+// once keeps one of several equal records: a record that was rejected again after a replay has one
+// row per attempt.
 const once = " LIMIT 1 BY topic, value_sha256, key, headers"
 
 func (f RejectFilter) query(limit string) (string, []any) {
@@ -57,7 +57,8 @@ func (f RejectFilter) query(limit string) (string, []any) {
 	args := []any{}
 	add := func(condition, name, value string) {
 		if value != "" {
-			where, args = append(where, condition), append(args, clickhouse.Named(name, value))
+			where = append(where, condition)
+			args = append(args, clickhouse.Named(name, value))
 		}
 	}
 	add("reason = {reason:String}", "reason", string(f.Reason))
@@ -69,8 +70,8 @@ func (f RejectFilter) query(limit string) (string, []any) {
 	return strings.Join(where, " AND ") + " ORDER BY topic, partition, offset, rejected_at" + limit, args
 }
 
-// List gives the rejects that a filter chooses, by topic, partition and offset, without holding
-// them all. After an error it ends.
+// List returns the rejects that a filter chooses, by topic, partition and offset. It does not hold
+// them all in memory. It ends after an error.
 func List(ctx context.Context, conn driver.Conn, f RejectFilter) iter.Seq2[*Reject, error] {
 	return list(ctx, conn, f, "")
 }
@@ -100,22 +101,23 @@ func list(ctx context.Context, conn driver.Conn, f RejectFilter, limit string) i
 	}
 }
 
-// A Replayed tells what Replay did.
+// A Replayed says what Replay did.
 type Replayed struct {
 	Sent    int
 	Partial int // too_large: only their beginning was kept, so they were not sent
 }
 
-// replayBatch is how many records are sent at once, and replayBytes how large they may be together.
+// replayBatch is how many records are sent at once, and replayBytes how many bytes their values
+// have together.
 const (
 	replayBatch = 500
 	replayBytes = 4 << 20
 )
 
-// Replay produces the rejects that a filter chooses to the topics they came from, with key, headers
-// and value as they were, each once however often it was rejected. It may be repeated: events are a
-// set, and a record that still breaks a rule becomes a reject of its new offset. cfg needs brokers,
-// TLS and SASL only.
+// Replay produces the rejects that a filter chooses to the topics that they came from, with their
+// original key, headers and value. A record is sent once, however often it was rejected. Replay may
+// be repeated: events are a set, and a record that still breaks a rule becomes a reject at its new
+// offset. Of cfg it needs only the brokers, TLS and SASL.
 func Replay(
 	ctx context.Context, conn driver.Conn, cfg Config, f RejectFilter, report func(*Reject),
 ) (done Replayed, err error) {
@@ -124,13 +126,15 @@ func Replay(
 	}
 	transport := &kafkago.Transport{ClientID: "rollcall", TLS: cfg.TLS, SASL: cfg.SASL}
 	defer transport.CloseIdleConnections()
-	w := &kafkago.Writer{Addr: kafkago.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafkago.Hash{},
+	w := &kafkago.Writer{
+		Addr: kafkago.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafkago.Hash{},
 		RequiredAcks: kafkago.RequireAll,
-		BatchTimeout: 5 * time.Millisecond, BatchSize: replayBatch, BatchBytes: 2 * replayBytes}
+		BatchTimeout: 5 * time.Millisecond, BatchSize: replayBatch, BatchBytes: 2 * replayBytes,
+	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 
-	// rejects of what is sent below are later; without this limit a record that is refused again
-	// could be sent again
+	// Records that are sent below and rejected again become later rejects. Without this limit they
+	// could be sent again.
 	var now time.Time
 	if err := conn.QueryRow(ctx, "SELECT now64(3, 'UTC')").Scan(&now); err != nil {
 		return done, fmt.Errorf("ask ClickHouse for its time: %w", err)
@@ -158,7 +162,7 @@ func Replay(
 			continue
 		}
 		batch = append(batch, r.message())
-		size = size + len(r.Value)
+		size += len(r.Value)
 		report(r)
 		if len(batch) == replayBatch || size >= replayBytes {
 			if err := flush(); err != nil {

@@ -11,16 +11,17 @@ import (
 	"rollcall/schema"
 )
 
-// A storer makes batches durable. It outlives pipelines: the numbers of marks and batches go on.
+// A storer makes batches durable. It outlives pipelines, so the numbers of marks and batches
+// continue from one to the next.
 type storer struct {
 	engine   *engine
 	erasures *erasures
 	marks    *rows.Marks
-	writer   uuid.UUID // of this start, for the marks
+	writer   uuid.UUID // names this start of the process in the marks
 	sequence uint64    // of the last mark
-	batches  uint64    // so many were begun
+	batches  uint64    // how many were begun
 
-	erasuresEvery time.Duration // how old the list may be while nothing is stored
+	erasuresEvery time.Duration // how old the erasure list may be while nothing is stored
 	erasuresRead  time.Time
 }
 
@@ -30,9 +31,9 @@ func newStorer(engine *engine, erasures *erasures, erasuresEvery time.Duration) 
 	}
 }
 
-// store makes one batch durable, then commits it. A crash between two steps means redelivery, and
-// each step may be repeated without changing anything. It is the only place that writes events or
-// commits offsets; the order of its steps is what makes exports exact (DESIGN.md §2).
+// store makes one batch durable, then commits it. After a crash between two steps the records are
+// delivered again, and each step may be repeated without changing anything. Only store writes
+// events and commits offsets. The order of its steps is what makes exports exact (DESIGN.md §2).
 func (s *storer) store(
 	ctx context.Context, b *batch, commit func(ctx context.Context, b *batch) error,
 ) (err error) {
@@ -43,9 +44,9 @@ func (s *storer) store(
 	ctx, endTrace := s.traceBatch(ctx, b)
 	defer func() { endTrace(len(slices), err) }()
 
-	// 1. The log and the attribute history. After it the rows are there: one block per month, each
-	//    either whole or not at all; a repeated block adds rows that are equal to those that are
-	//    there, and the log is a set.
+	// 1. The log and the attribute history. After this step the rows are there. There is one block per
+	//    month, and each is stored whole or not at all. A repeated block adds rows that are equal to
+	//    rows that are there, and the log is a set.
 	if slices, err = s.insertEvents(ctx, b); err != nil {
 		return err
 	}
@@ -53,40 +54,41 @@ func (s *storer) store(
 		return err
 	}
 
-	// 2. The erasure list, read again. After it no row of a person stays whose erasure began before
-	//    now: an erasure that begins later finds the rows of step 1 by itself; one that began
-	//    earlier and did not see them is made good here.
+	// 2. The erasure list, read again. After this step no rows remain of a person whose erasure began
+	//    before now. An erasure that begins later finds the rows of step 1 by itself. One that began
+	//    earlier may have missed the rows, so they are erased here.
 	if err := s.eraseAgain(ctx, b); err != nil {
 		return err
 	}
 
-	// 3. The marks. After it every rollup of these slices counts as out of date until it is
-	//    computed again from a log that has the rows of step 1. The sequence number is taken now,
-	//    after those rows were acknowledged: a mark must never be older than what it speaks of.
+	// 3. The marks. After this step every rollup of these slices counts as out of date, until it is
+	//    computed again from a log that has the rows of step 1. The sequence number is incremented
+	//    here, after those rows were acknowledged: a mark must never be older than the rows that it
+	//    announces.
 	s.sequence++
 	if err := s.insertMarks(ctx, slices); err != nil {
 		return err
 	}
 
-	// 4. The rejects. After it every record of the batch is in one of the tables, or counted as
-	//    erased.
+	// 4. The rejects. After this step every record of the batch is in one of the tables, or is counted
+	//    as erased.
 	if err := s.insertRejects(ctx, b); err != nil {
 		return err
 	}
 
 	s.engine.metrics.stored(b)
 
-	// 5. The commit. After it the records are not delivered again; nothing is lost by it, since all
-	//    of it is stored.
+	// 5. The commit. After this step the records are not delivered again. Nothing is lost by that,
+	//    since all of them are stored.
 	if err := commit(ctx, b); err != nil {
 		return err
 	}
-	s.engine.log.Debug("batch stored", "batch", b.number, "rows", b.len(), "slices", len(slices), "took",
-		time.Since(started))
+	s.engine.log.Debug("batch stored",
+		"batch", b.number, "rows", b.len(), "slices", len(slices), "took", time.Since(started))
 	return nil
 }
 
-// insertEvents writes the log, and gives the slices that changed.
+// insertEvents writes the log, and returns the slices that changed.
 func (s *storer) insertEvents(ctx context.Context, b *batch) (slices []rows.Slice, err error) {
 	blocks := b.events.Blocks(s.engine.metrics.twice)
 	if err := s.engine.insert(ctx, stepLog, blocks); err != nil {
@@ -102,7 +104,7 @@ func (s *storer) insertEntities(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// insertMarks says that the slices changed.
+// insertMarks announces that the slices changed.
 func (s *storer) insertMarks(ctx context.Context, slices []rows.Slice) error {
 	if err := s.engine.insert(ctx, stepMarks, s.marks.Blocks(slices, s.writer, s.sequence)); err != nil {
 		return fmt.Errorf("store marks: %w", err)
@@ -110,8 +112,8 @@ func (s *storer) insertMarks(ctx context.Context, slices []rows.Slice) error {
 	return nil
 }
 
-// eraseAgain puts tombstones over what persons sent who were erased while the batch was under way,
-// and has their rows removed.
+// eraseAgain handles persons who were erased after the batch read its erasure list: it stores
+// tombstones for their events in the batch, and deletes the rows.
 func (s *storer) eraseAgain(ctx context.Context, b *batch) error {
 	list, err := s.readErasures(ctx)
 	if err != nil {
@@ -148,8 +150,8 @@ func (b *batch) recount(t schema.Type) {
 	b.erased[t]++
 }
 
-// insertRejects writes the refused records, then takes out again those of persons whose erasure
-// began before they were there.
+// insertRejects writes the refused records. Then it deletes those that name a person whose erasure
+// began before the rejects were stored.
 func (s *storer) insertRejects(ctx context.Context, b *batch) error {
 	if b.rejects.Len() == 0 {
 		return nil

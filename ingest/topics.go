@@ -15,15 +15,15 @@ import (
 	"rollcall/ingest/kafka"
 )
 
-// ErrNotRetired is why a topic was not retired: the sentence says what to do first.
+// ErrNotRetired says that a topic was not retired. The error's text says what to do first.
 var ErrNotRetired = errors.New("the topic is not retired")
 
-// A Topic is how far a topic is stored, and who waits for it.
+// A Topic says how far a topic is stored, and which members read it.
 type Topic struct {
 	Name       string
 	Partitions int
 	Through    time.Time // the smallest over its partitions, on ClickHouse's clock
-	Unread     int64     // offsets beyond what the group has committed, at most so many records; −1: nobody can say
+	Unread     int64     // offsets beyond the committed ones; there may be fewer records. −1: unknown
 	Exists     bool      // in Kafka
 	Readers    []string  // hosts of the group's members that subscribe to it
 	Retired    bool      // the watermark does not wait for it
@@ -36,7 +36,8 @@ type topicDesk struct {
 	cluster *kafka.Cluster
 }
 
-// openTopics needs of a Config what reaches the brokers, and the group.
+// openTopics makes a topicDesk for some topics. Of cfg it needs what reaches the brokers, and the
+// group.
 func openTopics(cfg Config, conn driver.Conn, topics []string) (*topicDesk, error) {
 	cfg.Topics = topics
 	cfg, err := cfg.withDefaults()
@@ -46,7 +47,7 @@ func openTopics(cfg Config, conn driver.Conn, topics []string) (*topicDesk, erro
 	return &topicDesk{cfg, conn, kafka.NewCluster(cfg.clusterConfig(time.Now))}, nil
 }
 
-// ListTopics tells of every topic that ingest has ever read or waited for, and of those of cfg.
+// ListTopics lists every topic that any ingest has ever read or waited for.
 func ListTopics(ctx context.Context, cfg Config, conn driver.Conn) ([]Topic, error) {
 	rows, err := readProgress(ctx, conn)
 	if err != nil {
@@ -76,11 +77,11 @@ func ListTopics(ctx context.Context, cfg Config, conn driver.Conn) ([]Topic, err
 	return topics, nil
 }
 
-// A look is a Topic and what it was made of.
+// A look is a Topic, and the facts that it was made from.
 type look struct {
 	Topic
 	layout *kafka.Layout
-	unread []string // in words, by partition
+	unread []string // a line for each partition with unread records
 }
 
 // look asks Kafka about a topic.
@@ -104,8 +105,8 @@ func (d *topicDesk) look(
 	return of, err
 }
 
-// readers are the hosts of the group's members that subscribe to a topic. While the members
-// rebalance nobody can say what they subscribe to.
+// readers returns the hosts of the group's members that subscribe to a topic. While the members
+// rebalance, nobody can say what they subscribe to.
 func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, err error) {
 	hosts, err = d.cluster.Readers(ctx, d.cfg.Group, name)
 	switch {
@@ -118,7 +119,8 @@ func (d *topicDesk) readers(ctx context.Context, name string) (hosts []string, e
 	return hosts, nil
 }
 
-// unread counts what the partitions hold beyond what is committed.
+// unread counts the records that Kafka holds beyond the committed offsets. words has a line for
+// each partition.
 func (d *topicDesk) unread(
 	ctx context.Context, l *kafka.Layout, rows map[kafka.TopicPartition]progressRow,
 ) (sum int64, words []string, err error) {
@@ -150,11 +152,13 @@ func (d *topicDesk) unread(
 	return sum, words, nil
 }
 
-// Retire has the watermark no longer wait for a topic that nobody reads any more. It refuses while
-// a member of the group subscribes to the topic, and, unless leaveUnread, while Kafka holds records
-// of it that were never stored; it gives these in words. What was stored stays. If ingest reads the
-// topic again later, the watermark waits for it again, from where it was left. Success is read back
-// from the table.
+// Retire releases the watermark from a topic that nobody reads any more. What was stored of the
+// topic stays.
+//
+// Retire refuses while a member of the group subscribes to the topic. Unless leaveUnread is true,
+// it also refuses while Kafka holds records of the topic that were never stored; `left` describes
+// these records. If ingest reads the topic again later, the watermark waits for it again, from
+// where it was left. Retire reads the table again before it reports success.
 func Retire(
 	ctx context.Context, cfg Config, conn driver.Conn, name string, leaveUnread bool,
 ) (left []string, err error) {
@@ -168,9 +172,8 @@ func Retire(
 	case err != nil:
 		return nil, err
 	case len(rows) == 0:
-		return nil,
-			fmt.Errorf("%w: no ingest has ever read or waited for a topic %q; `rollcall topics list` shows those there are",
-				ErrNotRetired, name)
+		return nil, fmt.Errorf("%w: no ingest has ever read or waited for a topic %q; "+
+			"`rollcall topics list` shows those there are", ErrNotRetired, name)
 	}
 	of, err := d.look(ctx, name, rows)
 	if err != nil {
@@ -189,7 +192,7 @@ func Retire(
 	return of.unread, d.retire(ctx, name, rows)
 }
 
-// rows are a topic's in the table.
+// rows returns a topic's rows of the table progress.
 func (d *topicDesk) rows(ctx context.Context, name string) (map[kafka.TopicPartition]progressRow, error) {
 	rows, err := readProgress(ctx, d.conn)
 	for s := range rows {
@@ -200,8 +203,8 @@ func (d *topicDesk) rows(ctx context.Context, name string) (map[kafka.TopicParti
 	return rows, err
 }
 
-// retire marks the partitions, unless an ingest of another group reads them: it publishes how far.
-// Afterwards it looks whether the mark stays.
+// retire marks the partitions as gone, and then checks that the mark stays. It refuses if the rows
+// change before that: an ingest of another group reads the partitions and publishes how far.
 func (d *topicDesk) retire(ctx context.Context, name string, rows map[kafka.TopicPartition]progressRow) error {
 	quiet := func(before, now progressRow) bool { return now.version == before.version }
 	if err := d.watch(ctx, name, rows, quiet); err != nil {
@@ -218,7 +221,8 @@ func (d *topicDesk) retire(ctx context.Context, name string, rows map[kafka.Topi
 	return d.watch(ctx, name, rows, func(_, now progressRow) bool { return now.gone })
 }
 
-// watch holds that the rows stay as they are for longer than an ingest that reads them is silent.
+// watch checks that the rows stay as they are, for longer than an ingest that reads them would be
+// silent.
 func (d *topicDesk) watch(
 	ctx context.Context, name string, before map[kafka.TopicPartition]progressRow,
 	stays func(before, now progressRow) bool,

@@ -8,10 +8,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// One span per batch, below it one per insert and one for the commit; nothing per record. No
-// attribute names an org, a person or an event.
+// There is one span per batch, and below it one per insert and one for the commit. There is none
+// per record. No attribute names an org, a person or an event.
 
-// traceBatch begins the span of a batch; the function it gives ends it.
+// traceBatch begins the span of a batch. The function that it returns ends the span.
 func (s *storer) traceBatch(ctx context.Context, b *batch) (context.Context, func(slices int, err error)) {
 	ctx, span := s.engine.tracer.Start(ctx, "ingest batch", trace.WithAttributes(
 		attribute.Int64("rollcall.batch", int64(b.number)), attribute.String("rollcall.writer", s.writer.String()),
@@ -31,8 +31,8 @@ func (e *engine) traceStep(
 	return e.tracer.Start(ctx, name, trace.WithAttributes(attributes...))
 }
 
-// end ends a span, with what it failed by. The text of an error may quote data, so it is left to
-// the log, which has the batch's number.
+// end ends a span and marks it as failed after an error. The error's text may quote data, so it
+// goes only into the log, under the batch's number.
 func end(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, "see the log")
