@@ -10,8 +10,8 @@ import (
 	"rollcall/deploy/test/certtest"
 )
 
-// Ingest joins its group, fetches and commits over TLS with a client certificate and over each SASL
-// mechanism; with a wrong password it does not.
+// Ingest joins its group, fetches and commits over TLS with a client certificate, and with each
+// SASL mechanism. With a wrong password it does not.
 func TestTLSAndSASL(t *testing.T) {
 	certificate, err := certtest.New(t.TempDir())
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"rollcall/schema"
 )
 
-// recordsOf is what a response has of a partition with these records, in record batches of 500.
+// recordsOf puts records into record batches of 500, as a response has them.
 func recordsOf(records []batchtest.Record, c compress.Compression) []byte {
 	var out []byte
 	for base := 0; base < len(records); base += 500 {
@@ -41,7 +41,11 @@ func BenchmarkDecodeEncode(b *testing.B) {
 			p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 			set := fetchedSet(b, 0, records)
 			d := s.newDecoder(context.Background())
-			d.reader, d.batch, d.now, d.engineNow, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
+			d.reader = recordbatch.NewReader(64 << 20)
+			d.batch = newBatch()
+			d.now = now
+			d.engineNow = now
+			d.partition = p
 			b.ReportAllocs()
 			b.ResetTimer()
 			defer reportCPU(b)()
@@ -62,7 +66,7 @@ func BenchmarkDecodeEncode(b *testing.B) {
 	}
 }
 
-// reportCPU adds the processor's time, which other load on the machine does not lengthen.
+// reportCPU reports the CPU time, which does not grow with other load on the machine.
 func reportCPU(b *testing.B) func() {
 	used := func() time.Duration {
 		var u syscall.Rusage
@@ -98,7 +102,7 @@ func benchPipeline(t testing.TB) *pipeline {
 	}
 }
 
-// BenchmarkStages tells the parts of it apart.
+// BenchmarkStages measures the stages of BenchmarkDecodeEncode one by one.
 func BenchmarkStages(b *testing.B) {
 	const events = 20_000
 	now := time.Now()
@@ -107,7 +111,11 @@ func BenchmarkStages(b *testing.B) {
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 	set := fetchedSet(b, 0, records)
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.now, d.engineNow, d.partition = recordbatch.NewReader(64<<20), newBatch(), now, now, p
+	d.reader = recordbatch.NewReader(64 << 20)
+	d.batch = newBatch()
+	d.now = now
+	d.engineNow = now
+	d.partition = p
 	nothing := func(int64) error { return nil }
 	stage := func(name string, do func()) {
 		b.Run(name, func(b *testing.B) {
@@ -136,8 +144,8 @@ func BenchmarkStages(b *testing.B) {
 	})
 }
 
-// BenchmarkFreshness is the time from a record's acknowledgement by the broker until a reader finds
-// its event in the log, with the default settings, one at a time.
+// BenchmarkFreshness measures the time from the broker's acknowledgement of a record until a reader
+// finds its event in the log. It uses the default settings and sends one record at a time.
 func BenchmarkFreshness(b *testing.B) {
 	h := newHarness(b, "usage.messages")
 	h.config = Config{Brokers: h.config.Brokers, Topics: h.config.Topics, Group: h.config.Group, Secret: testSecret}

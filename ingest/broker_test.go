@@ -38,7 +38,7 @@ func (h *harness) feed(topic string, partitions int32) *feed {
 	return f
 }
 
-// more waits until the log holds so many events more than it does now.
+// more waits until the log holds n more events than now.
 func (f *feed) more(n uint64) {
 	f.Helper()
 	const events = "SELECT count() FROM events FINAL"
@@ -46,7 +46,7 @@ func (f *feed) more(n uint64) {
 	f.eventually(fmt.Sprintf("%d more events are stored", n), func() bool { return f.count(events) >= want })
 }
 
-// stop ends the feed, and gives the number of events that the broker acknowledged.
+// stop ends the feed, and returns how many events the broker acknowledged.
 func (f *feed) stop() uint64 {
 	f.Helper()
 	f.stopping.Store(true)
@@ -69,9 +69,9 @@ func (h *harness) allCommitted(topic string) {
 	})
 }
 
-// The broker goes while a batch is stored and not yet committed, with a transaction open: in good
-// order, then without a warning. Ingest outlives it, and in the end every event that the broker
-// acknowledged is there once.
+// The broker stops while a batch is stored and not yet committed, and while a transaction is open:
+// first by an orderly stop, then by a kill. Ingest goes on, and in the end every event that the
+// broker acknowledged is in the log once.
 func TestBrokerRestarts(t *testing.T) {
 	const topic = "usage.messages"
 	h := newHarness(t, topic)
@@ -120,8 +120,9 @@ func TestBrokerRestarts(t *testing.T) {
 	}
 }
 
-// Retention removes records that ingest has not read: those it cannot fetch while ClickHouse is
-// away, then those that come while it is stopped. Each is counted, and what is left is read.
+// Retention removes records that ingest has not read: first those that it cannot fetch while
+// ClickHouse is away, then those that come while ingest is stopped. Each is counted, and the
+// remaining records are read.
 func TestRetentionIsShorterThanTheOutage(t *testing.T) {
 	const (
 		topic = "usage.messages"
@@ -175,7 +176,8 @@ func TestMembersComeAndGo(t *testing.T) {
 	const topic = "usage.messages"
 	h := newHarness(t, topic)
 	h.config.StopTimeout = 12 * time.Second
-	h.config.SessionTimeout = time.Minute // so long a rebalance waits for a member that went without a word
+	// a rebalance waits this long for a member that left without telling the group
+	h.config.SessionTimeout = time.Minute
 	f := h.feed(topic, 4)
 	var members, all []*member
 	partitions := 4

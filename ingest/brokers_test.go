@@ -17,7 +17,7 @@ import (
 	"rollcall/deploy/test/kafkatest"
 )
 
-// What takes more than one broker, on four of Apache Kafka.
+// These tests need more than one broker. They use four of Apache Kafka.
 func TestSeveralBrokers(t *testing.T) {
 	c := kafkatest.OpenCluster(t, 4)
 	for name, run := range map[string]func(*testing.T, *clustered){
@@ -42,7 +42,8 @@ type clustered struct {
 	topic   string
 }
 
-// send produces events past the walls, each acknowledged by all replicas that are in sync.
+// send produces events to all brokers, also those that ingest cannot reach. Each event is
+// acknowledged by all replicas that are in sync.
 func (h *clustered) send(prefix string, n int) {
 	h.Helper()
 	client := h.brokers.Client(kgo.ProducerBatchCompression(kgo.NoCompression()))
@@ -54,10 +55,10 @@ func (h *clustered) send(prefix string, n int) {
 	}
 }
 
-// A leader that is cut off from the controller goes on answering, with the end that it knew. The
-// watermark does not go on by its word, though it is the only broker that ingest knows to begin
-// with: while ingest does not reach the new leader, the partition stands still, and the others go
-// on.
+// A leader that is cut off from the controller goes on answering with the end that it knew. The
+// watermark does not advance by that leader's word, although it is the only broker that ingest
+// knows at first. While ingest does not reach the new leader, this partition stands still and the
+// others go on.
 func testZombieLeader(t *testing.T, h *clustered) {
 	const (
 		zombie    = 2
@@ -98,8 +99,8 @@ func testZombieLeader(t *testing.T, h *clustered) {
 	}
 }
 
-// elected makes a leader that lacks the last ten of twenty records, and takes fifteen others: its
-// log outgrows the old one.
+// elected makes a leader that lacks the last ten of twenty records, and then accepts fifteen
+// others. Its log becomes longer than the old one.
 func (h *clustered) elected(read func()) {
 	h.Helper()
 	const (
@@ -122,8 +123,8 @@ func (h *clustered) elected(read func()) {
 	h.brokers.AwaitReplicas(h.topic, old, unclean)
 }
 
-// An ingest that was stopped at offset 20 finds a log that ends at 25, of which 10 to 19 are
-// others: these are read, and the break is counted.
+// An ingest that was stopped at offset 20 finds a log that ends at 25, with other records at 10 to
+// 19. These records are read, and the break is counted.
 func testUncleanLeaderWhileDown(t *testing.T, h *clustered) {
 	h.elected(func() {
 		m := h.start()
@@ -149,7 +150,7 @@ func testUncleanLeaderWhileDown(t *testing.T, h *clustered) {
 	}
 }
 
-// The same under a running ingest.
+// The same happens while ingest runs.
 func testUncleanLeader(t *testing.T, h *clustered) {
 	var m *member
 	h.elected(func() {

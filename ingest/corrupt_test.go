@@ -16,7 +16,7 @@ import (
 	"rollcall/ingest/kafka/recordbatch/batchtest"
 )
 
-// A rottenListener serves a log of which one byte is wrong for good, as after a bad disk.
+// A rottenListener serves a log in which one byte stays wrong, as after a disk error.
 type rottenListener struct{ net.Listener }
 
 type rotten struct{ net.Conn }
@@ -34,8 +34,8 @@ func (r rotten) Write(b []byte) (int, error) {
 	return r.Conn.Write(b)
 }
 
-// A record batch that never heals holds its partition, and says so, until an operator names it.
-// Then it alone is left out, and counted.
+// A record batch that stays unreadable holds its partition, and the log says so, until an operator
+// names the batch. Then only this batch is left out, and it is counted.
 func TestCorruptBatchIsPassedOver(t *testing.T) {
 	const topic = "usage.messages"
 	h, _ := newEmbedded(t, embedded.BrokerOptions{
@@ -43,7 +43,7 @@ func TestCorruptBatchIsPassedOver(t *testing.T) {
 	})
 	now := time.Now()
 	h.produce(topic, 0, message("a", "ann", now), message("flip-me", "ann", now), message("c", "ann", now))
-	h.config.PassOver = []string{topic + "/0/0", topic + "/0/2", topic + "/1/1"} // none of them is corrupt
+	h.config.PassOver = []string{topic + "/0/0", topic + "/0/2", topic + "/1/1"} // none is corrupt
 	m := h.start()
 	h.eventually("the partition is said to wait",
 		func() bool { return m.metric("corrupt_batches", "topic="+topic, "partition=0") == 1 })
@@ -56,8 +56,8 @@ func TestCorruptBatchIsPassedOver(t *testing.T) {
 	h.passesOver(m, topic+"/0/1", 1, 3)
 }
 
-// Nor is a batch stepped over that arrives as it was sent, and was sent broken. (Apache Kafka
-// refuses most of these.)
+// A batch is not passed over either if it arrives as it was sent, but was already broken when it
+// was sent. (Apache Kafka refuses most of these.)
 func TestBrokenBatchIsPassedOver(t *testing.T) {
 	const topic = "usage.messages"
 	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic}, Partitions: 1})
@@ -74,7 +74,7 @@ func TestBrokenBatchIsPassedOver(t *testing.T) {
 	h.passesOver(m, topic+"/0/2", 2, 2) // any offset of it will do
 }
 
-// passesOver starts ingest anew with a batch to pass over, and holds what then is stored and
+// passesOver starts ingest again with a batch to pass over, and checks what is then stored and
 // counted.
 func (h *harness) passesOver(m *member, batch string, records float64, events uint64) {
 	h.Helper()

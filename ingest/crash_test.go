@@ -14,9 +14,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The process dies between every two steps of a batch, and in the middle of each. The next one
-// finds everything redelivered that was not committed, and in the end each event is there once,
-// with its mark, whatever was there before.
+// The process dies between every two steps of a batch, and in the middle of each. The next process
+// is given everything again that was not committed. In the end each event is there once, with its
+// mark, whatever was stored before.
 func TestCrashBetweenSteps(t *testing.T) {
 	inserts := func(table string) func(string) bool {
 		return func(statement string) bool { return strings.HasPrefix(statement, "INSERT INTO "+table+" ") }
@@ -24,7 +24,7 @@ func TestCrashBetweenSteps(t *testing.T) {
 	for _, crash := range []struct {
 		name  string
 		at    func(statement string) bool
-		after bool // the statement is carried out, its answer lost
+		after bool // the statement is carried out, but its reply is lost
 	}{
 		{"before the log", inserts("events"), false},
 		{"the log's answer is lost", inserts("events"), true},
@@ -76,7 +76,7 @@ func TestCrashAtTheCommit(t *testing.T) {
 	checkAfterCrash(t, h)
 }
 
-// crashOnce produces, lets ingest run into its death and stops what is left of it.
+// crashOnce produces records, lets ingest run until it dies, and stops what is left of it.
 func crashOnce(t *testing.T, h *harness, dead *atomic.Bool) {
 	now := time.Now()
 	for _, id := range numbered("a", 10) {
@@ -109,7 +109,7 @@ func checkAfterCrash(t *testing.T, h *harness) {
 	}
 }
 
-// What may pass is waited for, and counted.
+// Failures that may pass are waited for and counted.
 func TestClickHouseTroublePasses(t *testing.T) {
 	for _, trouble := range []struct {
 		name  string
@@ -170,7 +170,7 @@ func (m *member) errors(class, name string) (sum float64) {
 	return sum
 }
 
-// What will not pass stops ingest with the reason; nothing is skipped.
+// A failure that will not pass stops ingest with the reason. Nothing is skipped.
 func TestClickHouseRefusesForGood(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	newProxy(h).set(func(statement string) fault {

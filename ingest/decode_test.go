@@ -15,9 +15,9 @@ import (
 	"rollcall/schema"
 )
 
-// A record batch that breaks off in its middle, though its checksum is right, is asked for again
-// and never stepped over. What could be read of it is stored once, and its last whole record is as
-// far as the position goes.
+// A record batch that ends in the middle of a record, although its checksum is right, is fetched
+// again and never passed over. The records that could be read are stored once, and the position
+// goes behind the last whole one.
 func TestUnreadableBatchIsNeitherSkippedNorPiledUp(t *testing.T) {
 	now := time.Now()
 	broken := batchtest.Batch{
@@ -67,10 +67,10 @@ func fetchedSet(t testing.TB, from int64, wire []byte, aborted ...recordbatch.Ab
 	return s
 }
 
-// A heard is what a decoder told of positions, and what it handed over.
+// A heard notes what a decoder says of positions, and has the batches that it handed over.
 type heard struct {
-	next   int64 // where a partition last was to be fetched again
-	unread int   // so many times it could not be read
+	next   int64 // from where a partition is to be fetched again
+	unread int   // how often a partition could not be read
 	full   chan *batch
 }
 
@@ -93,12 +93,14 @@ func newTestDecoder(t testing.TB) (*decoder, *heard) {
 	}
 	h := &heard{full: s.full}
 	d := s.newDecoder(context.Background())
-	d.reader, d.batch, d.positions = recordbatch.NewReader(1<<20), newBatch(), h
+	d.reader = recordbatch.NewReader(1 << 20)
+	d.batch = newBatch()
+	d.positions = h
 	return d, h
 }
 
-// A record batch fills many batches. Each says how far it brings the partition, and whoever goes on
-// from there gets the rest, once.
+// A record batch fills many batches. Each of them says how far it brings the partition. A process
+// that goes on from there gets the remaining records, once.
 func TestHandedOverWithinARecordBatch(t *testing.T) {
 	now := time.Now()
 	var ten []batchtest.Record
@@ -134,7 +136,7 @@ func TestHandedOverWithinARecordBatch(t *testing.T) {
 	}
 }
 
-// A record counts in a batch's bytes by all that is kept of it: its key, its value and its headers.
+// All that is kept of a record counts in a batch's bytes: its key, its value and its headers.
 func TestWhatFillsABatch(t *testing.T) {
 	large := make([]byte, 600<<10)
 	for name, c := range map[string]struct {
@@ -164,8 +166,8 @@ func TestWhatFillsABatch(t *testing.T) {
 	}
 }
 
-// What was fetched and does not follow on what was decoded is dropped, and what is missing is
-// fetched again; one after a jump is taken.
+// A set that does not follow the decoded position is dropped, and the missing records are fetched
+// again. A set after a jump is accepted.
 func TestFetchedOutOfStep(t *testing.T) {
 	now := time.Now()
 	p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 5, -1)
@@ -197,8 +199,8 @@ func TestFetchedOutOfStep(t *testing.T) {
 	}
 }
 
-// A position has the leader epoch of the last record batch below it, also when a response without
-// records follows: it is committed with the offset.
+// A position has the leader epoch of the last record batch below it, and keeps it when a response
+// without records follows. The epoch is committed with the offset.
 func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 	now := time.Now()
 	for _, want := range []int32{0, 4} {

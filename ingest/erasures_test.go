@@ -27,8 +27,8 @@ func (h *harness) erase(org, user string, at time.Time) {
 	}
 }
 
-// What an erased person sent before the erasure is dropped and counted, should it come again; what
-// they send later is an event like any other.
+// An event that an erased person sent before the erasure is dropped and counted when it comes
+// again. An event from after the erasure is an event like any other.
 func TestErasedPersonsEventsAreDropped(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -55,8 +55,9 @@ func TestErasedPersonsEventsAreDropped(t *testing.T) {
 	}
 }
 
-// What lay ahead when its person was erased is known by its id, in a batch beside the erasure as in
-// one after it; what has the same times and another id is not theirs.
+// Events that were stored with a later time than the erasure are known by their ids, whether their
+// batch comes during the erasure or after it. Events with the same times and other ids do not
+// belong to the erased person.
 func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -122,8 +123,8 @@ func TestWhatLayAheadAtAnErasureStaysErased(t *testing.T) {
 	}
 }
 
-// An erased person is taken out of what names them as its owner, whether the event comes before the
-// erasure, beside it, or again after it; other copies of the event stand to it as before.
+// An erased person is removed as the owner of entities, whether the event comes before, during or
+// again after the erasure. The event keeps its place among its copies.
 func TestErasedPersonsAreNoOwners(t *testing.T) {
 	h := newHarness(t, "usage.entities")
 	now := time.Now()
@@ -139,8 +140,8 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 			id, at.UTC().Format(time.RFC3339Nano), id, owner)
 	}
 	var records []string
-	for i, id := range numbered("a", 40) { // so many that each of the two wins some
-		at := now.Add(time.Duration(i) * time.Millisecond) // part of the content, and so of who wins
+	for i, id := range numbered("a", 40) { // so many that the copy of each of the two wins for some
+		at := now.Add(time.Duration(i) * time.Millisecond) // content, so it decides which copy wins
 		records = append(records, assistant(id, "ann", at), assistant(id, "bob", at))
 	}
 	h.produce("usage.entities", 0, append(records, assistant("later", "ann", now.Add(2*time.Minute)))...)
@@ -170,8 +171,8 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 	}
 }
 
-// The erasure begins after the batch was held against the list, and looks at the log before the
-// batch is there: ingest itself puts tombstones over it.
+// The erasure begins after the batch was checked against the erasure list, and searches the log
+// before the batch is stored. Ingest itself stores tombstones for the batch's events.
 func TestErasureRacesABatch(t *testing.T) {
 	t.Run("one server", func(t *testing.T) { erasureRacesABatch(t, newHarness(t, "usage.messages")) })
 	t.Run("a cluster", func(t *testing.T) { // whose rows cannot be deleted where they were inserted
@@ -226,8 +227,8 @@ func erasureRacesABatch(t *testing.T, h *harness) {
 	}
 }
 
-// The process stores a batch and dies; the person is erased; the next start knows the list from its
-// beginning, and must bury what the first one stored.
+// The process stores a batch and dies, and then the person is erased. The next process reads the
+// erasure list at its start, and must store tombstones for the rows that the first one stored.
 func TestErasureBetweenACrashAndTheRedelivery(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	direct := h.tables
@@ -261,13 +262,14 @@ func TestErasureBetweenACrashAndTheRedelivery(t *testing.T) {
 	}
 }
 
-// Of copies that name two persons, one holds. Erasing the other one takes nothing away, and erasing
-// the one that holds does not bring the other's forth, in whatever order the copies come again.
+// Of two copies that name two persons, one wins. Erasing the person of the losing copy deletes
+// nothing. Erasing the person of the winning copy does not make the other copy visible. Both hold
+// in whatever order the copies come again.
 func TestAnErasureLeavesConflictsAsTheyWereDecided(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
 	for i, id := range numbered("c", 8) {
-		at := now.Add(time.Duration(i) * time.Millisecond) // part of the content, and so of who wins
+		at := now.Add(time.Duration(i) * time.Millisecond) // content, so it decides which copy wins
 		h.produce("usage.messages", 0, message(id, "ann", at), message(id, "bob", at), message(id, "ann", at))
 	}
 	m := h.start()

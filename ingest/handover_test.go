@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// What was committed within a record batch is not read again, and the rest of it is: here by a
-// second start, since ClickHouse took the first of many inserts only.
+// The records of a record batch that were committed are not read again; the remaining ones are.
+// Here a second start reads them, because ClickHouse accepted only the first of many inserts.
 func TestGoesOnWithinARecordBatch(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	h.config.BatchRows = 3

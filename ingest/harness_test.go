@@ -20,8 +20,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A harness is a database of its own and a broker: the tests' one (kafkatest), or one that the test
-// breaks itself.
+// A harness has a database of its own, and a broker: the tests' common one (kafkatest), or one that
+// the test breaks.
 type harness struct {
 	testing.TB
 	kafka    *kafkatest.Broker
@@ -33,7 +33,7 @@ type harness struct {
 
 var testSecret = []byte("0123456789abcdef0123456789abcdef")
 
-// newHarness is on the tests' broker: the embedded one, or Apache Kafka.
+// newHarness uses the tests' common broker: the embedded one, or Apache Kafka.
 func newHarness(t testing.TB, topics ...string) *harness {
 	t.Helper()
 	h := newDatabase(t)
@@ -42,7 +42,7 @@ func newHarness(t testing.TB, topics ...string) *harness {
 	return h
 }
 
-// newEmbedded is on an embedded broker whose inside the test can reach.
+// newEmbedded uses an embedded broker that the test can control from within.
 func newEmbedded(t testing.TB, o embedded.BrokerOptions) (*harness, *embedded.Broker) {
 	t.Helper()
 	h := newDatabase(t)
@@ -112,7 +112,7 @@ func (h *harness) start() *member {
 	return m
 }
 
-// stop ends the ingest as SIGTERM does, and gives what Run returned.
+// stop ends the ingest as SIGTERM does, and returns what Run returned.
 func (m *member) stop() error {
 	m.Helper()
 	if m.cancel == nil {
@@ -156,7 +156,7 @@ func (h *harness) send(records ...*kgo.Record) {
 	}
 }
 
-// count runs a query that gives one number.
+// count runs a query that returns one number.
 func (h *harness) count(query string, args ...any) (n uint64) {
 	h.Helper()
 	if err := h.conn.QueryRow(context.Background(), query, args...).Scan(&n); err != nil {
@@ -165,7 +165,7 @@ func (h *harness) count(query string, args ...any) (n uint64) {
 	return n
 }
 
-// stored waits until the log holds so many events.
+// stored waits until the log holds n events.
 func (h *harness) stored(n uint64) {
 	h.Helper()
 	h.eventually(fmt.Sprintf("%d events in the log", n),

@@ -18,7 +18,7 @@ import (
 	"rollcall/deploy/test/kafkatest"
 )
 
-// Records that were deleted before they were read are counted, not passed over in silence.
+// Records that were deleted before they were read are counted, not passed over silently.
 func TestGapAtTheStart(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -40,8 +40,8 @@ func TestGapAtTheStart(t *testing.T) {
 	h.eventually("committed", func() bool { return h.committed("usage.messages", 0) == 11 })
 }
 
-// A topic that was deleted and made anew while ingest runs: what is in the new one is read, and the
-// break is counted.
+// A topic is deleted and made anew while ingest runs. The records of the new topic are read, and
+// the break is counted.
 func TestTopicMadeAnew(t *testing.T) {
 	h := newHarness(t, "usage.messages", "usage.actions")
 	now := time.Now()
@@ -78,7 +78,7 @@ func TestMissingTopic(t *testing.T) {
 	h.stored(2)
 }
 
-// Two members share the partitions; one goes, and the other takes over what it had.
+// Two members share the partitions. One leaves, and the other takes over its partitions.
 func TestTwoMembers(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -115,8 +115,8 @@ func (p *progress) owned() int {
 	return len(p.mine)
 }
 
-// The broker refuses a commit of an older generation; ingest gives the generation up and goes on in
-// the next one.
+// The broker refuses a commit of an older generation. Ingest gives that generation up and goes on
+// in the next one.
 func TestCommitOfAnOldGeneration(t *testing.T) {
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}})
 	var refused atomic.Bool
@@ -142,12 +142,12 @@ func TestCommitOfAnOldGeneration(t *testing.T) {
 	h.stored(1)
 }
 
-// A member that leaves while a rebalance starts over is not waited for: kafka-go forgets to leave
-// then.
+// The group does not wait for a member that leaves while a rebalance starts over, although kafka-go
+// does not leave the group then.
 func TestLeavingDuringARebalance(t *testing.T) {
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1})
 	h.config.StopTimeout = 12 * time.Second
-	h.config.SessionTimeout = time.Minute // how long it would be waited for
+	h.config.SessionTimeout = time.Minute // how long the group would wait for the member
 	var startsOver atomic.Bool
 	broker.Cluster().ControlKey(int16(kmsg.SyncGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		broker.Cluster().KeepControl()
@@ -164,7 +164,8 @@ func TestLeavingDuringARebalance(t *testing.T) {
 	h.eventually("assigned", func() bool { return m.ingest.progress.owned() == 1 })
 	startsOver.Store(true)
 	started := time.Now()
-	kafkatest.Connect(t, broker.Addr()).CreatePartitions("usage.messages", 2) // the group is joined anew for them
+	// the group is joined anew for the second partition
+	kafkatest.Connect(t, broker.Addr()).CreatePartitions("usage.messages", 2)
 	h.eventually("assigned again", func() bool { return m.ingest.progress.owned() == 2 })
 	if startsOver.Load() {
 		t.Fatal("no rebalance started over")
@@ -174,7 +175,7 @@ func TestLeavingDuringARebalance(t *testing.T) {
 	}
 }
 
-// Leaders move, and brokers say so only when asked.
+// Leaders move, and brokers say so only when they are asked.
 func TestLeaderMoves(t *testing.T) {
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1, Nodes: 3})
 	h.start()
@@ -189,8 +190,8 @@ func TestLeaderMoves(t *testing.T) {
 	}
 }
 
-// A new leader is asked how far its log agrees with what was read, also after a restart. One that
-// says it parts below the position is read from there, and the break is counted.
+// A new leader is asked how far its log agrees with what was read, also after a restart. If the
+// logs part below the position, the new leader's log is read from there, and the break is counted.
 func TestNewLeaderLacksRecords(t *testing.T) {
 	const topic = "usage.messages"
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic}, Partitions: 1, Nodes: 3})
@@ -229,7 +230,7 @@ func TestNewLeaderLacksRecords(t *testing.T) {
 	}
 }
 
-// flipper changes one byte of a large answer, once: as a bad cable or disk does.
+// flipper changes one byte of a large response, once, as a bad cable or disk does.
 type flipper struct {
 	net.Conn
 	armed *atomic.Bool
@@ -253,7 +254,7 @@ func (l flippingListener) Accept() (net.Conn, error) {
 	return flipper{conn, l.armed}, err
 }
 
-// A corrupt batch is fetched again, not stored and not stepped over.
+// A corrupt batch is fetched again. It is neither stored nor passed over.
 func TestCorruptBatchIsFetchedAgain(t *testing.T) {
 	var armed atomic.Bool
 	h, _ := newEmbedded(t, embedded.BrokerOptions{Topics: []string{"usage.messages"}, Partitions: 1,
@@ -274,7 +275,7 @@ func TestCorruptBatchIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// clickhouseAway has the log refuse what comes until the result is set to false.
+// clickhouseAway makes inserts into the log fail until the result is set to false.
 func clickhouseAway(h *harness) *atomic.Bool {
 	away := new(atomic.Bool)
 	away.Store(true)
@@ -287,8 +288,8 @@ func clickhouseAway(h *harness) *atomic.Bool {
 	return away
 }
 
-// While ClickHouse is away, fetching pauses: what is held does not grow with what waits. When it is
-// back, everything is stored.
+// While ClickHouse is away, fetching pauses, so the memory in use does not grow with the backlog.
+// When ClickHouse is back, everything is stored.
 func TestClickHouseAwayBoundsMemory(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	h.config.BatchBytes = 1 << 20
@@ -327,7 +328,7 @@ func heap() int64 {
 // A stop stores and commits what was fetched, and leaves the group at once.
 func TestStopStoresWhatWasFetched(t *testing.T) {
 	h := newHarness(t, "usage.messages")
-	h.config.BatchAge = time.Hour // nothing is stored but by the stop
+	h.config.BatchAge = time.Hour // only the stop stores anything
 	h.produce("usage.messages", 0, message("a", "ann", time.Now()))
 	m := h.start()
 	h.eventually("fetched", func() bool { return m.metric("lag_records", "partition=0") == 1 })

@@ -14,8 +14,8 @@ import (
 	"rollcall/schema"
 )
 
-// samples are all numbers of ingest's metrics that are not 0, as Prometheus reads them; of
-// histograms the count and the sum.
+// samples are all values of ingest's metrics that are not 0, as Prometheus reads them. Histograms
+// have their count and their sum.
 func (m *member) samples() map[string]float64 {
 	m.Helper()
 	families, err := m.registry.Gather()
@@ -55,7 +55,7 @@ func eventText(typ, id, data string, at time.Time) string {
 	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"test","type":"usage.%s.v1","time":%q,"data":{"org_id":"acme",%s}}`, id, typ, at.UTC().Format(time.RFC3339Nano), data)
 }
 
-// Every number that ingest shows is what happened: one batch of known records, each of whose
+// Every metric is what happened: the test stores one batch of known records, and each of its
 // inserts fails once.
 func TestNumbersOfMetrics(t *testing.T) {
 	h := newHarness(t, "usage.messages")
@@ -139,8 +139,8 @@ func TestNumbersOfMetrics(t *testing.T) {
 	}
 }
 
-// All series of closed sets are there from the start, at 0: an increase from nothing is none to
-// Prometheus.
+// All series of closed label sets are there from the start, at 0. Prometheus sees no increase in a
+// series that was absent before.
 func TestSeriesAreThereFromTheStart(t *testing.T) {
 	m := &member{harness: newHarness(t, "usage.messages")}
 	m = m.harness.start()

@@ -13,11 +13,11 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// missing has the brokers say, while it is true, that a topic does not exist.
+// missing makes the brokers say, while its result is true, that a topic does not exist.
 func missing(t *testing.T, cluster *kfake.Cluster, topic string) *atomic.Bool {
 	t.Helper()
 	missed := new(atomic.Bool)
-	var whole *kmsg.MetadataResponse // what they say else
+	var whole *kmsg.MetadataResponse // what they say otherwise
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +54,8 @@ func missing(t *testing.T, cluster *kfake.Cluster, topic string) *atomic.Bool {
 	return missed
 }
 
-// A topic that the brokers miss for a while and that comes back: what came to it meanwhile is not
-// said to be stored before it is.
+// The brokers miss a topic for a while, and then have it again. Records that came to it meanwhile
+// do not count as stored before they are stored.
 func TestWatermarkOfAMissedTopic(t *testing.T) {
 	const topic = "usage.messages"
 	h, broker := newEmbedded(t, embedded.BrokerOptions{Topics: []string{topic, "usage.actions"}, Partitions: 1})
@@ -70,7 +70,7 @@ func TestWatermarkOfAMissedTopic(t *testing.T) {
 	missed.Store(true)
 	h.eventually("the group is joined anew, without it", func() bool { return m.ingest.progress.owned() == 1 })
 	produced := time.Now()
-	h.produce(topic, 0, message("b", "ann", produced)) // by a producer that knows better
+	h.produce(topic, 0, message("b", "ann", produced)) // by a producer that still knows the topic
 	m.stands(produced)
 	if n := h.count("SELECT count() FROM progress FINAL WHERE gone"); n != 0 {
 		t.Errorf("%d partitions are given up", n)

@@ -16,7 +16,8 @@ import (
 
 func seconds(s int) time.Time { return time.Unix(int64(s), 0) }
 
-// layoutAt is a layout of partitions that broker 0 leads in epoch 1; of topics of this id.
+// layoutAt is a layout of partitions that broker 0 leads in epoch 1. Their topics have the given
+// id.
 func layoutAt(at int, id byte, partitions ...kafka.TopicPartition) *kafka.Layout {
 	l := &kafka.Layout{
 		Asked: seconds(at), Leaders: map[kafka.TopicPartition]int32{}, Epochs: map[kafka.TopicPartition]int32{},
@@ -30,14 +31,15 @@ func layoutAt(at int, id byte, partitions ...kafka.TopicPartition) *kafka.Layout
 	return l
 }
 
-// publish takes what can be published and has it written.
+// publish writes the rows that are due.
 func (p *progress) publish() map[kafka.TopicPartition]progressRow {
 	rows := p.due(seconds(5000))
 	p.wrote(rows)
 	return rows
 }
 
-// The pairs (time, end) of a partition, step by step: what may be published after each.
+// These are the pairs (time, end) of a partition, step by step, and what may be published after
+// each.
 func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	of := &kafka.Partition{TopicPartition: s}
@@ -92,9 +94,9 @@ func TestProgressPublishesOnlyWhatIsStored(t *testing.T) {
 	}
 }
 
-// A partition that appears holds the watermark from the last moment at which it was not there, one
-// of a topic that was not known from the beginning of time: the brokers may only have missed the
-// topic.
+// A new partition of a known topic holds the watermark at the last moment when the partition did
+// not exist. A partition of an unknown topic holds it at the beginning of time, since the brokers
+// may only have missed the topic until now.
 func TestProgressEntersNewPartitions(t *testing.T) {
 	old := kafka.TopicPartition{Topic: "t", Partition: 0}
 	young := kafka.TopicPartition{Topic: "t", Partition: 1}
@@ -118,8 +120,9 @@ func TestProgressEntersNewPartitions(t *testing.T) {
 	}
 }
 
-// A topic that the brokers miss for whatever time holds the watermark where it is, since it may be
-// back with records that nobody has read; and so it does then.
+// A topic that the brokers miss holds the watermark where it is, however long they miss it, since
+// it may come back with records that nobody has read. When it comes back, it still holds the
+// watermark.
 func TestProgressOfAMissedTopic(t *testing.T) {
 	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	other := kafka.TopicPartition{Topic: "u", Partition: 0}
@@ -149,8 +152,8 @@ func TestProgressOfAMissedTopic(t *testing.T) {
 	}
 }
 
-// A topic that is made anew with fewer partitions does not hold the watermark for those that are
-// gone; one and the same topic cannot lose any.
+// A topic that is made anew with fewer partitions does not hold the watermark for the partitions
+// that are gone. A topic that is still the same cannot lose partitions.
 func TestProgressOfFewerPartitions(t *testing.T) {
 	kept := kafka.TopicPartition{Topic: "t", Partition: 0}
 	gone := kafka.TopicPartition{Topic: "t", Partition: 1}
@@ -173,8 +176,8 @@ func TestProgressOfFewerPartitions(t *testing.T) {
 	}
 }
 
-// What a host an hour ahead has published is not waited for: the next publication replaces it. Until
-// then it is not shown (tables.CompleteThrough).
+// Progress that a host published with a clock an hour ahead is not waited for: the next publication
+// replaces it. Until then it is not shown (tables.CompleteThrough).
 func TestProgressOfAClockThatWasAhead(t *testing.T) {
 	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
@@ -192,8 +195,8 @@ func TestProgressOfAClockThatWasAhead(t *testing.T) {
 	}
 }
 
-// What several members write of one partition settles: the entry of a new one does not undo what
-// its reader has published.
+// The rows that several members write of one partition settle: when a member enters a new
+// partition, it does not undo what the partition's reader has published.
 func TestProgressOfTwoMembers(t *testing.T) {
 	s := kafka.TopicPartition{Topic: "t", Partition: 0}
 	p := newProgress(newMetrics(prometheus.NewRegistry()))
@@ -204,8 +207,7 @@ func TestProgressOfTwoMembers(t *testing.T) {
 	}
 }
 
-// The clock that stands for ClickHouse's is never ahead of it, and one that was stepped does not
-// matter.
+// engineClock is never ahead of ClickHouse's clock, and a step of the host's clock does not matter.
 func TestEngineClock(t *testing.T) {
 	var c engineClock
 	if now := c.now(); !now.IsZero() {
@@ -250,7 +252,7 @@ func TestWatermark(t *testing.T) {
 	h.stored(1)
 }
 
-// An open transaction may still be committed: the watermark waits for it.
+// An open transaction may still be committed, so the watermark waits for it.
 func TestWatermarkWaitsForOpenTransactions(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	m := h.start()

@@ -9,18 +9,19 @@ import (
 	"sync"
 )
 
-// A proxy stands between ingest and ClickHouse. rule is asked for each statement; nil lets it pass.
+// A proxy stands between ingest and ClickHouse. It calls rule for each statement; if rule returns
+// nil, the statement passes.
 type proxy struct {
 	*httptest.Server
 	mu    sync.Mutex
 	rule  func(statement string) fault
-	calls map[string]int // statements let through, by their beginning
+	calls map[string]int // how many statements passed, by their beginning
 }
 
 // A fault is what happens to one statement.
 type fault struct {
 	before func(http.ResponseWriter) bool // instead of the statement; false goes on
-	after  func()                         // when the engine has answered; the answer is not passed on
+	after  func()                         // when ClickHouse has replied; the reply is not passed on
 }
 
 func newProxy(h *harness) *proxy {
@@ -68,10 +69,10 @@ func firstWords(statement string) string {
 	return strings.Join(words[:min(3, len(words))], " ")
 }
 
-// abort drops the connection without an answer.
+// abort drops the connection without a reply.
 func abort(http.ResponseWriter) bool { panic(http.ErrAbortHandler) }
 
-// exception answers as ClickHouse does.
+// exception replies with an error as ClickHouse does.
 func exception(code, text string) func(http.ResponseWriter) bool {
 	return func(w http.ResponseWriter) bool {
 		w.Header().Set("X-ClickHouse-Exception-Code", code)

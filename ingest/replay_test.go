@@ -54,8 +54,8 @@ func TestRejectsAreKeptWholeListedAndReplayed(t *testing.T) {
 		t.Errorf("%d events, not 1", n)
 	}
 
-	// Replay: all but the one that was not kept whole come again, at new offsets, and are rejected
-	// again.
+	// Replay: all records but the one that was not kept whole come again, at new offsets, and are
+	// rejected again.
 	var reported int
 	done, err := Replay(t.Context(), h.conn, h.config, RejectFilter{}, func(*Reject) { reported++ })
 	if err != nil || done != (Replayed{Sent: 7, Partial: 1}) || reported != 8 {
@@ -65,7 +65,8 @@ func TestRejectsAreKeptWholeListedAndReplayed(t *testing.T) {
 	if n := h.count("SELECT count() FROM (SELECT value_sha256, uniqExact(key, headers, value, reason) AS kinds FROM rejects GROUP BY value_sha256 HAVING kinds > 1)"); n != 0 {
 		t.Errorf("%d records came back changed", n)
 	}
-	// Again: what was rejected twice is one record still. Otherwise each replay would double them.
+	// Again: a record that was rejected twice is still sent once. Otherwise each replay would double
+	// the rejects.
 	if done, err := Replay(t.Context(), h.conn, h.config, RejectFilter{}, func(*Reject) {}); err != nil || done.Sent != 7 {
 		t.Errorf("replayed again: %+v, %v", done, err)
 	}
@@ -134,8 +135,8 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
-// A reject that names an erased person is dropped, or taken out again if the erasure began
-// meanwhile.
+// A reject that names an erased person is dropped. If the erasure began meanwhile, the reject is
+// stored and then deleted.
 func TestRejectsOfErasedPersons(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()
@@ -165,8 +166,8 @@ func TestRejectsOfErasedPersons(t *testing.T) {
 	}
 }
 
-// A reject that is produced again has a new record's time: its event's own decides, too. What the
-// person does after the erasure is theirs again.
+// A reject that is produced again has a new record time, so its event's own time decides, too.
+// Events of the person from after the erasure are kept.
 func TestRejectsOfErasedPersonsComeAgain(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	now := time.Now()

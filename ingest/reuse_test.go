@@ -21,13 +21,13 @@ import (
 	"rollcall/schema"
 )
 
-// A sentRecord is one before it is on the wire.
+// A sentRecord is a record before it is encoded.
 type sentRecord struct {
 	key, value []byte
 	headers    []schema.Header
 }
 
-// optional are what data may have beside what the type requires, by type.
+// optional are the fields that data may have besides the required ones, by type.
 var optional = map[string]map[string]any{
 	"usage.message.v1": {
 		"conversation_id": "c1", "model": "m1", "client": "web", "api_key_id": "k1", "assistant_id": "a1", "project_id": "p1",
@@ -55,8 +55,8 @@ var required = map[string]map[string]any{
 	"usage.entity.v1":       {"kind": "user", "id": "ann"},
 }
 
-// randomRecord is an event of any type with any of its optional fields, in either mode, or one that
-// is refused.
+// randomRecord is an event of any type with any of its optional fields, in either content mode, or
+// a record that is refused.
 func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 	types := slices.Sorted(maps.Keys(required))
 	typ := types[random.IntN(len(types))]
@@ -109,14 +109,15 @@ func randomRecord(random *rand.Rand, now time.Time) sentRecord {
 	case 2:
 		r.value = append(r.value[:len(r.value)-1], `,"filler":"`+strings.Repeat("x", 200+random.IntN(100)*100)+`"}`...)
 	case 3:
-		r.value = bytes.ReplaceAll(r.value, []byte(`-`), []byte(`\u002d`)) // which the scanner leaves to the full decoder
+		// the scanner leaves an escape to the full decoder
+		r.value = bytes.ReplaceAll(r.value, []byte(`-`), []byte(`\u002d`))
 	}
 	return r
 }
 
-// randomFetched is a partition's share of a response: record batches of every codec, some of a
-// transaction, which may be aborted, or may end in a response that comes later; and the records that
-// count.
+// randomFetched is a partition's share of a response. It has record batches of every codec. Some
+// belong to a transaction, which may be aborted, or may end in a later response. counted are the
+// records that must be visited.
 func randomFetched(t testing.TB, random *rand.Rand, now time.Time) (set recordbatch.Set, counted []sentRecord) {
 	var wire []byte
 	var end int64
@@ -150,7 +151,7 @@ func randomFetched(t testing.TB, random *rand.Rand, now time.Time) (set recordba
 	return fetchedSet(t, 0, wire, aborted...), counted
 }
 
-// dump is all that a batch says, so that two can be compared.
+// dump has all that a batch holds, so that two batches can be compared.
 func dump(b *batch) map[string]any {
 	all := map[string]any{
 		"bytes": b.bytes, "rows": b.len(), "stored": b.stored, "erased": b.erased,
@@ -175,15 +176,16 @@ func dump(b *batch) map[string]any {
 	return all
 }
 
-// One decoder and one batch, used again and again, say of each response what new ones say of it,
-// record by record: nothing of an earlier record, record batch, response or batch is left in a later
-// one.
+// A decoder and a batch that are used again and again give the same result for each response as new
+// ones do. Nothing of an earlier record, record batch, response or batch is left in a later one.
 func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	s := benchPipeline(t)
 	s.erasures.current.Store(listOf(now, "gone"))
 	used := s.newDecoder(context.Background())
-	used.reader, used.batch, used.now = recordbatch.NewReader(4<<10), newBatch(), now // some are streams
+	used.reader = recordbatch.NewReader(4 << 10) // so small that some batches are read as streams
+	used.batch = newBatch()
+	used.now = now
 	for seed := range uint64(300) {
 		set, counted := randomFetched(t, rand.New(rand.NewPCG(seed, 1)), now)
 		p := kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
@@ -224,7 +226,7 @@ func TestNothingIsLeftOfWhatWasBefore(t *testing.T) {
 	}
 }
 
-// listOf is a list of persons of every org who were erased at a time.
+// listOf is an erasure list of persons who were erased, in every org, at a time.
 func listOf(at time.Time, users ...string) *erasureList {
 	l := &erasureList{secret: testSecret, digest: 1, persons: map[string]map[[32]byte]erasure{}}
 	for org := range 4 {
@@ -237,7 +239,7 @@ func listOf(at time.Time, users ...string) *erasureList {
 	return l
 }
 
-// offsetsOf gives the offsets and times of the records that count, by a new reader.
+// offsetsOf returns the offsets and times of the records that a new reader visits.
 func offsetsOf(t *testing.T, s *recordbatch.Set) (records []schema.Record) {
 	t.Helper()
 	err := recordbatch.NewReader(1<<20).Read(s, func(rec *schema.Record) error {
@@ -250,8 +252,7 @@ func offsetsOf(t *testing.T, s *recordbatch.Set) (records []schema.Record) {
 	return records
 }
 
-// What a batch is stored from is taken from the other one while it is stored: neither has anything
-// of the other's.
+// The two batches share no memory: while one is stored, the other is filled.
 func TestBatchesShareNothing(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	one := newBatch()
@@ -260,8 +261,10 @@ func TestBatchesShareNothing(t *testing.T) {
 		s := benchPipeline(t)
 		set, _ := randomFetched(t, rand.New(rand.NewPCG(seed, 1)), now)
 		d := s.newDecoder(context.Background())
-		d.reader, d.batch, d.now, d.partition = recordbatch.NewReader(1<<20), b, now,
-			kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
+		d.reader = recordbatch.NewReader(1 << 20)
+		d.batch = b
+		d.now = now
+		d.partition = kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
 		if err := d.reader.Read(&set, d.decodeRecord, d.reached); err != nil {
 			t.Fatal(err)
 		}

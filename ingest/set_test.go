@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Copies of one event are one event; copies that differ are one event too, the same one in every
-// order of arrival.
+// Equal copies of one event are one event. Differing copies are one event too, and the same copy
+// wins in every order of arrival.
 func TestDuplicatesAndConflicts(t *testing.T) {
 	now := time.Now()
 	first := message("a", "ann", now)
@@ -47,7 +47,7 @@ func TestDuplicatesAndConflicts(t *testing.T) {
 	}
 }
 
-// The same records, in the group's second life: everything is delivered again, and nothing changes.
+// All records are delivered again, to a new group, and nothing changes.
 func TestRedeliveryChangesNothing(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	for _, id := range numbered("a", 50) {
@@ -73,7 +73,8 @@ func TestRedeliveryChangesNothing(t *testing.T) {
 	}
 }
 
-// A batch of several months is one block, so one part, per month; each slice gets its mark.
+// A batch of several months becomes one block, and so one part, per month. Each slice gets its
+// mark.
 func TestSeveralMonths(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	h.config.BatchAge = time.Second
@@ -96,8 +97,8 @@ func TestSeveralMonths(t *testing.T) {
 	}
 }
 
-// Records of aborted transactions are not events; those of committed ones are, once the transaction
-// is over.
+// Records of aborted transactions are not events. Records of committed ones are, once the
+// transaction has ended.
 func TestAbortedTransactions(t *testing.T) {
 	h := newHarness(t, "usage.messages")
 	producer := h.client(kgo.TransactionalID("p"))

@@ -15,7 +15,7 @@ func (m *member) passes() {
 	m.eventually("the watermark goes on", func() bool { return m.metric("complete_through_seconds") > now })
 }
 
-// stands holds that the watermark is not past a moment though ingest has gone on since.
+// stands checks that the watermark is not past a moment, although ingest has worked since then.
 func (m *member) stands(since time.Time) {
 	m.Helper()
 	id := "probe-" + time.Now().Format(time.RFC3339Nano)
@@ -38,8 +38,8 @@ func (h *harness) retire(topic string, leaveUnread bool) ([]string, error) {
 	return Retire(context.Background(), h.config, h.conn, topic, leaveUnread)
 }
 
-// A topic that no ingest reads any more holds the watermark until it is retired; what of it was
-// never read is said first. Taken back in, it is waited for again.
+// A topic that no ingest reads any more holds the watermark until it is retired. Before that, its
+// unread records are reported. If ingest reads the topic again, the watermark waits for it again.
 func TestRetiredTopic(t *testing.T) {
 	const (
 		old  = "usage.messages"
@@ -107,8 +107,8 @@ func TestTopicOfAnotherGroupIsNotRetired(t *testing.T) {
 	}
 }
 
-// A topic that was deleted is waited for, since it may only be missed, until somebody says that it
-// was meant.
+// The watermark waits for a deleted topic, because the brokers may only have missed it, until
+// somebody says that it was deleted on purpose.
 func TestDeletedTopicIsRetired(t *testing.T) {
 	const old = "usage.messages"
 	h := newHarness(t, old, "usage.actions")

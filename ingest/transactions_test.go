@@ -11,10 +11,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Several producers' transactions, interleaved on two partitions with records of none; half of them
-// are committed. One stays open in front of all others of the first partition; one is abandoned on
-// the second, and is larger than a fetch. Exactly the committed records become events, and those
-// behind an open transaction not before it ends.
+// Several producers' transactions are interleaved, on two partitions, with records outside of
+// transactions; half of them are committed. One transaction stays open before all others of the
+// first partition. One is abandoned on the second partition, and is larger than a fetch. Exactly
+// the committed records become events. Records behind an open transaction become events only after
+// it ends.
 func TestInterleavedTransactions(t *testing.T) {
 	const (
 		topic  = "usage.messages"
@@ -73,10 +74,10 @@ func TestInterleavedTransactions(t *testing.T) {
 	h.eventually("no lag", func() bool { return m.metric("lag_records") == 0 })
 }
 
-// perTransaction is how many records it has on each partition.
+// perTransaction is how many records a transaction has on each partition.
 const perTransaction = 5
 
-// transaction writes events to the first two partitions in turn, and ends as it was decided.
+// transaction writes events to the first two partitions in turn, and then ends as `commit` says.
 func transaction(ctx context.Context, client *kgo.Client, topic, name string, commit bool) error {
 	user := map[bool]string{true: "kept", false: "aborted"}[commit]
 	if err := client.BeginTransaction(); err != nil {
@@ -90,7 +91,7 @@ func transaction(ctx context.Context, client *kgo.Client, topic, name string, co
 	return client.EndTransaction(ctx, kgo.TransactionEndTry(commit))
 }
 
-// event is a record of 4 KiB whose event says in its id where it was written.
+// event is a record of 4 KiB. The id of its event says where the record was written.
 func event(topic string, partition int32, user, id string) *kgo.Record {
 	value := message(fmt.Sprintf("%d-%s", partition, id), user, time.Now(), `,"unknown":"`+strings.Repeat("x", 4000)+`"`)
 	return &kgo.Record{Topic: topic, Partition: partition, Value: []byte(value)}
