@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Delay is how long to wait after so many failures in a row: twice as long each time, up to a
-// limit, and somewhat random.
+// Delay is how long to wait after so many failures in a row: first, then twice as long each time,
+// up to last. A random part of up to half is subtracted.
 func Delay(failures int, first, last time.Duration) time.Duration {
 	d := last
 	if failures < 16 {
@@ -17,7 +17,7 @@ func Delay(failures int, first, last time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// Sleep waits, or gives the context's error if that comes first.
+// Sleep waits for d. It returns the context's error if ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

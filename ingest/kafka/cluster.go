@@ -22,19 +22,19 @@ type TopicPartition struct {
 
 func (s TopicPartition) String() string { return fmt.Sprintf("%s/%d", s.Topic, s.Partition) }
 
-// LogValue is what logs show: JSON knows nothing of String.
+// LogValue is the partition in logs. Without it a JSON log would not use String.
 func (s TopicPartition) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Number is the partition as a label.
+// Number is the partition's number as a label of metrics.
 func (s TopicPartition) Number() string { return strconv.Itoa(int(s.Partition)) }
 
 const (
-	AnswerTime   = 5 * time.Second // how long a broker may take beyond the wait it was granted
+	AnswerTime   = 5 * time.Second // how long a response may take beyond the wait that was granted
 	metadataTime = 2 * time.Second // how old kafka-go's own list of brokers may be
 )
 
-// A Cluster talks to the brokers about everything but membership, which is kafka-go's but for its
-// end (leave).
+// A Cluster talks to the brokers. kafka-go handles the membership in the group, except for leaving
+// it (Leave).
 type Cluster struct {
 	topics    []string
 	addr      []string
@@ -45,11 +45,11 @@ type Cluster struct {
 
 // A Config says how a cluster is reached.
 type Config struct {
-	Brokers []string // host:port of some; the others are learned from them
-	Topics  []string // that are asked about
+	Brokers []string // host:port of some brokers; the others are learned from them
+	Topics  []string // the topics that are asked about
 	TLS     *tls.Config
 	SASL    sasl.Mechanism
-	Clock   func() time.Time // what layouts are dated by
+	Clock   func() time.Time // gives the time of a layout
 }
 
 func NewCluster(c Config) *Cluster {
@@ -64,14 +64,14 @@ func NewCluster(c Config) *Cluster {
 
 func (c *Cluster) Close() { c.transport.CloseIdleConnections() }
 
-// ask sends one request. It takes at most wait and answerTime.
+// ask sends one request. It takes at most wait and AnswerTime together.
 func (c *Cluster) ask(ctx context.Context, req kafkago.Request, wait time.Duration) (kafkago.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+AnswerTime)
 	defer cancel()
 	return c.transport.RoundTrip(ctx, kafkago.TCP(c.addr...), req)
 }
 
-// brokerOf finds a broker in kafka-go's own list, which is metadataTime old at most.
+// brokerOf finds a broker in kafka-go's own list, which is at most metadataTime old.
 func brokerOf(cluster protocol.Cluster, id int32) (protocol.Broker, error) {
 	broker, known := cluster.Brokers[id]
 	if !known {
@@ -80,7 +80,7 @@ func brokerOf(cluster protocol.Cluster, id int32) (protocol.Broker, error) {
 	return broker, nil
 }
 
-// Bounds are the first offset of a partition's log and the one after its last.
+// Bounds returns the first offset of a partition's log, and the one after its last.
 func (c *Cluster) Bounds(ctx context.Context, s TopicPartition) (first, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, AnswerTime)
 	defer cancel()
@@ -104,7 +104,7 @@ func (c *Cluster) Bounds(ctx context.Context, s TopicPartition) (first, end int6
 	return 0, 0, fmt.Errorf("ask for the bounds of %s: %w", s, errNoBounds)
 }
 
-// Leave takes a member out of its group. One that is not in it has left.
+// Leave removes a member from its group. A member that is not in the group has left it already.
 func (c *Cluster) Leave(ctx context.Context, group, member string) error {
 	client := kafkago.Client{Addr: kafkago.TCP(c.addr...), Transport: c.transport}
 	res, err := client.LeaveGroup(ctx, &kafkago.LeaveGroupRequest{

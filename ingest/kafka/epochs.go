@@ -10,18 +10,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Kafka numbers the reigns of a partition's leaders: epochs. A leader that was elected uncleanly
-// may lack records that the one before it had handed out, and take others at their offsets: an
-// offset alone then means nothing. So before anything is fetched from a new leader, it is asked how
-// far its log agrees with what was read (KIP-320), and whether it knows already how far records
-// were acknowledged under the leader before it (KIP-207).
+// Kafka counts the leaders of a partition: each election begins a new leader epoch.
+//
+// A leader that was elected uncleanly may lack records that the leader before it had served, and
+// may accept other records at their offsets. An offset alone then means nothing. So before anything
+// is fetched from a new leader, the leader is asked two things: how far its log agrees with what
+// was read (KIP-320), and whether it knows already which records were acknowledged under the leader
+// before it (KIP-207).
 
 // A doubt is a position that a new leader has to confirm.
 type doubt struct {
 	*Partition
 	from        int64
-	lastEpoch   int32 // of the last record below it
-	leaderEpoch int32 // the leader's
+	lastEpoch   int32 // the leader epoch of the last record below `from`
+	leaderEpoch int32 // the new leader's
 }
 
 // unchecked lists the positions that a broker has to confirm.
@@ -36,7 +38,7 @@ func (a *Assignment) unchecked(broker int32) (doubts []doubt) {
 	return doubts
 }
 
-// confirm ends a doubt, unless the partition has gone elsewhere.
+// confirm ends a doubt, unless the partition has moved or has another leader by now.
 func (a *Assignment) confirm(d doubt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -46,7 +48,7 @@ func (a *Assignment) confirm(d doubt) {
 	}
 }
 
-// check has the broker confirm positions that it leads newly.
+// check asks the broker to confirm the positions in the partitions that it leads newly.
 func (f *Fetcher) check(ctx context.Context) {
 	doubts := f.Assignment.unchecked(f.Broker)
 	if len(doubts) == 0 {
@@ -69,14 +71,14 @@ func (f *Fetcher) check(ctx context.Context) {
 		case end.problem != nil:
 			f.doubted(d, end.problem)
 		case !has:
-			f.Assignment.confirm(d) // nothing of the position is known but its offset
+			f.Assignment.confirm(d) // only the offset of the position is known
 		default:
 			f.compare(ctx, d, end)
 		}
 	}
 }
 
-// doubted has a partition wait until its leader can confirm the position.
+// doubted makes a partition wait, and its leader is then asked again.
 func (f *Fetcher) doubted(d doubt, err error) {
 	if errors.Is(err, kafkago.UnknownTopicOrPartition) {
 		f.Assignment.lose(d.Partition)
@@ -87,20 +89,21 @@ func (f *Fetcher) doubted(d doubt, err error) {
 		"partition", d.TopicPartition, "broker", f.Broker, "epoch", d.leaderEpoch, "error", err)
 }
 
-// An epochEnd is where the log of a leader leaves an epoch.
+// An epochEnd is the offset at which an epoch ends in the log of a leader.
 type epochEnd struct {
 	problem error
-	epoch   int32 // the latest that the log has, up to the one asked for
-	end     int64 // where its records end
+	epoch   int32 // the latest epoch in the log, up to the one that was asked for
+	end     int64 // the offset after its last record
 }
 
-// compare holds a position against the leader's log. If that has other records below the position,
-// they are read: from where the logs part, or, if nobody can say where that is, from the log's
-// start, since what is read twice counts once. How many records the old log held beyond the
-// position nobody knows: at least one is counted.
+// compare checks a position against the leader's log. If that log has other records below the
+// position, they are read: from where the logs part, or, if nobody can say where that is, from the
+// log's start. Reading records twice is harmless, since they count once. How many records the old
+// log had beyond the position is unknown: at least one is counted.
 func (f *Fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
-	unknown := at.epoch < 0 || at.epoch > d.lastEpoch                   // it cannot say
-	tellsApart := f.Assignment.known.TopicIDs[d.Topic] != (uuid.UUID{}) // an old broker cannot tell topics apart
+	unknown := at.epoch < 0 || at.epoch > d.lastEpoch // the leader cannot say where the epoch ends
+	// without ids, a topic that was made anew cannot be told from the old one
+	tellsApart := f.Assignment.known.TopicIDs[d.Topic] != (uuid.UUID{})
 	remade := at.epoch < 0 && !tellsApart
 	if unknown && !remade || at.epoch == d.lastEpoch && at.end >= d.from {
 		f.Assignment.confirm(d)
@@ -122,15 +125,16 @@ func (f *Fetcher) compare(ctx context.Context, d doubt, at epochEnd) {
 	}
 }
 
-// offsetForLeaderEpochVersion is of Kafka 2.3, as is fetchVersion; listOffsetsVersion of 2.2: since
-// then a new leader refuses until it knows what was acknowledged before it.
+// offsetForLeaderEpochVersion is of Kafka 2.3, like fetchVersion. listOffsetsVersion is of Kafka
+// 2.2: since then a new leader refuses the request until it knows which records were acknowledged
+// before its election.
 const (
 	offsetForLeaderEpochVersion = 3
 	listOffsetsVersion          = 5
 )
 
-// epochEnds asks where the epochs of the positions end in the broker's log. Positions whose epoch
-// is not known are left out.
+// epochEnds asks where the epochs of the positions end in the broker's log. It leaves out positions
+// with an unknown epoch.
 func (f *Fetcher) epochEnds(ctx context.Context, doubts []doubt) (map[TopicPartition]epochEnd, error) {
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.ReplicaID = -1
@@ -164,9 +168,9 @@ func (f *Fetcher) epochEnds(ctx context.Context, doubts []doubt) (map[TopicParti
 	return ends, nil
 }
 
-// acknowledged asks for the ends of the logs, only to hear whether the leader knows them: for a
-// moment after its election it may know of less than was acknowledged to producers, and the
-// watermark would take that for all there is.
+// acknowledged asks for the ends of the logs, but uses only whether the leader refuses. For a
+// moment after its election, a leader may know of fewer records than were acknowledged to
+// producers. Its log would seem complete without the others.
 func (f *Fetcher) acknowledged(ctx context.Context, doubts []doubt) (map[TopicPartition]error, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1

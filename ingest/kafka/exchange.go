@@ -12,14 +12,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// anyBroker is where a request goes that every broker can answer.
+// anyBroker stands for a broker in a request that every broker can answer.
 const anyBroker = -1
 
-// A rawRequest is spoken in kmsg's encoding over kafka-go's connections: kafka-go itself does not
-// know topic ids, nor how to ask for the end of a leader epoch.
+// A rawRequest is encoded by kmsg and sent over kafka-go's connections. kafka-go itself knows no
+// topic ids, and cannot ask for the end of a leader epoch.
 type rawRequest struct {
 	kmsg.Request
-	least, most int16 // versions that will do; the newest that the broker knows is taken
+	least, most int16 // usable versions; the newest that the broker knows is used
 }
 
 // A directRequest is a rawRequest to one broker.
@@ -35,10 +35,10 @@ func (a *rawResponse) ApiKey() protocol.ApiKey { return protocol.ApiKey(a.Key())
 
 func (r *rawRequest) ApiKey() protocol.ApiKey { return protocol.ApiKey(r.Key()) }
 
-// Required has kafka-go call RawExchange.
+// Required makes kafka-go call RawExchange.
 func (r *rawRequest) Required(map[protocol.ApiKey]int16) bool { return true }
 
-// Broker is what routes the request.
+// Broker routes the request to its broker.
 func (r *directRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 	return brokerOf(cluster, r.broker)
 }
@@ -97,7 +97,7 @@ func exchange(rw io.ReadWriter, req kmsg.Request, version int16) (kmsg.Response,
 	return res, res.ReadFrom(body)
 }
 
-// tags passes over the tagged fields of a head.
+// tags skips the tagged fields of a response header.
 func (w *wire) tags() {
 	for n := w.uvarint(); n > 0 && !w.short; n-- {
 		w.uvarint()
@@ -116,7 +116,7 @@ func (w *wire) uvarint() uint32 {
 	return uint32(v)
 }
 
-// send asks a broker, or any.
+// send sends a request to a broker, or to any (anyBroker).
 func (c *Cluster) send(ctx context.Context, broker int32, req kmsg.Request, least, most int16) (kmsg.Response, error) {
 	raw := rawRequest{req, least, most}
 	var message protocol.Message = &raw
@@ -130,7 +130,7 @@ func (c *Cluster) send(ctx context.Context, broker int32, req kmsg.Request, leas
 	return res.(*rawResponse).Response, nil
 }
 
-// within is send with less patience.
+// within is send with a time limit.
 func (c *Cluster) within(
 	ctx context.Context, limit time.Duration, broker int32, req kmsg.Request, least, most int16,
 ) (kmsg.Response, error) {

@@ -14,24 +14,25 @@ import (
 )
 
 // A Fetcher asks one broker for all partitions that it leads, again and again, as long as it leads
-// any. Two responses are under way: one is decoded while the next one is fetched; when the decoder
-// is held up by ClickHouse, so is the fetcher.
+// any. It has two responses: the decoder reads one while the next one is fetched. When the
+// decoder has to wait, the fetcher waits too.
 type Fetcher struct {
 	Cluster       *Cluster
 	Assignment    *Assignment
 	Broker        int32
 	Wait          time.Duration    // how long the broker may wait for the first byte
-	Bytes         int              // asked of the broker at once
-	Clock         func() time.Time // what responses are dated by
-	Responses     chan<- *Response // where they go; each is brought home afterwards
-	TopicsChanged func()           // told when a topic is gone or was made anew; the group is to be joined anew
+	Bytes         int              // asked of the broker in one request
+	Clock         func() time.Time // gives the time of a request
+	Responses     chan<- *Response // to the decoder, which releases each afterwards
+	TopicsChanged func()           // a topic is gone or made anew, so the group must be joined anew
 	Report        Report
 
-	home    chan *Response
+	home    chan *Response // the responses that are free
 	request *fetchRequest
 }
 
-// Run returns when ctx ends or the broker leads none of the partitions any more. It is called once.
+// Run fetches until ctx ends or the broker leads none of the partitions any more. It may be called
+// once.
 func (f *Fetcher) Run(ctx context.Context) {
 	f.home = make(chan *Response, 2)
 	f.request = &fetchRequest{}
@@ -45,7 +46,7 @@ func (f *Fetcher) Run(ctx context.Context) {
 		if !leads {
 			return
 		}
-		if len(wants) == 0 { // all of them wait after a failure
+		if len(wants) == 0 { // all partitions wait after a failure
 			_ = backoff.Sleep(ctx, 20*time.Millisecond)
 			continue
 		}
@@ -56,7 +57,7 @@ func (f *Fetcher) Run(ctx context.Context) {
 			return
 		}
 		if err := f.fetch(ctx, response); err != nil {
-			f.home <- &Response{home: f.home} // the connection may still be writing to the other one
+			f.home <- &Response{home: f.home} // the connection may still be writing to the old one
 			if ctx.Err() != nil {
 				return
 			}
@@ -86,14 +87,14 @@ func (f *Fetcher) fetch(ctx context.Context, response *Response) error {
 	f.request.bytes = f.Bytes
 	f.request.response = response
 	if _, err := f.Cluster.ask(ctx, f.request, f.Wait); err != nil {
-		f.request = &fetchRequest{} // the connection may still be working on the other one
+		f.request = &fetchRequest{} // the connection may still be using the old one
 		return err
 	}
 	return response.parse(f.request.wants)
 }
 
-// accept keeps the parts of a response that can be used, moves their partitions on, and deals with
-// what is wrong with the others.
+// accept moves partitions past what was fetched of them, and keeps those parts of the response. It
+// makes a partition wait if its part is refused or broken.
 func (f *Fetcher) accept(ctx context.Context, response *Response) {
 	good := response.Fetched[:0]
 	response.batches = response.batches[:0]
@@ -117,13 +118,13 @@ func (f *Fetcher) accept(ctx context.Context, response *Response) {
 	response.Fetched = good
 }
 
-// failed has a partition wait, and be asked for again.
+// failed makes a partition wait, and has it fetched again.
 func (f *Fetcher) failed(fetched *Fetched, err error) {
 	f.Assignment.hold(fetched.Partition)
 	f.Assignment.notRead(fetched.Partition, fetched.Set.Next, err)
 }
 
-// refused deals with a broker's refusal of one partition.
+// refused handles a broker's refusal of one partition.
 func (f *Fetcher) refused(ctx context.Context, fetched *Fetched, err error) {
 	fetched.Set.Next = fetched.Set.From
 	switch {
@@ -138,13 +139,13 @@ func (f *Fetcher) refused(ctx context.Context, fetched *Fetched, err error) {
 		err = recordbatch.Unreadable(fetched.Set.From, "%w", err)
 	case errors.Is(err, kafkago.UnknownTopicOrPartition):
 		f.Assignment.lose(fetched.Partition)
-		f.TopicsChanged() // if it was made anew, its committed offset went with it
+		f.TopicsChanged() // if the topic was made anew, its committed offset was deleted with the old one
 	}
 	f.failed(fetched, err)
 }
 
-// remade says whether a partition's topic was made anew. The group is joined anew for it, and then
-// reads it from its start.
+// remade says whether a partition's topic was made anew. If so, it has the group joined anew, and
+// the new topic is then read from its start.
 func (f *Fetcher) remade(ctx context.Context, p *Partition) bool {
 	l, err := f.Cluster.Layout(ctx)
 	switch {
@@ -158,9 +159,9 @@ func (f *Fetcher) remade(ctx context.Context, p *Partition) bool {
 	return true
 }
 
-// outOfRange goes on where the log is now, and says what is missing: either the log's start went
-// past the position (retention was shorter than the outage), or the log ends before it (the topic
-// was made anew, or cut back).
+// outOfRange continues in the log as it is now, and reports what is missing. Either the log's start
+// went past the position (retention was shorter than the outage), or the log ends before the
+// position (the topic was made anew, or its log was truncated).
 func (f *Fetcher) outOfRange(ctx context.Context, fetched *Fetched) error {
 	first, end, err := f.Cluster.Bounds(ctx, fetched.Partition.TopicPartition)
 	if err != nil {

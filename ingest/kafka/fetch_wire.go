@@ -14,27 +14,28 @@ import (
 	"rollcall/ingest/kafka/recordbatch"
 )
 
-// A fetch's response is read by hand off kafka-go's connections: its own client copies every record
-// twice, checks no CRC and hands out aborted transactions.
+// A fetch response is parsed here, off kafka-go's connections. kafka-go's own client copies every
+// record twice, checks no CRC, and returns records of aborted transactions.
 const (
 	fetchVersion     = 11 // Kafka 2.3 and newer; the last one without tagged fields
 	fetchCorrelation = 1  // one request at a time per connection
 	readCommitted    = 1
-	maxResponse      = 1 << 30 // a larger answer is taken for a broken one
+	maxResponse      = 1 << 30 // bytes; a larger response counts as broken
 )
 
 // A fetchRequest asks one broker for the partitions that it leads.
 type fetchRequest struct {
 	broker   int32
-	wants    []want // those of one topic next to each other
+	wants    []want // the partitions of a topic are next to each other
 	wait     time.Duration
 	bytes    int
 	clock    func() time.Time
-	response *Response // to be filled; of no use after an error, since the connection may still be writing to it
+	response *Response // to be filled. After an error the connection may still be writing to it
 	version  int16
 }
 
-// A want is where to go on in a partition, under which leader: one of another epoch refuses.
+// A want is the offset to fetch a partition from. A leader of another epoch than leaderEpoch
+// refuses it.
 type want struct {
 	*Partition
 	from        int64
@@ -97,16 +98,17 @@ func (r *fetchRequest) message() *fetch.Request {
 	return m
 }
 
-// An Response is what a broker sent: views into body.
+// A Response is what a broker sent. Its records are views into body.
 type Response struct {
-	Asked   time.Time // just before the request left, by the fetcher's clock
+	Asked   time.Time // just before the request was sent, by Fetcher.Clock
 	body    []byte
 	Fetched []Fetched
 	batches []recordbatch.Batch // of all partitions
 	home    chan<- *Response
 }
 
-// Release gives the response back to its fetcher, when nothing of it is needed any more.
+// Release returns the response to its fetcher, which overwrites it. The caller must not use the
+// response afterwards.
 func (response *Response) Release() { response.home <- response }
 
 func (*Response) ApiKey() protocol.ApiKey { return protocol.Fetch }
@@ -115,22 +117,22 @@ func (*Response) ApiKey() protocol.ApiKey { return protocol.Fetch }
 type Fetched struct {
 	Partition     *Partition
 	Set           recordbatch.Set
-	LeaderEpoch   int32  // the leader's epoch
-	Jumps         int    // of the partition before it
+	LeaderEpoch   int32  // of the leader that responded
+	Jumps         int    // of the partition before this set
 	problem       int16  // a Kafka error code, or 0
-	HighWatermark int64  // the high watermark; −1 if unknown
-	records       []byte // as they came
+	HighWatermark int64  // the end of the log, open transactions included; −1 if unknown
+	records       []byte // the record set, as it is on the wire
 }
 
-// parse fills Fetched. Partitions that were not asked for are an error: the stream is out of
-// step.
+// parse fills Fetched. It returns an error if the response has a partition that was not asked for:
+// request and response do not match then.
 func (response *Response) parse(wants []want) error {
 	w := &wire{b: response.body}
 	response.Fetched = response.Fetched[:0]
 	if got := w.int32(); got != fetchCorrelation {
 		return fmt.Errorf("a fetch answer to request %d instead of %d", got, fetchCorrelation)
 	}
-	w.int32() // throttled for so many ms: already over
+	w.int32() // throttle time in ms: it has passed already
 	if code := w.int16(); code != 0 {
 		return fmt.Errorf("fetch refused: %w", kafkaError(code))
 	}
@@ -163,10 +165,11 @@ type numberedFetched struct {
 }
 
 func (w *wire) fetched() (fetched numberedFetched) {
-	fetched.id, fetched.problem = w.int32(), w.int16()
+	fetched.id = w.int32()
+	fetched.problem = w.int16()
 	fetched.HighWatermark = w.int64()
-	w.int64() // the last stable offset: complete means up to the end, open transactions included
-	w.int64() // the log's start: a position before it is refused
+	w.int64() // the last stable offset; complete means up to the high watermark
+	w.int64() // the log's start; a position before it is refused
 	for n := w.int32(); n > 0 && !w.short; n-- {
 		fetched.Set.Aborted = append(fetched.Set.Aborted, recordbatch.Aborted{Producer: w.int64(), First: w.int64()})
 	}
@@ -178,7 +181,8 @@ func (w *wire) fetched() (fetched numberedFetched) {
 	return fetched
 }
 
-// find starts where brokers usually answer: in the order of the question.
+// find returns the want of a partition. It starts at the index at, because brokers usually answer
+// in the order of the request.
 func find(wants []want, at int, topic []byte, id int32) *want {
 	for n := range wants {
 		if w := &wants[(at+n)%len(wants)]; w.TopicPartition.Partition == id && w.Topic == string(topic) {

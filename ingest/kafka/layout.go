@@ -15,13 +15,13 @@ import (
 
 // A Layout is what the brokers say of the configured topics at one moment.
 type Layout struct {
-	Asked    time.Time                // just before the first question left, on ClickHouse's clock
-	Leaders  map[TopicPartition]int32 // of every partition; −1 where none leads
-	Epochs   map[TopicPartition]int32 // of the leader, which counts up with each election; −1 if the brokers do not say
-	TopicIDs map[string]uuid.UUID     // of the topics, which differ if a topic is made anew; zero before Kafka 2.8
+	Asked    time.Time                // just before the first request was sent, by Config.Clock
+	Leaders  map[TopicPartition]int32 // of every partition; −1 if none leads it
+	Epochs   map[TopicPartition]int32 // the leaders' epochs; −1 if the brokers do not say
+	TopicIDs map[string]uuid.UUID     // another id if a topic is made anew; zero before Kafka 2.8
 	Missing  []string                 // topics that do not exist
-	Unclear  []string                 // topics of which brokers could not speak, disagree, or say less than before
-	Partial  bool                     // no more than half of the brokers answered: the others may know more
+	Unclear  []string                 // brokers fail to describe them, disagree, or say less
+	Partial  bool                     // at most half of the brokers responded: others may know more
 }
 
 func newLayout(asked time.Time) *Layout {
@@ -40,20 +40,20 @@ func (l *Layout) Topics(configured []string) (present []string) {
 	return present
 }
 
-// LayoutEvery is how often the brokers are asked who leads what, and how long one of several may
-// take. The watermark never passes the last answer.
+// LayoutEvery is how often the brokers are asked who leads what. It is also how long one of several
+// brokers may take to respond. No statement about all records can be newer than the last layout.
 const LayoutEvery = time.Second
 
-// Versions of Metadata that will do: 8 is Kafka 2.3, 10 has topic ids.
+// These versions of Metadata can be used: 8 is Kafka 2.3, and 10 has topic ids.
 const (
 	metadataLeast = 8
 	metadataMost  = 12
 )
 
-// Layout asks all brokers, since one alone may be cut off from the others without knowing it: it
-// then speaks of leaders that no longer are. A broker that takes records for a partition knows that
-// it leads it, so none can have taken any, when it was asked, under a newer leader than the responses
-// tell.
+// Layout asks all brokers. One broker alone may be cut off from the others without knowing it, and
+// then names leaders that lead no longer. A broker that accepts records for a partition knows that
+// it leads the partition. So, when the brokers were asked, none of those that responded can have
+// accepted records under a newer leader than the responses name.
 func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 	asked := c.clock()
 	first, err := c.metadata(ctx, anyBroker, AnswerTime)
@@ -61,11 +61,11 @@ func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 		return nil, fmt.Errorf("ask for the topics' partitions: %w", err)
 	}
 	responses := []*kmsg.MetadataResponse{first}
-	answered := 1
+	responded := 1
 	if len(first.Brokers) > 1 {
 		others := c.metadataOfAll(ctx, first.Brokers)
 		responses = append(responses, others...)
-		answered = len(others)
+		responded = len(others)
 	}
 	brokers := map[int32]bool{}
 	for _, r := range responses {
@@ -74,7 +74,7 @@ func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 		}
 	}
 	l := newLayout(asked)
-	l.Partial = 2*answered <= len(brokers)
+	l.Partial = 2*responded <= len(brokers)
 	for _, topic := range c.topics {
 		if err := c.newest.merge(l, topic, responses); err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (c *Cluster) Layout(ctx context.Context) (*Layout, error) {
 	return l, nil
 }
 
-// metadataOfAll asks each of the brokers, and gives the responses that came in time.
+// metadataOfAll asks each of the brokers, and returns the responses that came in time.
 func (c *Cluster) metadataOfAll(
 	ctx context.Context, brokers []kmsg.MetadataResponseBroker,
 ) (responses []*kmsg.MetadataResponse) {
@@ -119,7 +119,8 @@ func (c *Cluster) metadata(ctx context.Context, broker int32, limit time.Duratio
 	return res.(*kmsg.MetadataResponse), nil
 }
 
-// newest is the newest that was ever said of each topic; a broker that lags says less.
+// newest is the newest that was ever said of each topic. A broker that lags behind says something
+// older.
 type newest struct {
 	mu     sync.Mutex
 	topics map[string]*topicLayout
@@ -132,7 +133,7 @@ type topicLayout struct {
 	epochs  map[int32]int32
 }
 
-// merge enters a topic into the layout: of each partition the newest leader that any broker knows.
+// merge adds a topic to the layout: for each partition, the newest leader that any broker knows.
 func (n *newest) merge(l *Layout, topic string, responses []*kmsg.MetadataResponse) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -148,7 +149,7 @@ func (n *newest) merge(l *Layout, topic string, responses []*kmsg.MetadataRespon
 			switch kafkago.Error(t.ErrorCode) {
 			case 0:
 				if known++; known > 1 && told.id != t.TopicID {
-					unclear++ // it is being made anew, and not all brokers know yet
+					unclear++ // the topic is being made anew, and not all brokers know it yet
 					continue
 				}
 				told.add(&t)
@@ -182,7 +183,7 @@ func (n *newest) merge(l *Layout, topic string, responses []*kmsg.MetadataRespon
 	return nil
 }
 
-// add enters what one broker says.
+// add adds what one broker says of the topic.
 func (t *topicLayout) add(said *kmsg.MetadataResponseTopic) {
 	t.id = said.TopicID
 	for _, p := range said.Partitions {
@@ -194,8 +195,8 @@ func (t *topicLayout) add(said *kmsg.MetadataResponseTopic) {
 	}
 }
 
-// follows says whether this can be later than what was said before: partitions do not go and epochs
-// do not fall while a topic is the same.
+// follows says whether this layout can be later than the one before it. While a topic stays the
+// same, it loses no partitions and its epochs do not fall.
 func (t *topicLayout) follows(before *topicLayout) bool {
 	if before == nil || before.id != t.id || t.id == (uuid.UUID{}) {
 		return true

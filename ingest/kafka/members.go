@@ -10,11 +10,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrRebalancing says that a group's members are being assigned anew: nobody can say what they
-// read.
+// ErrRebalancing says that a group's members are being assigned anew. Until that ends, nobody can
+// say what they read.
 var ErrRebalancing = errors.New("the group's members are rebalancing")
 
-// Readers are the hosts of a group's members that subscribe to a topic.
+// Readers returns the hosts of a group's members that subscribe to a topic.
 func (c *Cluster) Readers(ctx context.Context, group, topic string) (hosts []string, err error) {
 	members, err := c.members(ctx, group)
 	if err != nil {
@@ -32,8 +32,8 @@ func (c *Cluster) Readers(ctx context.Context, group, topic string) (hosts []str
 	return hosts, nil
 }
 
-// subscription reads the topics of a member, as every client writes them; what follows differs
-// between clients.
+// subscription reads a member's topics. Every client encodes them in this way; what follows them
+// differs between clients.
 func subscription(metadata []byte) (topics []string, ok bool) {
 	w := &wire{b: metadata}
 	w.int16() // the version
@@ -43,7 +43,7 @@ func subscription(metadata []byte) (topics []string, ok bool) {
 	return topics, !w.short
 }
 
-// members are those of a group.
+// members returns the members of a group.
 func (c *Cluster) members(ctx context.Context, group string) ([]kmsg.DescribeGroupsResponseGroupMember, error) {
 	find := kmsg.NewPtrFindCoordinatorRequest()
 	find.CoordinatorKey = group

@@ -12,9 +12,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol/offsetfetch"
 )
 
-// A CommittedOffset is how far the group is in a partition: all below the offset is stored. With it
-// goes what the offset means: the log of which topic, and the leader epoch of the last record below
-// it. A log that was cut, or made anew, has other records there.
+// A CommittedOffset says how far the group is in a partition: all records below the offset are
+// stored. The topic's id and the leader epoch of the last record below the offset say which log the
+// offset belongs to. A log that was truncated or made anew has other records there.
 type CommittedOffset struct {
 	TopicPartition
 	Offset  int64
@@ -22,8 +22,8 @@ type CommittedOffset struct {
 	TopicID uuid.UUID // zero: not known
 }
 
-// A Committer stores offsets in the group, for one generation only: the brokers refuse a member of
-// an older one.
+// A Committer stores offsets in the group, for one generation only. The brokers refuse a member of
+// an older generation.
 type Committer struct {
 	Cluster    *Cluster
 	Group      string
@@ -33,8 +33,8 @@ type Committer struct {
 
 const topicMark = "topic_id="
 
-// Commit stores offsets. Where brokers refuse several for different reasons, that of the group
-// comes before that of a partition.
+// Commit stores offsets. If the brokers refuse several for different reasons, it returns a reason
+// that concerns the group before one that concerns a partition.
 func (c Committer) Commit(ctx context.Context, offsets []CommittedOffset) error {
 	if len(offsets) == 0 {
 		return nil
@@ -69,7 +69,7 @@ func (c Committer) Commit(ctx context.Context, offsets []CommittedOffset) error 
 	return refused
 }
 
-// Committed reads the group's offsets of partitions; those that have none are left out.
+// Committed reads the group's offsets of partitions. Partitions without an offset are left out.
 func (c *Cluster) Committed(
 	ctx context.Context, group string, partitions map[string][]int32,
 ) (map[TopicPartition]CommittedOffset, error) {
@@ -105,8 +105,8 @@ func (c *Cluster) Committed(
 	return offsets, nil
 }
 
-// topicIn reads the topic's id from what was committed. Offsets that an operator set, or an older
-// Rollcall, have none.
+// topicIn reads the topic's id from the metadata of a committed offset. It is zero if an operator
+// or an older Rollcall set the offset.
 func topicIn(metadata string) uuid.UUID {
 	text, has := strings.CutPrefix(metadata, topicMark)
 	if !has {

@@ -10,26 +10,26 @@ import (
 	"rollcall/ingest/backoff"
 )
 
-// A Partition is one that this member was assigned, for one generation.
+// A Partition is a partition that this member was assigned, for one generation.
 type Partition struct {
 	TopicPartition
-	Decoded Position // all below is in a batch; the decoder's own
+	Decoded Position // all records below are in a batch; only the decoder uses it
 
-	// What follows belongs to assignment.mu.
+	// Assignment.mu guards the fields below.
 	next        int64     // what to fetch next
-	jumps       int       // so many gaps were seen: next is not where an earlier response ended
+	jumps       int       // how often next moved to an offset that did not follow the last one
 	end         int64     // the highest end of the log that was seen
-	lastEpoch   int32     // of the leader that took the last record below next; −1: not known
+	lastEpoch   int32     // the leader epoch of the last record below next; −1: not known
 	leader      int32     // −1: none
-	leaderEpoch int32     // the leader's epoch; −1: not known
-	checked     bool      // next was held against this leader's log
-	pause       time.Time // not to be fetched before
+	leaderEpoch int32     // the epoch of that leader; −1: not known
+	checked     bool      // this leader has confirmed next
+	pause       time.Time // the partition must not be fetched before this time
 	failures    int       // in a row
-	lost        bool      // its topic is gone: what is left of it is not committed
+	lost        bool      // its topic is gone, so its position is no longer committed
 }
 
-// NewPartition is one that is read from an offset on, whose last record before it is of an epoch
-// (−1: not known).
+// NewPartition makes a Partition that is read from an offset on. epoch is the leader epoch of the
+// last record before the offset (−1: not known).
 func NewPartition(s TopicPartition, offset int64, epoch int32) *Partition {
 	return &Partition{
 		TopicPartition: s, Decoded: Position{Offset: offset, Epoch: epoch},
@@ -37,31 +37,31 @@ func NewPartition(s TopicPartition, offset int64, epoch int32) *Partition {
 	}
 }
 
-// A Position is an offset, and the number of jumps before it: after a topic was made anew, an
-// offset of the old one means nothing. With it goes the leader Epoch of the last record below it
-// (−1: not known).
+// A Position is an offset, and the number of jumps before it. The number is needed because an
+// offset from before a jump means nothing afterwards, for example if the topic was made anew. Epoch
+// is the leader epoch of the last record below the offset (−1: not known).
 type Position struct {
 	Offset int64
 	Jumps  int
 	Epoch  int32
 }
 
-// Is says whether it is this place in this log.
+// Is says whether the position is this offset, after this many jumps.
 func (p Position) Is(offset int64, jumps int) bool { return p.Offset == offset && p.Jumps == jumps }
 
-// An Assignment is the partitions of one generation and where to go on in each.
+// An Assignment has the partitions of one generation, and where to go on in each.
 type Assignment struct {
-	known    *Layout                    // what there was when the group was joined
-	passOver map[TopicPartition][]int64 // record batches that operators named, by an offset of each
+	known    *Layout                    // the layout when the group was joined
+	passOver map[TopicPartition][]int64 // one offset of each record batch that operators named
 	report   Report
 
 	mu         sync.Mutex
-	partitions []*Partition // by topic and number
-	turn       int          // so many questions were asked; each starts with another partition
+	partitions []*Partition // sorted by topic and number
+	turn       int          // how many requests were made; each starts with another partition
 }
 
-// NewAssignment takes over partitions, what there was when the group was joined, and the record
-// batches that operators named.
+// NewAssignment makes an Assignment of partitions. known is the layout with which the group was
+// joined, and passOver are the record batches that operators named.
 func NewAssignment(
 	partitions []*Partition, known *Layout, passOver map[TopicPartition][]int64, report Report,
 ) *Assignment {
@@ -71,7 +71,7 @@ func NewAssignment(
 	return &Assignment{partitions: partitions, known: known, passOver: passOver, report: report}
 }
 
-// Lead takes over who leads what, and lists the leaders.
+// Lead stores who leads each partition, and lists the leaders.
 func (a *Assignment) Lead(l *Layout) (brokers []int32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -92,7 +92,8 @@ func (a *Assignment) Lead(l *Layout) (brokers []int32) {
 	return brokers
 }
 
-// wants lists what to ask a broker for now; leads is false if it leads none of the partitions.
+// wants lists what to ask a broker for now. leads is false if the broker leads none of the
+// partitions.
 func (a *Assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -110,8 +111,8 @@ func (a *Assignment) wants(broker int32, to []want) (wants []want, leads bool) {
 	return bySameTopic(to), leads
 }
 
-// bySameTopic brings the partitions of a topic together, the topics in the order of their first
-// one.
+// bySameTopic puts the partitions of a topic next to each other. The topics are in the order in
+// which they first appear.
 func bySameTopic(wants []want) []want {
 	for i := 1; i < len(wants); i++ {
 		for j := i; j < len(wants); j++ {
@@ -124,8 +125,8 @@ func bySameTopic(wants []want) []want {
 	return wants
 }
 
-// advance moves a partition past what was fetched of it, if the partition still is where that
-// begins; else what was fetched is of no use.
+// advance moves a partition past what was fetched of it. It returns false if the partition has
+// moved since the request: the records are useless then.
 func (a *Assignment) advance(fetched *Fetched) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -142,7 +143,7 @@ func (a *Assignment) advance(fetched *Fetched) bool {
 	return true
 }
 
-// Rewind has a partition fetched again from a position, unless it jumped since.
+// Rewind has a partition fetched again from a position, unless the partition has jumped since.
 func (a *Assignment) Rewind(p *Partition, to Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -152,7 +153,7 @@ func (a *Assignment) Rewind(p *Partition, to Position) {
 	}
 }
 
-// gap goes on behind records that will never be read.
+// gap continues behind records that will never be read, and reports them.
 func (a *Assignment) gap(p *Partition, g Gap) {
 	if a.jump(p, g.From, g.To) {
 		a.report.Counters.WaitsAtCorrupt(p.TopicPartition, false)
@@ -160,8 +161,8 @@ func (a *Assignment) gap(p *Partition, g Gap) {
 	}
 }
 
-// jump goes on at an offset that does not follow on the last one. Nothing happens if the partition
-// moved meanwhile.
+// jump continues at an offset that does not follow the last one. It does nothing if the partition
+// has moved meanwhile.
 func (a *Assignment) jump(p *Partition, from, to int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -175,7 +176,7 @@ func (a *Assignment) jump(p *Partition, from, to int64) bool {
 	return true
 }
 
-// hold has a partition wait after a failure; each in a row waits longer.
+// hold makes a partition wait after a failure, longer after each further failure in a row.
 func (a *Assignment) hold(p *Partition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,25 +184,25 @@ func (a *Assignment) hold(p *Partition) {
 	p.pause = time.Now().Add(backoff.Delay(p.failures, 50*time.Millisecond, 2*time.Second))
 }
 
-// waits says whether a partition is not to be asked for yet. It belongs to assignment.mu, too.
+// waits says whether a partition must not be fetched yet. The caller holds Assignment.mu.
 func (p *Partition) waits() bool { return p.pause.After(time.Now()) }
 
-// fine ends the row of failures.
+// fine ends a row of failures.
 func (a *Assignment) fine(p *Partition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.failures = 0
 }
 
-// lose says that a partition's topic is gone.
+// lose notes that a partition's topic is gone.
 func (a *Assignment) lose(p *Partition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.lost = true
 }
 
-// Stands says whether a position may be committed: its topic is there, and is the one it was read
-// from.
+// Stands says whether a position may be committed: its topic exists, and is the one from which the
+// position was read.
 func (a *Assignment) Stands(p *Partition, at Position) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

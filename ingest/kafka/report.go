@@ -5,11 +5,14 @@ import (
 	"log/slog"
 )
 
-// Counters are what operators see of the partitions. The log names the reasons.
+// Counters count what happens to partitions, for operators. The log names the reasons.
 type Counters interface {
-	Retried()                                    // a request failed, or its response could not be used: it is repeated
-	Missed(p TopicPartition, records int64)      // so many records will never be read
-	WaitsAtCorrupt(p TopicPartition, waits bool) // the partition waits at a record batch that cannot be read
+	// Retried counts a request that is repeated: it failed, or its response could not be used.
+	Retried()
+	// Missed counts records that will never be read.
+	Missed(p TopicPartition, records int64)
+	// WaitsAtCorrupt says whether the partition waits at a record batch that cannot be read.
+	WaitsAtCorrupt(p TopicPartition, waits bool)
 }
 
 // A Report tells operators what happens to partitions.
@@ -18,19 +21,20 @@ type Report struct {
 	Counters Counters
 }
 
-// A Gap is records that will never be read: reading goes on behind them.
+// A Gap is a range of records that will never be read. Reading continues behind them.
 type Gap struct {
 	From, To int64
-	Records  int64 // at least; more than lie between the offsets where the log is another one
+	Records  int64 // at least this many. After a change of the log, not the difference of the offsets
 	Why      string
 }
 
-// Why records will never be read.
+// These are the reasons of gaps.
 const (
 	GapDeleted    = "records were deleted before they were read"
 	GapRemade     = "the topic was made anew or cut back; what its old log held beyond the position is lost"
 	gapPassedOver = "a record batch that cannot be read was passed over, as --kafka-pass-over asks"
-	gapTruncated  = "a new leader's log lacks records that the old one's had; what that held beyond the position is lost"
+	gapTruncated  = "a new leader's log lacks records that the old one's had; " +
+		"what that held beyond the position is lost"
 )
 
 // Gap counts and logs records that will never be read.
@@ -39,7 +43,7 @@ func (r Report) Gap(p TopicPartition, g Gap) {
 	r.Log.Error("gap: "+g.Why, "partition", p, "position", g.From, "goes_on_at", g.To, "records", g.Records)
 }
 
-// retried counts and logs what failed and is repeated.
+// retried counts and logs a failure after which something is tried again.
 func (r Report) retried(what string, attributes ...any) {
 	r.Counters.Retried()
 	r.Log.Log(context.Background(), slog.LevelWarn, what, attributes...)

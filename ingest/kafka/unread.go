@@ -9,8 +9,9 @@ import (
 	"rollcall/ingest/kafka/recordbatch"
 )
 
-// Unread has a partition wait, and be fetched again from a position at which it could not be read.
-// end is the log's, or −1. A corrupt batch that the operator named is passed over instead.
+// Unread makes a partition wait, and has it fetched again from a position where it could not be
+// read. end is the end of the log, or −1. A corrupt batch that the operator named is passed over
+// instead.
 func (a *Assignment) Unread(p *Partition, at Position, end int64, err error) {
 	a.Rewind(p, at)
 	if !a.passesOver(p, at.Offset, end, err) {
@@ -20,7 +21,7 @@ func (a *Assignment) Unread(p *Partition, at Position, end int64, err error) {
 }
 
 // passesOver leaves a corrupt batch out if the operator named it, and counts its records as a gap.
-// One that can be read is never left out, whatever is named.
+// A batch that can be read is never left out, even if it is named.
 func (a *Assignment) passesOver(p *Partition, next, end int64, err error) bool {
 	var bad *recordbatch.Corrupt
 	if !errors.As(err, &bad) || bad.Last < bad.Base || end > 0 && bad.Last >= end {
@@ -35,7 +36,7 @@ func (a *Assignment) passesOver(p *Partition, next, end int64, err error) bool {
 	return false
 }
 
-// notRead counts and logs that a partition waits for what could not be read.
+// notRead counts and logs that a partition could not be read and waits.
 func (a *Assignment) notRead(p *Partition, offset int64, err error) {
 	attributes := []any{"partition", p.TopicPartition, "offset", offset, "error", err}
 	var bad *recordbatch.Corrupt
@@ -52,7 +53,7 @@ func (a *Assignment) notRead(p *Partition, offset int64, err error) {
 	a.report.Log.Log(context.Background(), slog.LevelError, "record batch not read; fetching it again", attributes...)
 }
 
-// IsRead ends what notRead began.
+// IsRead notes that a partition can be read again, after notRead.
 func (a *Assignment) IsRead(p *Partition) {
 	a.fine(p)
 	a.report.Counters.WaitsAtCorrupt(p.TopicPartition, false)

@@ -17,11 +17,12 @@ func (noCounters) Retried()                            {}
 func (noCounters) Missed(TopicPartition, int64)        {}
 func (noCounters) WaitsAtCorrupt(TopicPartition, bool) {}
 
-// What could not be read is fetched again after a pause, unless the partition has gone elsewhere.
+// A partition that could not be read is fetched again after a pause, unless it has jumped
+// meanwhile.
 func TestUnreadIsFetchedAgain(t *testing.T) {
 	p := NewPartition(TopicPartition{"t", 0}, 7, -1)
 	a := NewAssignment([]*Partition{p}, newLayout(time.Time{}), nil, Report{slog.New(slog.DiscardHandler), noCounters{}})
-	p.next = 9 // the fetcher went past it
+	p.next = 9 // the fetcher has moved past offset 8
 	a.Unread(p, Position{8, 0, 3}, 9, errors.New("broken off"))
 	if p.next != 8 || p.lastEpoch != 3 || !p.waits() {
 		t.Errorf("it goes on at %d, epoch %d, waits: %v", p.next, p.lastEpoch, p.waits())
@@ -33,8 +34,8 @@ func TestUnreadIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// A position has the leader epoch of the last record batch below it, also when a response without
-// records follows: a new leader is asked about that epoch.
+// A position has the leader epoch of the last record batch below it, and keeps it when a response
+// without records follows. A new leader is asked about that epoch.
 func TestPositionsKeepTheEpoch(t *testing.T) {
 	splitAt := func(from int64, wire []byte) recordbatch.Set {
 		s := recordbatch.Set{From: from}
@@ -52,8 +53,8 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 			{Partition: p, Set: splitAt(5, records), HighWatermark: 6}, {Partition: p, Set: splitAt(6, nil), HighWatermark: 6},
 		} {
 			if !a.advance(&fetched) || p.next != 6 || p.lastEpoch != want {
-				t.Fatalf("what was fetched from %d brings it to %d in epoch %d, not to 6 in %d", fetched.Set.From, p.next,
-					p.lastEpoch, want)
+				t.Fatalf("what was fetched from %d brings it to %d in epoch %d, not to 6 in %d",
+					fetched.Set.From, p.next, p.lastEpoch, want)
 			}
 		}
 		p.next = 9
@@ -68,8 +69,8 @@ func TestPositionsKeepTheEpoch(t *testing.T) {
 	}
 }
 
-// A corrupt batch is passed over if the operator named one of its offsets. Where nothing tells the
-// batch's end, it is not.
+// A corrupt batch is passed over if the operator named one of its offsets. If the batch's end is
+// unknown, it is not passed over.
 func TestWhatIsPassedOver(t *testing.T) {
 	spoilt := func(at int) error {
 		wire := batchtest.Batch{Base: 10, Records: []batchtest.Record{{}, {}, {}}}.Wire()

@@ -7,8 +7,8 @@ import (
 
 var errShort = errors.New("the broker's answer ends too early")
 
-// A wire reads Kafka's big-endian fields off a buffer. After the end every field is zero and short is
-// set.
+// A wire reads Kafka's big-endian fields from a buffer. If the buffer ends too early, short is set
+// and every further field is zero.
 type wire struct {
 	b     []byte
 	short bool
