@@ -6,19 +6,20 @@ import (
 	"rollcall/schema"
 )
 
-// A header is two bytes on the wire at least, and 48 in memory. So many of a record are read, and
-// beyond them only those by which an event is judged.
+// At most maxHeaders headers of a record are read, because a header may be only two bytes on the
+// wire but takes 48 in memory. Beyond them, only the headers by which an event is judged are read
+// (late headers).
 const (
 	maxHeaders   = 1 << 16
-	lateHeaders  = 64      // names
+	lateHeaders  = 64      // different names
 	lateName     = 64      // bytes
-	lateValue    = 4 << 10 // bytes; no attribute of an event may be as long
-	keptOfKey    = 1 << 20 // bytes of the key and
-	keptOfHeader = 1 << 20 // of all headers are kept of a record that is taken apart
+	lateValue    = 4 << 10 // bytes; no valid attribute of an event is that long
+	keptOfKey    = 1 << 20 // bytes of the key that are kept of a record that is read in pieces
+	keptOfHeader = 1 << 20 // likewise, of all its headers together
 )
 
-// keepLate adds a header behind the first ones, if an event is judged by it. Of several with one
-// name the last is kept, as the last one counts.
+// keepLate adds a header behind the first ones, if an event is judged by it. Of several late
+// headers with one name, the last is kept, because the last one counts.
 func keepLate(to []schema.Header, first int, h schema.Header) []schema.Header {
 	if !ofEnvelope(h.Key) {
 		return to

@@ -14,7 +14,7 @@ import (
 	"github.com/segmentio/kafka-go/compress"
 )
 
-// A codec is how a record batch is compressed.
+// A codec is the compression of a record batch.
 type codec uint8
 
 const (
@@ -25,25 +25,25 @@ const (
 	codecZstd
 )
 
-// MaxWindow is the largest zstd window that a stream is granted: what level 22 asks for, and the
-// most that brokers themselves accept. What fits into the limit needs no window of its own, so
-// there any size is accepted (anyWindow).
+// MaxWindow is the largest zstd window that a stream may use. It is the window of level 22, and the
+// largest that brokers accept. A batch that inflates within the limit needs no memory for a window,
+// so any window is accepted there (anyWindow).
 const (
 	MaxWindow = 128 << 20
 	anyWindow = 1 << 41
 )
 
-// errInflated says that a batch is larger than may be held in memory; it is then read as a stream.
+// errInflated says that a batch is larger than may be held in memory. It is then read as a stream.
 var errInflated = errors.New("the batch inflates beyond the limit")
 
-// An inflater uncompresses record batches into memory that it uses again, up to a limit.
+// An inflater uncompresses record batches, up to a limit, into memory that it uses again.
 type inflater struct {
 	limit int
 	out   []byte
 	in    bytes.Reader
 	gzip  gzip.Reader
 	zstd  *zstd.Decoder
-	wide  *zstd.Decoder // for frames whose window is beyond the limit; made when the first one comes
+	wide  *zstd.Decoder // for windows beyond the limit; made when the first one comes
 }
 
 func newInflater(limit int) *inflater {
@@ -55,7 +55,7 @@ func newInflater(limit int) *inflater {
 	return &inflater{limit: limit, zstd: decoder}
 }
 
-// inflate gives the uncompressed bytes; they hold until the next call.
+// inflate returns the uncompressed bytes. They are valid until the next call.
 func (f *inflater) inflate(c codec, packed []byte) ([]byte, error) {
 	f.in.Reset(packed)
 	var err error
@@ -89,8 +89,8 @@ func (f *inflater) zstdFrames(packed []byte) (err error) {
 	return err
 }
 
-// wideZstd inflates into the room that it is given and no further. The other decoder refuses
-// windows that are larger than its limit.
+// wideZstd returns a decoder that accepts any window and inflates no further than the capacity of
+// its output. The other decoder refuses windows that are larger than its limit.
 func (f *inflater) wideZstd() *zstd.Decoder {
 	if f.wide == nil {
 		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
@@ -103,8 +103,8 @@ func (f *inflater) wideZstd() *zstd.Decoder {
 	return f.wide
 }
 
-// stream gives the uncompressed bytes piece by piece, after inflate has found them to be beyond the
-// limit.
+// stream returns the uncompressed bytes piece by piece. It is used after inflate has found that
+// they exceed the limit.
 func (f *inflater) stream(c codec, packed []byte) (io.ReadCloser, error) {
 	switch c {
 	case codecZstd:
@@ -140,13 +140,14 @@ func (f *inflater) readAll(r io.Reader) error {
 	}
 }
 
-// xerial is the framing that the Java client and kafka-go put around snappy blocks: this, two
-// versions, then blocks, each with its length before it.
+// xerial begins the frame that the Java client and kafka-go put around snappy blocks. Two versions
+// follow it, then the blocks, each after its length.
 var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const xerialHead = 16
 
-// snappyRatio is more than snappy can compress: a block that claims more is made to exhaust memory.
+// snappyRatio is more than snappy can compress. A block that claims more was made to exhaust
+// memory.
 const snappyRatio = 32
 
 var errImplausible = errors.New("a snappy block claims to be larger than it can be")
@@ -182,7 +183,7 @@ func snappySize(block []byte) (int, error) {
 	return size, err
 }
 
-// eachBlock visits the blocks of a frame, or the one block that came without a frame.
+// eachBlock visits the blocks of a frame, or the single block that came without a frame.
 func eachBlock(packed []byte, visit func(block []byte) error) error {
 	if !bytes.HasPrefix(packed, xerial) {
 		return visit(packed)
@@ -206,7 +207,7 @@ func eachBlock(packed []byte, visit func(block []byte) error) error {
 	return nil
 }
 
-// roomFor is b without what it holds, with room for n bytes.
+// roomFor returns an empty slice with room for n bytes, in the memory of b if that suffices.
 func roomFor(b []byte, n int) []byte {
 	if cap(b) < n {
 		return make([]byte, 0, n)
@@ -214,5 +215,5 @@ func roomFor(b []byte, n int) []byte {
 	return b[:0]
 }
 
-// lengthen adds n bytes, whatever they are.
+// lengthen adds n bytes with undefined content.
 func lengthen(b []byte, n int) []byte { return slices.Grow(b, n)[:len(b)+n] }

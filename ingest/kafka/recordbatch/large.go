@@ -12,13 +12,15 @@ import (
 	"rollcall/schema"
 )
 
-// A producer may compress gigabytes of zeros into a megabyte. Batches beyond the limit are
-// therefore read as a stream, one record at a time; and of a record that is large (maxWhole),
-// however it came, only what it is judged by and what a reject keeps is held: the value, or the
+// A producer may compress gigabytes of zeros into a megabyte. So a batch beyond the limit is read
+// as a stream, one record at a time.
+//
+// A record of more than maxWhole bytes is read in pieces, whether it comes from a stream or not. Of
+// such a record, only what decides the verdict and what a reject keeps is held: the value, or the
 // beginning, size and hash of one that is too_large; the beginning of the key; the first of the
 // headers. So a record's size never changes the verdict on it.
 
-// stream visits the records of a batch from an offset on, holding one record at a time.
+// stream visits the records of a batch from an offset on, and holds one record at a time.
 func (r *Reader) stream(b Batch, from int64, visit visit) error {
 	unpacked, err := r.inflater.stream(b.codec(), b.records())
 	if err != nil {
@@ -44,7 +46,7 @@ func (r *Reader) stream(b Batch, from int64, visit visit) error {
 	return nil
 }
 
-// stoppable ends a stream when nobody waits for it any more.
+// stoppable ends a stream with errStopped once the channel is closed.
 type stoppable struct {
 	io.Reader
 	stopped <-chan struct{}
@@ -61,7 +63,7 @@ func (s stoppable) Read(b []byte) (int, error) {
 	}
 }
 
-// recordFrom reads the next record into r.rec.
+// recordFrom reads the next record of a stream into r.rec.
 func (r *Reader) recordFrom(in *bufio.Reader) error {
 	size, err := binary.ReadVarint(in)
 	if err != nil {
@@ -71,7 +73,7 @@ func (r *Reader) recordFrom(in *bufio.Reader) error {
 		return errRecord
 	}
 	if size > maxWhole {
-		return r.takeApart(in, size)
+		return r.inPieces(in, size)
 	}
 	whole := binary.AppendVarint(r.held[:0], size)
 	at := len(whole)
@@ -84,8 +86,8 @@ func (r *Reader) recordFrom(in *bufio.Reader) error {
 	return err
 }
 
-// takeApart reads a record of size bytes that is not held whole into r.rec.
-func (r *Reader) takeApart(in io.Reader, size int64) error {
+// inPieces reads a record of size bytes into r.rec without holding all of it.
+func (r *Reader) inPieces(in io.Reader, size int64) error {
 	rest := &io.LimitedReader{R: in, N: size}
 	most := keptOfKey + schema.MaxValueBytes + keptOfHeader + lateName + lateValue
 	p := &pieces{in: rest, held: slices.Grow(r.held[:0], most)}
@@ -106,10 +108,10 @@ func (r *Reader) takeApart(in io.Reader, size int64) error {
 	return err
 }
 
-// pieces reads the parts of a record off a stream. After an error every part is empty.
+// pieces reads the parts of a record from a stream. After an error every part is empty.
 type pieces struct {
 	in   io.Reader
-	held []byte // the parts that are kept, one after the other, in memory that never moves
+	held []byte // the kept parts, one after the other; it never grows, so they never move
 	one  [1]byte
 	err  error
 }
@@ -135,7 +137,7 @@ func (p *pieces) varint() int64 {
 	return v
 }
 
-// keep reads n bytes, which must fit into what is held.
+// keep reads n bytes and holds them. They must fit into the capacity of held.
 func (p *pieces) keep(n int64) []byte {
 	if n > int64(cap(p.held)-len(p.held)) && p.err == nil {
 		p.err = errRecord
@@ -149,14 +151,15 @@ func (p *pieces) keep(n int64) []byte {
 	return p.held[from:len(p.held):len(p.held)]
 }
 
-// pass reads n bytes and keeps none.
+// pass reads n bytes and drops them.
 func (p *pieces) pass(n int64) {
 	if p.err == nil {
 		_, p.err = io.CopyN(io.Discard, p.in, n)
 	}
 }
 
-// value gives the value, or its beginning and the size and hash of all of it.
+// value returns the value. Of a value that is too large, it returns the beginning, and the size and
+// hash of all of it.
 func (p *pieces) value() ([]byte, *schema.Cut) {
 	size := p.varint()
 	switch {
@@ -176,8 +179,8 @@ func (p *pieces) value() ([]byte, *schema.Cut) {
 	return kept, cut
 }
 
-// headers gives the first headers, as many as there is room for, then those by which an event is
-// judged.
+// headers returns the first headers, as many as there is room for, and then those by which an event
+// is judged.
 func (p *pieces) headers(to []schema.Header) []schema.Header {
 	n := p.varint()
 	if n < 0 && p.err == nil {
@@ -197,8 +200,8 @@ func (p *pieces) headers(to []schema.Header) []schema.Header {
 		if first < 0 {
 			first = len(to)
 		}
-		room = -1
-		p.held = p.held[:before] // not even an empty one comes behind a gap
+		room = -1 // after a header was left out, only late headers are kept
+		p.held = p.held[:before]
 		if keySize == int64(len(key)) && ofEnvelope(key) {
 			to = keepLate(to, first, schema.Header{Key: bytes.Clone(key), Value: bytes.Clone(value)})
 		}
@@ -206,8 +209,8 @@ func (p *pieces) headers(to []schema.Header) []schema.Header {
 	return to
 }
 
-// beginning reads a part of which at most so many bytes are kept, and gives its size. It is nil for
-// Kafka's null.
+// beginning reads a part, keeps at most `most` bytes of it, and returns its whole size. kept is nil
+// for Kafka's null.
 func (p *pieces) beginning(most int64) (kept []byte, size int64) {
 	if size = p.varint(); size < 0 {
 		return nil, 0

@@ -17,8 +17,8 @@ import (
 	"rollcall/schema"
 )
 
-// However many and however large its headers are, a record is judged by its attributes: the last of
-// each name, wherever it stands.
+// A record is judged by its attributes, however many and however large its headers are. Of each
+// name the last attribute counts, wherever it stands.
 func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	header := func(name, value string) schema.Header { return schema.Header{Key: []byte(name), Value: []byte(value)} }
 	attributes := []schema.Header{
@@ -63,8 +63,8 @@ func TestAttributesBehindTooManyHeaders(t *testing.T) {
 	}
 }
 
-// Of a value that is too large a reject has the beginning, and the size and hash of all of it,
-// however it was read.
+// Of a value that is too large, a reject has the beginning, and the size and hash of all of it,
+// however the record was read.
 func TestWhatIsKeptOfALargeValue(t *testing.T) {
 	value := make([]byte, maxWhole+12345)
 	for i := range value {
@@ -93,8 +93,8 @@ func TestWhatIsKeptOfALargeValue(t *testing.T) {
 	}
 }
 
-// A small batch is read whatever window its producer asked for; a large one as far as brokers
-// themselves go.
+// A small batch is read whatever window its producer used. A large batch is read up to the window
+// that brokers accept.
 func TestWindowsOfZstd(t *testing.T) {
 	const (
 		small = 1 << 10
@@ -125,7 +125,8 @@ func TestWindowsOfZstd(t *testing.T) {
 	}
 }
 
-// Offsets that do not grow are a corrupt batch: a position within it would mean nothing.
+// A batch with offsets that do not grow is corrupt, because a position within it would mean
+// nothing.
 func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 	for name, offsets := range map[string][2]int{"twice": {0, 0}, "backwards": {1, 0}} {
 		for c := compress.None; c <= compress.Zstd; c++ {
@@ -145,7 +146,7 @@ func TestOffsetsGrowWithinARecordBatch(t *testing.T) {
 	}
 }
 
-// A stop does not wait until gigabytes were inflated.
+// A stop does not wait until gigabytes are inflated.
 func TestAStopEndsInflating(t *testing.T) {
 	stopped := make(chan struct{})
 	r := NewReader(1 << 20)
@@ -176,7 +177,7 @@ func slicesOf(r batchtest.Record, n int) (records []batchtest.Record) {
 	return records
 }
 
-// The parts of a large record may fill the memory that is kept for them, and not go beyond it.
+// The parts of a large record may fill the memory that is kept for them, but not exceed it.
 func TestPartsFillTheMemoryKeptForThem(t *testing.T) {
 	for size, fits := range map[int64]bool{3: true, 4: true, 5: false} {
 		p := &pieces{in: strings.NewReader("12345"), held: make([]byte, 0, 4)}

@@ -8,8 +8,9 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// The frame around lz4 blocks: magic, flags, block size, [content size], [dictionary], header
-// checksum; blocks, each with its length before it; an empty one; [content checksum].
+// The frame around lz4 blocks has these parts: magic, flags, block size, [content size],
+// [dictionary], header checksum; then blocks, each after its length; an empty block; [content
+// checksum].
 const (
 	lz4Magic         = 0x184d2204
 	lz4Version       = 1 << 6
@@ -18,16 +19,17 @@ const (
 	lz4BlockChecksum = 1 << 4
 	lz4ContentSize   = 1 << 3
 	lz4Dictionary    = 1
-	lz4Plain         = 1 << 31 // in a block's length: it is not compressed
+	lz4Plain         = 1 << 31 // in a block's length: the block is not compressed
 	lz4Window        = 64 << 10
-	lz4Ratio         = 255 // at most
+	lz4Ratio         = 255 // the highest compression
 )
 
 var errLZ4 = errors.New("malformed lz4 frame")
 
-// lz4Frame inflates into f.out. It does in place what the library's Reader does through buffers of
-// its own, which it makes anew for each frame: producers send a batch every few milliseconds, often
-// of a few records. Its checksums are not looked at: that of the record batch covers them.
+// lz4Frame inflates into f.out. The library's Reader would make new buffers for each frame, and
+// producers send a batch every few milliseconds, often of a few records. lz4Frame needs no buffers
+// of its own. It does not check the frame's checksums, because the record batch's checksum covers
+// them.
 func (f *inflater) lz4Frame(packed []byte) error {
 	if len(packed) < 7 || binary.LittleEndian.Uint32(packed) != lz4Magic {
 		return errLZ4
@@ -37,7 +39,7 @@ func (f *inflater) lz4Frame(packed []byte) error {
 	if flags&lz4VersionMask != lz4Version || flags&lz4Dictionary != 0 || size < 4 {
 		return errLZ4
 	}
-	most := 1 << (8 + 2*size) // bytes of a block: 64 KiB to 4 MiB
+	most := 1 << (8 + 2*size) // bytes of a block, inflated: 64 KiB to 4 MiB
 	head := 7
 	if flags&lz4ContentSize != 0 {
 		head += 8
@@ -71,8 +73,8 @@ func (f *inflater) lz4Frame(packed []byte) error {
 	}
 }
 
-// lz4Block appends one block, of at most so many bytes inflated; one that is not independent looks
-// back at what came before it.
+// lz4Block appends one block, which inflates to at most `most` bytes. A block that is not
+// independent may copy from the output before it.
 func (f *inflater) lz4Block(block []byte, plain, independent bool, most int) error {
 	if plain {
 		f.out = append(f.out, block...)

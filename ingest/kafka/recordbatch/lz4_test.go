@@ -59,7 +59,7 @@ func TestLZ4FramesOfEveryKind(t *testing.T) {
 	}
 }
 
-// Some clients link the blocks: a match reaches back into the block before.
+// Some clients link the blocks: a match may copy from the block before.
 func TestLZ4LinkedBlocks(t *testing.T) {
 	frame := []byte{0x04, 0x22, 0x4d, 0x18, lz4Version, 4 << 4, 0,
 		8, 0, 0, 0x80, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',
@@ -71,9 +71,9 @@ func TestLZ4LinkedBlocks(t *testing.T) {
 	}
 }
 
-// Whatever frame the library's Reader accepts, its bytes are the same here; it refuses more, since
-// it looks at checksums. (It also takes nothing, and frames to be skipped; no Kafka client sends
-// those.)
+// For every frame that the library's Reader accepts, lz4Frame returns the same bytes. The library
+// refuses more frames, since it checks checksums. (It also accepts an empty input, and frames to be
+// skipped. No Kafka client sends those.)
 func FuzzLZ4Frame(f *testing.F) {
 	for _, content := range contents()[:3] {
 		f.Add(lz4Frame(f, content))
@@ -96,8 +96,8 @@ func FuzzLZ4Frame(f *testing.F) {
 	})
 }
 
-// BenchmarkInflateLZ4 goes through record batches of different sizes: what a producer sends depends
-// on how long it lingers.
+// BenchmarkInflateLZ4 inflates record batches of different sizes: a producer's batches are larger
+// the longer it lingers.
 func BenchmarkInflateLZ4(b *testing.B) {
 	f := newInflater(64 << 20)
 	for _, records := range []int{5, 50, 500} {

@@ -11,21 +11,22 @@ import (
 
 var errRecord = errors.New("malformed record")
 
-// A visit is told of each committed record, in order. The record's bytes hold until it returns.
+// A visit is called with each committed record, in order. The record's bytes are valid until it
+// returns.
 type visit func(rec *schema.Record) error
 
-// maxWhole is how large a record may be, with key and headers, that is visited as it came. A larger
-// one is taken apart, see large.go.
+// maxWhole is the largest record, in bytes with key and headers, that is visited as it came. A
+// larger one is read in pieces, see large.go.
 const maxWhole = 4 << 20
 
-// A Reader walks the record sets of partitions. Its memory is used again; it is not safe for
+// A Reader visits the records of partitions' sets. It uses its memory again, and is not safe for
 // concurrent use.
 type Reader struct {
 	inflater *inflater
-	Stopped  <-chan struct{} // when it is closed, nothing more is inflated: a few KiB may hold gigabytes
+	Stopped  <-chan struct{} // closing it stops inflating: a few KiB may hold gigabytes
 	rec      schema.Record
 	last     int64          // offset of the last record of the batch in hand
-	held     []byte         // what rec points to, if the record was read from a stream
+	held     []byte         // memory of rec's fields, if it came from a stream or in pieces
 	aborted  map[int64]bool // producers whose open transaction will be aborted
 }
 
@@ -34,9 +35,9 @@ func NewReader(inflateBytes int) *Reader {
 }
 
 // Read visits every committed record of a set at or above the offset that was asked for, batch by
-// batch, and calls done with the offset after each batch. Records of aborted transactions and
-// control records are left out: they are not events. On errCorrupt all before that batch has been
-// visited.
+// batch. It calls done with the next offset after each batch. Records of aborted transactions and
+// control records are left out, because they are not events. If Read returns a Corrupt, the records
+// before the unreadable one have been visited.
 func (r *Reader) Read(s *Set, visit visit, done func(next int64) error) error {
 	clear(r.aborted)
 	r.rec.Topic = s.Topic
@@ -65,7 +66,7 @@ func (r *Reader) Read(s *Set, visit visit, done func(next int64) error) error {
 	return nil
 }
 
-// abort moves the transactions that start at or before last into the set of aborted ones. They come
+// abort moves the transactions that start at or before last from waiting into r.aborted. They are
 // sorted by their first offset.
 func (r *Reader) abort(waiting []Aborted, last int64) []Aborted {
 	for len(waiting) > 0 && waiting[0].First <= last {
@@ -75,7 +76,8 @@ func (r *Reader) abort(waiting []Aborted, last int64) []Aborted {
 	return waiting
 }
 
-// marker reads a control batch: after an abort marker the producer's next transaction counts again.
+// marker reads a control batch. After an abort marker, the producer's next transaction counts
+// again.
 func (r *Reader) marker(b Batch) error {
 	if b.count() == 0 {
 		return nil
@@ -95,7 +97,7 @@ func (r *Reader) marker(b Batch) error {
 
 // batch visits the records of one batch from an offset on.
 func (r *Reader) batch(b Batch, from int64, visit visit) error {
-	if b.count() == 0 { // compaction took them all
+	if b.count() == 0 { // compaction removed all records
 		return nil
 	}
 	records, err := r.inflater.inflate(b.codec(), b.records())
@@ -123,9 +125,9 @@ func (r *Reader) batch(b Batch, from int64, visit visit) error {
 	return nil
 }
 
-// place turns the record's offset and time, which are told as differences, into its own. Offsets
-// only grow: that is why the offset after a record may be committed before the rest of its batch
-// was read.
+// place adds the batch's base to the record's offset and time, which the wire has as differences.
+// Offsets in a batch only grow. Therefore the offset after a record may be committed before the
+// rest of its batch was read.
 func (r *Reader) place(b Batch) error {
 	r.rec.Offset += b.base()
 	r.rec.Time += schema.Millis(b.baseTime())
@@ -139,18 +141,19 @@ func (r *Reader) place(b Batch) error {
 	return nil
 }
 
-// record takes the first record off the inflated bytes of a batch, into r.rec. Its offset and time are
-// still differences.
+// record reads the first record of a batch's inflated bytes into r.rec. The record's offset and
+// time are still differences.
 func (r *Reader) record(b []byte) (rest []byte, err error) {
 	size, n := binary.Varint(b)
 	if n <= 0 || size < 1 || size > int64(len(b)-n) {
 		return nil, errRecord
 	}
-	b, rest = b[n:n+int(size)], b[n+int(size):]
+	rest = b[n+int(size):]
+	b = b[n : n+int(size)]
 	if size > maxWhole {
-		return rest, r.takeApart(bytes.NewReader(b), size)
+		return rest, r.inPieces(bytes.NewReader(b), size)
 	}
-	f := fields{b: b[1:]} // the record's own attributes mean nothing yet
+	f := fields{b: b[1:]} // Kafka does not use a record's own attributes yet
 	r.rec.Time = schema.Millis(f.varint())
 	r.rec.Offset = f.varint()
 	r.rec.Key = f.bytes()
@@ -170,7 +173,7 @@ type fields struct {
 }
 
 func (f *fields) varint() int64 {
-	if len(f.b) > 0 && f.b[0] < 0x80 { // nearly all are one byte
+	if len(f.b) > 0 && f.b[0] < 0x80 { // nearly all varints are one byte
 		v := int64(f.b[0])
 		f.b = f.b[1:]
 		return v>>1 ^ -(v & 1)
@@ -185,7 +188,7 @@ func (f *fields) varint() int64 {
 	return v
 }
 
-// bytes is nil for Kafka's null.
+// bytes returns nil for Kafka's null.
 func (f *fields) bytes() []byte {
 	n := f.varint()
 	if n < 0 || f.bad {
@@ -203,7 +206,7 @@ func (f *fields) bytes() []byte {
 
 func (f *fields) headers(to []schema.Header) []schema.Header {
 	n := f.varint()
-	if n < 0 || n > int64(len(f.b)) { // each takes two bytes at least
+	if n < 0 || n > int64(len(f.b)) { // a header takes at least two bytes
 		f.bad = true
 	}
 	for ; n > 0 && !f.bad; n-- {

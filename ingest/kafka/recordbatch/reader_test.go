@@ -15,7 +15,7 @@ import (
 	"rollcall/schema"
 )
 
-// splitWhole cuts record batches that are whole, of partition 0 of the topic t.
+// splitWhole splits record batches that are whole, of partition 0 of the topic t.
 func splitWhole(t testing.TB, from int64, wire []byte, aborted ...Aborted) Set {
 	t.Helper()
 	s := Set{Topic: "t", From: from, Aborted: aborted}
@@ -25,7 +25,7 @@ func splitWhole(t testing.TB, from int64, wire []byte, aborted ...Aborted) Set {
 	return s
 }
 
-// readAll gives what a reader delivers, in short: "offset:key=value@time".
+// readAll returns the records that a reader visits, in short: "offset:key=value@time".
 func readAll(s *Set, limit int) (seen []string, next int64, err error) {
 	next = s.From
 	err = NewReader(limit).Read(s, func(rec *schema.Record) error {
@@ -130,7 +130,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// recompress writes the batches of a set again with another codec.
+// recompress encodes the batches of a set again with another codec.
 func recompress(t *testing.T, records []byte, c compress.Compression) (out []byte) {
 	for {
 		b, rest, ok, err := firstBatch(records)
@@ -180,8 +180,8 @@ func TestCorruptBatches(t *testing.T) {
 	}
 }
 
-// A batch that inflates beyond the limit is read as a stream; a record that is too large is cut,
-// sized and hashed, however it came.
+// A batch that inflates beyond the limit is read as a stream. A value that is too large is cut, and
+// its size and hash are computed, however the record came.
 func TestLargeBatches(t *testing.T) {
 	big := strings.Repeat("x", 600<<10)
 	huge := strings.Repeat("y", 5<<20)
@@ -210,7 +210,7 @@ func TestSnappyBombIsCorrupt(t *testing.T) {
 	}
 }
 
-// Whatever a broker sends, the decoder neither panics nor takes more memory than it was granted.
+// Whatever a broker sends, the reader neither panics nor takes more memory than it was granted.
 func FuzzReader(f *testing.F) {
 	for codec := compress.None; codec <= compress.Zstd; codec++ {
 		f.Add(batchtest.Wire(batchtest.Batch{

@@ -6,8 +6,8 @@ import (
 	"hash/crc32"
 )
 
-// errCorrupt says that a record batch is not what the producer sent. It is fetched again, never
-// stepped over.
+// errCorrupt says that a record batch is not what the producer sent. It is fetched again, and not
+// passed over unless an operator names it.
 var errCorrupt = errors.New("corrupt record batch")
 
 var errChecksum = errors.New("wrong checksum")
@@ -54,8 +54,8 @@ func (b Batch) control() bool         { return b.attributes()&(1<<5) != 0 }
 func (b Batch) next() int64           { return b.last() + 1 }
 func (b Batch) isBefore(o int64) bool { return b.last() < o }
 
-// firstBatch takes the first batch off a record set; its checksum is not looked at. ok is false at
-// the set's end, or where the response's size limit cut the last batch off: it comes again.
+// firstBatch splits the first batch off a record set, without checking its checksum. ok is false at
+// the set's end, and if the response's size limit cut the last batch off: that batch comes again.
 func firstBatch(set []byte) (b Batch, rest []byte, ok bool, err error) {
 	if len(set) < 17 {
 		return b, nil, false, nil
@@ -90,19 +90,20 @@ func (b Batch) check() error {
 type Set struct {
 	Topic     string
 	Partition int32
-	From      int64 // the offset that was asked for: what is below it is left out
+	From      int64 // the offset that was asked for; records below it are left out
 	Batches   []Batch
-	Next      int64     // the offset after the last of them
-	Epoch     int32     // the leader epoch of the last of them; −1: there is none
-	Aborted   []Aborted // by their first offset
+	Next      int64     // the offset after the last batch
+	Epoch     int32     // the leader epoch of the last batch; −1: no batch
+	Aborted   []Aborted // sorted by First
 }
 
-// An Aborted is the records of a producer from an offset on, up to its next marker.
+// An Aborted is an aborted transaction: a producer's records from the offset First to its next
+// marker.
 type Aborted struct{ Producer, First int64 }
 
-// Split takes the whole batches of a record set as it is on the wire, and checks those that are asked
-// for. It ends before the first that is cut off, which is no error, or corrupt. The batches are
-// appended to memory that is used again, which it gives back.
+// Split splits a record set, as it is on the wire, into its whole batches, and checks those at or
+// after From. It ends before the first batch that is cut off, which is no error, or that is
+// corrupt. It appends the batches to memory, which the caller uses again, and returns it.
 func (s *Set) Split(wire []byte, memory []Batch) ([]Batch, error) {
 	first := len(memory)
 	s.Next = s.From
@@ -117,7 +118,8 @@ func (s *Set) Split(wire []byte, memory []Batch) ([]Batch, error) {
 			return memory, err
 		}
 		memory = append(memory, b)
-		s.Next, s.Epoch = max(s.Next, b.next()), b.epoch()
+		s.Next = max(s.Next, b.next())
+		s.Epoch = b.epoch()
 		wire = rest
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"rollcall/ingest/kafka/recordbatch/batchtest"
 )
 
-// The end of a corrupt batch is taken from the batch after it: its own word may be what is damaged.
+// The end of a corrupt batch is computed from the batch after it, because its own header may be
+// what is damaged.
 func TestEndOfACorruptBatch(t *testing.T) {
 	first := batchtest.Batch{Base: 10, Records: []batchtest.Record{{}, {}, {}}}.Wire()
 	after := batchtest.Batch{Base: 13, Records: []batchtest.Record{{}}}.Wire()

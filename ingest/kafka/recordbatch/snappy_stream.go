@@ -7,24 +7,26 @@ import (
 	"io"
 )
 
-// maxSnappyBlock is the largest block that is held whole, inflated: more than what 16 MiB can hold.
+// maxSnappyBlock is the largest block that is held whole, in inflated bytes. It is more than a
+// block of 16 MiB can inflate to.
 const maxSnappyBlock = 384 << 20
 
-// A snappyStream inflates snappy blocks one after the other, in a buffer that is as large as the
-// largest of them. A block has no window: a copy may look back to its beginning, and some encoders'
-// do (klauspost's, and so franz-go's). Of a block that is larger than any buffer may be, the last
-// half of the buffer is held: that is enough for what snappy itself encodes (and so librdkafka and
-// Java), which looks back 64 KiB at most.
+// A snappyStream inflates snappy blocks one after the other, into a buffer as large as the largest
+// of them. It needs a whole block because snappy has no window: a copy may look back to the block's
+// beginning, and the copies of some encoders do (klauspost's, and so franz-go's).
+//
+// Of a block larger than maxSnappyBlock, only the last half of the buffer is held. That is enough
+// for snappy's own encoder (and so for librdkafka and Java), which looks back 64 KiB at most.
 type snappyStream struct {
-	blocks [][]byte // that follow
-	block  []byte   // what is left of the one in hand
-	size   int      // what is still to come of it, inflated
-	left   int      // of that: what belongs to the element in hand
-	back   int      // how far that element looks back; 0: it is a literal
+	blocks [][]byte // the next blocks
+	block  []byte   // the unread rest of the current block
+	size   int      // bytes of it that are not inflated yet
+	left   int      // of these, the bytes of the current element
+	back   int      // how far the element looks back, in bytes; 0: it is a literal
 	buffer []byte
-	begin  int // in buffer: of this block
-	end    int // in buffer: what is inflated
-	read   int // in buffer: what was read
+	begin  int // index in buffer where the block begins
+	end    int // index in buffer where the inflated bytes end
+	read   int // index in buffer up to which bytes were read
 	err    error
 }
 
@@ -55,7 +57,8 @@ func (s *snappyStream) Read(to []byte) (int, error) {
 	return n, nil
 }
 
-// more inflates until half of the buffer is new, or the block ends. Everything before was read.
+// more inflates until half of the buffer is new, or the block ends. All bytes in the buffer must
+// have been read before.
 func (s *snappyStream) more() error {
 	if s.size == 0 {
 		return s.next()
@@ -96,8 +99,8 @@ func (s *snappyStream) next() error {
 	return nil
 }
 
-// element begins the next element, unless one is in hand, and inflates as much of it as there is
-// room for.
+// element inflates as much of an element as there is room for. It begins the next element if none
+// is in hand.
 func (s *snappyStream) element() error {
 	if s.left == 0 {
 		if err := s.tag(); err != nil {
@@ -117,8 +120,8 @@ func (s *snappyStream) element() error {
 	return nil
 }
 
-// copyBack repeats n bytes. Where they reach into what is being written, the copy repeats itself,
-// so each round copies all that is there by then.
+// copyBack repeats n bytes from s.back bytes earlier. If they reach into the bytes that are being
+// written, the copy repeats itself. Each round therefore copies all that is there by then.
 func (s *snappyStream) copyBack(n int) error {
 	if s.back > s.end-s.begin {
 		return fmt.Errorf("%w: a copy from %d bytes before; %d are held", errSnappy, s.back, s.end-s.begin)
@@ -129,16 +132,16 @@ func (s *snappyStream) copyBack(n int) error {
 	return nil
 }
 
-// The two low bits of an element's first byte say what it is.
+// The two low bits of an element's first byte are its kind.
 const (
 	snappyLiteral = iota
-	snappyCopy1   // with one byte of the distance behind it,
-	snappyCopy2   // two,
-	snappyCopy4   // or four
+	snappyCopy1   // a copy; one more byte of the distance follows
+	snappyCopy2   // two bytes follow
+	snappyCopy4   // four bytes follow
 )
 
-// tag reads the head of an element: how long it is, and how far it looks back (0: it is a literal,
-// which follows).
+// tag reads the head of an element: its length, and how far it looks back. 0 is a literal, and its
+// bytes follow.
 func (s *snappyStream) tag() error {
 	if len(s.block) == 0 {
 		return errSnappy

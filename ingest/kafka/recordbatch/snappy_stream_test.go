@@ -11,8 +11,8 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// patterns are texts that encoders treat differently: what repeats near and far, what does not
-// repeat, and runs.
+// patterns are texts that encoders treat differently: texts that repeat at short and long
+// distances, that do not repeat, and runs.
 func patterns() map[string][]byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 100_000)
@@ -39,7 +39,7 @@ func framedSnappy(text []byte, size int) []byte {
 	return framed
 }
 
-// unsnappy reads all, through a buffer of so many bytes or of as many as it takes by itself.
+// unsnappy reads all, through a buffer of that many bytes, or, if 0, of the stream's own choice.
 func unsnappy(packed []byte, buffer int) ([]byte, error) {
 	s, err := newSnappyStream(packed)
 	if err != nil {
@@ -51,8 +51,8 @@ func unsnappy(packed []byte, buffer int) ([]byte, error) {
 	return io.ReadAll(s)
 }
 
-// What libraries encode is read, and through a small buffer as well if copies do not look back
-// further.
+// The output of libraries is read. It is also read through a small buffer, if the copies do not
+// look back further than that.
 func TestSnappyStream(t *testing.T) {
 	for name, text := range patterns() {
 		for form, packed := range map[string][]byte{
@@ -91,7 +91,7 @@ func TestSnappyStreamTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// The stream agrees with the library on every input, as far as its buffer reaches.
+// The stream and the library agree on every input, as far back as the stream's buffer reaches.
 func FuzzSnappyStream(f *testing.F) {
 	for _, text := range patterns() {
 		f.Add(s2.EncodeSnappy(nil, text[:min(len(text), 1000)]))
@@ -108,8 +108,8 @@ func FuzzSnappyStream(f *testing.F) {
 	})
 }
 
-// Held whole, frames of many blocks are the text too; one that breaks off, or has a broken block
-// behind a good one, is refused.
+// A frame of many blocks that is held whole gives the text. A frame that ends too early, or has a
+// broken block behind a good one, is refused.
 func TestFramesHeldWhole(t *testing.T) {
 	text := patterns()["words"]
 	framed := framedSnappy(text, 32<<10)

@@ -1,3 +1,5 @@
+// Package batchtest writes record batches for tests: good ones as brokers store them, broken ones,
+// and a busy day's events.
 package batchtest
 
 import (
@@ -13,21 +15,21 @@ import (
 	"rollcall/schema"
 )
 
-// Head is how many bytes of a batch stand before its records.
+// Head is how many bytes of a batch precede its records.
 const Head = 61
 
-// A Batch is a record batch that is written as a broker stores it.
+// A Batch is a record batch. Wire encodes it as a broker stores it.
 type Batch struct {
 	Base          int64
 	Codec         compress.Compression
 	Control       bool
 	Transactional bool
-	LogTime       int64 // if not 0: of all records
+	LogTime       int64 // if not 0, the time of all records
 	Producer      int64
 	Records       []Record
-	Raw           [][]byte // instead of them: as they are on the wire
-	Packed        []byte   // instead of these: compressed by the codec
-	Holes         int64    // offsets at the end that compaction took
+	Raw           [][]byte // instead of Records: records as they are on the wire
+	Packed        []byte   // instead of Records and Raw: all records, compressed by the codec
+	Holes         int64    // how many offsets at the end compaction removed
 }
 
 type Record struct{ Key, Value string }
@@ -36,7 +38,7 @@ func (b Batch) Wire() []byte {
 	var records []byte
 	for i, r := range b.Records {
 		one := []byte{0}
-		one = binary.AppendVarint(one, int64(i)) // the time's difference
+		one = binary.AppendVarint(one, int64(i)) // the difference of the time
 		one = binary.AppendVarint(one, int64(i))
 		one = append(binary.AppendVarint(one, int64(len(r.Key))), r.Key...)
 		one = append(binary.AppendVarint(one, int64(len(r.Value))), r.Value...)
@@ -93,7 +95,7 @@ func appendInt16(b []byte, v int) []byte   { return binary.BigEndian.AppendUint1
 func appendInt32(b []byte, v int) []byte   { return binary.BigEndian.AppendUint32(b, uint32(v)) }
 func appendInt64(b []byte, v int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(v)) }
 
-// Wire is a record set of some batches.
+// Wire is the record set of some batches.
 func Wire(batches ...Batch) (wire []byte) {
 	for _, b := range batches {
 		wire = append(wire, b.Wire()...)
@@ -115,8 +117,8 @@ func RawRecord(offset int, key, value []byte, headers ...schema.Header) []byte {
 	return append(binary.AppendVarint(nil, int64(len(one))), one...)
 }
 
-// Usage is n message events as a busy day brings them: 40 orgs, thousands of users, a few models;
-// about 350 bytes each.
+// Usage is n message events as on a busy day: 40 orgs, thousands of users, a few models. Each has
+// about 350 bytes.
 func Usage(n int, now time.Time) []Record {
 	random := rand.New(rand.NewPCG(1, 2))
 	records := make([]Record, n)
@@ -127,8 +129,7 @@ func Usage(n int, now time.Time) []Record {
 				`"data":{"org_id":%q,"user_id":"user-%05d","channel":"assistant","assistant_id":"asst-%04d","conversation_id":"conv-%08x","model":"model-%d","client":"web"}}`,
 				i&0xffff, i, random.IntN(3),
 				now.Add(-time.Duration(random.IntN(3600_000))*time.Millisecond).UTC().Format(time.RFC3339Nano), org,
-				random.IntN(20000),
-				random.IntN(2000), random.Uint32(), random.IntN(12))}
+				random.IntN(20000), random.IntN(2000), random.Uint32(), random.IntN(12))}
 	}
 	return records
 }
