@@ -6,9 +6,9 @@ import (
 	"rollcall/schema"
 )
 
-// Blocks sorts the rows as the log does, leaves out copies (see sorter) and cuts at the months: the
-// log is partitioned by month, so a block becomes one part, which is there or is not. twice is told
-// of each copy left out.
+// Blocks sorts the rows as the log does, leaves out copies (see sorter), and makes one block per
+// calendar month. The log is partitioned by month, so a block becomes one part, all of it or
+// nothing. twice is called for each copy that is left out.
 func (e *Events) Blocks(twice func(t schema.Type, conflict bool)) (blocks []Block) {
 	e.fill()
 	var m months
@@ -30,9 +30,9 @@ func (e *Events) Blocks(twice func(t schema.Type, conflict bool)) (blocks []Bloc
 	return blocks
 }
 
-// months numbers the calendar month of a day, remembering the last one.
+// months numbers the calendar month of a day. It remembers the last month.
 type months struct {
-	from, to schema.Day // [from, to) is the month below
+	from, to schema.Day // the days [from, to) are month
 	month    uint16
 }
 

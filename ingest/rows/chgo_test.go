@@ -14,7 +14,7 @@ import (
 	"rollcall/schema"
 )
 
-// chGo are the log's columns as ch-go/proto has them, the other way to write Native blocks.
+// chGo are the log's columns in ch-go/proto, another library that writes Native blocks.
 type chGo struct {
 	org, source, channel, action, model, client           *proto.ColLowCardinality[string]
 	provider, deployment, status, errorType, trigger      *proto.ColLowCardinality[string]
@@ -66,8 +66,8 @@ func (c *chGo) reset() {
 	c.out.Reset()
 }
 
-// add appends one event. The texts are not even copied, as they would have to be where they come
-// from records.
+// add appends one event. It does not copy the texts, though texts that come from records would have
+// to be copied.
 func (c *chGo) add(ev *schema.Event) {
 	c.org.Append(uncopied(ev.Org))
 	c.day = append(c.day, proto.Date(ev.Day))
@@ -124,7 +124,7 @@ func (c *chGo) decode(t testing.TB, native []byte) {
 	}
 }
 
-// A block says to another reader of the Native format what its events say.
+// Another reader of the Native format reads from a block what its events say.
 func TestBlocksAreReadByChGo(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	types := []schema.Type{schema.Message, schema.Action, schema.Token, schema.WorkflowRun}
@@ -142,7 +142,7 @@ func TestBlocksAreReadByChGo(t *testing.T) {
 		}
 		got := newChGo()
 		got.decode(t, block.Encode())
-		got.encode(t) // which gives dictionaries the order of their first use
+		got.encode(t) // it orders the dictionaries by first use
 		want.encode(t)
 		for i, column := range got.input {
 			var gotten, wanted proto.Buffer
@@ -184,10 +184,10 @@ func busyDay(n int) []*schema.Event {
 	return all
 }
 
-// BenchmarkNative fills columns with 50,000 events of a busy day and writes one sorted block: by
-// our columns, which are filled in the order of arrival, and by ch-go/proto's, which have to be
-// filled in the sorted order. Neither is charged for the sorting, nor ch-go for the memory that
-// would hold the events until they are sorted.
+// BenchmarkNative fills columns with 50,000 events of a busy day and writes one sorted block. Our
+// columns are filled in the order of arrival, ch-go/proto's in the sorted order, as they require.
+// The time of sorting is not measured for either, nor the memory in which ch-go's events would wait
+// to be sorted.
 func BenchmarkNative(b *testing.B) {
 	all := busyDay(50_000)
 	e := NewEvents()
@@ -221,7 +221,7 @@ func BenchmarkNative(b *testing.B) {
 	})
 }
 
-// reportCPU adds the processor's time, which other load on the machine lengthens less.
+// reportCPU reports the CPU time, which grows less with other load on the machine.
 func reportCPU(b *testing.B, events int) func() {
 	used := func() time.Duration {
 		var u syscall.Rusage

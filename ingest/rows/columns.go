@@ -7,29 +7,29 @@ import (
 	"slices"
 )
 
-// A column holds the values of one column in the order of arrival, in memory that is used again
-// after reset, and appends those of chosen rows in ClickHouse's Native format.
+// A column holds the values of one column in the order of arrival. It keeps its memory at a reset,
+// and encodes the values of chosen rows in ClickHouse's Native format.
 //
 // Why not the columns of github.com/ClickHouse/ch-go/proto: to fill and write them takes 5.2 times
 // the CPU (`go test ./ingest/rows -run '^$' -bench Native -count 6`, medians: 0.47 and 2.45 µs per
 // event), even if texts are not copied and the events are sorted already. They write all of their
-// rows, in the order of their arrival, so events would have to be held and sorted before they are
-// appended. Ours are filled as events come, and write the chosen rows in any order.
-// TestBlocksAreReadByChGo holds that ch-go's reader finds in a block what its events say.
+// rows, in the order of arrival, so events would have to be held and sorted before they are
+// appended. Our columns are filled as events come, and write the chosen rows in any order.
+// TestBlocksAreReadByChGo checks that ch-go's reader finds the events in our blocks.
 type column interface {
 	kind() string // the ClickHouse type, as the Native format names it
 	encode(out []byte, rows []uint32) []byte
 	len() int         // rows
 	size() int        // bytes in use
 	held() int        // bytes of memory
-	reserve(rows int) // makes room for so many in all
+	reserve(rows int) // makes room for that many rows in all
 	reset()
 }
 
-// A group is columns that the same types of events have, so all of them are equally long. Rows of
-// other types are not added one by one, see fill.
+// A group is the columns that some types of events have in common, so all of them have the same
+// length. Events of other types add no rows to them; fill adds these later.
 type group []interface {
-	fill(rows int) // adds empty rows until there are so many
+	fill(rows int) // adds empty rows up to that many
 }
 
 func (g group) fill(rows int) {
@@ -38,7 +38,7 @@ func (g group) fill(rows int) {
 	}
 }
 
-// zeros lengthens values to n, unless they are as long.
+// zeros lengthens values to n with zeros, unless they are that long.
 func zeros[T any](values []T, n int) []T {
 	from := len(values)
 	if n <= from {
@@ -49,8 +49,8 @@ func zeros[T any](values []T, n int) []T {
 	return values
 }
 
-// numbers are integers of 1, 2, 4, 8 or 16 bytes on the wire, and what is stored as integers:
-// dates, times, enums, decimals.
+// numbers are integers of 1, 2, 4, 8 or 16 bytes on the wire, and what ClickHouse stores as
+// integers: dates, times, enums, decimals.
 type numbers[T ~uint8 | ~uint16 | ~int32 | ~uint32 | ~int64 | ~uint64] struct {
 	values []T
 	width  int
@@ -99,7 +99,7 @@ func (c *numbers[T]) encode(out []byte, rows []uint32) []byte {
 // texts are strings of any length.
 type texts struct {
 	data []byte
-	ends []uint32 // which suffice, see MaxColumnBytes
+	ends []uint32 // where each text ends in data; 32 bits suffice, see MaxColumnBytes
 }
 
 func (c *texts) kind() string { return "String" }
@@ -173,12 +173,12 @@ func (c *hashes) encode(out []byte, rows []uint32) []byte {
 	return out
 }
 
-// words are strings that repeat: a dictionary, and each row's place in it. They are sent as
+// words are strings that repeat: a dictionary, and for each row an entry of it. They are sent as
 // LowCardinality(String), which saves both sides the copies.
 type words struct {
 	dictionary texts    // entry 0 is ""
-	index      []uint32 // hash table of entry + 1, or 0; its length is a power of two, at most half is used
-	rows       []uint32
+	index      []uint32 // hash table of entry + 1, or 0; a power of two long, at most half used
+	rows       []uint32 // each row's entry
 }
 
 var wordSeed = maphash.MakeSeed()
@@ -206,7 +206,7 @@ func (c *words) add(v []byte) {
 	c.rows = append(c.rows, c.entry(v))
 }
 
-// entry is v's place in the dictionary, which has it afterwards.
+// entry returns v's place in the dictionary, and adds v if it is new.
 func (c *words) entry(v []byte) uint32 {
 	if len(c.dictionary.ends) == 0 {
 		c.dictionary.ends = append(c.dictionary.ends, 0)
@@ -248,7 +248,7 @@ func (c *words) rehash() {
 	}
 }
 
-// ranks tells for each entry of the dictionary its place in byte order.
+// ranks returns for each entry of the dictionary its place in byte order.
 func (c *words) ranks() []uint32 {
 	order := make([]uint32, len(c.dictionary.ends))
 	for i := range order {
@@ -264,8 +264,8 @@ func (c *words) ranks() []uint32 {
 	return ranks
 }
 
-// The Native form of LowCardinality: a version, then the type of the places and the flag for "the
-// dictionary follows", the dictionary, the places.
+// LowCardinality in Native format is: a version; the width of the places and the flag "the
+// dictionary follows"; the dictionary; the places.
 const (
 	dictionaryVersion = 1
 	dictionaryFollows = 1<<9 | 1<<10
@@ -292,7 +292,7 @@ func (c *words) encode(out []byte, rows []uint32) []byte {
 	return places.encode(out, rows)
 }
 
-// withRoom is values with room for n in all.
+// withRoom returns values with room for n in all.
 func withRoom[T any](values []T, n int) []T {
 	if n <= cap(values) {
 		return values
@@ -300,7 +300,7 @@ func withRoom[T any](values []T, n int) []T {
 	return append(make([]T, 0, n), values...)
 }
 
-// grow lengthens out by n bytes, whose content is up to the caller.
+// grow lengthens out by n bytes. The caller fills them.
 func grow(out []byte, n int) []byte {
 	return slices.Grow(out, n)[:len(out)+n]
 }

@@ -51,8 +51,8 @@ func NewEntities() *Entities {
 	return e
 }
 
-// Event gives what a row says of its event apart from the content: day, time, identity, version and
-// org, and of the entity its kind, id and owner. Its texts hold until Reset.
+// Event returns what a row says of its event apart from the content: day, time, identity, version
+// and org, and of the entity its kind, id and owner. Its texts are valid until Reset.
 func (e *Entities) Event(row uint32) schema.Event {
 	return schema.Event{
 		Type:    schema.EntityState,
@@ -77,7 +77,7 @@ func (e *Entities) Reset() {
 	e.keys = e.keys[:0]
 }
 
-// Add copies one entity event; nothing of ev is kept.
+// Add copies one entity event. It keeps nothing of ev.
 func (e *Entities) Add(ev *schema.Event) {
 	e.append(ev)
 	e.org.add(ev.Org)
@@ -112,8 +112,8 @@ func (e *Entities) Add(ev *schema.Event) {
 	e.pseudonymize.add(oneIf(settings.Pseudonymize))
 }
 
-// Blocks brings the rows into the table's order and leaves out copies, see sorter. The table has no
-// partitions: all rows are one block. twice is told of each copy left out.
+// Blocks sorts the rows as the table does and leaves out copies (see sorter). The table has no
+// partitions, so all rows are one block. twice is called for each copy that is left out.
 func (e *Entities) Blocks(twice func(t schema.Type, conflict bool)) []Block {
 	ranks := e.org.ranks()
 	for row := range e.keys {

@@ -23,8 +23,8 @@ type Events struct {
 
 	user, workflow texts
 
-	// What only some types have. Rows of the others are left out: the next event that has the columns
-	// fills the gap, and fill adds what is missing at the end.
+	// These columns exist for some types only. Events of other types add no rows to them: the next
+	// event that has the columns fills the gap, and fill adds the missing rows at the end.
 	channel, action                                             words
 	conversation                                                texts
 	assistant, project, apiKey                                  texts
@@ -89,8 +89,8 @@ func NewEvents() *Events {
 	return e
 }
 
-// Event gives what a row says of its event apart from the content: type, day, time, identity,
-// version, org and user. Its texts hold until Reset.
+// Event returns what a row says of its event apart from the content: type, day, time, identity,
+// version, org and user. Its texts are valid until Reset.
 func (e *Events) Event(row uint32) schema.Event {
 	return schema.Event{
 		Type:    e.typ.values[row],
@@ -115,12 +115,12 @@ func (e *Events) Reset() {
 	e.keys = e.keys[:0]
 }
 
-// Add copies one event; nothing of ev is kept.
+// Add copies one event. It keeps nothing of ev.
 func (e *Events) Add(ev *schema.Event) {
 	row := e.Len()
 	if row == cap(e.keys) {
-		// Twice as many: append alone grows by a quarter, and would copy each value four times before a
-		// batch is full for the first time.
+		// Make room for twice as many rows. append alone grows by a quarter, and would copy each value
+		// four times before a batch is full for the first time.
 		e.reserve(max(256, 2*row))
 	}
 	e.append(ev)

@@ -10,7 +10,7 @@ import (
 )
 
 // Each row has its own event's values in all columns, in whatever order the types come and
-// whichever of them come at all, also when the memory is used again.
+// whichever types come, also when the memory is used again.
 func TestEventsOfAllTypes(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	e := NewEvents()
@@ -41,7 +41,7 @@ func TestEventsOfAllTypes(t *testing.T) {
 
 func ignoreCopies(schema.Type, bool) {}
 
-// checkRow holds a row of many against a table of that event alone.
+// checkRow compares one of many rows with the only row of a table of that event alone.
 func checkRow(t *testing.T, e *Events, row uint32, ev *schema.Event) {
 	t.Helper()
 	alone := NewEvents()
@@ -63,7 +63,7 @@ func valueOf(c column, row uint32) []byte {
 	return c.encode(nil, []uint32{row})
 }
 
-// eventOf fills all that an event of the type may have.
+// eventOf fills every field that an event of the type may have.
 func eventOf(typ schema.Type, n int) *schema.Event {
 	text := func(name string) []byte { return fmt.Appendf(nil, "%s-%d", name, n) }
 	ev := &schema.Event{

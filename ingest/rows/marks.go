@@ -8,13 +8,13 @@ import (
 	"rollcall/schema"
 )
 
-// A Slice is an org's day whose rows changed.
+// A Slice is one org's day. Its rows have changed.
 type Slice struct {
 	Org []byte
 	Day schema.Day
 }
 
-// Slices lists the slices of the blocks that the events were put into. They hold until Reset.
+// Slices lists the slices of the blocks that Blocks returned. Their texts are valid until Reset.
 func (e *Events) Slices(blocks []Block) (slices []Slice) {
 	for _, b := range blocks { // a slice is of one month, so it is not in two blocks
 		slices = e.appendSlices(slices, b.rows)
@@ -55,7 +55,7 @@ func NewMarks() *Marks {
 	return m
 }
 
-// Blocks has one mark for each of the slices, and nothing of the call before.
+// Blocks makes one mark for each of the slices. It forgets the marks of the call before.
 func (m *Marks) Blocks(slices []Slice, writer uuid.UUID, sequence uint64) []Block {
 	m.reset()
 	m.rows = m.rows[:0]
@@ -73,7 +73,7 @@ func (m *Marks) Blocks(slices []Slice, writer uuid.UUID, sequence uint64) []Bloc
 	return []Block{{&m.table, m.rows}}
 }
 
-// nativeUUID is ClickHouse's form: two little-endian halves.
+// nativeUUID is a UUID in ClickHouse's form: two little-endian halves.
 func nativeUUID(id uuid.UUID) (native [16]byte) {
 	binary.LittleEndian.PutUint64(native[:], binary.BigEndian.Uint64(id[:8]))
 	binary.LittleEndian.PutUint64(native[8:], binary.BigEndian.Uint64(id[8:]))

@@ -27,7 +27,7 @@ type Rejects struct {
 	valueSize  numbers[uint64]
 
 	sentAt []schema.Millis // schema.Rejection.SentAt of each row; not stored
-	chosen []uint32        // what blocks cut up last
+	chosen []uint32        // the rows that Blocks split last
 }
 
 // NewRejects makes Rejects without rows.
@@ -54,7 +54,7 @@ func (r *Rejects) Len() int { return len(r.offset.values) }
 // Held is the memory that the rows take, in bytes. Reset keeps it.
 func (r *Rejects) Held() int { return r.table.held() + 8*cap(r.sentAt) + 4*cap(r.chosen) }
 
-// A Reject tells which record was refused, why, and whom it names. Its texts hold until Reset.
+// A Reject says which record was refused, why, and whom it names. Its texts are valid until Reset.
 type Reject struct {
 	Topic     []byte
 	Partition int32
@@ -64,7 +64,7 @@ type Reject struct {
 	SentAt    schema.Millis // see schema.Rejection.SentAt
 }
 
-// Reject gives what a row says of its record apart from the content.
+// Reject returns what a row says of its record apart from the content.
 func (r *Rejects) Reject(row uint32) Reject {
 	return Reject{
 		Topic:     r.topic.at(row),
@@ -83,12 +83,13 @@ func (r *Rejects) Reset() {
 	r.sentAt = r.sentAt[:0]
 }
 
-// rejectBlock is about how large a block of rejects is, in bytes. A reject may be a thousand times
-// as large as an event, and its block is held twice: here, and by ClickHouse.
+// rejectBlock is the approximate size of a block of rejects, in bytes. A reject may be a thousand
+// times as large as an event, and its block is held twice: here, and by ClickHouse.
 const rejectBlock = 8 << 20
 
-// Blocks cuts the rows into blocks, in the order of arrival. The table is a set of records by their
-// offsets, so it does not matter where, nor which of them are stored when a batch comes again.
+// Blocks splits the rows into blocks, in the order of arrival. The table is a set of records by
+// their offsets. So it does not matter where the rows are split, nor which blocks are stored
+// already when a batch comes again.
 func (r *Rejects) Blocks() (blocks []Block) {
 	rows := withRoom(r.chosen[:0], r.Len())
 	for row := range uint32(r.Len()) {
@@ -147,7 +148,7 @@ func (r *Rejects) Add(rec *schema.Record, rej *schema.Rejection, now time.Time) 
 type pairs struct {
 	ends          []uint32
 	names, values texts
-	wanted        []uint32 // scratch of encode
+	wanted        []uint32 // memory of encode, used again
 }
 
 func (c *pairs) kind() string { return "Array(Tuple(String, String))" }
@@ -171,7 +172,7 @@ func (c *pairs) add(headers []schema.Header) {
 	c.ends = append(c.ends, uint32(len(c.names.ends)))
 }
 
-// of gives the places of a row's pairs: from, and before to.
+// of returns the places of a row's pairs: the first, and the one after the last.
 func (c *pairs) of(row uint32) (from, to uint32) {
 	if row > 0 {
 		from = c.ends[row-1]

@@ -9,8 +9,7 @@ import (
 	"rollcall/schema"
 )
 
-// The memory that rows are said to hold is all that they hold: every column's, the last block's and
-// the sorter's.
+// Held is all the memory that the rows hold: every column's, the last block's and the sorter's.
 func TestHeldIsAllThatIsHeld(t *testing.T) {
 	text := make([]byte, 1<<20)
 	rejects := NewRejects()
@@ -55,7 +54,7 @@ func TestHeldIsAllThatIsHeld(t *testing.T) {
 	}
 }
 
-// everything is one set of rows of each table that is filled with events.
+// everything has one set of rows for each table that is filled from records.
 type everything struct {
 	events   *Events
 	entities *Entities
@@ -89,7 +88,7 @@ func (e *everything) fill(random *rand.Rand) {
 	}
 }
 
-// entityOf fills all that an entity's event has, or all that may be missing.
+// entityOf fills every field of an entity event, or leaves out every field that may be missing.
 func entityOf(n int) *schema.Event {
 	ev := eventOf(schema.EntityState, n)
 	ev.Entity = &schema.Entity{Kind: schema.User, ID: fmt.Appendf(nil, "user-%d", n), Deleted: n%5 == 0}
@@ -122,7 +121,7 @@ func rejectOf(n int) (*schema.Record, *schema.Rejection) {
 	return rec, rej
 }
 
-// dump is all that the rows say, column by column and in the order of arrival too.
+// dump is all that the rows say, as blocks, and column by column in the order of arrival.
 func (e *everything) dump() map[string]string {
 	var copies []string
 	twice := func(t schema.Type, conflict bool) { copies = append(copies, fmt.Sprint(t, conflict)) }
@@ -155,7 +154,7 @@ func blocksText(blocks []Block) (text string) {
 	return text
 }
 
-// Rows in memory that was used before are the rows that new memory would hold.
+// Rows in memory that was used before are equal to rows in new memory.
 func TestResetLeavesNothing(t *testing.T) {
 	used := newEverything()
 	for seed := range uint64(200) {
@@ -173,7 +172,7 @@ func TestResetLeavesNothing(t *testing.T) {
 	}
 }
 
-// What columns say of their memory is what they have: the limits on batches go by it.
+// Columns report the memory that they have, because the limits of batches depend on it.
 func TestColumnsKnowTheirMemory(t *testing.T) {
 	const rows = 1000
 	text := []byte("sixteen bytes...")

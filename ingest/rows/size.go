@@ -6,17 +6,17 @@ import (
 	"rollcall/schema"
 )
 
-// MaxColumnBytes is how long the texts of one column may be together: a place in them is told by 32
-// bits. Whoever adds rows stops before.
+// MaxColumnBytes is the most bytes that the texts of one column may have together, because a place
+// in them has 32 bits. The caller must stop adding rows before that.
 const MaxColumnBytes = math.MaxUint32
 
 const (
-	rowBytes    = 250 // what a row takes beside its texts, about,
-	headerBytes = 8   // and what a header does beside its name and value
+	rowBytes    = 250 // what a row takes besides its texts, about
+	headerBytes = 8   // what a header takes besides its name and value
 )
 
-// RecordBytes is what a record may take as a row, in bytes: as a reject it is kept with its
-// headers.
+// RecordBytes is the most that a record takes as a row, in bytes. That is as a reject, which keeps
+// the headers.
 func RecordBytes(rec *schema.Record) int {
 	n := rowBytes + len(rec.Key) + len(rec.Value)
 	for i := range rec.Headers {

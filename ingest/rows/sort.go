@@ -9,10 +9,10 @@ import (
 	"rollcall/schema"
 )
 
-// A sortKey orders a row as its table does, and tells copies apart.
+// A sortKey orders a row as its table does, and tells copies from each other.
 type sortKey struct {
-	high    uint64    // what stands before the event's id in the table's order; filled before sorting
-	id      [2]uint64 // big endian, so that integers sort as bytes do
+	high    uint64    // the columns before the event's id in the table's order; set before sorting
+	id      [2]uint64 // big endian, so that integers are in the order of the bytes
 	version uint64
 }
 
@@ -26,17 +26,17 @@ func (a *sortKey) compare(b *sortKey) int {
 	if c := cmp.Compare(a.id[1], b.id[1]); c != 0 {
 		return c
 	}
-	return cmp.Compare(b.version, a.version) // the highest version first: it is the one that counts
+	return cmp.Compare(b.version, a.version) // the highest version first, because it counts
 }
 
 func (a *sortKey) same(b *sortKey) bool { return a.high == b.high && a.id == b.id }
 
-// A sorter brings rows into their table's order. Sorted blocks cost ClickHouse a third of unsorted
-// ones (DESIGN.md §3).
+// A sorter sorts rows as their table does. Sorted blocks cost ClickHouse a third of unsorted ones
+// (DESIGN.md §3).
 type sorter struct {
 	keys         []sortKey // by row
 	order, spare []placed
-	chosen       []uint32          // what sort gave last
+	chosen       []uint32          // what sort returned last
 	ranks        map[uint64]uint64 // of the distinct highs
 	highs        []uint64
 }
@@ -58,8 +58,9 @@ func (s *sorter) append(ev *schema.Event) {
 // held is the memory that the sorter takes, in bytes.
 func (s *sorter) held() int { return 32*cap(s.keys) + 16*(cap(s.order)+cap(s.spare)) + 4*cap(s.chosen) }
 
-// sort gives the rows that are needed, in order: of copies, one of the highest version. twice is
-// told of each copy that is left out, and whether its content differs from the one before it.
+// sort returns the rows that are needed, in order. Of copies that is one of the highest version.
+// twice is called for each copy that is left out, and is told whether its content differs from the
+// copy before it.
 func (s *sorter) sort(twice func(row uint32, conflict bool)) []uint32 {
 	rows := withRoom(s.chosen[:0], len(s.keys))
 	s.place()
@@ -78,7 +79,7 @@ func (s *sorter) sort(twice func(row uint32, conflict bool)) []uint32 {
 	return rows
 }
 
-// place fills order with the rows as they came.
+// place fills order with all rows and their places, in the order of arrival.
 func (s *sorter) place() {
 	if s.ranks == nil {
 		s.ranks = map[uint64]uint64{}
@@ -111,8 +112,8 @@ func (s *sorter) place() {
 	}
 }
 
-// The first 33 bits of a place are sorted digit by digit, from the last to the first: enough for
-// all but a few of a million rows.
+// radix sorts by the first 33 bits of a place, digit by digit, from the last digit to the first.
+// These bits differ for all but a few of a million rows.
 const (
 	digits    = 3
 	digitBits = 11
@@ -141,7 +142,7 @@ func (s *sorter) radix() {
 	}
 }
 
-// settle orders the rows that the first bits did not tell apart: copies, mostly.
+// settle sorts the rows that have the first bits in common: mostly copies.
 func (s *sorter) settle() {
 	for from := 0; from < len(s.order); {
 		to := from + 1

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// The sorter against a plain sort, for rows that are all alike, all different, and in between.
+// The sorter gives the result of a plain sort, for rows that are all equal, all different, and in
+// between.
 func TestSorter(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{0, 1, 2, 3, 1000, 20_000} {
