@@ -15,7 +15,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A dying connection is of a process that ends after its first statement that changes something.
+// A dying connection ends its process after the first statement that changes something.
 type dying struct {
 	driver.Conn
 	end context.CancelFunc
@@ -30,9 +30,9 @@ func (c dying) Exec(ctx context.Context, query string, args ...any) error {
 	return c.Conn.Exec(ctx, query, args...)
 }
 
-// A person's description that names the person as its own owner is the person's. It is never written
-// again without its owner: that copy would outrank the tombstone of the description, which may be
-// still to come from the process that stored it.
+// A person's description that names the same person as its owner belongs to that person. It is
+// never written again without its owner. Such a copy would outrank the description's tombstone,
+// which another process may still have to store.
 func TestOwnDescriptionIsNotKeptWithoutItsOwner(t *testing.T) {
 	options := enginetest.Database(t)
 	conn, err := tables.Open(options)

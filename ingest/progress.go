@@ -282,7 +282,7 @@ type hold struct {
 	exists bool // in Kafka, as the brokers say
 }
 
-// holding is the partition that holds the watermark where it is: the one with the earliest row.
+// holding is the partition that holds the watermark: the one with the earliest row.
 func (p *progress) holding() (least hold) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -292,7 +292,8 @@ func (p *progress) holding() (least hold) {
 			continue
 		}
 		_, exists := p.epochs[s]
-		least, found = hold{s, row, exists}, true
+		least = hold{s, row, exists}
+		found = true
 	}
 	return least
 }

@@ -40,7 +40,8 @@ type Events struct {
 	ofUse, ofUseAndTokens, ofTokens, ofRuns group
 }
 
-// eventTypeEnum is the log's Enum8: all types but that of entities, which have a table of their own.
+// eventTypeEnum is the log's Enum8. It has all types but that of entities, which have a table of
+// their own.
 var eventTypeEnum = enumOf(schema.Types())
 
 func enumOf(types []schema.Type) string {
