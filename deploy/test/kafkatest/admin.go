@@ -7,32 +7,30 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
+
+// admin is the broker's administration, over the test's present client.
+func (b *Broker) admin() *kadm.Client {
+	admin := kadm.NewClient(b.client)
+	admin.SetTimeoutMillis(int32(requestTimeout.Milliseconds()))
+	return admin
+}
 
 // CreateTopic creates a topic and returns when it takes records. Settings are pairs of a Kafka name
 // and value, such as retention.ms and 1000.
 func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 	b.t.Helper()
-	req := kmsg.NewPtrCreateTopicsRequest()
-	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
-	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic = topic
-	rt.NumPartitions = int32(partitions)
-	rt.ReplicationFactor = 1
+	configs := map[string]*string{}
 	for i := 0; i+1 < len(settings); i += 2 {
-		rt.Configs = append(rt.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: settings[i], Value: &settings[i+1]})
+		configs[settings[i]] = &settings[i+1]
 	}
-	req.Topics = append(req.Topics, rt)
 	b.until("create topic "+topic, func(ctx context.Context) error {
-		res, err := req.RequestWith(ctx, b.client)
-		if err != nil {
-			return err
-		}
 		// It is TOPIC_ALREADY_EXISTS while an earlier topic of that name is being deleted.
-		return kerr.ErrorForCode(res.Topics[0].ErrorCode)
+		_, err := b.admin().CreateTopic(ctx, int32(partitions), 1, configs, topic)
+		return err
 	})
 	b.awaitPartitions(topic, partitions)
 }
@@ -41,16 +39,8 @@ func (b *Broker) CreateTopic(topic string, partitions int, settings ...string) {
 // gone. If there is no such topic, DeleteTopic does nothing.
 func (b *Broker) DeleteTopic(topic string) {
 	b.t.Helper()
-	req := kmsg.NewPtrDeleteTopicsRequest()
-	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
-	req.TopicNames = []string{topic}
-	req.Topics = []kmsg.DeleteTopicsRequestTopic{{Topic: &topic}}
 	b.until("delete topic "+topic, func(ctx context.Context) error {
-		res, err := req.RequestWith(ctx, b.client)
-		if err != nil {
-			return err
-		}
-		switch err := kerr.ErrorForCode(res.Topics[0].ErrorCode); {
+		switch _, err := b.admin().DeleteTopic(ctx, topic); {
 		case err == nil:
 			return errors.New("it was still there") // ask again, until the broker no longer knows the topic
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
@@ -73,18 +63,9 @@ func (b *Broker) RecreateTopic(topic string, partitions int, settings ...string)
 // CreatePartitions raises a topic's number of partitions to count.
 func (b *Broker) CreatePartitions(topic string, count int) {
 	b.t.Helper()
-	req := kmsg.NewPtrCreatePartitionsRequest()
-	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
-	rt := kmsg.NewCreatePartitionsRequestTopic()
-	rt.Topic = topic
-	rt.Count = int32(count)
-	req.Topics = append(req.Topics, rt)
 	b.must(fmt.Sprintf("raise topic %s to %d partitions", topic, count), func(ctx context.Context) error {
-		res, err := req.RequestWith(ctx, b.client)
-		if err != nil {
-			return err
-		}
-		return kerr.ErrorForCode(res.Topics[0].ErrorCode)
+		raised, err := b.admin().UpdatePartitions(ctx, count, topic)
+		return errors.Join(err, raised.Error())
 	})
 	b.awaitPartitions(topic, count)
 }
@@ -92,24 +73,11 @@ func (b *Broker) CreatePartitions(topic string, count int) {
 // DeleteRecords removes a partition's records below an offset, as retention would.
 func (b *Broker) DeleteRecords(topic string, partition int32, below int64) {
 	b.t.Helper()
-	req := kmsg.NewPtrDeleteRecordsRequest()
-	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
-	rt := kmsg.NewDeleteRecordsRequestTopic()
-	rt.Topic = topic
-	rt.Partitions = append(rt.Partitions, kmsg.DeleteRecordsRequestTopicPartition{Partition: partition, Offset: below})
-	req.Topics = append(req.Topics, rt)
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(topic, partition, below, -1)
 	b.must(fmt.Sprintf("delete the records of %s/%d below %d", topic, partition, below), func(ctx context.Context) error {
-		for _, shard := range b.client.RequestSharded(ctx, req) {
-			if shard.Err != nil {
-				return shard.Err
-			}
-			for _, t := range shard.Resp.(*kmsg.DeleteRecordsResponse).Topics {
-				if err := kerr.ErrorForCode(t.Partitions[0].ErrorCode); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		deleted, err := b.admin().DeleteRecords(ctx, offsets)
+		return errors.Join(err, deleted.Error())
 	})
 }
 
@@ -131,68 +99,49 @@ func (b *Broker) Expire(topic string) {
 
 func (b *Broker) configure(topic, name, value string) {
 	b.t.Helper()
-	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
-	rt := kmsg.NewIncrementalAlterConfigsRequestResource()
-	rt.ResourceType = kmsg.ConfigResourceTypeTopic
-	rt.ResourceName = topic
-	rt.Configs = append(rt.Configs, kmsg.IncrementalAlterConfigsRequestResourceConfig{Name: name, Value: &value})
-	req.Resources = append(req.Resources, rt)
+	change := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}
 	b.must(fmt.Sprintf("set %s of topic %s to %s", name, topic, value), func(ctx context.Context) error {
-		res, err := req.RequestWith(ctx, b.client)
+		changed, err := b.admin().AlterTopicConfigs(ctx, change, topic)
 		if err != nil {
 			return err
 		}
-		return kerr.ErrorForCode(res.Resources[0].ErrorCode)
+		_, err = changed.On(topic, func(r *kadm.AlterConfigsResponse) error { return r.Err })
+		return err
 	})
 }
 
 // Ends returns the offset after the last record of each partition of a topic, including aborted
 // records and markers.
-func (b *Broker) Ends(topic string) []int64 { return b.offsets(topic, -1, readUncommitted) }
+func (b *Broker) Ends(topic string) []int64 {
+	b.t.Helper()
+	return b.offsets(topic, (*kadm.Client).ListEndOffsets)
+}
 
 // Stable returns, for each partition, the offset below which no transaction is open. Readers of
 // committed records get no further.
-func (b *Broker) Stable(topic string) []int64 { return b.offsets(topic, -1, readCommitted) }
+func (b *Broker) Stable(topic string) []int64 {
+	b.t.Helper()
+	return b.offsets(topic, (*kadm.Client).ListCommittedOffsets)
+}
 
 // Starts returns the offset of the first record that each partition of a topic still has.
-func (b *Broker) Starts(topic string) []int64 { return b.offsets(topic, -2, readUncommitted) }
+func (b *Broker) Starts(topic string) []int64 {
+	b.t.Helper()
+	return b.offsets(topic, (*kadm.Client).ListStartOffsets)
+}
 
-const (
-	readUncommitted = 0
-	readCommitted   = 1
-)
+// lister is the method of kadm.Client that lists one kind of offset.
+type lister func(admin *kadm.Client, ctx context.Context, topics ...string) (kadm.ListedOffsets, error)
 
-func (b *Broker) offsets(topic string, at int64, isolation int8) (offsets []int64) {
+func (b *Broker) offsets(topic string, list lister) (offsets []int64) {
 	b.t.Helper()
 	b.until("offsets of "+topic, func(ctx context.Context) error {
-		count, err := b.partitions(ctx, topic)
-		if err != nil {
-			return err
+		listed, err := list(b.admin(), ctx, topic)
+		offsets = nil
+		for _, o := range listed.Offsets().Sorted() {
+			offsets = append(offsets, o.At)
 		}
-		offsets = make([]int64, count)
-		req := kmsg.NewPtrListOffsetsRequest()
-		req.IsolationLevel = isolation
-		rt := kmsg.NewListOffsetsRequestTopic()
-		rt.Topic = topic
-		for p := range offsets {
-			rp := kmsg.NewListOffsetsRequestTopicPartition()
-			rp.Partition = int32(p)
-			rp.Timestamp = at
-			rt.Partitions = append(rt.Partitions, rp)
-		}
-		req.Topics = append(req.Topics, rt)
-		for _, shard := range b.client.RequestSharded(ctx, req) {
-			if shard.Err != nil {
-				return shard.Err
-			}
-			for _, p := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					return err
-				}
-				offsets[p.Partition] = p.Offset
-			}
-		}
-		return nil
+		return errors.Join(err, listed.Error())
 	})
 	return offsets
 }
@@ -206,51 +155,34 @@ func (b *Broker) Committed(group, topic string) (offsets []int64) {
 		if err != nil {
 			return err
 		}
-		req := kmsg.NewPtrOffsetFetchRequest()
-		req.Group = group
-		rt := kmsg.NewOffsetFetchRequestTopic()
-		rt.Topic = topic
-		for p := range int32(count) {
-			rt.Partitions = append(rt.Partitions, p)
-		}
-		req.Topics = append(req.Topics, rt)
-		res, err := req.RequestWith(ctx, b.client)
-		if err != nil {
+		committed, err := b.admin().FetchOffsets(ctx, group)
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 			return err
 		}
 		offsets = make([]int64, count)
-		for i := range offsets {
-			offsets[i] = -1
-		}
-		for _, t := range res.Topics {
-			for _, p := range t.Partitions {
-				offsets[p.Partition] = p.Offset
+		for p := range offsets {
+			offsets[p] = -1
+			if o, found := committed.Lookup(topic, int32(p)); found {
+				offsets[p] = o.At
 			}
 		}
-		if err := kerr.ErrorForCode(res.ErrorCode); !errors.Is(err, kerr.GroupIDNotFound) {
-			return err
-		}
-		return nil
+		return committed.Error()
 	})
 	return offsets
 }
 
 func (b *Broker) partitions(ctx context.Context, topic string) (int, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	rt := kmsg.NewMetadataRequestTopic()
-	rt.Topic = &topic
-	req.Topics = append(req.Topics, rt)
-	res, err := req.RequestWith(ctx, b.client)
+	topics, err := b.admin().ListTopics(ctx, topic)
 	if err != nil {
 		return 0, err
 	}
-	t := res.Topics[0]
+	t := topics[topic]
 	for _, p := range t.Partitions {
-		if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-			return 0, err
+		if p.Err != nil {
+			return 0, p.Err
 		}
 	}
-	return len(t.Partitions), kerr.ErrorForCode(t.ErrorCode)
+	return len(t.Partitions), t.Err
 }
 
 func (b *Broker) awaitPartitions(topic string, count int) {
@@ -265,21 +197,15 @@ func (b *Broker) awaitPartitions(topic string, count int) {
 }
 
 func (b *Broker) deleteAll(topics []string) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr))
+	admin, err := kadm.NewOptClient(kgo.SeedBrokers(b.Addr))
 	if err != nil {
 		b.t.Error(err)
 		return
 	}
-	defer client.Close()
+	defer admin.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	req := kmsg.NewPtrDeleteTopicsRequest()
-	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
-	for _, topic := range topics {
-		req.TopicNames = append(req.TopicNames, topic)
-		req.Topics = append(req.Topics, kmsg.DeleteTopicsRequestTopic{Topic: &topic})
-	}
-	if _, err := req.RequestWith(ctx, client); err != nil {
+	if _, err := admin.DeleteTopics(ctx, topics...); err != nil {
 		b.t.Errorf("delete the test's topics: %v", err)
 	}
 }
@@ -288,7 +214,9 @@ func (b *Broker) must(what string, do func(context.Context) error) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), requestTimeout)
 	defer cancel()
-	if err := do(ctx); err != nil {
+	// With this context kadm asks the broker for metadata each time. Otherwise it may take a topic's
+	// state before a change from the client's cache.
+	if err := do(kadm.WithAuthorizedOps(ctx)); err != nil {
 		b.t.Fatalf("%s: %v", what, err)
 	}
 }
