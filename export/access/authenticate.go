@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A Kind is what a request proved itself by; the values are the Enum8 of the audit table.
+// A Kind is the kind of credential that a request carries. The values are those of the Enum8 in the
+// audit table.
 type Kind string
 
 const (
@@ -18,8 +19,8 @@ const (
 	ByLink    Kind = "link"    // a signed download link
 )
 
-// A Principal is who asks: one workspace, by one key. Sessions and links stand for the key they
-// were made with, and share its limits.
+// A Principal is the caller: one workspace, by one of its keys. A session or a link stands for the
+// key that it was made with, and shares the limits of that key.
 type Principal struct {
 	Org, KeyID, KeyName string
 	Kind                Kind
@@ -30,15 +31,17 @@ func principal(k Key, kind Kind) Principal {
 	return Principal{Org: k.Org, KeyID: k.ID, KeyName: k.Name, Kind: kind, Scopes: k.Scopes}
 }
 
-// An authenticator reads one kind of credential. errNoCredential: the request carries none of this
-// kind, so ask the next; ErrKey: it does, and it is not valid.
+// An authenticator reads one kind of credential. It returns errNoCredential if the request carries
+// none of this kind: the next authenticator is asked then. It returns ErrKey if the request carries
+// one that is not valid.
 type authenticator interface {
 	authenticate(r *http.Request) (Principal, error)
 }
 
 var errNoCredential = errors.New("no credential")
 
-// authenticate asks for the credentials in turn; the first that the request carries decides.
+// authenticate asks the authenticators in turn. The first one that finds its kind of credential
+// decides.
 func authenticate(r *http.Request, auth ...authenticator) (Principal, error) {
 	for _, a := range auth {
 		p, err := a.authenticate(r)
@@ -87,7 +90,7 @@ func (b bearer) authenticate(r *http.Request) (Principal, error) {
 	return principal(key, ByKey), nil
 }
 
-// holder gives the principal of a link or session that was made with a key, if the key is still
+// holder returns the principal of a link or a session, if the key with which it was made is still
 // valid.
 func (k *Keys) holder(ctx context.Context, id string, kind Kind, now time.Time) (Principal, error) {
 	key, err := k.Valid(ctx, id, now)

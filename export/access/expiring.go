@@ -9,16 +9,17 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// A workspace without a key cannot export any more, and finds out when its nightly job fails: so
-// its operators are told before.
+// A workspace without a valid key cannot export any more, and notices only when its nightly job
+// fails. So the operators are told before.
 const (
 	expiringWithin = 7 * 24 * time.Hour // of now
-	expiredSince   = 24 * time.Hour     // after that, it was meant
+	expiredSince   = 24 * time.Hour     // a key that ended longer ago was meant to end
 	expiringEvery  = time.Minute
-	expiringAgain  = 5 * time.Second // where the database did not answer
+	expiringAgain  = 5 * time.Second // after the database did not answer
 )
 
-// WatchExpiring shows how many workspaces are about to be without a key, until ctx is cancelled.
+// WatchExpiring counts, every minute until ctx is cancelled, the workspaces that are about to be
+// without a key, and passes the number to show.
 func (k *Keys) WatchExpiring(
 	ctx context.Context, now func() time.Time, log *slog.Logger, show func(workspaces uint64),
 ) {
@@ -37,8 +38,8 @@ func (k *Keys) WatchExpiring(
 	}
 }
 
-// expiring counts the workspaces whose last key ends soon or ended just now. One that already has a
-// newer key does not count: that is a rotation.
+// expiring counts the workspaces whose last key ends within expiringWithin, or ended within
+// expiredSince. A workspace that already has a newer key does not count: that is a rotation.
 func (k *Keys) expiring(ctx context.Context, now time.Time) (workspaces uint64, err error) {
 	err = k.conn.QueryRow(ctx,
 		`SELECT countIf(NOT forever AND last BETWEEN {from:DateTime64(3, 'UTC')} AND {to:DateTime64(3, 'UTC')})

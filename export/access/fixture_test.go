@@ -10,7 +10,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A fixture is a gate on a database of its own, with its keys.
+// A fixture is a gate with its keys, on a database of its own.
 type fixture struct {
 	*testing.T
 	conn    driver.Conn
@@ -42,13 +42,13 @@ func (f *fixture) key(org string) (id, text string) {
 	return id, text
 }
 
-// until polls for what other goroutines do.
+// until waits until done is true, which other goroutines make true. It fails the test after 10 s.
 func (f *fixture) until(what string, done func() bool) {
 	f.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); {
 		if time.Now().After(deadline) {
 			f.Fatalf("not within 10 s: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks, not for anything to happen
+		time.Sleep(5 * time.Millisecond) // between two polls; no result depends on this time
 	}
 }

@@ -16,25 +16,25 @@ import (
 )
 
 const (
-	// how long a key that was read counts without being read again: so long a revoked one may go on
-	// working
+	// a key in memory is used for so long before it is read again; a revoked key may go on working
+	// for as long
 	keyCacheAge     = time.Second
-	unknownKeysEach = 250 * time.Millisecond // ids that this process has not met are looked up together, so often at most
-	maxUnknownKeys  = 8192                   // ids that wait for one look-up; more are told to come again
-	keysPerRead     = 1024                   // ids in one statement: they are a parameter, and so a part of its address
+	unknownKeysEach = 250 * time.Millisecond // the least time between two look-ups of ids that are not in memory
+	maxUnknownKeys  = 8192                   // ids that wait for one look-up; further ones are refused for now
+	keysPerRead     = 1024                   // ids in one statement: they are a parameter, which is part of a URL
 	maxKnownKeys    = 16384                  // keys in memory
 	keyReadTimeout  = 10 * time.Second
 )
 
-// keyReads reads the table keys for all requests of a process, and costs the database no query per
-// request, whatever clients send:
+// keyReads reads the table keys for all requests of a process. Requests do not cost the database a
+// query each, whatever keys clients send:
 //
-//   - A key that exists stays in memory and is read again when it is older than keyCacheAge. Keys
+//   - A key that exists stays in memory. It is read again when it is older than keyCacheAge. Keys
 //     that are due at the same time are read together.
-//   - An id that is not in memory waits for the next look-up of such ids. One look-up takes all
-//     that wait, and the next begins unknownKeysEach later at the earliest. So a flood of made-up
-//     keys costs a few queries a second, a new key works at once, or within that time during a
-//     flood, and nothing is ever remembered of a key that does not exist.
+//   - An id that is not in memory waits for the next look-up of such ids. One look-up takes all ids
+//     that wait, and the next begins at least unknownKeysEach later. So a flood of made-up keys
+//     costs a few queries a second. A new key works at once, or within unknownKeysEach during a
+//     flood. Nothing is remembered of a key that does not exist.
 type keyReads struct {
 	conn         driver.Conn
 	due, unknown *keyBatcher
@@ -55,8 +55,8 @@ func newKeyReads(conn driver.Conn) *keyReads {
 	return r
 }
 
-// keysWhere reads keys, one row each. A key is revoked if any of its rows says so, whichever of
-// them a merge would keep.
+// keysWhere selects keys, one row per key. A key is revoked if any of its rows says so, whichever
+// row a merge would keep.
 func keysWhere(condition string) string {
 	return `SELECT key_id, any(keys.org_id) AS org_id, any(keys.name) AS name, any(keys.scopes) AS scopes, any(keys.created_at) AS created_at,
 	any(keys.expires_at) AS expires_at, min(keys.revoked_at) AS revoked_at, any(keys.salt) AS salt, any(keys.hash) AS hash
@@ -78,7 +78,7 @@ func (r *keyReads) lookUp(ctx context.Context, ids []string) (map[string]Key, er
 	return found, nil
 }
 
-// one reads a key now, or gives ErrKey.
+// one reads a key from the table now. It returns ErrKey if there is no such key.
 func (r *keyReads) one(ctx context.Context, id string) (Key, error) {
 	found, err := r.lookUp(ctx, []string{id})
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *keyReads) one(ctx context.Context, id string) (Key, error) {
 	return key, nil
 }
 
-// recent gives a key as it was less than keyCacheAge ago, or ErrKey.
+// recent returns a key as it was less than keyCacheAge ago, or ErrKey.
 func (r *keyReads) recent(ctx context.Context, id string) (Key, error) {
 	r.mu.Lock()
 	cached, known := r.cache[id]
@@ -111,15 +111,15 @@ func (r *keyReads) recent(ctx context.Context, id string) (Key, error) {
 	return key, nil
 }
 
-// keep caches a key, and where there are too many drops those that nobody has used for a minute, or
-// else any.
+// keep caches a key. If there are too many, it drops the keys that were last read more than a
+// minute ago, and if that is not enough, any others.
 func (r *keyReads) keep(c cachedKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.cache[c.key.ID]; !known && len(r.cache) >= maxKnownKeys {
 		maps.DeleteFunc(r.cache, func(_ string, old cachedKey) bool { return time.Since(old.read) > time.Minute })
 		for id := range r.cache {
-			if len(r.cache) < maxKnownKeys*3/4 { // some at a time: a look at all of them must not come with every key
+			if len(r.cache) < maxKnownKeys*3/4 { // a quarter at a time: not every new key must scan them all
 				break
 			}
 			delete(r.cache, id)
@@ -134,19 +134,19 @@ func (r *keyReads) forget(id string) {
 	delete(r.cache, id)
 }
 
-// A keyBatcher looks keys up for many requests at once: one look-up at a time, the next at least
-// every later, of at most limit ids.
+// A keyBatcher looks up keys for many requests at once. It runs one look-up at a time, each at
+// least every after the one before, of at most limit ids.
 type keyBatcher struct {
 	lookUp func(ctx context.Context, ids []string) (map[string]Key, error)
 	every  time.Duration
 	limit  int
-	turn   chan time.Time // holds the time of the last look-up; who has taken it looks up
+	turn   chan time.Time // holds the time of the last look-up; the batch that has taken it runs
 
 	mu      sync.Mutex
-	waiting *keyBatch // takes ids until its turn comes; nil if nobody waits
+	waiting *keyBatch // takes ids until its turn comes; nil if no id waits
 }
 
-// A keyBatch is one look-up. Its results are there once done is closed.
+// A keyBatch is one look-up. Its results may be read once done is closed.
 type keyBatch struct {
 	ids  map[string]struct{}
 	done chan struct{}
@@ -164,7 +164,7 @@ func newKeyBatcher(
 	return b
 }
 
-// get gives the key and a time at or before the moment it was read, or ErrKey.
+// get returns the key and a time at or before the moment when it was read, or ErrKey.
 func (b *keyBatcher) get(ctx context.Context, id string) (key Key, read time.Time, err error) {
 	batch, err := b.join(id)
 	if err != nil {
@@ -205,11 +205,11 @@ func (b *keyBatcher) join(id string) (*keyBatch, error) {
 	return batch, nil
 }
 
-// run looks the batch up when its turn comes. It serves many requests, so none of their contexts
-// ends it.
+// run looks the batch up when its turn comes. It serves many requests, so the end of a request's
+// context does not end it.
 func (b *keyBatcher) run(batch *keyBatch) {
 	last := <-b.turn
-	time.Sleep(time.Until(last.Add(b.every))) // what bounds a flood's queries; requests go on joining the batch
+	time.Sleep(time.Until(last.Add(b.every))) // bounds a flood's queries; requests join the batch meanwhile
 	b.mu.Lock()
 	b.waiting = nil
 	b.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// counting is a connection that counts what is asked of the table keys.
+// counting is a connection that counts the queries of the table keys.
 type counting struct {
 	driver.Conn
 	reads atomic.Int64
@@ -26,7 +26,7 @@ func (c *counting) Select(ctx context.Context, dest any, query string, args ...a
 	return c.Conn.Select(ctx, dest, query, args...)
 }
 
-// madeUp is a well-formed key that nobody made.
+// madeUp returns a well-formed key that does not exist.
 func madeUp(n int64) string {
 	id := make([]byte, keyIDLength)
 	for i := range id {
@@ -36,8 +36,8 @@ func madeUp(n int64) string {
 	return "rc_" + string(id) + "_" + strings.Repeat("A", keySecretLength)
 }
 
-// Thousands of made-up keys a second cost a few queries a second. Known keys do not notice, and a
-// key that is new to the process works meanwhile.
+// Thousands of made-up keys a second cost a few queries a second. Meanwhile known keys work as
+// before, and so does a key that is new to the process.
 func TestAFloodOfUnknownKeysCostsNoQueryEach(t *testing.T) {
 	f := newFixture(t)
 	conn := &counting{Conn: f.conn}
@@ -75,7 +75,8 @@ func TestAFloodOfUnknownKeysCostsNoQueryEach(t *testing.T) {
 	}
 	stop()
 	flood.Wait()
-	// One look-up of unknown ids each unknownKeysEach, and one of the known key each keyCacheAge.
+	// At most one look-up of unknown ids per unknownKeysEach, and one of the known key per
+	// keyCacheAge.
 	took := time.Since(began)
 	reads := conn.reads.Load() - before
 	if most := 2 + int64(took/unknownKeysEach) + 1 + int64(took/keyCacheAge); reads > most {
@@ -86,7 +87,8 @@ func TestAFloodOfUnknownKeysCostsNoQueryEach(t *testing.T) {
 	}
 }
 
-// More ids than one look-up takes are told to come again. The memory of those that wait is bounded.
+// Ids beyond those that one look-up takes are refused for now, so the memory of waiting ids is
+// bounded.
 func TestUnknownKeysThatWaitAreBounded(t *testing.T) {
 	hold := make(chan struct{})
 	b := newKeyBatcher(func(_ context.Context, ids []string) (map[string]Key, error) {
@@ -97,8 +99,8 @@ func TestUnknownKeysThatWaitAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for b.isWaiting() { // until its look-up has begun
-		time.Sleep(time.Millisecond) // between two looks
+	for b.isWaiting() { // until the look-up of the first id has begun
+		time.Sleep(time.Millisecond) // between two polls
 	}
 	for i := range 3 {
 		if _, err := b.join(fmt.Sprint(i)); err != nil {
@@ -111,8 +113,8 @@ func TestUnknownKeysThatWaitAreBounded(t *testing.T) {
 	}
 	close(hold)
 	<-first.done
-	for b.isWaiting() { // until the second one's has
-		time.Sleep(time.Millisecond) // between two looks
+	for b.isWaiting() { // until the second look-up has begun
+		time.Sleep(time.Millisecond) // between two polls
 	}
 	if key, _, err := b.get(t.Context(), "known"); err != nil || key.ID != "known" {
 		t.Errorf("afterwards: %+v, %v", key, err)
@@ -125,7 +127,8 @@ func (b *keyBatcher) isWaiting() bool {
 	return b.waiting != nil
 }
 
-// A look-up that fails, or panics, is an error to all that wait for it, and to nobody after.
+// A look-up that fails or panics is an error for all requests that wait for it, and for no later
+// one.
 func TestALookUpFails(t *testing.T) {
 	var calls atomic.Int64
 	b := newKeyBatcher(func(context.Context, []string) (map[string]Key, error) {
@@ -147,7 +150,7 @@ func TestALookUpFails(t *testing.T) {
 	}
 }
 
-// More ids than fit one statement are read in several.
+// More ids than fit into one statement are read by several.
 func TestManyKeysAreReadInParts(t *testing.T) {
 	f := newFixture(t)
 	id, _ := f.key("acme")
@@ -162,7 +165,7 @@ func TestManyKeysAreReadInParts(t *testing.T) {
 	}
 }
 
-// Keys that are used are kept when there are too many.
+// When there are too many keys in memory, those in use stay.
 func TestKnownKeysAreBounded(t *testing.T) {
 	r := newKeyReads(nil)
 	for n := range int64(maxKnownKeys) {
@@ -181,7 +184,7 @@ func TestKnownKeysAreBounded(t *testing.T) {
 	}
 }
 
-// What is not written as a key is not looked for: the engine never sees it.
+// A text that does not have the form of a key is never looked up: the engine does not see it.
 func TestWhatIsNoKeyIsNotLookedFor(t *testing.T) {
 	keys := OpenKeys(nil)
 	secret := strings.Repeat("A", keySecretLength)

@@ -16,20 +16,20 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// ScopeExport lets a key export its workspace's usage; it is what a key gets if nothing else is
-// asked for.
+// ScopeExport lets a key export its workspace's usage. A key gets this scope if no other is asked
+// for.
 const ScopeExport = "USAGE_EXPORT_API"
 
-// ErrKey says that a key is malformed, unknown, wrong, revoked or expired. Which of these is told
-// to nobody.
+// ErrKey says that a key is malformed, unknown, wrong, revoked or expired. The client is not told
+// which.
 var ErrKey = errors.New("invalid API key")
 
-// ErrKeyRefused says that a key was asked for which cannot be; its text says why. Nothing was
-// stored.
+// ErrKeyRefused says that a key with the given properties is not allowed; its text says why.
+// Nothing was stored.
 var ErrKeyRefused = errors.New("no key was made")
 
-// A Key is what is known of a workspace's key. The key itself was shown once; a salted hash of it
-// rests in the table keys.
+// A Key is what the table keys holds of a workspace's key. The key itself was shown once, when it
+// was made; the table has a salted hash of it.
 type Key struct {
 	ID        string     `ch:"key_id"`
 	Org       string     `ch:"org_id"`
@@ -59,14 +59,14 @@ type Keys struct {
 	read *keyReads
 }
 
-// OpenKeys takes a connection of tables.Open; it does not talk to the server yet.
+// OpenKeys takes a connection of tables.Open. It does not talk to the server yet.
 func OpenKeys(conn driver.Conn) *Keys { return &Keys{conn: conn, read: newKeyReads(conn)} }
 
 var scopeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// Create makes a key, rc_<id>_<secret>, for a workspace, which may have sent nothing yet. expires 0
-// is never; no scope is ScopeExport. A key that cannot be is ErrKeyRefused. Once Create returns a
-// key, the table shows it.
+// Create makes a key, rc_<id>_<secret>, for a workspace. The workspace need not have sent any event
+// yet. With expires 0 the key never expires; without scopes it gets ScopeExport. A key that is not
+// allowed is ErrKeyRefused. Once Create returns a key, the table shows it.
 func (k *Keys) Create(
 	ctx context.Context, org, name string, expires time.Duration, scopes ...string,
 ) (id, text string, err error) {
@@ -102,8 +102,9 @@ func (k *Keys) Create(
 	return key.ID, "rc_" + key.ID + "_" + secret, nil
 }
 
-// A row's rank decides which of a key's rows ReplacingMergeTree keeps: the one of the revocation,
-// whatever the clocks say (migration 0010).
+// rankMade and rankRevoked are the ranks of a key's rows, in the column updated_at.
+// ReplacingMergeTree keeps the row with the highest rank, so a revocation wins whatever the clocks
+// say (migration 0010).
 var rankMade = time.Unix(0, 0).UTC()
 
 const rankRevoked = "toDateTime64('2299-12-31 00:00:00', 6, 'UTC')"
@@ -141,7 +142,8 @@ func checkKey(org, name string, expires time.Duration, scopes []string) error {
 	return nil
 }
 
-// List gives the keys of one workspace, or with org "" all, oldest first.
+// List returns the keys of one workspace, or of all workspaces if org is "". They are sorted by
+// workspace, and within a workspace the oldest comes first.
 func (k *Keys) List(ctx context.Context, org string) ([]Key, error) {
 	var all []Key
 	err := k.conn.Select(ctx, &all, "SELECT * FROM ("+keysWhere("true")+
@@ -153,8 +155,8 @@ func (k *Keys) List(ctx context.Context, org string) ([]Key, error) {
 	return all, nil
 }
 
-// Revoke makes a key invalid for good; every service process knows within keyCacheAge. Revoking it
-// again changes nothing. It returns nil once the table shows the key as revoked.
+// Revoke makes a key invalid for good. Every process of the service refuses it within keyCacheAge.
+// Revoking a key again changes nothing. Revoke returns nil once the table shows the key as revoked.
 func (k *Keys) Revoke(ctx context.Context, id string) error {
 	if _, err := k.read.one(ctx, id); errors.Is(err, ErrKey) {
 		return fmt.Errorf("there is no key %q; `rollcall keys list` shows all ids", id)
@@ -173,12 +175,13 @@ WHERE key_id = {id:String} AND updated_at < `+rankRevoked, clickhouse.Named("id"
 	case err != nil:
 		return fmt.Errorf("the key %s may still be valid: %w", id, err)
 	case kept.RevokedAt == nil:
-		return fmt.Errorf("the key %s is not revoked: the database took the revocation, but does not show it; run the command again", id)
+		return fmt.Errorf("the key %s is not revoked: the database took the revocation, but does not show it; "+
+			"run the command again", id)
 	}
 	return nil
 }
 
-// Verify gives the key that the text is, if it is valid now; else ErrKey.
+// Verify returns the key with this text if it is valid now, else ErrKey.
 func (k *Keys) Verify(ctx context.Context, text string, now time.Time) (Key, error) {
 	id, secret, ok := splitKey(text)
 	if !ok {
@@ -194,8 +197,8 @@ func (k *Keys) Verify(ctx context.Context, text string, now time.Time) (Key, err
 	return key, nil
 }
 
-// Valid gives the key of an id whose holder was verified before (a session, a signed link), if it
-// still is valid; else ErrKey.
+// Valid returns the key with this id if it is valid now, else ErrKey. It does not check the secret:
+// it is for a session or a signed link, whose holder had the key verified before.
 func (k *Keys) Valid(ctx context.Context, id string, now time.Time) (Key, error) {
 	key, err := k.read.recent(ctx, id)
 	if err != nil {
@@ -217,7 +220,7 @@ func hashKey(salt []byte, secret string) []byte {
 const (
 	keyIDLength     = 12
 	keySecretLength = 43
-	keyIDAlphabet   = "abcdefghijkmnpqrstuvwxyz23456789" // 32 characters that are not mistaken for each other
+	keyIDAlphabet   = "abcdefghijkmnpqrstuvwxyz23456789" // 32 characters that people do not confuse
 )
 
 func newKeyID() string {
@@ -232,7 +235,8 @@ func newKeyID() string {
 var keyForm = regexp.MustCompile(fmt.Sprintf(`^rc_([%s]{%d})_([A-Za-z0-9_-]{%d})$`, keyIDAlphabet, keyIDLength,
 	keySecretLength))
 
-// splitKey takes a key apart. What is not written as a key is never looked for in the table.
+// splitKey splits a key into its id and its secret. ok is false if the text does not have the form
+// of a key; such a text is never looked up in the table.
 func splitKey(text string) (id, secret string, ok bool) {
 	parts := keyForm.FindStringSubmatch(text)
 	if parts == nil {

@@ -76,7 +76,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Two keys never share a salt, so equal secrets would not show as equal hashes.
+// The same secret with another salt has another hash, so equal secrets would not show as equal
+// hashes.
 func TestSaltsAreTheKeysOwn(t *testing.T) {
 	a := hashKey([]byte("salt-a"), "secret")
 	b := hashKey([]byte("salt-b"), "secret")
@@ -145,7 +146,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// The longest ids, names and scopes that a key can have, and the shortest.
+// Ids, names and scopes of the greatest and the least length are accepted.
 func TestKeysThatCanBe(t *testing.T) {
 	long := strings.Repeat("n", 256)
 	for _, err := range []error{
@@ -160,7 +161,7 @@ func TestKeysThatCanBe(t *testing.T) {
 	}
 }
 
-// A key, a session and a link are valid until the moment that they end at, and not at it.
+// A key, a session and a link are valid before the moment of their end, and invalid at it.
 func TestTheMomentOfTheEnd(t *testing.T) {
 	ends := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	secret := []byte("a secret for tests only")

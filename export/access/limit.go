@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A rateLimit admits a number of requests per key within any minute. It counts in this process;
-// several processes each have their own.
+// A rateLimit admits at most perMinute requests of each key within any minute. It counts the
+// requests of this process only.
 type rateLimit struct {
 	perMinute int
 
@@ -16,8 +16,8 @@ type rateLimit struct {
 	keys map[string]*window
 }
 
-// A window remembers when a key's last requests were admitted: a ring, the oldest at next once it
-// is full.
+// A window holds the times at which a key's last requests were admitted. It is a ring: once it is
+// full, next is the index of the oldest.
 type window struct {
 	admitted []time.Time
 	next     int
@@ -27,8 +27,8 @@ func newRateLimit(perMinute int) *rateLimit {
 	return &rateLimit{perMinute: perMinute, keys: map[string]*window{}}
 }
 
-// admit counts one request of the key, or says how long to wait for the next that will be admitted.
-// Refused requests do not count.
+// admit counts one request of the key, or returns how long to wait until the next one will be
+// admitted. Refused requests do not count.
 func (l *rateLimit) admit(keyID string, now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +50,7 @@ func (l *rateLimit) admit(keyID string, now time.Time) (wait time.Duration, ok b
 	return 0, true
 }
 
-// check is admit now; its error says how long to wait.
+// check calls admit with the present time. Its error says how long to wait.
 func (l *rateLimit) check(keyID string) error {
 	if wait, ok := l.admit(keyID, time.Now()); !ok {
 		return tooMany(l.perMinute, wait)
@@ -58,7 +58,7 @@ func (l *rateLimit) check(keyID string) error {
 	return nil
 }
 
-// forget drops the keys that have been silent for a minute, when there are many.
+// forget drops the keys without a request in the last minute, once there are 1024 keys.
 func (l *rateLimit) forget(now time.Time) {
 	if len(l.keys) < 1024 {
 		return
@@ -79,7 +79,7 @@ func tooMany(perMinute int, wait time.Duration) error {
 	}
 }
 
-// A concurrency limit caps the requests of one workspace that run at the same time in this process.
+// A concurrency bounds the requests of one workspace that run at the same time in this process.
 type concurrency struct {
 	perOrg int
 
@@ -91,7 +91,7 @@ func newConcurrency(perOrg int) *concurrency {
 	return &concurrency{perOrg: perOrg, busy: map[string]int{}}
 }
 
-// begin counts a request until end is called, or refuses it.
+// begin counts a request as running until end is called, or refuses it.
 func (c *concurrency) begin(org string) (end func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,7 +15,7 @@ func TestRateLimit(t *testing.T) {
 			t.Fatalf("request %d of %d was refused", i+1, perMinute)
 		}
 	}
-	for range 3 { // refused requests do not count: waiting as long as told is enough
+	for range 3 { // refused requests do not count: it is enough to wait as long as told
 		if wait, ok := l.admit("a", start.Add(30*time.Second)); ok || wait != 30*time.Second {
 			t.Errorf("one too many: admitted %t, wait %v, want 30s", ok, wait)
 		}
@@ -31,7 +31,7 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// Whatever the times are, no minute holds more than the limit.
+// No minute holds more requests than the limit, at whatever times they come.
 func TestRateLimitAnyMinute(t *testing.T) {
 	const perMinute = 7
 	l := newRateLimit(perMinute)
@@ -64,8 +64,8 @@ func TestSilentKeysAreForgotten(t *testing.T) {
 	}
 }
 
-// A key is forgotten once its newest request is more than a minute ago, and only when there are
-// many.
+// A key is forgotten only if its newest request is more than a minute old, and only if there are
+// many keys.
 func TestWhichKeysAreForgotten(t *testing.T) {
 	const perMinute = 3
 	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
@@ -111,7 +111,7 @@ func TestConcurrency(t *testing.T) {
 		t.Error("another workspace was refused")
 	}
 	first()
-	first() // gives back once
+	first() // a second call of end changes nothing
 	if _, err := s.begin("a"); err != nil {
 		t.Error("refused after one ended")
 	}

@@ -12,26 +12,27 @@ import (
 	"time"
 )
 
-// A signed link needs no key: a signature over its path and query vouches for the request that it
-// carries, for LinkLife and while the key that it was made with is valid. Nothing of it is stored.
+// A request with a signed link needs no key. The link carries the request in its query, and a
+// signature over path and query proves that it was made here. The link is valid for LinkLife, and
+// only while the key that it was made with is valid. Nothing of it is stored.
 
 // LinkLife is how long a link can be followed.
 const LinkLife = 15 * time.Minute
 
-// A Grant says who made a link and until when it can be followed. The request of a link is a JSON
-// object with these members among its own.
+// A Grant says which key a link was made with, and when the link ends. The request in a link is a
+// JSON object that has these members beside its own.
 type Grant struct {
 	Org     string `json:"org"`
 	KeyID   string `json:"key"`
 	Expires int64  `json:"expires"` // Unix seconds
 }
 
-// NewGrant is what the principal can give at a time.
+// NewGrant makes the grant for a link that the principal asks for now.
 func NewGrant(p Principal, now time.Time) Grant {
 	return Grant{Org: p.Org, KeyID: p.KeyID, Expires: now.Add(LinkLife).Unix()}
 }
 
-// linkSigner holds the key of links: one of its own, made of the service's secret.
+// linkSigner signs links. Its key is derived from the service's secret and used for links only.
 type linkSigner struct{ key []byte }
 
 func newLinkSigner(secret []byte) linkSigner {
@@ -45,7 +46,7 @@ const (
 	signatureParam = "&signature="
 )
 
-// sign gives the address of a path with a request, signed.
+// sign returns path and query of a link to the path with the request in it, signed.
 func (s linkSigner) sign(path string, request []byte) string {
 	address := path + "?" + requestParam + base64.RawURLEncoding.EncodeToString(request)
 	return address + signatureParam + s.signature(address)
@@ -72,8 +73,9 @@ var (
 	}
 )
 
-// open gives the request and its grant if every byte of path and query is as it was signed, and the
-// grant has not expired. Signatures are compared as text: base64 has several forms of one value.
+// open returns the request and its grant if every byte of path and query is as it was signed, and
+// the grant has not expired. It compares signatures as text, because base64 can write one value in
+// several ways.
 func (s linkSigner) open(u *url.URL, now time.Time) (request []byte, g Grant, err error) {
 	query, signature, ok := strings.Cut(u.RawQuery, signatureParam)
 	address := u.EscapedPath() + "?" + query
@@ -93,16 +95,17 @@ func (s linkSigner) open(u *url.URL, now time.Time) (request []byte, g Grant, er
 	return request, g, nil
 }
 
-// SignLink gives the address, path and query, of a link with a request.
+// SignLink returns the address of a link with the request: its path and query.
 func (g *Gate) SignLink(path string, request []byte) string { return g.links.sign(path, request) }
 
-// OpenLink gives the request of a link that was signed here and has not expired, or a *Refusal.
+// OpenLink returns the request of a link that was signed here and has not expired, or a *Refusal.
 func (g *Gate) OpenLink(u *url.URL, now time.Time) (request []byte, err error) {
 	request, _, err = g.links.open(u, now)
 	return request, err
 }
 
-// ByLink tells whose link the request follows: that of the holder of the key that it was made with.
+// ByLink returns the principal of a request that follows a link: the workspace and the key with
+// which the link was made.
 func (g *Gate) ByLink(r *http.Request) (Principal, error) {
 	now := g.now()
 	_, granted, err := g.links.open(r.URL, now)

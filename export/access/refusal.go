@@ -15,8 +15,8 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%d %s", r.Status, r.Detail) }
 
-// InvalidKey is what every surface calls a missing, malformed, unknown, wrong, revoked and expired
-// key.
+// InvalidKey is the text for a key that is missing, malformed, unknown, wrong, revoked or expired,
+// on every surface.
 const InvalidKey = "Invalid or missing API key"
 
 func unauthorized() error {

@@ -32,7 +32,8 @@ func (f *fixture) oldKey(id, org string, updated time.Time, revoked *time.Time) 
 	return "rc_" + id + "_" + secret
 }
 
-// merged makes the engine drop the rows of keys that lost.
+// merged makes the engine merge the rows of each key, so that only the row with the highest rank is
+// left.
 func (f *fixture) merged() {
 	f.Helper()
 	if err := f.conn.Exec(f.Context(), "OPTIMIZE TABLE keys FINAL"); err != nil {
@@ -40,8 +41,8 @@ func (f *fixture) merged() {
 	}
 }
 
-// A key that was made by a host whose clock is ahead, by minutes or by years, is revoked for good
-// by one whose clock is right: before a merge and after it.
+// A key made by a host whose clock is ahead, by minutes or by years, is revoked for good by a host
+// whose clock is right. This holds before a merge and after it.
 func TestRevocationOutranksEveryClock(t *testing.T) {
 	f := newFixture(t)
 	made := map[string]string{}
@@ -67,7 +68,7 @@ func TestRevocationOutranksEveryClock(t *testing.T) {
 
 func (f *fixture) wantRevoked(when string, made map[string]string) {
 	f.Helper()
-	keys := OpenKeys(f.conn) // which remembers nothing
+	keys := OpenKeys(f.conn) // with an empty cache
 	for id, text := range made {
 		if _, err := keys.Verify(f.Context(), text, time.Now()); !errors.Is(err, ErrKey) {
 			f.Errorf("%s: %s: %v, want ErrKey", when, id, err)
@@ -82,7 +83,7 @@ func (f *fixture) wantRevoked(when string, made map[string]string) {
 			f.Errorf("%s: %s is listed as %s", when, k.ID, state)
 		}
 	}
-	// A binary before migration 0010 beside this one reads so.
+	// This is how a binary before migration 0010 reads the table.
 	var valid uint64
 	if err := f.conn.QueryRow(f.Context(),
 		"SELECT count() FROM keys FINAL WHERE revoked_at IS NULL").Scan(&valid); err != nil || valid != 0 {
@@ -90,8 +91,8 @@ func (f *fixture) wantRevoked(when string, made map[string]string) {
 	}
 }
 
-// A key that this binary made is revoked by an older one beside it, which writes its clock, however
-// far behind that is.
+// An older binary that runs beside this one can revoke a key that this one made, although it writes
+// its own clock as the rank and the clock may be far behind.
 func TestAnOlderBinaryRevokes(t *testing.T) {
 	f := newFixture(t)
 	id, text := f.key("acme")
@@ -105,8 +106,9 @@ SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, now64(3
 	f.wantRevoked("merged", map[string]string{id: text})
 }
 
-// Where an older binary's revocation has lost against the clock of the host that made the key, and
-// is still on disk, it counts; after migration 0010 for good.
+// An older binary's revocation may have a lower rank than the row of a host whose clock was ahead.
+// As long as the revocation's row is still on disk, the key counts as revoked; after migration 0010
+// it does so for good.
 func TestALateRevocationIsFound(t *testing.T) {
 	f := newFixture(t)
 	if err := f.conn.Exec(t.Context(), "SYSTEM STOP MERGES keys"); err != nil {
@@ -155,7 +157,8 @@ type lostBatch struct{ driver.Batch }
 
 func (lostBatch) Send() error { return nil }
 
-// Success is read back: what the table does not show was not done.
+// Create and Revoke read the table before they report success. If the table does not show the
+// change, they fail.
 func TestKeysAreReadBack(t *testing.T) {
 	f := newFixture(t)
 	id, text := f.key("acme")

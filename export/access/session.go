@@ -16,27 +16,29 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// The page exchanges a key for a session: a signed cookie that names the key, a random id and its
-// own end. It lasts SessionLife, and no longer than its key. No script can read it, and no other
-// site can use it. Nothing of it is stored until somebody signs out: then the table ended_sessions
-// has its id, and whoever holds a copy of the cookie is refused by every process from then on. So
-// each request with a session asks that table, whatever else is in memory.
+// The page exchanges a key for a session: a signed cookie that names the key, a random id and the
+// session's end. A session lasts SessionLife, but no longer than its key. No script can read the
+// cookie, and no other site can use it.
+//
+// Nothing of a session is stored until somebody signs out. Then its id is in the table
+// ended_sessions, and from that moment every process refuses all copies of the cookie. For this,
+// each request with a session asks that table; only ended sessions are cached.
 
 const (
 	SessionLife   = 12 * time.Hour
 	SessionCookie = "rollcall_session"
 )
 
-// A cookie is what a session's cookie says.
+// A cookie holds the values that a session's cookie says.
 type cookie struct {
 	keyID   string
 	expires time.Time // whole seconds
 	session string
 }
 
-// sessionSigner holds the key of sessions: one of its own, made of the service's secret. Cookies of
-// binaries whose sessions could not be ended were signed with "rollcall session 1"; they are
-// refused.
+// sessionSigner signs sessions. Its key is derived from the service's secret and used for sessions
+// only. Older binaries had sessions that could not be ended. They signed them with "rollcall
+// session 1", so these cookies are refused.
 type sessionSigner struct{ key []byte }
 
 func newSessionSigner(secret []byte) sessionSigner {
@@ -45,7 +47,7 @@ func newSessionSigner(secret []byte) sessionSigner {
 	return sessionSigner{mac.Sum(nil)}
 }
 
-// sign gives the cookie's value: <key id>.<Unix seconds of its end>.<session id>.<signature>.
+// sign returns the cookie's value: <key id>.<Unix seconds of its end>.<session id>.<signature>.
 func (s sessionSigner) sign(c cookie) string {
 	text := c.keyID + "." + strconv.FormatInt(c.expires.Unix(), 10) + "." + c.session
 	return text + "." + s.signature(text)
@@ -57,7 +59,7 @@ func (s sessionSigner) signature(text string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// open gives what the value says if it was signed here and has not expired, or ErrKey.
+// open returns what the value says if it was signed here and has not expired, else ErrKey.
 func (s sessionSigner) open(value string, now time.Time) (cookie, error) {
 	cut := strings.LastIndexByte(value, '.')
 	if cut < 0 || !hmac.Equal([]byte(value[cut+1:]), []byte(s.signature(value[:cut]))) {
@@ -74,7 +76,7 @@ func (s sessionSigner) open(value string, now time.Time) (cookie, error) {
 	return cookie{parts[0], time.Unix(seconds, 0).UTC(), parts[2]}, nil
 }
 
-// newSessionID gives 128 random bits.
+// newSessionID returns 128 random bits as text.
 func newSessionID() string {
 	id := make([]byte, 16)
 	rand.Read(id)
@@ -86,12 +88,13 @@ type sessions struct {
 	signer     sessionSigner
 	keys       *Keys
 	ended      *endedSessions
-	publicURL  *url.URL // nil: what the browser called
+	publicURL  *url.URL // nil: the address that the browser called
 	now        func() time.Time
 	sameOrigin *http.CrossOriginProtection
 }
 
-// newSessions trusts the origin that browsers see, which a proxy may have replaced by its own.
+// newSessions makes sessions that accept requests from the origin of cfg.PublicURL: it is what
+// browsers see, and a proxy may send its own host to this process instead.
 func newSessions(cfg Config, conn driver.Conn, keys *Keys) sessions {
 	s := sessions{
 		signer: newSessionSigner(cfg.Secret), keys: keys, ended: newEndedSessions(conn), now: cfg.Now,
@@ -104,7 +107,7 @@ func newSessions(cfg Config, conn driver.Conn, keys *Keys) sessions {
 	return s
 }
 
-// authenticate reads the cookie of a request that the page itself made.
+// authenticate reads the cookie of a request. It refuses a request that another site's page sent.
 func (s sessions) authenticate(r *http.Request) (Principal, error) {
 	sent, err := r.Cookie(SessionCookie)
 	if err != nil {
@@ -127,11 +130,11 @@ func (s sessions) authenticate(r *http.Request) (Principal, error) {
 	return s.keys.holder(r.Context(), c.keyID, BySession, now)
 }
 
-// checkOrigin refuses what another site's page sent, reading as well as writing: a cookie is not
-// for it, whatever its browser thinks of SameSite.
+// checkOrigin refuses a request that another site's page sent, whether it reads or writes. Such a
+// page must not use the cookie, even if the browser ignores SameSite.
 func (s sessions) checkOrigin(r *http.Request) error {
 	writing := *r
-	writing.Method = http.MethodPost // GET would pass unseen
+	writing.Method = http.MethodPost // Check lets every GET pass
 	if err := s.sameOrigin.Check(&writing); err != nil {
 		return &Refusal{
 			Status: http.StatusForbidden,
@@ -141,8 +144,8 @@ func (s sessions) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// SignIn exchanges the key in the request's body for a session: its cookie. It counts as a request
-// of the key.
+// SignIn exchanges the key in the request's body for a session, and returns its cookie. It counts
+// as a request of the key.
 func (g *Gate) SignIn(r *http.Request) (*http.Cookie, error) {
 	if err := g.sessions.checkOrigin(r); err != nil {
 		return nil, err
@@ -174,9 +177,9 @@ func (g *Gate) SignIn(r *http.Request) (*http.Cookie, error) {
 	return g.sessions.cookie(r, value, int(expires.Sub(now).Seconds())), nil
 }
 
-// SignOut ends the request's session in the database and gives the cookie that makes the browser
-// forget it. Where it fails there is none, so that the browser can try again. A request without a
-// valid session has nothing to end.
+// SignOut ends the request's session in the database, and returns the cookie that makes the browser
+// forget it. If the session could not be ended, SignOut returns no cookie, so that the browser can
+// try again. A request without a valid session has nothing to end and gets the cookie.
 func (g *Gate) SignOut(r *http.Request) (*http.Cookie, error) {
 	if err := g.sessions.checkOrigin(r); err != nil {
 		return nil, err
@@ -193,7 +196,8 @@ func (g *Gate) SignOut(r *http.Request) (*http.Cookie, error) {
 	return g.sessions.cookie(r, "", -1), nil
 }
 
-// cookie is Secure wherever the browser speaks TLS, be it with a proxy in front.
+// cookie makes the session's cookie. It is Secure wherever the browser speaks TLS, also if a proxy
+// stands in front.
 func (s sessions) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
 	path := "/"
 	secure := r.TLS != nil

@@ -16,9 +16,9 @@ const (
 	maxEndedSessions = 4096 // in memory
 )
 
-// endedSessions are those that were signed out. The end of a session holds for the next request on
-// every process, so each look asks the table. Only an end is remembered, since it is for good: a
-// dead cookie that is sent again and again costs no query each.
+// endedSessions are the sessions that were signed out. Every process must refuse an ended session
+// from the next request on, so each check asks the table. Only ended sessions are cached, because
+// they stay ended: an ended cookie that is sent again and again does not cost a query each time.
 type endedSessions struct {
 	conn driver.Conn
 
@@ -30,7 +30,7 @@ func newEndedSessions(conn driver.Conn) *endedSessions {
 	return &endedSessions{conn: conn, ids: map[string]struct{}{}}
 }
 
-// has tells whether a session has ended.
+// has returns whether a session has ended.
 func (e *endedSessions) has(ctx context.Context, session string) (bool, error) {
 	if e.remembers(session) {
 		return true, nil
@@ -47,8 +47,8 @@ func (e *endedSessions) has(ctx context.Context, session string) (bool, error) {
 	return rows > 0, nil
 }
 
-// add ends the session of a cookie. It returns nil once the table shows the end; whoever asks after
-// that is refused, by every process. What was begun goes on if the client leaves.
+// add ends the session of a cookie. It returns nil once the table shows the end; from then on every
+// process refuses the session. If the client leaves, add goes on.
 func (e *endedSessions) add(ctx context.Context, c cookie) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signOutTimeout)
 	defer cancel()
@@ -89,7 +89,7 @@ func (e *endedSessions) remember(session string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.ids) >= maxEndedSessions {
-		clear(e.ids) // they are read again
+		clear(e.ids) // ended sessions are then read from the table again
 	}
 	e.ids[session] = struct{}{}
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A cookie of a binary whose sessions could not be ended is refused: its holder signs in again.
+// Older binaries had sessions that could not be ended. Their cookies are refused, and the user
+// signs in again.
 func TestCookieOfAnOlderBinary(t *testing.T) {
 	f := newFixture(t)
 	id, _ := f.key("acme")
@@ -22,8 +23,8 @@ func TestCookieOfAnOlderBinary(t *testing.T) {
 	}
 }
 
-// The rows that end sessions stay until the cookies are invalid by themselves, whichever clock
-// judges them, and go then.
+// The row that ends a session stays until the cookie is invalid by itself, on every host's clock.
+// Then the row is removed.
 func TestEndedSessionsAreKeptLongEnough(t *testing.T) {
 	f := newFixture(t)
 	for name, ends := range map[string]time.Duration{
@@ -43,7 +44,8 @@ func TestEndedSessionsAreKeptLongEnough(t *testing.T) {
 	}
 }
 
-// Ends that are remembered are bounded. What was forgotten is read again.
+// The number of ended sessions in memory is bounded. One that was dropped from memory is read from
+// the table again.
 func TestEndedSessionsInMemoryAreBounded(t *testing.T) {
 	e := newEndedSessions(nil)
 	for i := range maxEndedSessions {
