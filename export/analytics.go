@@ -13,15 +13,15 @@ import (
 	"rollcall/schema/tables"
 )
 
-// An overview is what the page shows of a period. Every figure is what the rows of an export add up
-// to, or their number.
+// An overview is what the page shows of a period. Each figure is a sum over the rows of an export,
+// or the number of its rows.
 type overview struct {
 	Period          shownPeriod           `json:"period"`
-	Previous        *shownPeriod          `json:"previous"` // null: before what is kept
+	Previous        *shownPeriod          `json:"previous"` // null: nothing is kept from that time
 	CompleteThrough *time.Time            `json:"complete_through"`
 	Figures         []figure              `json:"figures"`
 	Days            []dayFigure           `json:"days"`
-	Top             map[string][]topEntry `json:"top"`               // users only where persons are shown
+	Top             map[string][]topEntry `json:"top"`               // without users if persons are hidden
 	PersonsHiddenBy string                `json:"persons_hidden_by"` // the setting: user_level_data, pseudonymize or ""
 }
 
@@ -43,7 +43,7 @@ type dayFigure struct {
 
 type topEntry struct {
 	ID    string `json:"id"`
-	Name  string `json:"name"` // "" where there is none, or none is shown
+	Name  string `json:"name"` // "" if there is no name, or names are hidden
 	Value uint64 `json:"value"`
 }
 
@@ -52,7 +52,7 @@ const topRows = 8
 
 var topTypes = []query.Type{query.Users, query.Assistants, query.Projects, query.Models}
 
-// summary answers the page's figures for a period of whole UTC days.
+// summary answers with the page's figures for a period of whole UTC days.
 func (e *Export) summary(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	x.what = "summary"
 	x.format = query.JSON
@@ -121,10 +121,11 @@ func (e *Export) overview(ctx context.Context, x *exchange, name string) (o over
 	return o, nil
 }
 
-// previousPeriod is what a period is compared with: the month before a month, the week before a
-// week, else as many days just before; of a period that is not over, only as much as has passed of
-// it. There is none before the earliest exportable date.
-func previousPeriod(p query.Period, name string, now time.Time) (query.Period, bool) {
+// previousPeriod returns the period that a period is compared with: the month before for a month,
+// the week before for a week, and for any other period as many days just before it. If the period
+// is not over, the previous one is cut to as much time as has passed of it. ok is false if the
+// previous period would begin before the earliest exportable date.
+func previousPeriod(p query.Period, name string, now time.Time) (previous query.Period, ok bool) {
 	const day = 24 * time.Hour
 	from := p.From.Time()
 	to := p.To.Time()
@@ -168,7 +169,8 @@ func (e *Export) totals(ctx context.Context, request query.Request) (t query.Tot
 	return t, err
 }
 
-// tops lists the entities that have most, of those that have any.
+// tops lists, for each type, the entities with the greatest counts. Entities with a count of 0 are
+// left out.
 func (e *Export) tops(ctx context.Context, request query.Request) (map[string][]topEntry, error) {
 	types := topTypes
 	if hiddenBy(request.Settings) != "" {

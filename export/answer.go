@@ -17,12 +17,12 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A job is one export to be answered: the request, and how its bytes are framed.
+// A job is one export to be answered: the request, and the form of the bytes around the rows.
 type job struct {
-	request query.Request // Settings and PseudonymKey are filled in when it is planned
+	request query.Request // plan fills in Settings and PseudonymKey
 	bom     bool
-	// around the engine's rows, as an answer to POST, without a tag; nil: the rows are a file of
-	// their own
+	// makes what stands around the rows in an answer to POST, which has no tag; nil: the rows are
+	// the whole file
 	frame func(io.Writer) frame
 }
 
@@ -33,18 +33,22 @@ var contentTypes = map[query.Format]string{
 	query.Parquet: "application/vnd.apache.parquet",
 }
 
-// answer gives the job's rows: plan, guarded statement, and again if the plan no longer held.
-// Nothing is sent before the engine's first bytes are there, which it sends only when the guards
-// have passed, and the audit's start is written, which goes on beside.
+// answer sends the job's rows. It makes a plan and runs the guarded statement, and does both again
+// if the plan no longer held.
+//
+// Nothing is sent before two conditions hold: the engine's first bytes are there (it sends them
+// only when the guards have passed), and the audit's start is written, which is done at the same
+// time.
 func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j job) error {
 	x.take(j)
 	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel() // of the query, whatever ends this
+	defer cancel() // ends the query, however this function ends
 	start := x.auditRow()
 	audited := steps.All()
 	audited.Go(func() error { return e.audit.start(r.Context(), start) })
-	defer audited.Wait() // whatever fails beside it
-	// before the plan: what comes between the two is in neither, or in the rows alone
+	defer audited.Wait() // also if something else fails
+	// The watermark is read before the plan. An event that comes between the two is in neither or
+	// only in the rows, so the watermark never promises an event that the rows do not have.
 	through, err := tables.CompleteThrough(ctx, e.conn)
 	if err != nil {
 		return err
@@ -69,7 +73,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 		return err
 	}
 	j.header(w.Header(), p.tag, through)
-	if !p.held(r) { // the copy that the client holds keeps the encoding that it came in
+	if !p.held(r) { // a copy that the client holds keeps its encoding
 		j.encode(w.Header(), r)
 	}
 	if began == nil {
@@ -87,18 +91,18 @@ func statusWithoutRows(notModified bool) int {
 	return http.StatusOK
 }
 
-// A planned export: where its slices are read, and the state it is made of. tag is "" if only
-// exactness was insisted on.
+// A planned export is the plan, which says from where each slice is read, and the tag of the state
+// that the plan saw. tag is "" if the answer needs to be exact only.
 type planned struct {
 	plan tables.Plan
 	tag  string
 }
 
-// held tells whether the client holds a copy of this answer already.
+// held returns whether the client already holds a copy of this answer.
 func (p planned) held(r *http.Request) bool { return p.tag != "" && noneMatch(r, p.tag) }
 
-// plan reads the workspace's state and makes the plan of the span; the job's request gets the
-// settings. With anyVersion, the answer has no tag.
+// plan reads the workspace's state, makes the plan of the span, and fills in the settings of the
+// job's request. With anyVersion, the answer has no tag.
 func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
@@ -132,23 +136,23 @@ func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion 
 	return planned{plan, j.etag(columns, space, plan)}, nil
 }
 
-// pseudonymKey is the key of a workspace's pseudonyms (SPEC.md §2.4).
+// pseudonymKey returns the key of a workspace's pseudonyms (SPEC.md §2.4).
 func (e *Export) pseudonymKey(org string) (key [32]byte) {
 	mac := hmac.New(sha256.New, e.cfg.Secret)
 	mac.Write([]byte(org))
 	return [32]byte(mac.Sum(nil))
 }
 
-// A begun statement has passed its guards: head are the first bytes of its rows.
+// A begun statement has passed its guards. buf holds the first bytes of its rows.
 type begun struct {
 	rows io.ReadCloser
-	buf  *[bufferSize]byte // lent by buffers
-	n    int               // bytes of head in buf
-	end  bool              // there are no more
+	buf  *[bufferSize]byte // from the pool buffers
+	n    int               // how many
+	end  bool              // no bytes follow
 }
 
-// begin runs the statement until its first bytes. A tagged one fails if it met another state than
-// that its tag was made of.
+// begin runs the statement until its first bytes are there. The statement of a tagged answer fails
+// if the state is no longer the one that the tag was made of.
 func (e *Export) begin(ctx context.Context, request query.Request, plan tables.Plan) (_ *begun, err error) {
 	ctx, endTrace := e.traceStep(ctx, "query to the first bytes")
 	defer endTrace(&err)
@@ -159,8 +163,8 @@ func (e *Export) begin(ctx context.Context, request query.Request, plan tables.P
 	return e.run(ctx, statement)
 }
 
-// abandonable lets a ClickHouse server end the query when the connection ends; it takes that for
-// queries that cannot write.
+// With abandonable, a ClickHouse server ends the query when the connection ends. The server does so
+// only for queries that cannot write.
 var abandonable = clickhouse.Settings{"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
 
 func (e *Export) run(ctx context.Context, s query.Statement) (*begun, error) {
@@ -191,18 +195,19 @@ func (b *begun) close() {
 	buffers.Put(b.buf)
 }
 
-// encode says how the body comes, as the client takes it; parquet as it is, since its columns are
-// compressed already.
+// encode sets Content-Encoding to an encoding that the client accepts. Parquet stays as it is,
+// because its columns are compressed already.
 func (j job) encode(h http.Header, r *http.Request) {
 	if encoding := acceptedEncoding(r.Header); encoding != "" && j.request.Format != query.Parquet {
 		h.Set("Content-Encoding", encoding)
 	}
 }
 
-// header is that of the whole answer: 200, 304 and HEAD alike.
+// header sets the headers of the whole answer. They are the same for 200, 304 and HEAD.
 func (j job) header(h http.Header, tag string, through time.Time) {
 	h.Set("Content-Type", contentTypes[j.request.Format])
-	// kept by the client alone, and only used after asking whether the tag still holds
+	// Only the client may keep a copy, and it must ask whether the tag still holds before it uses
+	// the copy.
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Vary", "Accept-Encoding, Authorization, Cookie")
 	if j.frame != nil {

@@ -13,14 +13,14 @@ import (
 	"rollcall/export/access"
 )
 
-// The outcomes of a request for data, as the table export_audit tells them.
+// The outcomes of a request for data, as they stand in the table export_audit.
 const (
 	outcomeStarted     = "started"
 	outcomeComplete    = "complete"
 	outcomeNotModified = "not_modified"
 	outcomeRefused     = "refused" // with a 4xx
 	outcomeFailed      = "failed"  // before the first byte
-	outcomeAborted     = "aborted" // in the middle
+	outcomeAborted     = "aborted" // after the first byte
 )
 
 // An auditRow is one row of export_audit.
@@ -40,8 +40,8 @@ type auditRow struct {
 	rows      *uint64
 }
 
-// audit writes who asked for which data. Starts are written at once; ends are collected and written
-// a few times a second while run runs, else at once.
+// audit records who asked for which data. The start of a request is written at once. While run
+// runs, ends are collected and written every auditInterval, else they are written at once.
 type audit struct {
 	conn driver.Conn
 	log  *slog.Logger
@@ -54,10 +54,10 @@ type audit struct {
 const (
 	auditInterval = 200 * time.Millisecond
 	auditTimeout  = 10 * time.Second
-	maxEnded      = 10_000 // rows kept while the engine does not take them
+	maxEnded      = 10_000 // rows kept in memory while the engine does not take them; further ones are dropped
 )
 
-// start returns once the row is stored; without it, no byte of data may be sent.
+// start returns once the row is stored. No byte of data may be sent before that.
 func (a *audit) start(ctx context.Context, row auditRow) error {
 	row.outcome = outcomeStarted
 	if err := a.write(ctx, []auditRow{row}); err != nil {
@@ -66,8 +66,9 @@ func (a *audit) start(ctx context.Context, row auditRow) error {
 	return nil
 }
 
-// end replaces the start's row, or is the only one of a request that was refused. The request it
-// speaks of may be cancelled already.
+// end takes the row for the end of a request. It replaces the row of its start, or is the only row
+// if the request was refused. The request's context may be cancelled already, so end does not use
+// it.
 func (a *audit) end(row auditRow) {
 	a.mu.Lock()
 	running := a.running
@@ -104,7 +105,7 @@ func (a *audit) setRunning(running bool) {
 	a.running = running
 }
 
-// flushLast tries for auditTimeout, since nobody does after it.
+// flushLast tries for auditTimeout to write the collected rows, because nobody writes them later.
 func (a *audit) flushLast() {
 	ctx, cancel := context.WithTimeout(context.Background(), auditTimeout)
 	defer cancel()
@@ -123,7 +124,7 @@ func (a *audit) flushLast() {
 	}
 }
 
-// flush writes what was collected; what could not be written is kept for the next time.
+// flush writes the collected rows. It returns false and keeps them if they could not be written.
 func (a *audit) flush(ctx context.Context) (written bool) {
 	a.mu.Lock()
 	rows := a.ended

@@ -9,7 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// A failing connection takes no audit row while it fails.
+// A failing connection takes no audit row while fails is true.
 type failing struct {
 	driver.Conn
 	fails atomic.Bool
@@ -24,7 +24,7 @@ func (c *failing) PrepareBatch(
 	return c.Conn.PrepareBatch(ctx, query, o...)
 }
 
-// What was not written once is written with the next, each row once and in its last state.
+// Rows that could not be written are written with the next ones: each once, and in its last state.
 func TestAuditIsWrittenAgain(t *testing.T) {
 	f := newFixture(t)
 	conn := &failing{Conn: f.conn}
@@ -52,7 +52,7 @@ func TestAuditIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// When the service stops, one failure loses nothing either.
+// A single failed write loses no row when the service stops.
 func TestAuditIsWrittenAgainAtTheEnd(t *testing.T) {
 	f := newFixture(t)
 	f.service.audit.conn = &once{Conn: f.conn}
@@ -69,7 +69,7 @@ func TestAuditIsWrittenAgainAtTheEnd(t *testing.T) {
 	}
 }
 
-// once fails the first insert alone.
+// once is a connection whose first insert fails, and no other.
 type once struct {
 	driver.Conn
 	failed atomic.Bool
@@ -82,7 +82,7 @@ func (c *once) PrepareBatch(ctx context.Context, query string, o ...driver.Prepa
 	return c.Conn.PrepareBatch(ctx, query, o...)
 }
 
-// audited counts rows, copies too.
+// audited returns the number of rows in the audit table, with duplicates.
 func (f *fixture) audited() (n uint64) {
 	f.Helper()
 	if err := f.conn.QueryRow(f.Context(), "SELECT count() FROM export_audit").Scan(&n); err != nil {

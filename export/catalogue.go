@@ -14,7 +14,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The catalogue, GET /v1/exports, says what this workspace can export.
+// A catalogue is the answer to GET /v1/exports: what this workspace can export.
 type catalogue struct {
 	OrgID           string           `json:"org_id"`
 	OrgName         string           `json:"org_name"`
@@ -23,7 +23,7 @@ type catalogue struct {
 	Earliest        string           `json:"earliest"`
 	Ranges          []catalogueRange `json:"ranges"`
 	Types           []catalogueType  `json:"types"`
-	Actions         []string         `json:"actions"`           // seen since the earliest date
+	Actions         []string         `json:"actions"`           // those that occur since the earliest date
 	PersonsHiddenBy string           `json:"persons_hidden_by"` // the setting: user_level_data, pseudonymize or ""
 }
 
@@ -71,7 +71,7 @@ func (e *Export) catalogue(w http.ResponseWriter, r *http.Request, x *exchange) 
 	return nil
 }
 
-// ranges are the named ranges with their dates, seen from today in the time zone asked for.
+// ranges returns the named ranges with their dates, and today, all in the time zone asked for.
 func (p catalogueParams) ranges(now time.Time) (all []catalogueRange, today schema.Day, err error) {
 	for _, name := range query.Ranges() {
 		period, err := query.ParsePeriod(query.PeriodRequest{Range: name, Timezone: p.timezone, WeekStart: p.weekStart}, now)
@@ -103,8 +103,8 @@ func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (
 	return c, err
 }
 
-// openTypes lists the types that the workspace's settings allow, each with the columns that some
-// request of the workspace can show.
+// openTypes lists the types that the workspace's settings allow, each with the columns that at
+// least one request of the workspace can show.
 func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 	for _, t := range query.Types() {
 		entry := catalogueType{Type: t, GroupBy: []string{}}
@@ -134,7 +134,7 @@ func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 	return open
 }
 
-// actionsSeen lists the actions of all events that can be exported, read as exports read them.
+// actionsSeen lists the actions of all events that can be exported. It reads them as exports do.
 func (e *Export) actionsSeen(ctx context.Context, org string, now time.Time) (actions []string, err error) {
 	today := schema.DayOf(now.UTC())
 	statement := fmt.Sprintf("SELECT DISTINCT action FROM (%s UNION ALL %s) WHERE NOT ignore(%s)",
@@ -142,13 +142,13 @@ func (e *Export) actionsSeen(ctx context.Context, org string, now time.Time) (ac
 	var rows []struct {
 		Action string `ch:"action"`
 	}
-	span := tables.Span{Org: org, From: schema.Earliest(today) - 1, To: today + 2} // any zone's dates
+	span := tables.Span{Org: org, From: schema.Earliest(today) - 1, To: today + 2} // the dates of every time zone
 	span.MonthsFrom = span.From
 	span.MonthsTo = span.To
 	err = e.byPlan(ctx, span, func(plan tables.Plan) error {
 		rows = nil
-		if err := e.conn.Select(clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params())), &rows,
-			statement); err != nil {
+		planned := clickhouse.Context(ctx, clickhouse.WithParameters(plan.Params()))
+		if err := e.conn.Select(planned, &rows, statement); err != nil {
 			return fmt.Errorf("read the actions seen: %w", err)
 		}
 		return nil

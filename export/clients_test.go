@@ -18,7 +18,7 @@ import (
 	"rollcall/export/access"
 )
 
-// rubbish is what clients put where a date, a name or a number belongs.
+// rubbish is text that clients put where a date, a name or a number belongs.
 var rubbish = []string{
 	"", " ", "\x00", "a\x00b", "\xff\xfe", "\xed\xa0\x80", "\u202e", `\N`, `\`, "'", "';DROP TABLE keys;--", "{x:String}",
 	"%", "%zz", "%00", "\r\nX-Injected: 1", "\t",
@@ -30,13 +30,13 @@ var rubbish = []string{
 	strings.Repeat("../", 1000),
 }
 
-// blameless holds that nothing a client has done in the test made a 5xx, an ERROR line or what a
-// page-severity alert counts, and that the service still answers.
+// blameless checks that nothing a client has done in the test caused a 5xx, an ERROR line or a
+// count that triggers a page-severity alert, and that the service still answers.
 func (f *fixture) blameless(key string) {
 	f.Helper()
 	f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
 	http.DefaultClient.CloseIdleConnections()
-	f.server.Close() // waits for what still runs
+	f.server.Close() // waits for requests that still run
 	if log := f.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
 		f.Errorf("the log has errors:\n%.4000s", log)
 	}
@@ -55,7 +55,7 @@ func (f *fixture) blameless(key string) {
 	}
 }
 
-// running is a service whose audit is written beside, as in production.
+// running returns a service that writes the audit's ends in the background, as in production.
 func running(t *testing.T, configure ...func(*Config)) *fixture {
 	t.Helper()
 	f := newFixture(t, configure...)
@@ -66,7 +66,7 @@ func running(t *testing.T, configure ...func(*Config)) *fixture {
 	return f
 }
 
-// Every parameter of every address with every kind of rubbish.
+// Every parameter of every address gets every kind of rubbish.
 func TestRubbishInParameters(t *testing.T) {
 	f := running(t)
 	f.settings("acme", "Acme", yesterday(), true, true, true, false)
@@ -86,7 +86,7 @@ func TestRubbishInParameters(t *testing.T) {
 	paths := []string{"/v1/exports/users", "/v1/exports", "/app/summary", "/app/preview/models"}
 	for i, name := range names {
 		for k, value := range rubbish {
-			if (i+k)%3 != 0 && i != 1 { // of most parameters a third, each another one
+			if (i+k)%3 != 0 && i != 1 { // most parameters get a third of the rubbish, each a different third
 				continue
 			}
 			query := url.Values{name: {value}}
@@ -138,7 +138,7 @@ func TestRubbishInParameters(t *testing.T) {
 	f.blameless(key)
 }
 
-// Every body of POST with every kind of rubbish, also cut, too large, and wrongly framed.
+// Every body of POST gets every kind of rubbish. Bodies are also cut, too large and wrongly framed.
 func TestRubbishInBodies(t *testing.T) {
 	f := running(t)
 	f.service.bodyTimeout = 200 * time.Millisecond
@@ -198,7 +198,7 @@ func TestRubbishInBodies(t *testing.T) {
 	f.blameless(key)
 }
 
-// Methods, versions, addresses and headers that no client of ours sends.
+// The service gets methods, versions, addresses and headers that no client of ours sends.
 func TestRubbishOnTheWire(t *testing.T) {
 	f := running(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)
@@ -246,9 +246,9 @@ func TestRubbishOnTheWire(t *testing.T) {
 	f.blameless(key)
 }
 
-// An unknown transfer coding and an unknown version of HTTP have statuses of their own, 501 and
-// 505, with which net/http answers before any handler runs. These are the only 5xx that a client
-// can cause: they leave no log line, no metric, and so no alert.
+// net/http answers an unknown transfer coding with 501 and an unknown version of HTTP with 505,
+// before any handler runs. These are the only 5xx that a client can cause. They leave no log line
+// and no metric, and so cause no alert.
 func TestTheProtocolsOwnRefusals(t *testing.T) {
 	f := running(t)
 	_, key := f.key("acme")
@@ -281,7 +281,7 @@ func TestTheProtocolsOwnRefusals(t *testing.T) {
 	f.blameless(key)
 }
 
-// Clients go, at any moment of any request.
+// Clients close the connection at any moment of any request.
 func TestClientsThatGo(t *testing.T) {
 	f := running(t, func(c *Config) { c.MaxConcurrentPerOrg = 64 })
 	f.crowd("acme", 2000, 4)
@@ -332,8 +332,8 @@ func TestClientsThatGo(t *testing.T) {
 	f.blameless(key)
 }
 
-// slowly is a connection to a database that takes its time to read the watermark, which GET does,
-// and to look for usage, which POST does.
+// slowly is a connection to a database that is slow to read the watermark, which a GET does, and to
+// look for usage, which a POST does.
 type slowly struct {
 	driver.Conn
 	takes time.Duration
@@ -349,8 +349,8 @@ func (c slowly) QueryRow(ctx context.Context, query string, args ...any) driver.
 	return c.Conn.QueryRow(ctx, query, args...)
 }
 
-// The time that a request may take to arrive says nothing of how long the database may take to
-// answer it.
+// The time limit for receiving a request does not limit how long the database may take to answer
+// it.
 func TestASlowDatabaseIsNoClientThatLeft(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)
@@ -367,7 +367,7 @@ func TestASlowDatabaseIsNoClientThatLeft(t *testing.T) {
 	f.want(f.do(http.MethodPost, "/export/users/json", key, dropIn()), 200)
 }
 
-// However many ask whether the service is ready, the database is asked once a second.
+// The database is asked once a second whether it is ready, however many clients ask the service.
 func TestReadyzIsAskedOften(t *testing.T) {
 	asked := 0
 	r := &readiness{check: func(context.Context) error { asked++; return nil }}

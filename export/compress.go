@@ -11,10 +11,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdWindow bounds what one encoder holds, and one decoder needs.
+// zstdWindow bounds the memory of one encoder, and the memory that a decoder needs.
 const zstdWindow = 1 << 20
 
-// A compressor of a pool. Without Close, its output has no end and no reader takes it for whole.
+// A compressor comes from a pool. Its output has no end before Close is called, and no reader takes
+// output without an end for whole.
 type compressor interface {
 	io.WriteCloser
 	Reset(w io.Writer)
@@ -38,8 +39,8 @@ var compressors = map[string]*sync.Pool{
 	}},
 }
 
-// acceptedEncoding chooses zstd, gzip or "" (as it is) by Accept-Encoding: the client's highest
-// weight, of equal ones the first of these.
+// acceptedEncoding chooses zstd, gzip or "" (no compression) by Accept-Encoding: the one with the
+// client's highest weight, and zstd before gzip if their weights are equal.
 func acceptedEncoding(header http.Header) string {
 	weights := map[string]float64{}
 	for _, part := range strings.Split(strings.Join(header.Values("Accept-Encoding"), ","), ",") {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A key is rotated without a refused request: the new one is made, both work, clients change over,
-// the old one goes.
+// A key is rotated without a refused request: a new key is made, both keys work while clients
+// change over, and the old key is revoked.
 func TestRotation(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
@@ -26,7 +26,7 @@ func TestRotation(t *testing.T) {
 	f.want(f.get(path, old), 401)
 }
 
-// Run shows the count.
+// Run sets the metric of workspaces whose last key expires soon.
 func TestRunShowsExpiringKeys(t *testing.T) {
 	f := newFixture(t)
 	if _, _, err := f.service.keys.Create(t.Context(), "acme", "", time.Hour); err != nil {
@@ -35,10 +35,12 @@ func TestRunShowsExpiringKeys(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- f.service.Run(ctx) }()
-	for deadline := time.Now().Add(10 * time.Second); f.gauge("rollcall_export_keys_expiring") != 1; <-time.After(10 * time.Millisecond) {
+	deadline := time.Now().Add(10 * time.Second)
+	for f.gauge("rollcall_export_keys_expiring") != 1 {
 		if time.Now().After(deadline) {
 			t.Fatal("the key that expires within the hour is not shown")
 		}
+		<-time.After(10 * time.Millisecond)
 	}
 	stop()
 	if err := <-done; err != nil {

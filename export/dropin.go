@@ -21,14 +21,14 @@ import (
 // The drop-in surface answers as existing clients of a usage-export API expect: POST
 // /export/{type}[/csv|/json], also under /api/public (SPEC.md §3).
 
-// askedType is the request's type as the client spelled it: agents, api_keys.
+// askedType returns the request's type as the client spelled it, such as agents or api_keys.
 func askedType(r *http.Request) string { return chi.URLParam(r, "type") }
 
-// dataType is what replies call the type: as it was asked for, with _.
+// dataType returns the name of the type in replies: as the client spelled it, with _ for -.
 func dataType(r *http.Request) string { return strings.ReplaceAll(askedType(r), "-", "_") }
 
-// dropInJob reads what a request to the drop-in surface asks for: a file, or as JSON its rows. It
-// takes no query parameters.
+// dropInJob reads what a request to the drop-in surface asks for: a file, or the rows as JSON. The
+// surface takes no query parameters.
 func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (job, error) {
 	t, err := query.ParseType(askedType(r))
 	if err != nil {
@@ -56,7 +56,7 @@ func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (j
 	j := job{
 		request: query.Request{Org: x.who.Org, Type: t, Period: period, AsOf: x.started, Format: format, Delimiter: ','},
 	}
-	if format == query.JSON { // the engine's lines become an array within the envelope
+	if format == query.JSON { // the envelope makes an array of the engine's lines
 		j.request.Format = query.NDJSON
 		j.frame = func(w io.Writer) frame { return &envelope{out: w, dataType: dataType(r)} }
 	}
@@ -70,7 +70,8 @@ func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (j
 	return j, nil
 }
 
-// dropInLink answers with a link to the CSV, and the number of its rows at this moment.
+// dropInLink answers with a link to the CSV, and with the number of rows that the CSV has at this
+// moment.
 func (e *Export) dropInLink(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	j, err := e.dropInJob(r, x, query.CSV)
 	if err != nil {
@@ -117,8 +118,9 @@ type dateRange struct {
 	To   string `json:"to"`
 }
 
-// filePath is where clients keep the file. Equal requests have equal paths; requests that differ,
-// if only by a millisecond or the type's spelling, have different ones.
+// filePath returns the path under which clients keep the file. Equal requests have equal paths.
+// Requests that differ, even by a millisecond or only in the spelling of the type, have different
+// paths.
 func (j job) filePath(asked string) string {
 	q := j.request
 	text, err := json.Marshal([]any{q.Org, asked, q.GroupBy, q.Period.From, q.Period.To, q.Period.Start, q.Period.End})
@@ -132,7 +134,7 @@ func (j job) filePath(asked string) string {
 
 func inZone(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
 
-// publicURL is the configured one, or what the client called.
+// publicURL returns the configured URL, or the scheme and host that the client called.
 func (e *Export) publicURL(r *http.Request) string {
 	if e.cfg.PublicURL != "" {
 		return e.cfg.PublicURL
@@ -159,8 +161,9 @@ func (e *Export) dropInJSON(w http.ResponseWriter, r *http.Request, x *exchange)
 	return e.answer(w, r, x, j)
 }
 
-// refuseWrong answers what no data is needed for, such as a group_by that the workspace's settings
-// do not allow, before anything else does.
+// refuseWrong refuses a request whose mistake shows without reading any data, such as a group_by
+// that the workspace's settings do not allow. It is called first, so that this refusal comes before
+// all others.
 func (e *Export) refuseWrong(ctx context.Context, request query.Request) error {
 	space, err := e.readWorkspace(ctx, request.Org, request.AsOf)
 	if err != nil {
@@ -171,8 +174,8 @@ func (e *Export) refuseWrong(ctx context.Context, request query.Request) error {
 	return err
 }
 
-// refuseEmpty answers 404 exactly when the workspace has no usage event of any type in the period.
-// It asks the log, which keeps every exportable day.
+// refuseEmpty refuses with 404 exactly when the workspace has no usage event of any type in the
+// period. It reads the log, which keeps every exportable day.
 func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 	from, to := request.Period.Days()
 	var found uint64
@@ -194,7 +197,7 @@ func (e *Export) refuseEmpty(ctx context.Context, request query.Request) error {
 	return nil
 }
 
-// count gives the number of rows that the export has at this moment.
+// count returns the number of rows that the export has at this moment.
 func (e *Export) count(ctx context.Context, j job) (rows uint64, err error) {
 	err = e.byJobsPlan(ctx, &j, false, func(p planned) error {
 		statement, err := query.Count(j.request, p.plan)

@@ -29,12 +29,12 @@ func (t dropInTime) clock() query.WallClock {
 	return query.WallClock{Date: t.Date, Timezone: t.Timezone}
 }
 
-// bodyForm ends the messages of a body that cannot be read.
+// bodyForm is the part that all messages about an unreadable body share.
 const bodyForm = `The body must be JSON like {"from":{"date":"2026-10-01","timezone":"UTC"},"to":{"date":"2026-10-31","timezone":"UTC"}}, ` +
 	`with "group_by" if wanted`
 
-// parseDropIn reads the body. It refuses unknown and repeated members: a wrong spelling would else
-// silently mean another export.
+// parseDropIn reads the body. It refuses unknown and repeated members: otherwise a misspelled
+// member would silently mean another export.
 func parseDropIn(body io.Reader) (dropInBody, error) {
 	var b dropInBody
 	text, err := io.ReadAll(body)
@@ -60,7 +60,8 @@ func parseDropIn(body io.Reader) (dropInBody, error) {
 	return b, nil
 }
 
-// misread names the member that is at fault, if one is.
+// misread turns an error of the JSON parser into a refusal, which names the member at fault if
+// there is one.
 func misread(err error) error {
 	var wrong *json.SemanticError
 	var broken *jsontext.SyntacticError
@@ -83,7 +84,7 @@ func misread(err error) error {
 	return badParam("", bodyForm+".")
 }
 
-// member is the path of a member as people write it: from.date.
+// member returns the path of a member as people write it: from.date.
 func member(p jsontext.Pointer) string {
 	var names []string
 	for name := range p.Tokens() {

@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// An envelope turns lines of JSON objects into
-// {"success":true,"data":[…],"metadata":{"dataType":…,"recordCount":…}} as they pass.
+// An envelope is a writer that takes lines of JSON objects and writes them on as
+// {"success":true,"data":[…],"metadata":{"dataType":…,"recordCount":…}}. It does not collect them.
 type envelope struct {
 	out      io.Writer
 	dataType string
 	rows     uint64
 	begun    bool
-	between  bool // a row has ended; what comes next is another
+	between  bool // a row has ended; the next byte begins another
 }
 
 const (

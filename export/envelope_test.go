@@ -7,8 +7,8 @@ import (
 	"rollcall/export/query"
 )
 
-// Wherever the engine's bytes are cut into pieces, the envelope holds the same text and counts the
-// same rows.
+// The envelope has the same text and counts the same rows wherever the engine's bytes are cut into
+// pieces.
 func TestPiecesDoNotMatter(t *testing.T) {
 	const lines = `{"a":"{1}"}` + "\n" + `{"a":"2"}` + "\n"
 	const want = `{"success":true,"data":[{"a":"{1}"},` + "\n" +
@@ -27,8 +27,8 @@ func TestPiecesDoNotMatter(t *testing.T) {
 	}
 }
 
-// Rows are counted alike however the bytes are cut; line breaks and braces in texts are no rows,
-// and a header is none.
+// The number of rows does not depend on where the bytes are cut. Line breaks and braces within
+// texts do not count as rows, and neither does a header.
 func TestRowCounter(t *testing.T) {
 	for _, c := range []struct {
 		format query.Format

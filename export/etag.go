@@ -12,11 +12,11 @@ import (
 	"rollcall/schema/tables"
 )
 
-// etag is weak (the encodings of one export share it) and stands for all that an export is made of:
-// the effective request, the workspace's settings, the state of its entities, and the versions of
-// the days read.
+// etag returns the tag of an export. It is weak, because all encodings of an export share it. It is
+// a digest of everything that the export is made of: the effective request, the workspace's
+// settings, the state of its entities, and the versions of the days read.
 func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string {
-	names := make([]string, len(columns)) // a later version of this program may have more
+	names := make([]string, len(columns)) // in the tag, because a later version of this program may have more columns
 	for i, c := range columns {
 		names[i] = c.Name
 	}
@@ -45,7 +45,7 @@ func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string 
 	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
 }
 
-// noneMatch tells whether If-None-Match names the tag, compared weakly.
+// noneMatch returns whether If-None-Match names the tag. The comparison is weak.
 func noneMatch(r *http.Request, tag string) bool {
 	for _, part := range strings.Split(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
 		part = strings.TrimSpace(part)

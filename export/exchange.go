@@ -13,13 +13,13 @@ import (
 	"rollcall/export/steps"
 )
 
-// An exchange is one request for data and what has become of it: what the log line, the metrics and
-// the audit row tell.
+// An exchange is one request for data and its outcome: what the log line, the metrics and the audit
+// row say.
 type exchange struct {
 	id      uuid.UUID
 	started time.Time
 	who     access.Principal
-	what    string // the export's type, catalogue, summary, preview, history, or "" as long as it is not known
+	what    string // the export's type, catalogue, summary, preview or history; "": not known yet
 	format  query.Format
 	period  query.Period
 	request string // for the audit: see requestText
@@ -31,12 +31,13 @@ type exchange struct {
 	span      trace.Span
 }
 
-// A dataHandler answers a request for data: who asks is known and within limits. An error before
-// the header is sent becomes an answer, one after it aborts.
+// A dataHandler answers a request for data whose principal is known and within the limits. If it
+// returns an error before the header is sent, the error becomes the answer. After that, the error
+// aborts the connection.
 type dataHandler func(w http.ResponseWriter, r *http.Request, x *exchange) error
 
-// data wraps the routes that give data: who asks, limits, errors in the surface's form, log,
-// metrics and audit.
+// data wraps the handler of a route that returns data. It adds the check of the credential and the
+// limits, errors in the form of the surface, the log line, the metrics and the audit.
 func (e *Export) data(
 	auth func(*http.Request) (access.Principal, error), fail failureWriter, handle dataHandler,
 ) http.HandlerFunc {
@@ -59,12 +60,12 @@ func (e *Export) data(
 			x.status = f.status
 		}
 		e.end(r, x, f)
-		panic(http.ErrAbortHandler) // the client holds a part of the answer, or nothing: it must not take that for the whole
+		panic(http.ErrAbortHandler) // the client must not take a part of the answer, or nothing, for the whole
 	}
 }
 
-// admit lets the request pass, counted as one of its workspace's, if its credential is valid and
-// its limits are kept.
+// admit calls handle if the request's credential is valid and its limits are kept. While handle
+// runs, the request counts as one of its workspace's.
 func (e *Export) admit(
 	w http.ResponseWriter, r *http.Request, x *exchange, auth func(*http.Request) (access.Principal, error),
 	handle dataHandler,
@@ -73,7 +74,8 @@ func (e *Export) admit(
 	if !r.ProtoAtLeast(1, 1) {
 		return &failure{
 			status: http.StatusUpgradeRequired,
-			detail: "HTTP/1.0 cannot tell a download that was cut from a whole one; use HTTP/1.1 or later (behind nginx: proxy_http_version 1.1).",
+			detail: "HTTP/1.0 cannot tell a download that was cut from a whole one; " +
+				"use HTTP/1.1 or later (behind nginx: proxy_http_version 1.1).",
 		}
 	}
 	if x.who, err = auth(r); err != nil {
@@ -87,12 +89,14 @@ func (e *Export) admit(
 	return handle(w, r, x)
 }
 
-// open writes the audit's start. It comes before the first byte of data.
+// open writes the audit row of the request's start. It must be called before the first byte of data
+// is sent.
 func (e *Export) open(r *http.Request, x *exchange) error {
 	return e.audit.start(r.Context(), x.auditRow())
 }
 
-// end tells the log, the metrics and the audit. failed is nil if the answer is whole.
+// end writes the log line, the metrics and the audit row of a request that has ended. failed is nil
+// if the answer is whole.
 func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 	outcome := x.outcome(failed)
 	x.endTrace(outcome)
@@ -106,10 +110,9 @@ func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 	if outcome == outcomeAborted {
 		e.metrics.aborts.WithLabelValues(kind, format).Inc()
 	}
-	// No key, no path or query: they may hold a signature, and names.
+	// The line has no key, path or query: a path or query may hold a signature, or names.
 	log := e.log.With("request_id", x.id, "org", x.who.Org, "key_id", x.who.KeyID, "method", r.Method, "type", kind,
-		"format", format,
-		"status", x.status, "outcome", outcome, "bytes", x.bytes)
+		"format", format, "status", x.status, "outcome", outcome, "bytes", x.bytes)
 	if id := x.span.SpanContext().TraceID(); id.IsValid() {
 		log = log.With("trace_id", id)
 	}
@@ -121,7 +124,7 @@ func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 	default:
 		log.Info("export answered")
 	}
-	if x.who.KeyID == "" { // nobody to name
+	if x.who.KeyID == "" { // the audit has no row without a caller
 		return
 	}
 	row := x.auditRow()
@@ -144,7 +147,7 @@ func (x *exchange) outcome(failed *failure) string {
 	return outcomeFailed
 }
 
-// labels are from closed sets.
+// labels returns the labels of the metrics. Both come from closed sets.
 func (x *exchange) labels() (kind, format string) {
 	kind = x.what
 	format = string(x.format)
@@ -164,8 +167,8 @@ func (x *exchange) auditRow() auditRow {
 	}
 }
 
-// take notes what the request turned out to ask for. Rows in a frame are JSON, whatever the engine
-// writes them as.
+// take records what the request asks for. Rows in a frame count as JSON, whichever format the
+// engine writes.
 func (x *exchange) take(j job) {
 	x.what = string(j.request.Type)
 	x.format = j.request.Format
@@ -175,7 +178,7 @@ func (x *exchange) take(j job) {
 	}
 }
 
-// countingWriter notes the status that was sent.
+// countingWriter records the status that was sent.
 type countingWriter struct {
 	http.ResponseWriter
 	x *exchange

@@ -26,22 +26,24 @@ const (
 	DefaultMaxConcurrentPerOrg = 8
 )
 
-// Config is what the service can be told. Only Secret is required.
+// Config configures the service. Only Secret is required.
 type Config struct {
-	// what download links start with, like https://usage.example.com; default: the scheme and host
-	// of the request
+	// the address that download links start with, like https://usage.example.com; default: the
+	// scheme and host of the request
 	PublicURL string
-	// signs download links, keys pseudonyms; the same in every process, at least 16 bytes
+	// signs download links and sessions, keys pseudonyms; the same in every process, at least 16
+	// bytes
 	Secret        []byte
-	RatePerMinute int // requests per key within any minute of this process; 0: DefaultRatePerMinute
-	// exports of one workspace that this process answers at a time; 0: DefaultMaxConcurrentPerOrg
+	RatePerMinute int // requests per key that this process admits within any minute; 0: DefaultRatePerMinute
+	// requests of one workspace that this process answers at the same time; 0:
+	// DefaultMaxConcurrentPerOrg
 	MaxConcurrentPerOrg int
-	// a client that takes nothing of its download for so long is dropped; default 1 min
+	// a client that takes no byte of its download for so long is disconnected; default 1 min
 	StallTimeout time.Duration
-	// memory of one aggregation or sort in the engine, before it goes on on disk; default: the
-	// engine's setting
+	// bytes of memory that one aggregation or sort takes in the engine before it spills to disk;
+	// default: the engine's setting
 	SpillBytes uint64
-	Traces     trace.TracerProvider // where the spans of requests go; nil: none are made
+	Traces     trace.TracerProvider // receives the spans of requests; nil: no spans are made
 	Now        func() time.Time
 }
 
@@ -96,17 +98,17 @@ type Export struct {
 	audit   *audit
 
 	readiness   *readiness
-	bodyTimeout time.Duration // of a request's body
+	bodyTimeout time.Duration // to receive a request's body
 }
 
-// New is inert: it checks the configuration and talks to nobody.
+// New checks the configuration and makes the service. It does not talk to the database.
 func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registerer) (*Export, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if ch.MaxConns == 0 {
-		ch.MaxConns = 128 // each download holds one
+		ch.MaxConns = 128 // each running download holds a connection
 	}
 	ch.Failures = tables.NewFailures(reg, "export")
 	conn, err := tables.Open(ch)
@@ -127,7 +129,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 }
 
 // Run writes the ends of requests to the audit table, a few times a second, and looks for keys that
-// are about to expire, until ctx is cancelled; then it writes what is left.
+// are about to expire. When ctx is cancelled, it writes the rest and returns.
 func (e *Export) Run(ctx context.Context) error {
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -137,7 +139,7 @@ func (e *Export) Run(ctx context.Context) error {
 	return e.audit.run(ctx)
 }
 
-// Ready is nil if ClickHouse answers and has the schema that this binary was built for.
+// Ready returns nil if ClickHouse answers and has the schema that this binary was built for.
 func (e *Export) Ready(ctx context.Context) error { return tables.Check(ctx, e.conn) }
 
 // Handler answers all routes of SPEC.md §3.

@@ -67,7 +67,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// Every type and format answers, also without a row.
+// Every type in every format is answered, also if it has no row.
 func TestEveryTypeAndFormat(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, true, true, false)
@@ -117,7 +117,7 @@ func TestEveryTypeAndFormat(t *testing.T) {
 	}
 }
 
-// The audit tells how many rows went out, where that can be told.
+// The audit has the number of rows that were sent, for the formats in which rows can be counted.
 func TestAuditRowCounts(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), map[string]any{"user_id": "a \"quoted\"\nuser"})
@@ -149,7 +149,7 @@ type auditRecord struct {
 	End        time.Time `ch:"period_end"`
 }
 
-// auditOf is the last row of the workspace in a format.
+// auditOf waits for the last audit row of the workspace in a format, and returns it.
 func (f *fixture) auditOf(org, format string) auditRecord {
 	f.Helper()
 	var rows []auditRecord
@@ -166,8 +166,8 @@ FROM export_audit FINAL WHERE org_id = $1 AND format = $2 ORDER BY started_at DE
 	return rows[0]
 }
 
-// HEAD has the status and every header of GET, on every address, however the body would come; and
-// no body.
+// On every address, HEAD answers with the status and every header of GET, in every encoding, and
+// without a body.
 func TestHead(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)
@@ -198,7 +198,7 @@ func TestHead(t *testing.T) {
 				same.Del("Date")
 				same.Del("Rollcall-Request-Id")
 			}
-			// A HEAD may leave the length out (RFC 9110, 9.3.2), but must not say another one.
+			// HEAD may leave the length out (RFC 9110, 9.3.2), but must not give a different one.
 			if length := head.Header.Get("Content-Length"); length == "" || get.Header.Get("Content-Length") == "" {
 				get.Header.Del("Content-Length")
 				head.Header.Del("Content-Length")
@@ -234,8 +234,9 @@ func TestCompleteThrough(t *testing.T) {
 	}
 }
 
-// A row from ahead of ClickHouse's clock, as a host whose clock was wrong once wrote it, is not
-// shown, nor waited for: the next publication counts, though it is of an earlier time.
+// A publication may have a time that lies ahead of ClickHouse's clock, if a host's clock was wrong
+// when it wrote the row. Such a row is not shown, and the service does not wait for its time: the
+// next publication counts, although its time is earlier.
 func TestCompleteThroughOfAClockThatWasAhead(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")
@@ -252,14 +253,15 @@ func TestCompleteThroughOfAClockThatWasAhead(t *testing.T) {
 	f.insert("progress", map[string]any{"topic": "t", "partition": 0,
 		"through": ahead.Add(time.Millisecond).Format(layout), "complete_through": now.Format(layout),
 		"end_offset": 5, "gone": 0})
-	if got := f.want(f.get(path, key),
-		200).Header.Get("Rollcall-Complete-Through"); got != now.Format("2006-01-02T15:04:05.000Z") {
+	corrected := f.want(f.get(path, key), 200)
+	if got := corrected.Header.Get("Rollcall-Complete-Through"); got != now.Format("2006-01-02T15:04:05.000Z") {
 		t.Errorf("corrected to %s: %q", now, got)
 	}
 }
 
-// lateEvent is a connection on which an event comes just after the plan was read; the watermark
-// would like to be read after that.
+// lateEvent is a connection on which an event arrives just after the plan was read. A read of the
+// watermark waits for that event, but at most 1 s, because a correct service reads the watermark
+// before the plan.
 type lateEvent struct {
 	driver.Conn
 	comes   func()
@@ -285,7 +287,7 @@ func (c lateEvent) QueryRow(ctx context.Context, query string, args ...any) driv
 	return c.Conn.QueryRow(ctx, query, args...)
 }
 
-// What comes after the plan may be missing, so the watermark must not be of a later moment than the
+// The answer may lack events that came after the plan, so the watermark must not be later than the
 // plan.
 func TestCompleteThroughIsNoLaterThanThePlan(t *testing.T) {
 	f := newFixture(t)

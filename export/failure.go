@@ -16,14 +16,14 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A failure is an answer that is not a success. detail is for the person who asked: what is wrong,
-// and what to do; err is for the log only.
+// A failure is an answer that is not a success. detail tells the person who asked what is wrong and
+// what to do. err is for the log only.
 type failure struct {
 	status     int
-	title      string // what the drop-in surface calls it; "" is the status's own name
+	title      string // its name on the drop-in surface; "": the name of the status
 	detail     string
-	param      string // the parameter at fault, if one is
-	allow      string // with 405
+	param      string // the parameter at fault; "": none
+	allow      string // with 405: the methods that are allowed
 	retryAfter time.Duration
 	err        error
 }
@@ -37,11 +37,11 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// statusClientGone is written to nobody: the client went before there was an answer. It is what
-// metrics and the audit call it.
+// statusClientGone is the status of a request whose client left before there was an answer. It is
+// never sent: only metrics and the audit use it.
 const statusClientGone = 499
 
-// failureOf is the one table from errors to answers.
+// failureOf is the only table from errors to answers.
 func failureOf(err error, requestID string) *failure {
 	var f *failure
 	var refused *access.Refusal
@@ -56,7 +56,8 @@ func failureOf(err error, requestID string) *failure {
 	case errors.Is(err, query.ErrWorkflowsOff):
 		return &failure{
 			status: http.StatusForbidden,
-			detail: "Workflows are switched off for this workspace; its administrator can switch them on in the workspace's settings.",
+			detail: "Workflows are switched off for this workspace; " +
+				"its administrator can switch them on in the workspace's settings.",
 		}
 	case errors.Is(err, context.Canceled):
 		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
@@ -74,8 +75,9 @@ func failureOf(err error, requestID string) *failure {
 	}
 }
 
-// failureFor is failureOf for a request: whatever fails after the client has gone fails because of
-// that, whichever words the database has for it.
+// failureFor is failureOf for a request whose client may be gone: a failure inside the service
+// counts as statusClientGone then, because the cancelled request caused it, whatever error the
+// database reports.
 func failureFor(r *http.Request, err error, requestID string) *failure {
 	f := failureOf(err, requestID)
 	if f.status >= 500 && r.Context().Err() != nil {
@@ -84,7 +86,7 @@ func failureFor(r *http.Request, err error, requestID string) *failure {
 	return f
 }
 
-// header sets what belongs to the failure whatever its body looks like.
+// header sets the headers of the failure that every surface shares.
 func (f *failure) header(h http.Header) {
 	for _, name := range []string{"ETag", "Content-Disposition", "Content-Encoding", "Rollcall-Complete-Through"} {
 		h.Del(name)
@@ -105,10 +107,10 @@ func (f *failure) header(h http.Header) {
 	}
 }
 
-// A failureWriter is how one surface says that a request failed.
+// A failureWriter writes a failure in the form of one surface.
 type failureWriter func(w http.ResponseWriter, f *failure, requestID string)
 
-// writeProblem is RFC 9457.
+// writeProblem writes a failure as RFC 9457 defines.
 func writeProblem(w http.ResponseWriter, f *failure, requestID string) {
 	f.header(w.Header())
 	writeJSON(w, "application/problem+json", f.status, struct {
@@ -121,7 +123,7 @@ func writeProblem(w http.ResponseWriter, f *failure, requestID string) {
 	}{"about:blank", http.StatusText(f.status), f.status, f.detail, f.param, requestID})
 }
 
-// writeDropInError is the envelope that clients of the drop-in surface know.
+// writeDropInError writes a failure in the envelope that clients of the drop-in surface know.
 func writeDropInError(w http.ResponseWriter, f *failure, _ string) {
 	f.header(w.Header())
 	message := f.detail

@@ -29,8 +29,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// What fails inside the service after the client has gone is not the service's failure; what was
-// refused stays refused.
+// A failure inside the service after the client has gone does not count as the service's failure. A
+// refusal stays a refusal.
 func TestFailuresOfAClientThatIsGone(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
@@ -52,7 +52,7 @@ func TestFailuresOfAClientThatIsGone(t *testing.T) {
 	}
 }
 
-// What may succeed a moment later is 503, and says when to come again; a defect is 500.
+// A failure that may pass in a moment is a 503, which says when to try again. A defect is a 500.
 func TestWhatPassesIs503(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -74,7 +74,7 @@ func TestWhatPassesIs503(t *testing.T) {
 	}
 }
 
-// The outcome is told by the failure, and by the status that was sent before it.
+// The outcome depends on the failure and on the status that was sent before it.
 func TestOutcomes(t *testing.T) {
 	for _, c := range []struct {
 		sent   int

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// fileName is what a browser saves the export as:
-// acme-users-usage-2026-10-01-2026-10-31-by-model.csv. It says the workspace, the type, the period,
-// and what else makes it another file.
+// fileName returns the name under which a browser saves the export:
+// acme-users-usage-2026-10-01-2026-10-31-by-model.csv. It has the workspace, the type, the period
+// and the grouping.
 func (j job) fileName() string {
 	q := j.request
 	name := fmt.Sprintf("%s-%s-usage-%s-%s", inFileName(q.Org), q.Type, q.Period.Start, q.Period.End)
@@ -20,13 +20,13 @@ func (j job) fileName() string {
 	return name + "." + string(q.Format)
 }
 
-// maxNamePart bounds an id's part of a file name, in bytes: most file systems take names of up to
-// 255.
+// maxNamePart bounds the part that an id takes in a file name, in bytes. Most file systems take
+// names of up to 255 bytes.
 const maxNamePart = 128
 
-// inFileName makes an id a part of a file name that every system takes as it is: what a file name
-// must not have there becomes _. That is what Windows reserves, what is not seen (control
-// characters, direction marks, odd blanks), and a leading dot or blank. A long id is cut.
+// inFileName turns an id into a part of a file name that every system accepts. It replaces with _
+// the characters that Windows reserves, those that cannot be seen (control characters, direction
+// marks, odd blanks), and a leading dot or blank. It cuts a long id.
 func inFileName(id string) string {
 	name := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(`<>:"/\|?*`, r) || r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -44,9 +44,9 @@ func inFileName(id string) string {
 	return name
 }
 
-// attachment is the Content-Disposition of a file (RFC 6266). A name that not every client reads
-// right from a quoted text is given twice: with _ for what is not ASCII, and whole,
-// percent-encoded, which clients prefer.
+// attachment returns the Content-Disposition of a file (RFC 6266). Not every client reads every
+// name right from a quoted text, so such a name is given twice: with _ for characters that are not
+// ASCII, and whole in percent-encoding, which clients prefer.
 func attachment(name string) string {
 	plain := strings.Map(func(r rune) rune {
 		if r > unicode.MaxASCII || r == '%' {

@@ -41,14 +41,14 @@ func TestFileName(t *testing.T) {
 		if strings.ContainsFunc(header, func(r rune) bool { return r < ' ' || r > '~' }) || len(j.fileName()) > 255 {
 			t.Errorf("%+q: the header is %q", org, header)
 		}
-		if path := j.filePath("api_keys"); !utf8.ValidString(path) || strings.Count(path, "/") != 2 ||
-			strings.Contains(path, "/.") {
+		path := j.filePath("api_keys")
+		if !utf8.ValidString(path) || strings.Count(path, "/") != 2 || strings.Contains(path, "/.") {
 			t.Errorf("%+q: the file's path is %+q", org, path)
 		}
 	}
 }
 
-// A file's path is the request's: the same for the same one, another for every other.
+// Equal requests have equal paths, and every other request has another path.
 func TestFilePath(t *testing.T) {
 	july := query.Period{From: 1, To: 2, Start: "2026-07-01", End: "2026-07-31"}
 	path := func(org, asked, groupBy string, p query.Period) string {
@@ -75,7 +75,7 @@ func TestFilePath(t *testing.T) {
 	}
 }
 
-// The file is called by what was asked for, over HTTP and by a link.
+// The name of the file says what was asked for, over HTTP and by a link.
 func TestContentDisposition(t *testing.T) {
 	f := newFixture(t)
 	org := `Müller & "Söhne"/eu`

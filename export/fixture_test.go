@@ -20,7 +20,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A fixture is the service on a database of its own, with its keys.
+// A fixture is the service with its keys, on a database of its own.
 type fixture struct {
 	*testing.T
 	conn    driver.Conn
@@ -55,7 +55,7 @@ func newFixtureOn(t *testing.T, options tables.Options, configure ...func(*Confi
 	return f
 }
 
-// insert stores rows, given as maps from column to value.
+// insert stores rows, which are given as maps from column to value.
 func (f *fixture) insert(table string, rows ...map[string]any) {
 	f.Helper()
 	enginetest.Insert(f, f.conn, table, rows...)
@@ -63,7 +63,8 @@ func (f *fixture) insert(table string, rows ...map[string]any) {
 
 var writer = uuid.NewString()
 
-// event stores one usage event and marks its slice; columns add to and replace what it starts from.
+// event stores one usage event and marks its slice. columns are added to the event's default
+// columns, or replace them.
 func (f *fixture) event(org string, at time.Time, columns map[string]any) {
 	f.Helper()
 	f.serial++
@@ -126,10 +127,10 @@ func (f *fixture) key(org string, scopes ...string) (id, text string) {
 type answer struct {
 	*http.Response
 	body string
-	err  error // of reading the body
+	err  error // from reading the body
 }
 
-// do sends a request; header are alternating names and values.
+// do sends a request. header holds names and values in turn.
 func (f *fixture) do(method, path, key, body string, header ...string) answer {
 	f.Helper()
 	response := f.send(context.Background(), method, path, key, body, header...)
@@ -138,7 +139,7 @@ func (f *fixture) do(method, path, key, body string, header ...string) answer {
 	return answer{response, string(text), err}
 }
 
-// send returns once the answer's header is there.
+// send sends a request and returns once the answer's header is there.
 func (f *fixture) send(ctx context.Context, method, path, key, body string, header ...string) *http.Response {
 	f.Helper()
 	address := path
@@ -178,20 +179,20 @@ func (f *fixture) want(a answer, status int) answer {
 	return a
 }
 
-// until polls for what other goroutines do.
+// until waits until done is true, which other goroutines make true. It fails the test after 10 s.
 func (f *fixture) until(what string, done func() bool) {
 	f.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); {
 		if time.Now().After(deadline) {
 			f.Fatalf("not within 10 s: %s\n%s", what, f.log)
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks, not for anything to happen
+		time.Sleep(5 * time.Millisecond) // between two polls; no result depends on this time
 	}
 }
 
-// aheadOfMidnight keeps midnight out of these tests: what one stores yesterday, and asks for by
-// today, is there whenever it runs. In the last quarter of an hour of a UTC day, the service and
-// the tests are in the next one already.
+// aheadOfMidnight is added to the clocks of the service and the tests. A test stores data for
+// yesterday and asks for a period up to today, so midnight must not pass while it runs. In the last
+// quarter of an hour of a UTC day, these clocks therefore run 15 minutes ahead, in the next day.
 var aheadOfMidnight = func() time.Duration {
 	if now := time.Now().UTC(); now.Add(15*time.Minute).Day() != now.Day() {
 		return 15 * time.Minute
@@ -204,12 +205,12 @@ func testNow() time.Time { return time.Now().Add(aheadOfMidnight) }
 
 func yesterday() time.Time { return testNow().UTC().Truncate(24*time.Hour).AddDate(0, 0, -1) }
 
-// lastDays is the query of a period that holds yesterday and today.
+// lastDays returns the query of a period that holds yesterday and today.
 func lastDays() string {
 	return "from=" + yesterday().Format(time.DateOnly) + "&to=" + yesterday().AddDate(0, 0, 1).Format(time.DateOnly)
 }
 
-// dropIn is the body of a drop-in request for yesterday and today.
+// dropIn returns the body of a drop-in request for yesterday and today.
 func dropIn() string {
 	return fmt.Sprintf(`{"from":{"date":%q,"timezone":"UTC"},"to":{"date":%q,"timezone":"UTC"}}`,
 		yesterday().Format(time.DateOnly), yesterday().AddDate(0, 0, 1).Format(time.DateOnly))

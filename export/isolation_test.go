@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A key reaches its own workspace only, whatever the request says; nothing of another one shows in
-// any answer.
+// A key reaches only its own workspace, whatever the request says. No answer shows anything of
+// another workspace.
 func TestIsolation(t *testing.T) {
 	f := newFixture(t)
 	const secret = "b-only" // in every id and name of b
@@ -51,15 +51,15 @@ func TestIsolation(t *testing.T) {
 			}
 		}
 	}
-	if a := f.want(f.do(http.MethodPost, "/export/users/json", key, dropIn()), 200); strings.Contains(a.body, secret) ||
-		!strings.Contains(a.body, "mine-user") {
-		t.Errorf("drop-in: %s", a.body)
+	dropped := f.want(f.do(http.MethodPost, "/export/users/json", key, dropIn()), 200)
+	if strings.Contains(dropped.body, secret) || !strings.Contains(dropped.body, "mine-user") {
+		t.Errorf("drop-in: %s", dropped.body)
 	}
-	if a := f.want(f.get("/v1/exports", key), 200); strings.Contains(a.body, secret) ||
-		!strings.Contains(a.body, "mine-action") {
-		t.Errorf("catalogue: %s", a.body)
+	catalogue := f.want(f.get("/v1/exports", key), 200)
+	if strings.Contains(catalogue.body, secret) || !strings.Contains(catalogue.body, "mine-action") {
+		t.Errorf("catalogue: %s", catalogue.body)
 	}
-	// A link of b's made into one of a's key, or the other way round, is none.
+	// A link that names another workspace than that of its key is refused.
 	_, other := f.key("b")
 	link := f.makeLink(other, "users")
 	f.want(f.get(linkOf(t, link, "a"), key), 403)
@@ -68,8 +68,8 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// Ids that mean something to SQL, to the engine's parameters or to addresses are ids and nothing
-// else.
+// Ids that have a meaning in SQL, in the engine's parameters or in addresses are treated as plain
+// ids.
 func TestOddWorkspaces(t *testing.T) {
 	f := newFixture(t)
 	orgs := []string{
@@ -89,7 +89,7 @@ func TestOddWorkspaces(t *testing.T) {
 	f.want(f.get(link, ""), 200)
 }
 
-// A tag changes with the data, the entities, the settings and the request; with nothing else.
+// A tag changes with the data, the entities, the settings and the request, and with nothing else.
 func TestETag(t *testing.T) {
 	f := newFixture(t)
 	at := yesterday().Add(time.Hour)
@@ -129,8 +129,9 @@ func TestETag(t *testing.T) {
 	if etag := tag(path); seen[etag] == "" {
 		t.Error("an event outside of the period changed the tag")
 	}
-	if err := f.conn.Exec(context.Background(),
-		"INSERT INTO events SELECT * REPLACE (version + 2 AS version, 'm2' AS model) FROM events WHERE org_id = 'acme' AND id = '1'"); err != nil {
+	err := f.conn.Exec(context.Background(), `INSERT INTO events
+SELECT * REPLACE (version + 2 AS version, 'm2' AS model) FROM events WHERE org_id = 'acme' AND id = '1'`)
+	if err != nil {
 		t.Fatal(err)
 	}
 	f.mark("acme", at)
@@ -156,7 +157,8 @@ func TestETag(t *testing.T) {
 	changed("of another type", strings.Replace(path, "users", "models", 1))
 }
 
-// An entity event that lies ahead changes what an export shows when its time comes.
+// An entity event with a time in the future changes the export, and so the tag, when its time
+// comes.
 func TestETagWhenAnEntityEventComesTrue(t *testing.T) {
 	var ahead time.Duration
 	f := newFixture(t, func(c *Config) { c.Now = func() time.Time { return testNow().Add(ahead) } })
@@ -174,7 +176,7 @@ func TestETagWhenAnEntityEventComesTrue(t *testing.T) {
 	}
 }
 
-// linkOf is a link that says of itself that it is another workspace's.
+// linkOf returns the link with its workspace replaced by org; the signature stays.
 func linkOf(t *testing.T, link, org string) string {
 	address, err := url.Parse(link)
 	if err != nil {

@@ -12,13 +12,15 @@ import (
 	"rollcall/schema"
 )
 
-// Download links carry their request in the query and need no key: access signs path and query. The
-// path has unreserved characters only (RFC 3986) and nothing of the workspace: proxies and clients
-// decode, encode and normalise paths, but not these characters, and they leave queries alone.
+// Download links carry their request in the query and need no key: access signs path and query.
+//
+// The path has only unreserved characters (RFC 3986), and nothing of the workspace. Proxies and
+// clients decode, encode and normalise paths, but they do not change these characters, and they do
+// not change queries.
 
 const linkPrefix = "/export/files/"
 
-// A link is what a download link says.
+// A link is the content of a download link.
 type link struct {
 	access.Grant
 	Type    query.Type    `json:"type"`
@@ -34,7 +36,7 @@ func newLink(j job, g access.Grant) link {
 	return link{g, q.Type, q.GroupBy, q.Period.From, q.Period.To, q.Period.Start, q.Period.End}
 }
 
-// job is the export that the link stands for, now.
+// job returns the export that the link stands for, as of now.
 func (l link) job(now time.Time) job {
 	return job{request: query.Request{
 		Org: l.Org, Type: l.Type, GroupBy: l.GroupBy, AsOf: now, Format: query.CSV, Delimiter: ',',
@@ -44,8 +46,8 @@ func (l link) job(now time.Time) job {
 	}}
 }
 
-// signLink gives the link's path and query, under the prefix by which the surface was reached:
-// another may not lead here.
+// signLink returns the link's path and query. The path has the prefix by which the client reached
+// the surface, because another prefix may not lead to this service.
 func (e *Export) signLink(prefix string, l link) string {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -54,16 +56,16 @@ func (e *Export) signLink(prefix string, l link) string {
 	return e.gate.SignLink(prefix+l.path(), text)
 }
 
-// path is what a downloader without an eye for headers calls the file:
-// /export/files/users-usage-2026-10-01-2026-10-31.csv.
+// path returns /export/files/users-usage-2026-10-01-2026-10-31.csv. A downloader that ignores the
+// headers names the file after it.
 func (l link) path() string {
 	return linkPrefix + string(l.Type) + "-usage-" + l.Start + "-" + l.End + ".csv"
 }
 
-// isLink tells whether a path is that of a link, or is taken for one.
+// isLink returns whether a path belongs to a link, or could be taken for one.
 func isLink(path string) bool { return strings.Contains(decoded(path), linkPrefix) }
 
-// followLink answers the download.
+// followLink answers a request that follows a download link.
 func (e *Export) followLink(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	text, err := e.gate.OpenLink(r.URL, x.started)
 	if err != nil {

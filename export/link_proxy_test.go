@@ -13,16 +13,15 @@ import (
 	"time"
 )
 
-// Workspaces may be called as they like: a link goes through whatever clients and proxies do to
-// paths.
+// A workspace may have any id. Its links work whatever clients and proxies do to paths.
 var oddOrgs = []string{
 	"..", ".", "acme, inc", "acme/eu", "a?b#c%2Fd", "%2e%2e", "a&b=c;d+e", "ünï/../çode", "a//b", `back\slash`,
 	"tab\tline\n", " ",
 }
 
-// rewriting is nginx's `location /rollcall/ { proxy_pass http://up/; }`: it decodes the path,
-// merges slashes and resolves dots, replaces the location's prefix, and encodes again what a path
-// must not have. The query stays as it is.
+// rewriting is a proxy like nginx with `location /rollcall/ { proxy_pass http://up/; }`. It decodes
+// the path, merges slashes, resolves dots and replaces the location's prefix. Then it encodes again
+// the characters that a path must not have. The query stays as it is.
 func rewriting(t *testing.T, up string) *httptest.Server {
 	t.Helper()
 	to, err := url.Parse(up)
@@ -77,8 +76,8 @@ func TestLinksPassAnyProxy(t *testing.T) {
 	}
 }
 
-// Where the surface is reached under /api/public, its links lie there, too: a proxy may pass on
-// nothing else. They are of that path alone.
+// If a client reaches the surface under /api/public, its links are under /api/public, too, because
+// a proxy may pass on nothing else. Such a link is valid under that path only.
 func TestLinksOfADedicatedDeployment(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday().Add(time.Hour), nil)

@@ -39,8 +39,8 @@ func TestLink(t *testing.T) {
 	if linked.body != direct.body || linked.Header.Get("Content-Disposition") != direct.Header.Get("Content-Disposition") {
 		t.Errorf("the link gives\n%s\nthe key\n%s", linked.body, direct.body)
 	}
-	if row := f.auditOf(org, "csv"); row.Credential != "link" || row.KeyID != id ||
-		strings.Contains(row.Request, "signature") {
+	row := f.auditOf(org, "csv")
+	if row.Credential != "link" || row.KeyID != id || strings.Contains(row.Request, "signature") {
 		t.Errorf("audit %+v", row)
 	}
 	ahead = access.LinkLife - time.Second*30
@@ -58,8 +58,7 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// Every single changed, removed or added character makes the link answer 403, and none another
-// export.
+// A link with any character changed, removed or added answers 403, and never another export.
 func TestLinkChanged(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.PublicURL = "https://usage.example.com" })
 	f.event("acme", yesterday().Add(time.Hour), nil)
@@ -69,7 +68,7 @@ func TestLinkChanged(t *testing.T) {
 	status := func(target string) int {
 		request, err := http.NewRequest(http.MethodGet, f.server.URL+target, nil)
 		if err != nil {
-			return 0 // not an address at all
+			return 0 // the text is not an address
 		}
 		w := newRecorder()
 		handler.ServeHTTP(w, request)
@@ -105,13 +104,13 @@ func TestLinkChanged(t *testing.T) {
 	} {
 		check(changed)
 	}
-	// Signatures of one link do not fit another.
+	// The signature of one link is not valid for another.
 	other := strings.TrimPrefix(f.makeLink(key, "models"), "https://usage.example.com")
 	_, signature, _ := strings.Cut(other, "&signature=")
 	check(link[:strings.Index(link, "&signature=")] + "&signature=" + signature)
 }
 
-// A link that was signed with another secret, such as another installation's, is none.
+// A link that was signed with another secret, such as that of another installation, is refused.
 func TestLinkOfAnotherSecret(t *testing.T) {
 	f := newFixture(t)
 	id, _ := f.key("acme")

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What the engine says of a statement that fails can quote the statement, values and all. The log
-// keeps the sense of it and not the key of the pseudonyms.
+// The engine's message about a failed statement can quote the statement with its values. The log
+// keeps the meaning of the message, but not the key of the pseudonyms.
 func TestTheLogOfAFailureHasNoKeys(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, false, false, true)

@@ -7,9 +7,12 @@ import (
 	"rollcall/export/query"
 )
 
-// metrics are those of SPEC.md §5. type is an export's type, catalogue, summary, preview or history
-// (the page's), or none where the request names no type there is; format is one of the four, or
-// none; status is the answer's HTTP status (499: the client went before it).
+// metrics are those of SPEC.md §5. Their labels:
+//
+//   - type is an export's type; catalogue; summary, preview or history (of the page); or none if
+//     the request names no existing type.
+//   - format is one of the four formats, or none.
+//   - status is the HTTP status of the answer; 499 if the client left before it.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
@@ -50,8 +53,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// start makes the series that alerts count, so that they are 0 rather than absent before the first
-// failure: a series that begins with its first failure does not show that one as an increase.
+// start makes the series that alerts count, with the value 0. Without that, a series would begin
+// with its first failure, and the first failure would not show as an increase.
 func (m *metrics) start() {
 	for _, t := range query.Types() {
 		for _, f := range []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet} {

@@ -13,14 +13,15 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// A stagedEngine is a connection whose streams of rows take time by the test's clock, and can fail.
+// A stagedEngine is a connection whose streams of rows take time on the test's clock, and can fail.
 type stagedEngine struct {
 	driver.Conn
 	clock  *atomic.Int64 // seconds past the test's start
 	stream func(context.Context, io.ReadCloser) (io.ReadCloser, error)
 }
 
-// The seconds that a stagedEngine takes before its first byte, and after it.
+// The seconds on the test's clock that a stagedEngine takes until its first byte, and from there to
+// the end.
 const (
 	secondsToRows = 3
 	secondsOfRows = 4
@@ -38,7 +39,7 @@ func (c stagedEngine) QueryFormat(ctx context.Context, format, query string, arg
 	return &stagedRows{ReadCloser: rows, clock: c.clock}, nil
 }
 
-// stagedRows give all bytes at once, and their end secondsOfRows later.
+// stagedRows returns all bytes at once, and the end secondsOfRows later.
 type stagedRows struct {
 	io.ReadCloser
 	clock *atomic.Int64
@@ -55,7 +56,8 @@ func (r *stagedRows) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// series are the values of all metrics of exports, a histogram's as its count and its sum.
+// series returns the values of all metrics of exports. A histogram is given as its count and its
+// sum.
 func (f *fixture) series() map[string]float64 {
 	f.Helper()
 	families, err := f.reg.Gather()
@@ -79,7 +81,7 @@ func (f *fixture) series() map[string]float64 {
 	return values
 }
 
-// counted does something and wants exactly these metrics to have grown, by so much.
+// counted calls do and checks that exactly the metrics in want have grown, by the given values.
 func (f *fixture) counted(what string, do func(), want map[string]float64) {
 	f.Helper()
 	before := f.series()
@@ -99,7 +101,7 @@ func (f *fixture) counted(what string, do func(), want map[string]float64) {
 	}
 }
 
-// grows are the metrics of one request; bytes is 0 if its answer has no rows.
+// grows returns the metrics that one request adds. bytes is 0 if its answer has no rows.
 func grows(kind, format, status string, bytes int) map[string]float64 {
 	labels := " format=" + format + " type=" + kind
 	all := map[string]float64{
@@ -114,8 +116,8 @@ func grows(kind, format, status string, bytes int) map[string]float64 {
 	return all
 }
 
-// Every request for data is counted once, under its type, format and status, with its bytes before
-// compression and its times; what is no request for data is not.
+// Every request for data is counted once: under its type, format and status, with its bytes before
+// compression and its times. Other requests are not counted.
 func TestMetrics(t *testing.T) {
 	var clock atomic.Int64
 	start := time.Now()
@@ -195,7 +197,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// A request that is refused by a limit is counted as such.
+// A request beyond a limit is counted under the status of its refusal.
 func TestMetricsOfLimits(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.RatePerMinute = 1 })
 	_, key := f.key("acme")
@@ -207,8 +209,9 @@ func TestMetricsOfLimits(t *testing.T) {
 	}
 }
 
-// What fails before the first byte is a 5xx and no abort; what ends after it is an abort, and its
-// status stays 200. A client that went before its answer is an abort, too, under the status 499.
+// A failure before the first byte counts as a 5xx and not as an abort. A failure after it counts as
+// an abort, and the status stays 200. A client that leaves before its answer counts as an abort,
+// too, with the status 499.
 func TestMetricsOfFailures(t *testing.T) {
 	var clock atomic.Int64
 	start := time.Now()
@@ -220,7 +223,7 @@ func TestMetricsOfFailures(t *testing.T) {
 	plain := f.conn
 	ask := context.Background()
 	goes := func() {}
-	const sent = bufferSize // so much is written before the failure
+	const sent = bufferSize // bytes that are written before the failure
 	for _, c := range []struct {
 		name   string
 		stream func(context.Context, io.ReadCloser) (io.ReadCloser, error)
@@ -272,7 +275,7 @@ func TestMetricsOfFailures(t *testing.T) {
 	}
 }
 
-// cutRows are so many bytes, then end's error.
+// cutRows returns the given number of bytes, then the error of end.
 type cutRows struct {
 	io.ReadCloser
 	left int

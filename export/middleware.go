@@ -11,8 +11,8 @@ import (
 
 type requestIDKey struct{}
 
-// identify gives the request an id, which the answer shows as Rollcall-Request-Id and the log and
-// the audit tell. It is never the client's.
+// identify gives each request an id. The answer shows it as Rollcall-Request-Id, and the log and
+// the audit have it. The service never uses an id that the client sent.
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := uuid.Must(uuid.NewV7())
@@ -26,7 +26,7 @@ func requestID(r *http.Request) uuid.UUID {
 	return id
 }
 
-// harden: what was sent as data is never taken for a page.
+// harden sets headers so that a browser never takes data for a page.
 func harden(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -37,9 +37,9 @@ func harden(next http.Handler) http.Handler {
 
 const maxBodyBytes = 64 << 10
 
-// limitBody bounds what a request's body may hold and how long it may take. Once the request was
-// read whole, nothing of it is timed any more: a deadline that passed while the database works
-// would look as if the client had gone.
+// limitBody bounds the size of a request's body and the time for receiving it. Once the whole
+// request was read, no deadline is left: one that passed while the database works would look as if
+// the client had gone.
 func (e *Export) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -53,7 +53,7 @@ func (e *Export) limitBody(next http.Handler) http.Handler {
 	})
 }
 
-// A timedBody lifts the deadline at its end.
+// A timedBody removes the read deadline when the body has been read to its end.
 type timedBody struct {
 	io.ReadCloser
 	control *http.ResponseController

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// openAPI describes what clients call. A test holds it together with the routes, the parameters and
-// the columns.
+// openAPI describes the routes that clients call. Tests check that it agrees with the routes, the
+// parameters and the columns.
 //
 //go:embed openapi.yaml
 var openAPI []byte

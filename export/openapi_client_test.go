@@ -13,9 +13,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// A client that knows nothing but openapi.yaml: every operation, with every value of every
-// parameter that has a list of them, with a key and without. Every answer must be one that the
-// document describes, every value must be taken by some export, and every path by the service.
+// The test is a client that knows only openapi.yaml. It calls every operation with every value of
+// every parameter that lists its values, with a key and without one. The document must describe
+// every answer, at least one export must accept each value, and the service must have every path.
 func TestOpenAPIClient(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, true, true, false)
@@ -27,7 +27,7 @@ func TestOpenAPIClient(t *testing.T) {
 	c := schemaClient{fixture: f, doc: loadOpenAPI(t), key: key, described: describedAnswers(t), taken: map[string]bool{}}
 	for path, item := range c.doc.Paths.Map() {
 		for method, operation := range item.Operations() {
-			if strings.Contains(path, "/export/files/") { // reached by the links in answers
+			if strings.Contains(path, "/export/files/") { // send follows the links in answers
 				continue
 			}
 			c.exercise(method, path, append(append(openapi3.Parameters{}, item.Parameters...), operation.Parameters...),
@@ -52,7 +52,7 @@ type schemaClient struct {
 	taken     map[string]bool // parameter=value → some request with it was answered 200
 }
 
-// exercise sends the operation's requests: one for each value of its parameters.
+// exercise sends the operation's requests, one for each value of its parameters.
 func (c schemaClient) exercise(method, path string, parameters openapi3.Parameters, operation *openapi3.Operation) {
 	c.Helper()
 	body := c.body(operation)
@@ -72,7 +72,7 @@ func (c schemaClient) exercise(method, path string, parameters openapi3.Paramete
 			}
 		}
 	}
-	if operation.Security == nil { // not said to be open
+	if operation.Security == nil { // the document does not say that it needs no key
 		a := c.send(method, paths[0], url.Values{"range": {"this_month"}}, "", body)
 		if a.StatusCode != http.StatusUnauthorized {
 			c.Errorf("%s %s without a key: %d", method, paths[0], a.StatusCode)
@@ -80,7 +80,7 @@ func (c schemaClient) exercise(method, path string, parameters openapi3.Paramete
 	}
 	for i, address := range paths {
 		for j, query := range queries {
-			if i > 0 && j > 0 && !query.Has("group_by") { // the first type tries every value, the others what differs by type
+			if i > 0 && j > 0 && !query.Has("group_by") { // only the first type tries the values that all types share
 				continue
 			}
 			a := c.send(method, address, c.whole(path, query), c.key, body)
@@ -95,7 +95,7 @@ func (c schemaClient) exercise(method, path string, parameters openapi3.Paramete
 	}
 }
 
-// values of a parameter, as its schema lists or describes them.
+// values returns the values of a parameter that its schema lists or describes.
 func (c schemaClient) values(p *openapi3.Parameter) (values []string) {
 	schema := p.Schema.Value
 	switch {
@@ -113,8 +113,8 @@ func (c schemaClient) values(p *openapi3.Parameter) (values []string) {
 	return values
 }
 
-// whole adds what the document says in words: an export takes exactly one of range, or from and to;
-// week_start goes with a week.
+// whole adds the parameters that the document requires in words: an export takes exactly one of
+// range, or from and to; week_start goes with a range of a week.
 func (c schemaClient) whole(path string, query url.Values) url.Values {
 	whole := url.Values{}
 	for name, values := range query {
@@ -132,7 +132,7 @@ func (c schemaClient) whole(path string, query url.Values) url.Values {
 	return whole
 }
 
-// body is the operation's, made of its schema; nil if it takes none.
+// body makes the operation's body from its schema. It returns nil if the operation takes none.
 func (c schemaClient) body(operation *openapi3.Operation) []byte {
 	if operation.RequestBody == nil {
 		return nil
@@ -144,7 +144,8 @@ func (c schemaClient) body(operation *openapi3.Operation) []byte {
 	return text
 }
 
-// value is one that the schema describes: required members only, examples where there are.
+// value makes a value that the schema describes. It has the required members only, and uses
+// examples where the schema has them.
 func (c schemaClient) value(schema *openapi3.Schema) any {
 	if schema.Type.Is("object") {
 		members := map[string]any{}
@@ -154,7 +155,7 @@ func (c schemaClient) value(schema *openapi3.Schema) any {
 		return members
 	}
 	switch example, _ := schema.Example.(string); {
-	case strings.HasPrefix(example, "20"): // a date, which does not stay one that can be exported
+	case strings.HasPrefix(example, "20"): // a date; the example's own will be too old to export one day
 		return yesterday().Format(time.DateOnly)
 	case example != "":
 		return example
@@ -163,7 +164,8 @@ func (c schemaClient) value(schema *openapi3.Schema) any {
 	return nil
 }
 
-// send holds the answer against the document, and follows the link in it.
+// send sends a request, checks that the document describes the answer, and follows the link in the
+// answer if there is one.
 func (c schemaClient) send(method, path string, query url.Values, key string, body []byte) answer {
 	c.Helper()
 	address := c.server.URL + path
@@ -192,15 +194,15 @@ func (c schemaClient) send(method, path string, query url.Values, key string, bo
 	}
 	var link struct{ Data struct{ DownloadURL string } }
 	if json.Unmarshal(text, &link); link.Data.DownloadURL != "" {
-		if file := c.send(http.MethodGet, strings.TrimPrefix(link.Data.DownloadURL, c.server.URL), nil, "",
-			nil); file.StatusCode != http.StatusOK {
+		linked := strings.TrimPrefix(link.Data.DownloadURL, c.server.URL)
+		if file := c.send(http.MethodGet, linked, nil, "", nil); file.StatusCode != http.StatusOK {
 			c.Errorf("%s: %d", link.Data.DownloadURL, file.StatusCode)
 		}
 	}
 	return a
 }
 
-// known leaves out the period where an address takes none.
+// known removes the period from the query of an address that does not take one.
 func known(path string, query url.Values) url.Values {
 	if !strings.HasPrefix(path, "/v1/exports/") {
 		query.Del("range")

@@ -16,11 +16,12 @@ import (
 	"rollcall/export/query"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated part of openapi.yaml and the expected answers in testdata")
+var update = flag.Bool("update", false,
+	"rewrite the generated part of openapi.yaml and the expected answers in testdata")
 
 const generatedFrom = "    # From here on made from query.AllColumns by `make generate`.\n"
 
-// The document's rows are the columns, in their order.
+// The rows that the document describes have the columns of the exports, in the same order.
 func TestOpenAPIColumns(t *testing.T) {
 	head, _, ok := bytes.Cut(openAPI, []byte(generatedFrom))
 	if !ok {
@@ -67,7 +68,7 @@ func rowSchema(t query.Type) string {
 	return strings.ToUpper(string(t[:1])) + string(t[1:]) + "Row"
 }
 
-// jsonType is how a column's values are written in json and ndjson.
+// jsonType returns the schema of a column's values in json and ndjson.
 func jsonType(c query.Column) string {
 	switch c.Kind {
 	case query.Text:
@@ -103,7 +104,8 @@ func loadOpenAPI(t testing.TB) *openapi3.T {
 	return doc
 }
 
-// The document has the routes that there are, and no others; the page's own are not for clients.
+// The document has all routes of the service and no others. The page's own routes are not in it,
+// because they are not for clients.
 func TestOpenAPIRoutes(t *testing.T) {
 	described := map[string]bool{}
 	for path, item := range loadOpenAPI(t).Paths.Map() {
@@ -112,7 +114,8 @@ func TestOpenAPIRoutes(t *testing.T) {
 		}
 	}
 	e := &Export{}
-	err := chi.Walk(e.routes().(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	type middleware = func(http.Handler) http.Handler
+	err := chi.Walk(e.routes().(chi.Routes), func(method, route string, _ http.Handler, _ ...middleware) error {
 		if route == "/" || strings.HasPrefix(route, "/app/") {
 			return nil
 		}
@@ -131,7 +134,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 	}
 }
 
-// The document has the parameters that the parser takes, in the same order.
+// The document has the parameters that the parser accepts, in the same order.
 func TestOpenAPIParameters(t *testing.T) {
 	doc := loadOpenAPI(t)
 	names := func(parameters openapi3.Parameters) (all []string) {

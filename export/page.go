@@ -16,7 +16,8 @@ import (
 	"rollcall/export/web"
 )
 
-// page mounts the analytics page and what only it calls: nothing here is a promise to clients.
+// page adds the routes of the analytics page. Only the page calls them; they are no promise to
+// other clients.
 func (e *Export) page(r chi.Router) {
 	r.Get("/", web.Page().ServeHTTP)
 	r.Get("/app/*", web.Assets().ServeHTTP)
@@ -29,7 +30,7 @@ func (e *Export) page(r chi.Router) {
 
 const previewRows = 10
 
-// preview answers the first rows of an export, cell by cell as its CSV would show them.
+// preview answers with the first rows of an export. Each cell is as the CSV shows it.
 func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	x.what = "preview"
 	x.format = query.JSON
@@ -57,7 +58,7 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 		return err
 	}
 	hidden := ""
-	if t == query.Users { // its rows are a list of persons
+	if t == query.Users { // each row is a person
 		hidden = hiddenBy(j.request.Settings)
 	}
 	if hidden != "" {
@@ -72,7 +73,7 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 	return nil
 }
 
-// firstRows gives the header and the rows of a limited job, and fills in its settings.
+// firstRows returns the header and the rows of a job with a limit, and fills in the job's settings.
 func (e *Export) firstRows(ctx context.Context, j *job) ([][]string, error) {
 	var began *begun
 	err := e.byJobsPlan(ctx, j, false, func(p planned) (err error) {
@@ -97,7 +98,7 @@ type pastExport struct {
 	Started time.Time `json:"started_at" ch:"started_at"`
 	Type    string    `json:"type" ch:"data_type"`
 	Format  string    `json:"format" ch:"format"`
-	From    *string   `json:"from" ch:"period_from"` // null: refused before its period was read
+	From    *string   `json:"from" ch:"period_from"` // null: the request was refused before its period was read
 	To      *string   `json:"to" ch:"period_to"`
 	By      string    `json:"by" ch:"by"`
 	Via     string    `json:"via" ch:"via"` // key, session, link
@@ -106,7 +107,7 @@ type pastExport struct {
 	Outcome string    `json:"outcome" ch:"outcome"`
 }
 
-// history answers the workspace's last exports, newest first.
+// history answers with the workspace's last exports, newest first.
 func (e *Export) history(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	x.what = "history"
 	x.format = query.JSON

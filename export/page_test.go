@@ -15,7 +15,7 @@ import (
 	"rollcall/export/query"
 )
 
-// signIn gives the cookie that the key is exchanged for.
+// signIn exchanges the key for a session and returns its cookie.
 func (f *fixture) signIn(key string, header ...string) (answer, *http.Cookie) {
 	f.Helper()
 	a := f.do(http.MethodPost, "/app/session", "", `{"key":"`+key+`"}`, header...)
@@ -57,7 +57,7 @@ func TestSession(t *testing.T) {
 	if row := f.auditOf("acme", "csv"); row.Credential != "session" || row.KeyID != id {
 		t.Errorf("audit %+v", row)
 	}
-	f.want(f.do(http.MethodPost, "/export/users", "", dropIn(), with...), 401) // for clients with keys
+	f.want(f.do(http.MethodPost, "/export/users", "", dropIn(), with...), 401) // this surface takes keys only
 	for i := range cookie.Value {
 		changed := []byte(cookie.Value)
 		changed[i] ^= 1
@@ -102,10 +102,10 @@ func TestSignInRefused(t *testing.T) {
 	}
 }
 
-// A session ends with its key, at the latest.
+// A session ends no later than its key.
 func TestSessionOfAKeyThatExpires(t *testing.T) {
 	f := newFixture(t)
-	// keys are made by the real clock
+	// Create uses the real clock, not that of the test.
 	_, key, err := f.service.keys.Create(t.Context(), "acme", "", time.Hour+aheadOfMidnight)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,8 @@ func total(records [][]string, column string) (sum float64) {
 	return sum
 }
 
-// The figures are the sums of the files, on slices that are rolled up or not.
+// The page's figures are the sums of the files, for slices that are rolled up and for slices that
+// are not.
 func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, true, true, false)
@@ -158,7 +159,7 @@ func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 			"user_id": map[bool]string{true: "ada"}[i%2 == 0],
 		})
 	}
-	// What counts as usage of somebody or something although no message is theirs.
+	// Some usage of a user or an entity comes without any message of theirs.
 	for _, other := range []map[string]any{
 		{"type": "workflow_run", "channel": nil, "workflow_id": "w", "run_id": "r", "status": "failed",
 			"user_id": "runs-only"},
@@ -196,8 +197,8 @@ func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 	if len(o.Days) != 2 || o.Days[0].Messages != 81 || o.Days[1].Messages != 0 {
 		t.Errorf("days %+v", o.Days)
 	}
-	if top := o.Top["users"]; len(top) != 2 ||
-		top[0] != (topEntry{"ada", "Ada Example", uint64(total(users[:2], "messages_total"))}) {
+	ada := topEntry{"ada", "Ada Example", uint64(total(users[:2], "messages_total"))}
+	if top := o.Top["users"]; len(top) != 2 || top[0] != ada {
 		t.Errorf("top users %+v", top)
 	}
 	if next := o.Figures[0].Value; f.summary(key, "from="+yesterday().AddDate(0, 0, 1).Format(time.DateOnly)+"&to="+
@@ -206,7 +207,7 @@ func TestSummaryIsTheSumOfTheFiles(t *testing.T) {
 	}
 }
 
-// What a workspace does not show is not in the page's answers either.
+// The page's answers do not show what the workspace hides.
 func TestSummaryKeepsPrivacy(t *testing.T) {
 	f := newFixture(t)
 	f.settings("hidden", "Hidden", yesterday(), false, false, false, false)
@@ -232,7 +233,7 @@ func TestSummaryKeepsPrivacy(t *testing.T) {
 	}
 }
 
-// checkLeftOut holds what the catalogue says is left out against SPEC.md §2.4.
+// checkLeftOut compares the columns that the catalogue says are left out with SPEC.md §2.4.
 func (f *fixture) checkLeftOut(org, key string) {
 	f.Helper()
 	var c catalogue
@@ -261,8 +262,8 @@ func TestPreview(t *testing.T) {
 		Columns []string
 		Rows    [][]string
 	}
-	if err := json.Unmarshal([]byte(f.want(f.get("/app/preview/users?"+lastDays(), key), 200).body),
-		&preview); err != nil {
+	a := f.want(f.get("/app/preview/users?"+lastDays(), key), 200)
+	if err := json.Unmarshal([]byte(a.body), &preview); err != nil {
 		t.Fatal(err)
 	}
 	file := f.table("/v1/exports/users?"+lastDays(), key)
@@ -318,15 +319,16 @@ func TestPreviousPeriod(t *testing.T) {
 		if ok != (c.start != "") || got.Start != c.start || got.End != c.end {
 			t.Errorf("%s%s–%s: compared with %s–%s", c.name, c.from, c.to, got.Start, got.End)
 		}
-		if elapsed := now.Sub(p.From.Time()); ok && p.To.Time().After(now) &&
-			time.Duration(got.To-got.From)*time.Millisecond != elapsed {
+		elapsed := now.Sub(p.From.Time())
+		compared := time.Duration(got.To-got.From) * time.Millisecond
+		if ok && p.To.Time().After(now) && compared != elapsed {
 			t.Errorf("%s%s: compared with %d ms, not what has passed", c.name, c.from, got.To-got.From)
 		}
 	}
 }
 
-// At the first moment of a month nothing of it has passed, so it is compared with nothing; a
-// millisecond later, with as much.
+// At the first moment of a month, no time of it has passed, so there is no previous period. A
+// millisecond later, the previous period is a millisecond long.
 func TestPreviousPeriodAtItsBegin(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for passed, want := range map[time.Duration]bool{0: false, time.Millisecond - 1: false, time.Millisecond: true} {

@@ -9,14 +9,14 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// brokenSelect is a connection whose Select panics, as a bug would: it is what reads a plan, which
-// every request for rows does beside its own goroutine.
+// brokenSelect is a connection whose Select panics, as a bug would. Select reads the plan, and
+// every request for rows does that in another goroutine than the handler's.
 type brokenSelect struct{ driver.Conn }
 
 func (brokenSelect) Select(context.Context, any, string, ...any) error { panic("a bug") }
 
-// A panic in what a request does side by side ends this request; the process, and every other
-// download, lives on.
+// A panic in a goroutine of a request ends this request only. The process and all other downloads
+// go on.
 func TestAPanicEndsItsRequestAlone(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")

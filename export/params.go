@@ -20,19 +20,20 @@ type exportParams struct {
 	bom             bool // csv only
 }
 
-// exportParamNames are all there are, in the order in which the documentation shows them.
+// exportParamNames are all parameters, in the order of the documentation.
 var exportParamNames = []string{
 	"range", "from", "to", "timezone", "week_start", "format", "group_by", "include_inactive", "attributes", "delimiter",
 	"bom",
 }
 
-// catalogueParamNames are those of GET /v1/exports.
+// catalogueParamNames are the parameters of GET /v1/exports.
 var catalogueParamNames = []string{"timezone", "week_start"}
 
 const maxQueryBytes = 4096
 
-// parseExportParams refuses, with a *query.BadRequest, whatever is unknown, repeated, empty, wrong
-// or has no effect. Whether the period exists and the type can be grouped as asked is judged later.
+// parseExportParams refuses, with a *query.BadRequest, a parameter that is unknown, repeated, empty
+// or wrong, or has no effect. It does not check whether the period exists and whether the type can
+// be grouped as asked: that comes later.
 func parseExportParams(rawQuery string) (exportParams, error) {
 	p := exportParams{format: query.CSV, delimiter: ','}
 	values, err := strictQuery(rawQuery, exportParamNames)
@@ -84,7 +85,7 @@ func (p *exportParams) parseChoices(values url.Values) error {
 	return nil
 }
 
-// catalogueParams are those of GET /v1/exports.
+// catalogueParams are the parameters of GET /v1/exports.
 type catalogueParams struct{ timezone, weekStart string }
 
 func parseCatalogueParams(rawQuery string) (catalogueParams, error) {
@@ -92,7 +93,7 @@ func parseCatalogueParams(rawQuery string) (catalogueParams, error) {
 	return catalogueParams{values.Get("timezone"), values.Get("week_start")}, err
 }
 
-// strictQuery takes each known name at most once, with a value.
+// strictQuery parses the query. It accepts each known name at most once, and only with a value.
 func strictQuery(rawQuery string, known []string) (url.Values, error) {
 	if len(rawQuery) > maxQueryBytes {
 		return nil, badParam("", "The query is too long; no request needs more than 4 KiB.")
@@ -120,7 +121,8 @@ func strictQuery(rawQuery string, known []string) (url.Values, error) {
 	return values, nil
 }
 
-// choice gives the parameter's value, which is one of the options; the first is the default.
+// choice returns the parameter's value, which must be one of the options. The first option is the
+// default.
 func choice(values url.Values, name string, options ...string) (string, error) {
 	value := values.Get(name)
 	if value == "" {
@@ -135,7 +137,7 @@ func choice(values url.Values, name string, options ...string) (string, error) {
 
 func badParam(param, message string) error { return &query.BadRequest{Param: param, Message: message} }
 
-// clip shortens what a client sent for showing it back.
+// clip shortens a text that a client sent, to show it in a message.
 func clip(s string) string {
 	s = strings.ToValidUTF8(s, "�")
 	if r := []rune(s); len(r) > 64 {
@@ -144,7 +146,7 @@ func clip(s string) string {
 	return s
 }
 
-// job is the export that the parameters ask for, now.
+// job returns the export that the parameters ask for, as of now.
 func (p exportParams) job(t query.Type, org string, now time.Time) (job, error) {
 	period, err := query.ParsePeriod(p.period, now)
 	if err != nil {

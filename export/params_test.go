@@ -12,8 +12,8 @@ import (
 	"rollcall/export/query"
 )
 
-// Whatever the query is: no panic; a refusal is a *query.BadRequest with a sentence; what is taken
-// says only what the parameters say.
+// No query causes a panic. A refusal is a *query.BadRequest with a sentence. An accepted query
+// means only what its parameters say.
 func FuzzExportParams(f *testing.F) {
 	for _, seed := range []string{
 		"", "range=this_month", "from=2026-10-01&to=2026-10-31&timezone=Europe/Berlin",
@@ -87,7 +87,7 @@ func FuzzDropInBody(f *testing.F) {
 	})
 }
 
-// The longest query that is read, and the longest texts that a refusal shows whole.
+// The longest query is accepted, and the longest text is shown whole in a refusal.
 func TestLongQueries(t *testing.T) {
 	long := "range=" + strings.Repeat("x", maxQueryBytes-len("range="))
 	if _, err := strictQuery(long, exportParamNames); err != nil {

@@ -5,9 +5,9 @@ import (
 	"rollcall/schema"
 )
 
-// hiddenBy names the workspace's setting that keeps persons off the page (SPEC.md §2.4), or is "".
-// Exports then have a row per person still, without names and addresses; the page lists no persons
-// at all, by name, id or rank.
+// hiddenBy returns the name of the workspace's setting that hides persons on the page (SPEC.md
+// §2.4), or "". With such a setting, exports still have a row per person, without names and
+// addresses. The page lists no persons at all, neither by name nor by id or rank.
 func hiddenBy(s schema.Settings) string {
 	switch {
 	case !s.UserLevelData:
@@ -18,8 +18,8 @@ func hiddenBy(s schema.Settings) string {
 	return ""
 }
 
-// leftOut lists the columns that the type would have without that setting, in the order of the
-// file.
+// leftOut lists the columns that the type lacks because of the setting that hides persons, in the
+// order of the file.
 func leftOut(org string, t query.Type, settings schema.Settings, shown map[query.Column]bool) []string {
 	names := []string{}
 	open := settings

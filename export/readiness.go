@@ -12,8 +12,9 @@ const (
 	readinessTimeout = 5 * time.Second
 )
 
-// readiness answers /readyz, which anybody may ask as often as they like: the database is asked
-// once a second at most, and not on behalf of a client that may go.
+// readiness answers /readyz. Anybody may call it as often as they like, so the database is asked
+// once a second at most. The check has its own context: it goes on if the client that caused it
+// leaves.
 type readiness struct {
 	check func(context.Context) error
 	log   *slog.Logger

@@ -8,14 +8,15 @@ import (
 	"rollcall/schema/tables"
 )
 
-// maxPlans is how many plans may fail before only what exactness needs is insisted on: that the
-// plan holds, not that the log stands still for the ETag. One more plan is made after them.
+// maxPlans is the number of plans that may fail because data moved, including data that only
+// changes the ETag. After them, one more plan is made that only has to be exact: then the log may
+// move, and the answer has no tag.
 const maxPlans = 3
 
-// untilPlanHolds calls try, which makes a plan for the span and reads by it. It calls try again
-// while a guard of the statement says that the plan no longer held. After rows were missing, the
-// next plans count rows: they may have gone for good. If no plan holds, the client is told to come
-// again.
+// untilPlanHolds calls try, which makes a plan for the span and reads by it. If a guard of the
+// statement says that the plan no longer held, it calls try again. After a plan whose rows were
+// missing, the next plans count rows, because the rows may be gone for good. If no plan holds, the
+// client gets a 503 that says when to try again.
 func untilPlanHolds(span tables.Span, try func(span tables.Span, last bool) error) error {
 	for attempt := 1; ; attempt++ {
 		last := attempt > maxPlans
@@ -34,7 +35,8 @@ func untilPlanHolds(span tables.Span, try func(span tables.Span, last bool) erro
 	}
 }
 
-// byPlan makes a plan for the span and reads by it, as untilPlanHolds does.
+// byPlan makes a plan for the span and reads by it, again and again until the plan holds
+// (untilPlanHolds).
 func (e *Export) byPlan(ctx context.Context, span tables.Span, read func(tables.Plan) error) error {
 	return untilPlanHolds(span, func(span tables.Span, _ bool) error {
 		plan, err := tables.ReadPlan(ctx, e.conn, span, e.cfg.Now())
@@ -45,9 +47,9 @@ func (e *Export) byPlan(ctx context.Context, span tables.Span, read func(tables.
 	})
 }
 
-// byJobsPlan makes a plan for the job and reads by it, as untilPlanHolds does. A tagged answer says
-// which data it is made of, unless this data moves too fast. read must not begin to answer: it may
-// be called again.
+// byJobsPlan makes a plan for the job and reads by it until the plan holds (untilPlanHolds). With
+// tagged, the answer gets a tag that says which data it is made of, unless this data moves too
+// fast. read may be called several times, so it must not begin to answer.
 func (e *Export) byJobsPlan(ctx context.Context, j *job, tagged bool, read func(planned) error) error {
 	span := j.request.Period.Span(j.request.Org)
 	return untilPlanHolds(span, func(span tables.Span, last bool) error {

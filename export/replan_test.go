@@ -12,11 +12,11 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// movingLog is a connection to a database that fails the first statements which carry a guard, as
-// it does when rows went between a plan and the statement that follows it.
+// movingLog is a connection to a database that fails the first statements with a guard. A real one
+// does so if rows were removed between a plan and its statement.
 type movingLog struct {
 	driver.Conn
-	left *atomic.Int64 // statements that are still to fail
+	left *atomic.Int64 // how many further statements fail
 }
 
 var errMoved = errors.New("code: 395, message: rollcall: stale plan: while executing 'FUNCTION throwIf'")
@@ -52,12 +52,12 @@ func (movedRow) Err() error           { return errMoved }
 func (movedRow) Scan(...any) error    { return errMoved }
 func (movedRow) ScanStruct(any) error { return errMoved }
 
-// Every request that follows a plan is planned again while its plan does not hold. If none holds,
-// the client is told to come again: that is no failure of the service.
+// Every kind of request that reads by a plan is planned again if its plan did not hold. If no plan
+// holds, the client is told to try again, and this does not count as a failure of the service.
 func TestEveryRequestIsPlannedAgain(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
-	f.generation("acme", 1, "ada") // whose rows every plan counts on
+	f.generation("acme", 1, "ada") // every plan relies on its rows
 	_, key := f.key("acme")
 	plain := f.service.conn
 	for _, c := range []struct{ method, path, body string }{

@@ -6,10 +6,12 @@ import (
 	"strings"
 )
 
-// requestText is what the audit keeps of a request: method, path and query, with nothing in it that
-// could be used again. A link is a credential: of its address only the path is kept, whatever
-// becomes of the request. Elsewhere a part that holds a text as long as a signature or a key's
-// secret is shown as "…": people paste links and keys where they do not belong.
+// requestText returns what the audit keeps of a request: method, path and query, without anything
+// that somebody could use again.
+//
+// A download link is a credential, so only the path of its address is kept, whether the request is
+// answered or refused. People also paste links and keys where they do not belong. So in other
+// addresses, each part with a text as long as a signature or a key's secret is replaced with "…".
 func requestText(r *http.Request) string {
 	path, query, asked := strings.Cut(r.URL.RequestURI(), "?")
 	text := r.Method + " " + withoutSecrets(path, "/")
@@ -33,12 +35,12 @@ func withoutSecrets(text, separator string) string {
 	return strings.Join(parts, separator)
 }
 
-// secretForm is what 256 bits look like in base64 or in hex: signatures have 43 characters, as the
-// secrets of keys have.
+// secretForm matches 256 bits in base64 or hex. Signatures and the secrets of keys have 43
+// characters.
 var secretForm = regexp.MustCompile(`[A-Za-z0-9_-]{40}`)
 
-// decoded takes every percent-encoding away, however often it was applied. What is no encoding
-// stays.
+// decoded removes every percent-encoding, also one that was applied several times. A % that begins
+// no encoded byte stays.
 func decoded(text string) string {
 	for {
 		plain := encodedByte.ReplaceAllStringFunc(text, func(s string) string {

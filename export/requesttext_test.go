@@ -16,9 +16,9 @@ import (
 	"rollcall/export/access"
 )
 
-// Whatever refuses a request that holds a download link, and wherever in the request the link is:
-// neither the audit nor the log nor a trace ever holds the signature, in any encoding. The link
-// works before and after.
+// The audit, the log and the traces never hold the signature of a download link in any encoding.
+// This holds wherever the link stands in a request, and for whatever reason the request is refused.
+// The link works before and after.
 func TestNoSignatureIsKept(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	f := newFixture(t, func(c *Config) {
@@ -71,14 +71,14 @@ func TestNoSignatureIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.want(f.get(link, ""), 429) // one too many at a time
+	f.want(f.get(link, ""), 429) // too many at the same time
 	end()
 	f.want(f.get(link, ""), 200)
-	for f.get(link, "").StatusCode != 429 { // the rate
+	for f.get(link, "").StatusCode != 429 { // until the rate limit refuses it
 	}
 	cfg := f.service.cfg
 	cfg.RatePerMinute = 100
-	f.service.gate = access.New(cfg.gate(), f.conn, f.service.keys) // which has counted none
+	f.service.gate = access.New(cfg.gate(), f.conn, f.service.keys) // has counted no request yet
 	f.want(f.get(link, ""), 200)
 	if err := f.conn.Exec(t.Context(), "RENAME TABLE events TO elsewhere"); err != nil {
 		t.Fatal(err)
@@ -86,9 +86,8 @@ func TestNoSignatureIsKept(t *testing.T) {
 	f.want(f.get(link, ""), 500)
 
 	var requests []string
-	if err := f.conn.QueryRow(t.Context(),
-		"SELECT groupArray(concat(request, ' ', outcome)) FROM export_audit").Scan(&requests); err != nil ||
-		len(requests) < 20 {
+	audited := f.conn.QueryRow(t.Context(), "SELECT groupArray(concat(request, ' ', outcome)) FROM export_audit")
+	if err := audited.Scan(&requests); err != nil || len(requests) < 20 {
 		t.Fatalf("%d audit rows, %v", len(requests), err)
 	}
 	if len(spans.GetSpans()) < 20 {
@@ -103,7 +102,8 @@ func TestNoSignatureIsKept(t *testing.T) {
 			}
 		}
 	}
-	if text := strings.Join(requests, "\n"); !strings.Contains(text, "GET "+u.EscapedPath()+" complete") ||
+	text := strings.Join(requests, "\n")
+	if !strings.Contains(text, "GET "+u.EscapedPath()+" complete") ||
 		!strings.Contains(text, "GET /v1/exports/users?range=today&request=…&signature=… refused") {
 		t.Errorf("the audit does not tell what was asked:\n%s", text)
 	}

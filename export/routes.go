@@ -10,7 +10,8 @@ import (
 	"rollcall/export/query"
 )
 
-// routes are all there are (SPEC.md §3); openapi.yaml describes those that clients call.
+// routes returns all routes of the service (SPEC.md §3). openapi.yaml describes those that clients
+// call.
 func (e *Export) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(identify, harden, e.limitBody, middleware.GetHead)
@@ -37,11 +38,12 @@ func (e *Export) routes() http.Handler {
 	return r
 }
 
-// publicPrefix stands before the drop-in surface's addresses where clients know it from dedicated
-// deployments.
+// publicPrefix is an optional prefix of the drop-in surface's addresses, which clients know from
+// dedicated deployments.
 const publicPrefix = "/api/public"
 
-// dropInPrefix is what stands before the drop-in surface's address in this request.
+// dropInPrefix returns the prefix of the drop-in surface's address in this request: publicPrefix or
+// "".
 func dropInPrefix(r *http.Request) string {
 	if strings.HasPrefix(r.URL.Path, publicPrefix+"/") {
 		return publicPrefix
@@ -67,7 +69,7 @@ func (e *Export) download(w http.ResponseWriter, r *http.Request, x *exchange) e
 	return e.answer(w, r, x, j)
 }
 
-// notAnExport turns a type that does not exist into 404: it is part of the address.
+// notAnExport makes a 404 of a type that does not exist, because the type is part of the address.
 func notAnExport(err error) error {
 	return &failure{status: http.StatusNotFound, detail: err.Error()}
 }
@@ -90,7 +92,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text + "\n"))
 }
 
-// failureForm is the form of errors that the path's surface has.
+// failureForm returns the form of errors on the surface to which the path belongs.
 func failureForm(r *http.Request) failureWriter {
 	if path := strings.TrimPrefix(r.URL.Path, publicPrefix); path == "/export" || strings.HasPrefix(path, "/export/") {
 		return writeDropInError
@@ -110,12 +112,12 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		if chi.RouteContext(r.Context()).Routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
 			allowed = append(allowed, method)
-			if method == http.MethodGet { // answered by what answers GET, if by nothing of its own
+			if method == http.MethodGet { // every route of GET answers HEAD, too
 				allowed = append(allowed, http.MethodHead)
 			}
 		}
 	}
-	if len(allowed) == 0 { // a method that nobody knows, such as CONNECT, at no address
+	if len(allowed) == 0 { // no address, or a method without a route, such as CONNECT
 		notFound(w, r)
 		return
 	}

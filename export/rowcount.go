@@ -2,11 +2,12 @@ package export
 
 import "rollcall/export/query"
 
-// A rowCounter counts the rows that pass, for the audit, without reading their values.
+// A rowCounter counts the rows in the bytes of an answer, for the audit. It does not read their
+// values.
 type rowCounter struct {
 	format query.Format
 	lines  uint64
-	quoted bool // inside a CSV cell in quotes, where a line break is text
+	quoted bool // inside a quoted CSV cell, where a line break is text
 	inLine bool
 }
 
@@ -20,7 +21,7 @@ func (c *rowCounter) add(p []byte) {
 				c.lines++
 			}
 		}
-	case query.NDJSON, query.JSON: // each row is an object on a line of its own; line breaks in texts are escaped
+	case query.NDJSON, query.JSON: // each row is an object on its own line; line breaks in texts are escaped
 		for _, b := range p {
 			if b == '{' && !c.inLine {
 				c.lines++
@@ -30,7 +31,7 @@ func (c *rowCounter) add(p []byte) {
 	}
 }
 
-// total is nil where rows cannot be told: in parquet.
+// total returns the number of rows, or nil for parquet, in which rows cannot be counted like this.
 func (c *rowCounter) total() *uint64 {
 	rows := c.lines
 	switch {

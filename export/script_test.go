@@ -20,8 +20,8 @@ import (
 	"rollcall/schema"
 )
 
-// TestScripts sends the requests of testdata/*.txt and holds the answers against what they say. A
-// case is
+// TestScripts sends the requests of testdata/*.txt and compares the answers with the expected ones.
+// A case is
 //
 //	=== its name
 //	METHOD /path?query
@@ -33,9 +33,10 @@ import (
 //
 //	body
 //
-// ${name} is a key, a date (${today}, ${today-3}, ${earliest}, …) or a text of the fixture; … in an
-// expected text is any text, ${hex8} any eight hex digits. Headers and body that a case does not
-// mention are not looked at. Every answer must also be one that openapi.yaml describes.
+// ${name} stands for a key, a date (${today}, ${today-3}, ${earliest}, …) or a text of the fixture.
+// In an expected text, … stands for any text and ${hex8} for any eight hex digits. Headers and a
+// body that a case does not mention are not checked. In addition, openapi.yaml must describe every
+// answer.
 func TestScripts(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.PublicURL = "https://usage.example.com" })
 	words := f.scriptWords()
@@ -60,7 +61,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// scriptWords fills the database with what scripts speak of, and gives their words.
+// scriptWords fills the database with the data that the scripts ask for, and returns the values of
+// the scripts' ${name}s.
 func (f *fixture) scriptWords() map[string]string {
 	at := yesterday().Add(10 * time.Hour)
 	f.settings("acme", "Acme Ltd", at.AddDate(0, -1, 0), true, false, false, false)
@@ -166,7 +168,7 @@ func (f *fixture) expect(got answer, expected string) {
 	}
 }
 
-// eightHexDigits stands for them in an expected text.
+// eightHexDigits stands for any eight hex digits in an expected text.
 const eightHexDigits = "<8 hex digits>"
 
 func matches(got, want string) bool {
@@ -174,7 +176,7 @@ func matches(got, want string) bool {
 	return regexp.MustCompile(`(?s)^` + pattern + `$`).MatchString(got)
 }
 
-// describedAnswers holds answers against openapi.yaml.
+// describedAnswers returns a function that checks an answer against openapi.yaml.
 func describedAnswers(t *testing.T) func(*http.Request, answer) error {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("text/csv", openapi3filter.FileBodyDecoder)
@@ -192,7 +194,7 @@ func describedAnswers(t *testing.T) func(*http.Request, answer) error {
 		if err != nil {
 			if r.URL.Path == "/" || r.Method == http.MethodHead || a.StatusCode == http.StatusNotFound ||
 				a.StatusCode == http.StatusMethodNotAllowed || strings.HasPrefix(r.URL.Path, "/export/files/") {
-				return nil // the page, the headers of a GET, or not an address of the document, and refused
+				return nil // the page, a HEAD, or an address that the document does not have and the service refuses
 			}
 			return err
 		}

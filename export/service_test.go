@@ -21,8 +21,8 @@ func TestTooManyRequests(t *testing.T) {
 	_, key := f.key("acme")
 	_, second := f.key("acme")
 	link := f.makeLink(key, "users")
-	f.want(f.get("/v1/exports/teams", key), 404) // counts, too
-	f.want(f.get(link, ""), 200)                 // a link counts for its key
+	f.want(f.get("/v1/exports/teams", key), 404) // a refused request counts, too
+	f.want(f.get(link, ""), 200)                 // a request by link counts for the link's key
 	a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 429)
 	if wait, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {
 		t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
@@ -31,14 +31,15 @@ func TestTooManyRequests(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	f.want(f.get(link, ""), 429)
-	if a := f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 429); !strings.HasPrefix(a.body,
-		`{"error":"Too Many Requests","message":"`) {
+	a = f.want(f.do(http.MethodPost, "/export/users", key, dropIn()), 429)
+	if !strings.HasPrefix(a.body, `{"error":"Too Many Requests","message":"`) {
 		t.Errorf("drop-in: %s", a.body)
 	}
 	f.want(f.get("/v1/exports/users?"+lastDays(), second), 200)
 }
 
-// Every request with a valid credential leaves its row: who, what, which period, how it ended.
+// Every request with a valid credential leaves an audit row: who asked for what, for which period,
+// and how the request ended.
 func TestAudit(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
@@ -47,8 +48,8 @@ func TestAudit(t *testing.T) {
 	first := f.want(f.get(path, key), 200)
 	row := f.auditOf("acme", "csv")
 	if row.Outcome != "complete" || row.Status != 200 || row.Bytes != uint64(len(first.body)) || *row.Rows != 1 ||
-		row.Credential != "key" || row.KeyID != id ||
-		row.KeyName != "acme's key" || row.DataType != "users" || row.Request != "GET "+path ||
+		row.Credential != "key" || row.KeyID != id || row.KeyName != "acme's key" ||
+		row.DataType != "users" || row.Request != "GET "+path ||
 		!row.Start.Equal(yesterday()) || !row.End.Equal(yesterday().AddDate(0, 0, 1)) {
 		t.Errorf("audit %+v", row)
 	}
@@ -66,18 +67,18 @@ func TestAudit(t *testing.T) {
 	}
 	f.want(f.get(path, "rc_wrong"), 401)
 	var rows, open uint64
-	if err := f.conn.QueryRow(t.Context(),
-		"SELECT count(), countIf(outcome = 'started') FROM export_audit FINAL").Scan(&rows, &open); err != nil || rows != 4 ||
-		open != 0 {
+	audited := f.conn.QueryRow(t.Context(), "SELECT count(), countIf(outcome = 'started') FROM export_audit FINAL")
+	if err := audited.Scan(&rows, &open); err != nil || rows != 4 || open != 0 {
 		t.Errorf("%d rows, %d of them open, %v; want 4 and 0: one for each request with a valid key", rows, open, err)
 	}
-	if text := f.log.String(); strings.Contains(text, key) || strings.Contains(text, "acme's key") ||
-		strings.Contains(text, "ada") || !strings.Contains(text, id) {
+	text := f.log.String()
+	leaked := strings.Contains(text, key) || strings.Contains(text, "acme's key") || strings.Contains(text, "ada")
+	if leaked || !strings.Contains(text, id) {
 		t.Errorf("the log names what it must not, or not the key's id:\n%s", text)
 	}
 }
 
-// Without its audit row, no data goes out.
+// If the audit row cannot be written, no data is sent.
 func TestNoAuditNoData(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
@@ -86,14 +87,15 @@ func TestNoAuditNoData(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/v1/exports/users?" + lastDays(), "/v1/exports"} {
-		if a := f.want(f.get(path, key), 500); strings.Contains(a.body, "ada") ||
-			!strings.Contains(a.body, a.Header.Get("Rollcall-Request-Id")) || strings.Contains(a.body, "export_audit") {
+		a := f.want(f.get(path, key), 500)
+		leaked := strings.Contains(a.body, "ada") || strings.Contains(a.body, "export_audit")
+		if leaked || !strings.Contains(a.body, a.Header.Get("Rollcall-Request-Id")) {
 			t.Errorf("%s", a.body)
 		}
 	}
 }
 
-// While Run runs, ends are written together; when it stops, none is lost.
+// While Run runs, ends of requests are written together. When Run stops, no end is lost.
 func TestAuditRun(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")
@@ -109,14 +111,14 @@ func TestAuditRun(t *testing.T) {
 	}
 	f.want(f.get("/v1/exports/teams", key), 404)
 	var rows uint64
-	if err := f.conn.QueryRow(t.Context(),
-		"SELECT count() FROM export_audit FINAL WHERE outcome = 'refused'").Scan(&rows); err != nil || rows != 6 {
+	refused := f.conn.QueryRow(t.Context(), "SELECT count() FROM export_audit FINAL WHERE outcome = 'refused'")
+	if err := refused.Scan(&rows); err != nil || rows != 6 {
 		t.Errorf("%d rows, %v; want 6", rows, err)
 	}
 }
 
-// Rows of a generation that its manifest speaks of are gone for good, all of them or some: the day
-// is read from the log, by every kind of request.
+// Rows of a generation that its manifest counts may be gone for good, all of them or some. Every
+// kind of request then reads the day from the log.
 func TestRowsThatAreGone(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
@@ -129,14 +131,14 @@ func TestRowsThatAreGone(t *testing.T) {
 		}
 	}
 	f.exec("TRUNCATE TABLE message_daily")
-	if a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200); !strings.Contains(a.body, "ada") ||
-		!strings.Contains(a.body, "bob") {
+	a := f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
+	if !strings.Contains(a.body, "ada") || !strings.Contains(a.body, "bob") {
 		t.Errorf("no row is left: %s", a.body)
 	}
 }
 
-// A plan that never holds, since each generation goes as soon as it is planned with, is refused and
-// not answered short.
+// Each generation is removed as soon as a plan uses it, so no plan ever holds. The request is
+// refused, and not answered with rows missing.
 func TestStalePlan(t *testing.T) {
 	f := newFixture(t)
 	f.event("acme", yesterday(), nil)
@@ -159,7 +161,7 @@ func TestStalePlan(t *testing.T) {
 	f.want(f.get(path, key), 200)
 }
 
-// beforeStreams calls do before a statement whose rows are sent on.
+// beforeStreams is a connection that calls do before each statement whose rows are streamed.
 type beforeStreams struct {
 	driver.Conn
 	do func()
@@ -170,7 +172,8 @@ func (c beforeStreams) QueryFormat(ctx context.Context, format, query string, ar
 	return c.Conn.QueryFormat(ctx, format, query, args...)
 }
 
-// generation rolls yesterday up: a row per user, where the manifest says how many there are.
+// generation stores a rollup of yesterday with a row per user. says is the number of rows in its
+// manifest.
 func (f *fixture) generation(org string, says int, users ...string) {
 	f.Helper()
 	generation := uuid.Must(uuid.NewV7()).String()
@@ -192,7 +195,7 @@ func (f *fixture) exec(statement string) {
 	}
 }
 
-// While events keep coming, exports are answered, and their counts only grow.
+// While events keep coming, exports are answered, and their counts never decrease.
 func TestExportsWhileEventsArrive(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")
@@ -219,8 +222,8 @@ func TestExportsWhileEventsArrive(t *testing.T) {
 	<-done
 }
 
-// metric is the value of a counter, or the number of a histogram's observations; the series is its
-// name and its labels' values in the order of their names.
+// metric returns the value of a counter, or the number of observations of a histogram. series is
+// the metric's name followed by its labels' values, in the order of the labels' names.
 func (f *fixture) metric(series string) float64 {
 	f.Helper()
 	families, err := f.reg.Gather()
@@ -274,7 +277,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// What is given stands, and what is left out has its default.
+// Given values stay, and values that are left out get their defaults.
 func TestConfigDefaults(t *testing.T) {
 	secret := []byte("sixteen bytes...")
 	c, err := Config{Secret: secret}.withDefaults()

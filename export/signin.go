@@ -8,8 +8,8 @@ func (e *Export) signIn(w http.ResponseWriter, r *http.Request) {
 	e.answerSession(w, r, "sign-in", cookie, err)
 }
 
-// signOut ends the session. Only then the browser is told to forget it: where it fails, the browser
-// keeps the cookie, so that it can be tried again.
+// signOut ends the session. Only after that it tells the browser to forget the cookie: if the
+// session could not be ended, the browser keeps the cookie and can try again.
 func (e *Export) signOut(w http.ResponseWriter, r *http.Request) {
 	cookie, err := e.gate.SignOut(r)
 	e.answerSession(w, r, "sign-out", cookie, err)

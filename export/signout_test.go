@@ -11,7 +11,7 @@ import (
 	"rollcall/export/access"
 )
 
-// signedIn gives the header of a new session.
+// signedIn returns the header of a new session.
 func (f *fixture) signedIn(key string) []string {
 	f.Helper()
 	a, c := f.signIn(key)
@@ -24,8 +24,8 @@ func (f *fixture) signOut(with []string) answer {
 	return f.do(http.MethodDelete, "/app/session", "", "", with...)
 }
 
-// A copy of the cookie is dead with the next request after the sign-out's answer, on every process;
-// other sessions of the same key are not concerned.
+// From the answer to the sign-out on, every process refuses every copy of the cookie. Other
+// sessions of the same key go on.
 func TestSignOutEndsTheSession(t *testing.T) {
 	here := newFixture(t)
 	there := newFixtureOn(t, here.options)
@@ -37,7 +37,7 @@ func TestSignOutEndsTheSession(t *testing.T) {
 		"/app/history",
 	}
 	for _, f := range []*fixture{here, there} {
-		for _, path := range paths { // whatever the processes remember now
+		for _, path := range paths { // each process may cache what it reads here
 			f.want(f.get(path, "", copied...), 200)
 		}
 	}
@@ -51,7 +51,7 @@ func TestSignOutEndsTheSession(t *testing.T) {
 		}
 		f.want(f.get("/app/history", "", other...), 200)
 	}
-	there.want(there.signOut(copied), 204) // again, elsewhere: nothing is left to end
+	there.want(there.signOut(copied), 204) // again, in the other process: nothing is left to end
 	var rows uint64
 	if err := here.conn.QueryRow(t.Context(), "SELECT count() FROM ended_sessions").Scan(&rows); err != nil || rows != 1 {
 		t.Errorf("%d rows, %v", rows, err)
@@ -72,8 +72,8 @@ func TestSignOutWithoutAKey(t *testing.T) {
 	f.want(f.signOut(with), 204)
 }
 
-// Where the end cannot be stored, or is not there afterwards, the answer says so, the browser keeps
-// the cookie, and the session goes on.
+// The end of a session may fail to be stored, or not be in the table afterwards. Then the answer
+// says so, the browser keeps the cookie, and the session goes on.
 func TestSignOutFails(t *testing.T) {
 	f := newFixture(t)
 	_, key := f.key("acme")
@@ -93,7 +93,7 @@ func TestSignOutFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("no table")
-	f.want(f.get("/app/history", "", with...), 500) // nobody can tell whether the session has ended
+	f.want(f.get("/app/history", "", with...), 500) // whether the session has ended cannot be read
 	if err := f.conn.Exec(t.Context(), "RENAME TABLE elsewhere TO ended_sessions"); err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +105,8 @@ func TestSignOutFails(t *testing.T) {
 	}
 }
 
-// A sign-in counts as a request of its key, and is refused beyond the limit; wrong keys do not
-// count against anybody.
+// A sign-in counts as a request of its key, and is refused beyond the key's limit. Sign-ins with
+// wrong keys count for no key.
 func TestSignInIsLimited(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.RatePerMinute = 3 })
 	_, key := f.key("acme")

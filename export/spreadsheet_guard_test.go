@@ -12,17 +12,17 @@ import (
 	"unicode"
 )
 
-// formulaStarts begin formulas: those of SPEC.md §2.5, and the characters that look like them or
-// are folded into them.
+// formulaStarts are texts that begin like formulas: with the characters of SPEC.md §2.5, and with
+// characters that look like these or that programs convert to them.
 var formulaStarts = []string{
 	"=1+1", "+1+1", "-1+1", "@SUM(1;1)", `=HYPERLINK("http://x.test";"y")`,
-	"＝1+1", "＋1+1", "－1+1", "＠SUM(1;1)", // full-width, which Excel is reported to run in Japanese
+	"＝1+1", "＋1+1", "－1+1", "＠SUM(1;1)", // full-width; Excel in Japanese is reported to run these
 	"﹦1+1", "﹢1+1", "﹣1+1", "﹫SUM(1;1)", "⁼1+1", "⁺1+1", "⁻1+1", "₌1+1", "−1+1", "‐1+1",
 }
 
-// hiddenTexts puts what is not seen before each start of a formula: every control, blank, separator
-// and format character of Unicode, fillers and combining characters, and pairs of those that
-// programs strip.
+// hiddenTexts returns formulas with invisible characters before them: every control, blank,
+// separator and format character of Unicode, fillers and combining characters, and pairs of the
+// characters that programs strip.
 func hiddenTexts() (texts []string) {
 	before := []string{""}
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -46,7 +46,7 @@ func hiddenTexts() (texts []string) {
 	return append(texts, "\x00\x00\x00=1+1", "\x01\x00\x02=1+1", "'=1+1", `"=1+1`, "==1+1", "{=1+1}", "plain")
 }
 
-// A reading is one way to open a file: what separates its cells, and LibreOffice's number for the
+// A reading is one way to open a file: the delimiter of its cells, and LibreOffice's number of the
 // language.
 type reading struct {
 	name, delimiter, how string
@@ -59,8 +59,8 @@ var readings = []reading{
 	{"tab", "\t", "CSV:9,34,76,1,,1033,false,false"},
 }
 
-// Whatever a person or a thing is called: opened with each delimiter, the file holds no formula,
-// one row a person, and in each text cell what SPEC.md §2.5 says.
+// Whatever names persons and things have, and with each delimiter: the opened file has no formula,
+// has one row per person, and has in each text cell what SPEC.md §2.5 says.
 func TestSpreadsheetRunsNothing(t *testing.T) {
 	f := newFixture(t)
 	texts := hiddenTexts()
@@ -124,8 +124,8 @@ func merged(rows ...map[string]any) map[string]any {
 	return all
 }
 
-// holdsTexts compares the cells of the columns org_id, user_id and name, as a reader of RFC 4180
-// sees them.
+// holdsTexts checks the cells of the columns org_id, user_id and name, as a reader of RFC 4180 sees
+// them.
 func holdsTexts(t *testing.T, file string, delimiter rune, ids []string) {
 	t.Helper()
 	reader := csv.NewReader(strings.NewReader(strings.TrimPrefix(file, "\ufeff")))
@@ -135,16 +135,16 @@ func holdsTexts(t *testing.T, file string, delimiter rune, ids []string) {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
 	for i, id := range ids {
-		want := strings.ReplaceAll(guarded(id), "\r\n", "\n") // as the reader has it
+		want := strings.ReplaceAll(guarded(id), "\r\n", "\n") // as csv.Reader returns it
 		if row := rows[i+1]; row[2] != "'=acme" || row[3] != want || row[4] != want {
 			t.Errorf("%+q, %+q, %+q instead of %+q", row[2], row[3], row[4], want)
 		}
 	}
 }
 
-// guarded is the text as SPEC.md §2.5 wants it in a cell: characters up to U+001F do not count, and
-// TAB, CR and LF count as starts, so a text is guarded if what follows these begins with = + - @,
-// or if one of the three is among them.
+// guarded returns the text that SPEC.md §2.5 wants in a cell. Characters up to U+001F do not count,
+// except that TAB, CR and LF count as starts of formulas. So a text is guarded if = + - or @
+// follows these characters, or if TAB, CR or LF is among them.
 func guarded(text string) string {
 	rest := strings.TrimLeftFunc(text, func(r rune) bool { return r < ' ' })
 	hidden := text[:len(text)-len(rest)]
@@ -154,8 +154,8 @@ func guarded(text string) string {
 	return text
 }
 
-// Without the guard, the spreadsheet runs what follows any number of NULs and begins with =, in
-// quotes or without. A spreadsheet that runs more than that needs a wider guard.
+// Without the guard, the spreadsheet runs a text that begins with = after any number of NULs, in
+// quotes or without, and nothing else. A spreadsheet that runs more needs a wider guard.
 func TestSpreadsheetRunsWhatIsNotGuarded(t *testing.T) {
 	texts := hiddenTexts()
 	for _, r := range readings {
@@ -165,7 +165,7 @@ func TestSpreadsheetRunsWhatIsNotGuarded(t *testing.T) {
 			for _, text := range texts {
 				bare := text
 				if strings.ContainsAny(text, "\r\n\""+r.delimiter) {
-					bare = "" // cannot stand without quotes
+					bare = "" // this text needs quotes
 				}
 				file.WriteString(`"` + strings.ReplaceAll(text, `"`, `""`) + `"` + r.delimiter + bare + r.delimiter + "end\r\n")
 			}

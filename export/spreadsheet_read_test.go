@@ -13,14 +13,14 @@ import (
 // A sheetCell is a cell of an OpenDocument spreadsheet.
 type sheetCell struct {
 	kind    string // string, float, date, boolean; "" is empty
-	value   string // of all but strings
+	value   string // not for strings
 	text    string // as shown
 	formula string
 }
 
 type sheetRow []sheetCell
 
-// at is the row's cell; a row ends with its last one that is not empty.
+// at returns a cell of the row. A row ends with its last cell that is not empty.
 func (r sheetRow) at(i int) sheetCell {
 	if i < len(r) {
 		return r[i]
@@ -30,7 +30,7 @@ func (r sheetRow) at(i int) sheetCell {
 
 // readSheet reads the cells of a flat OpenDocument file's first table, in document order.
 func readSheet(file []byte) (rows []sheetRow, err error) {
-	var cell *sheetCell // the one that is being read
+	var cell *sheetCell // the cell that is being read
 	var repeated int
 	var text strings.Builder
 	lines := 0 // paragraphs of the cell
@@ -54,7 +54,7 @@ func readSheet(file []byte) (rows []sheetRow, err error) {
 				if lines++; lines > 1 {
 					text.WriteByte('\n')
 				}
-			case "s": // blanks, of which XML would keep one
+			case "s": // several blanks; XML would keep only one
 				text.WriteString(strings.Repeat(" ", max(1, number(e, "c"))))
 			case "tab":
 				text.WriteByte('\t')
@@ -87,7 +87,8 @@ func newCell(e xml.StartElement) *sheetCell {
 	return c
 }
 
-// attr is the first of the name: office: comes before LibreOffice's own repetition of it.
+// attr returns the first attribute of that name. The one of office: comes before LibreOffice's own
+// copy of it.
 func attr(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == name {
@@ -102,7 +103,7 @@ func number(e xml.StartElement, name string) int {
 	return n
 }
 
-// trimmed leaves out the empty rows and cells that fill the sheet.
+// trimmed removes the empty rows and cells that fill the sheet.
 func trimmed(rows []sheetRow) []sheetRow {
 	for i, row := range rows {
 		for len(row) > 0 && row[len(row)-1] == (sheetCell{}) {

@@ -18,21 +18,21 @@ import (
 	"rollcall/schema"
 )
 
-// How LibreOffice reads a file with semicolons in UTF-8: what its import dialog is set to.
+// The settings of LibreOffice's import dialog for a file in UTF-8 with semicolons.
 const (
-	byDefault    = "CSV:59,34,76,1,,1033,false,false" // as a double click does
+	byDefault    = "CSV:59,34,76,1,,1033,false,false" // as after a double click
 	quotedAsText = "CSV:59,34,76,1,,1033,true,true"   // "Format quoted field as text", "Detect special numbers"
 )
 
-// oddTexts are names and ids that spreadsheets are known to change, or to run.
+// oddTexts are names and ids that spreadsheets are known to change, or to run as formulas.
 var oddTexts = []string{
 	"=1+1", "+49 30 1", "-7", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=HYPERLINK(\"http://x.test\";\"y\")", "007",
 	"12345678901234567890", "1e5", "3-4", "TRUE", "2026-01-02", "1,5",
 	"Müller; \"Anna\", GmbH", "two\nlines", "  two  blanks  ", "ünïcode 😀", "'quoted'", "plain",
 }
 
-// A spreadsheet reads the file with semicolons and byte order mark: every cell is what the NDJSON
-// of the same export says, of the right type, and nothing is a formula.
+// A spreadsheet opens the file with semicolons and byte order mark. Every cell has the value and
+// the type that the NDJSON of the same export has, and no cell is a formula.
 func TestSpreadsheetReadsTheFile(t *testing.T) {
 	f := newFixture(t)
 	at := yesterday()
@@ -94,7 +94,7 @@ func TestSpreadsheetReadsTheFile(t *testing.T) {
 	}
 }
 
-// is tells whether the spreadsheet's cell holds what the NDJSON has.
+// is returns nil if the spreadsheet's cell has the value of the NDJSON.
 func (c sheetCell) is(column query.Column, want json.RawMessage) error {
 	var text string
 	var number float64
@@ -104,9 +104,9 @@ func (c sheetCell) is(column query.Column, want json.RawMessage) error {
 			return err
 		}
 		text = guarded(text)
-		// A spreadsheet has one kind of line end within a cell.
-		if text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text); c.kind != "string" && text != "" ||
-			c.text != text {
+		// A spreadsheet knows only one kind of line end within a cell.
+		text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+		if c.kind != "string" && text != "" || c.text != text {
 			return fmt.Errorf("text %q is %+v", text, c)
 		}
 	case query.CountMap, query.CostMap:
@@ -128,20 +128,21 @@ func (c sheetCell) is(column query.Column, want json.RawMessage) error {
 		if err := json.Unmarshal(want, &number); err != nil {
 			return err
 		}
-		if got, err := strconv.ParseFloat(c.value, 64); err != nil || c.kind != "float" ||
-			math.Abs(got-number) > 1e-15*number {
+		got, err := strconv.ParseFloat(c.value, 64)
+		if err != nil || c.kind != "float" || math.Abs(got-number) > 1e-15*number {
 			return fmt.Errorf("number %s is %+v", want, c)
 		}
 	}
 	return nil
 }
 
-// calc is what LibreOffice makes of a CSV file.
+// calc opens a CSV file in LibreOffice and returns its cells.
 func calc(t *testing.T, file, how string) []sheetRow {
 	t.Helper()
 	soffice, err := exec.LookPath("soffice")
 	if err != nil {
-		t.Fatal("these tests need LibreOffice's soffice, and it is not on the PATH; on Debian: apt-get install libreoffice-calc")
+		t.Fatal("these tests need LibreOffice's soffice, and it is not on the PATH; " +
+			"on Debian: apt-get install libreoffice-calc")
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "export.csv"), []byte(file), 0o644); err != nil {

@@ -11,27 +11,27 @@ import (
 	"rollcall/export/query"
 )
 
-// bufferSize is all that an answer holds of its rows, whatever their number (the compressor's
-// window apart).
+// bufferSize is the number of bytes of rows that the service holds per answer, however many rows
+// there are. The compressor's window comes on top.
 const bufferSize = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// A frame stands around the rows: Close writes what comes after them and returns their number.
+// A frame writes text around the rows. Close writes the text after them, and returns their number.
 type frame interface {
 	io.Writer
 	Close() (rows uint64, err error)
 }
 
-// stream passes the rows on. It returns nil only if the client was given all of them and the engine
-// said that they are all; after any other end the caller must abort the connection.
+// stream passes the rows on. It returns nil only if the client got all rows and the engine
+// confirmed that these are all. After any error the caller must abort the connection.
 func (e *Export) stream(
 	w http.ResponseWriter, r *http.Request, x *exchange, j job, b *begun, cancel context.CancelFunc,
 ) error {
 	defer b.close()
-	defer cancel() // before close, which else would wait for more rows
+	defer cancel() // runs before close, which would otherwise wait for more rows
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // the request has been read; from here on only writing is timed
+	_ = control.SetReadDeadline(time.Time{}) // the request has been read; now only writing has a time limit
 	body := newBody(w, x, j)
 	defer body.release()
 	rows := rowCounter{format: j.request.Format}
@@ -68,8 +68,8 @@ func clientGone(err error) error {
 	}
 }
 
-// A body is where the rows go: into the frame, if there is one, and the compressor, if the client
-// takes one.
+// A body writes the rows into the frame, if there is one, and then through the compressor, if the
+// client accepts one.
 type body struct {
 	io.Writer
 	frame      frame
@@ -77,7 +77,7 @@ type body struct {
 	pool       *sync.Pool
 }
 
-// newBody begins the answer, encoded as its header says.
+// newBody begins the answer, in the encoding that its header says.
 func newBody(w http.ResponseWriter, x *exchange, j job) *body {
 	b := &body{Writer: w}
 	if encoding := w.Header().Get("Content-Encoding"); encoding != "" {
@@ -98,8 +98,8 @@ func newBody(w http.ResponseWriter, x *exchange, j job) *body {
 	return b
 }
 
-// finish ends what makes a body whole; a compressed one that is not finished cannot be read to its
-// end.
+// finish writes the end of the frame and of the compressor. Without it, a reader cannot read a
+// compressed body to its end.
 func (b *body) finish(x *exchange) error {
 	if b.frame != nil {
 		rows, err := b.frame.Close()

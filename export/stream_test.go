@@ -20,8 +20,7 @@ import (
 	"rollcall/deploy/demo/embedded/enginetest"
 )
 
-// crowd stores one message of each of so many users, whose ids have 5 characters and 32 times
-// width.
+// crowd stores one message per user. Users' ids have 5 characters and 32*width more.
 func (f *fixture) crowd(org string, users, width int) {
 	f.Helper()
 	err := f.conn.Exec(context.Background(),
@@ -34,11 +33,11 @@ FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(ti
 	f.mark(org, yesterday())
 }
 
-// crowdSize users of width 6 make an export of 45 MB: far more than all buffers between the engine
+// An export of crowdSize users of width 6 has 45 MB, far more than all buffers between the engine
 // and a client.
 const crowdSize = 150_000
 
-// begin asks for a download and returns once its header is there.
+// begin asks for a download and returns once the answer's header is there.
 func (f *fixture) begin(ctx context.Context, path, key string, header ...string) *http.Response {
 	f.Helper()
 	response := f.send(ctx, http.MethodGet, path, key, "", header...)
@@ -50,7 +49,7 @@ func (f *fixture) begin(ctx context.Context, path, key string, header ...string)
 	return response
 }
 
-// running is the number of statements that make an export's rows at this moment.
+// running returns the number of statements that make the rows of an export at this moment.
 func (f *fixture) running() (n uint64) {
 	f.Helper()
 	err := f.conn.QueryRow(context.Background(),
@@ -61,8 +60,8 @@ func (f *fixture) running() (n uint64) {
 	return n
 }
 
-// A query that is killed in the middle, or an engine that goes, cuts the answer so that every
-// client can tell, whatever the encoding.
+// A query that is killed while it streams, or an engine that goes away, cuts the answer in a way
+// that every client can detect, in every encoding.
 func TestCutStreamNeverLooksWhole(t *testing.T) {
 	options := enginetest.Database(t)
 	engine, err := url.Parse(options.URL)
@@ -105,14 +104,14 @@ func TestCutStreamNeverLooksWhole(t *testing.T) {
 	}
 	for name, cut := range cuts {
 		for encoding, read := range whole {
-			if name == "the engine goes" && encoding != "identity" { // the encodings are told apart enough by the kills
+			if name == "the engine goes" && encoding != "identity" { // the kills cover the encodings
 				continue
 			}
 			t.Run(name+"/"+encoding, func(t *testing.T) {
 				format := "csv"
 				if name == "the query is killed" {
-					// of csv, the engine has all blocks before it has written them, and ends in
-					// order; json's error must not become a part of the array
+					// For csv, the engine has made all blocks before it has written them, and ends
+					// in order. For json, the engine's error must not become a part of the array.
 					format = "json"
 				}
 				response := f.begin(t.Context(), "/v1/exports/users?format="+format+"&"+lastDays(), key, "Accept-Encoding",
@@ -137,7 +136,7 @@ func TestCutStreamNeverLooksWhole(t *testing.T) {
 	}
 }
 
-// A wire passes bytes between the service and the engine, and can be cut.
+// A wire passes bytes between the service and the engine. Its connections can be cut.
 type wire struct {
 	addr  string
 	conns chan net.Conn
@@ -181,7 +180,7 @@ func (w *wire) cut() {
 	}
 }
 
-// When the client goes, its query ends, its slot is free, and the audit says so.
+// When the client leaves, its query ends, its slot is free, and the audit has the outcome.
 func TestClientGoes(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.MaxConcurrentPerOrg = 1; c.StallTimeout = time.Second })
 	f.crowd("acme", crowdSize, 6)
@@ -234,7 +233,8 @@ func (f *fixture) aborted(org string) {
 	f.until("the audit says aborted", func() bool { return f.auditOf(org, "ndjson").Outcome == "aborted" })
 }
 
-// manyKeys stores messages of one user with so many assistants: one row with a map of all of them.
+// manyKeys stores messages of one user with the given number of assistants. They make one row with
+// a map of all assistants.
 func (f *fixture) manyKeys(org string, assistants int) {
 	f.Helper()
 	err := f.conn.Exec(context.Background(),
@@ -247,7 +247,8 @@ FROM numbers(%d)`, org, yesterday().Format(time.DateOnly), yesterday().Format(ti
 	f.mark(org, yesterday())
 }
 
-// What the service holds grows neither with the number of rows nor with the length of one.
+// The memory that the service holds grows neither with the number of rows nor with the length of a
+// row.
 func TestMemoryIsFlat(t *testing.T) {
 	f := newFixture(t)
 	f.crowd("small", 1000, 6)
@@ -275,7 +276,7 @@ func TestMemoryIsFlat(t *testing.T) {
 			}
 		}
 	}
-	peak("small") // what the first answer leaves behind
+	peak("small") // so that what the first answer leaves in memory does not count
 	small, smallSize := peak("small")
 	large, largeSize := peak("large")
 	wide, wideSize := peak("wide")
@@ -287,13 +288,13 @@ func TestMemoryIsFlat(t *testing.T) {
 	if wideSize < 2<<20 || wide > small+1<<20 {
 		t.Errorf("%d bytes held for one row of %d", wide, wideSize)
 	}
-	if large > small+4<<20 { // a tenth of the answer; what is allocated while the collector runs counts as held
+	if large > small+4<<20 { // a tenth of the answer; allocations while the collector runs count as held
 		t.Errorf("%d bytes held for an answer of %d, %d for one of %d", large, largeSize, small, smallSize)
 	}
 }
 
-// A client that sends its body byte by byte, or not at all, is answered 400 in time; one of
-// HTTP/1.0, which could not tell a cut answer, 426.
+// A client that sends its body byte by byte, or not at all, gets a 400 in time. A client of
+// HTTP/1.0, which could not detect a cut answer, gets a 426.
 func TestWireLimits(t *testing.T) {
 	f := newFixture(t)
 	f.service.bodyTimeout = 100 * time.Millisecond
@@ -322,7 +323,7 @@ func TestWireLimits(t *testing.T) {
 	}
 }
 
-// A server's read timeout is about the request; a download may take longer.
+// A server's read timeout limits receiving the request; a download may take longer.
 func TestDownloadOutlivesReadTimeout(t *testing.T) {
 	f := newFixture(t)
 	f.crowd("acme", crowdSize, 6)
@@ -340,7 +341,7 @@ func TestDownloadOutlivesReadTimeout(t *testing.T) {
 	if _, err := io.CopyN(io.Discard, response.Body, 1<<10); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(time.Until(started.Add(3 * time.Second))) // it is time itself that is tested
+	<-time.After(time.Until(started.Add(3 * time.Second))) // the test is about time, so it must wait
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		t.Errorf("cut after %v: %v", time.Since(started), err)
 	}

@@ -2,8 +2,8 @@ package export
 
 import "testing"
 
-// Tombstones stand in the log and among the entities until their time is over. No export and no
-// figure shows them: neither as usage, nor as rows without an id.
+// Tombstones stay in the log and among the entities until they expire. No export and no figure
+// shows them: neither as usage, nor as rows without an id.
 func TestTombstonesAreNotExported(t *testing.T) {
 	f := newFixture(t)
 	f.settings("acme", "Acme", yesterday(), true, true, true, false)

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// trace begins the span of a request for data, below the caller's if the request names one
-// (traceparent). It says as much as the log line: no key, path or query.
+// trace begins the span of a request for data. If the request names a parent span (traceparent),
+// the span is below it. It says no more than the log line: no key, path or query.
 func (e *Export) trace(r *http.Request, x *exchange) *http.Request {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, x.span = e.tracer.Start(ctx, "export", trace.WithSpanKind(trace.SpanKindServer),
@@ -20,7 +20,7 @@ func (e *Export) trace(r *http.Request, x *exchange) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// endTrace ends it with what became of the request.
+// endTrace ends the span with the outcome of the request.
 func (x *exchange) endTrace(outcome string) {
 	kind, format := x.labels()
 	x.span.SetAttributes(attribute.String("rollcall.type", kind), attribute.String("rollcall.format", format),
@@ -35,7 +35,7 @@ func (x *exchange) endTrace(outcome string) {
 	x.span.End()
 }
 
-// traceStep begins the span of a part of a request: its plan, and its query up to the first bytes.
+// traceStep begins the span of one step of a request: the plan, or the query up to its first bytes.
 func (e *Export) traceStep(ctx context.Context, name string) (context.Context, func(*error)) {
 	ctx, span := e.tracer.Start(ctx, name)
 	return ctx, func(err *error) {

@@ -11,16 +11,16 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A workspace is what its own entity events say of it now, and the state of all its entities.
+// A workspace is what its own entity events say about it now, and the state of all its entities.
 type workspace struct {
 	Name     string
 	Settings schema.Settings
 	entities tables.EntityState
-	past     uint64 // entity events whose time has come: changes when that of one that lies ahead does
+	past     uint64 // entity events whose time is not in the future; in the tag, because time alone changes it
 }
 
-// readWorkspace reads the settings as they stand at the moment now: those of the last workspace
-// event with settings; of two at one time, the greater (source, id) holds.
+// readWorkspace reads the workspace as of now. Its settings are those of the last workspace event
+// with settings; of two events at the same time, the one with the greater (source, id) counts.
 func (e *Export) readWorkspace(ctx context.Context, org string, now time.Time) (workspace, error) {
 	row := e.conn.QueryRow(ctx, `SELECT
 	`+tables.EntityStateSQL+`, countIf(time <= {now:DateTime64(3, 'UTC')}),
@@ -35,8 +35,9 @@ FROM (
 	w := workspace{Settings: schema.DefaultSettings}
 	var has bool
 	var s schema.Settings
-	if err := row.Scan(&w.entities.Events, &w.entities.Digest, &w.past, &w.Name, &has, &s.UserLevelData, &s.BYOK,
-		&s.Workflows, &s.Pseudonymize); err != nil {
+	err := row.Scan(&w.entities.Events, &w.entities.Digest, &w.past, &w.Name,
+		&has, &s.UserLevelData, &s.BYOK, &s.Workflows, &s.Pseudonymize)
+	if err != nil {
 		return w, fmt.Errorf("read the workspace: %w", err)
 	}
 	if has {

@@ -67,8 +67,8 @@ func (r *keyReads) lookUp(ctx context.Context, ids []string) (map[string]Key, er
 	found := map[string]Key{}
 	for some := range slices.Chunk(ids, keysPerRead) {
 		var rows []Key
-		if err := r.conn.Select(ctx, &rows, keysWhere("key_id IN {ids:Array(String)}"),
-			clickhouse.Named("ids", some)); err != nil {
+		statement := keysWhere("key_id IN {ids:Array(String)}")
+		if err := r.conn.Select(ctx, &rows, statement, clickhouse.Named("ids", some)); err != nil {
 			return nil, fmt.Errorf("read the keys: %w", err)
 		}
 		for _, k := range rows {

@@ -85,8 +85,8 @@ func (f *fixture) wantRevoked(when string, made map[string]string) {
 	}
 	// This is how a binary before migration 0010 reads the table.
 	var valid uint64
-	if err := f.conn.QueryRow(f.Context(),
-		"SELECT count() FROM keys FINAL WHERE revoked_at IS NULL").Scan(&valid); err != nil || valid != 0 {
+	row := f.conn.QueryRow(f.Context(), "SELECT count() FROM keys FINAL WHERE revoked_at IS NULL")
+	if err := row.Scan(&valid); err != nil || valid != 0 {
 		f.Errorf("%s: to an older binary %d keys are valid, %v", when, valid, err)
 	}
 }
