@@ -30,13 +30,13 @@ test-faults-short: engine ## a fault of each kind
 	$(GO) test -tags faults $(TEST_FLAGS) -count=1 -v -run Short ./deploy/test/faults
 
 test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
-	$(GO) test -tags browser $(TEST_FLAGS) -count=1 -skip Screenshots ./export/web/...
+	$(GO) test -tags browser $(TEST_FLAGS) -count=1 -skip Screenshots ./deploy/test/browser
 
 test-spreadsheet: engine ## the CSV in LibreOffice (needs Debian's package libreoffice-calc)
 	$(GO) test -tags spreadsheet $(TEST_FLAGS) -count=1 -run Spreadsheet ./export
 
 screenshots: engine ## pictures of the analytics page, in dist/screenshots
-	$(GO) test -tags browser -count=1 -run 'Screenshots|States' ./export/web/... -screenshots $(CURDIR)/dist/screenshots
+	$(GO) test -tags browser -count=1 -run 'Screenshots|States' ./deploy/test/browser -screenshots $(CURDIR)/dist/screenshots
 
 test-containers: ## the integration suite against Kafka and ClickHouse server images, over HTTP and over TLS, where Docker runs
 	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite

@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// packages are those whose tests depend on the date. The tests of export/web need the tag browser.
+// packages are those whose tests depend on the date. The tests of deploy/test/browser need the tag
+// browser.
 var packages = []string{
 	"./deploy/test/clocks", "./schema", "./schema/tables", "./ingest", "./ingest/kafka/recordbatch", "./ingest/rows",
-	"./rollup", "./export/query", "./export", "./export/web",
+	"./rollup", "./export/query", "./export", "./deploy/test/browser",
 	"./deploy/demo/sample", "./deploy/clickhouse", "./deploy/test/upgrade", "./deploy/test/suite", "./cmd/rollcall",
 }
 
@@ -99,7 +100,7 @@ func test(library, binary, pkg, name string, short bool) (ok bool, err error) {
 	if short {
 		args = append(args, "-test.short")
 	}
-	if pkg == "./export/web" {
+	if pkg == "./deploy/test/browser" {
 		args = append(args, "-test.skip=Screenshots")
 	}
 	command := exec.Command(binary, args...)

@@ -46,7 +46,7 @@ func (p *tab) accessible(view string) {
 	p.Helper()
 	script, err := axe()
 	if err != nil {
-		p.Fatalf("axe-core is not there, and `npm ci` in export/web/testdata/axe does not fetch it: %v", err)
+		p.Fatalf("axe-core is not there, and `npm ci` in deploy/test/browser/testdata/axe does not fetch it: %v", err)
 	}
 	var found []violation
 	const judge = `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
