@@ -48,7 +48,8 @@ func run(names []string, short bool, tested []string) error {
 	// One package after the other, so that each has the machine, and a midnight, to itself.
 	for _, pkg := range tested {
 		binary := filepath.Join(dir, strings.NewReplacer("/", "_", ".", "").Replace(pkg)+".test")
-		build := exec.Command("go", "test", "-c", "-vet=off", "-tags", "browser", "-o", binary, pkg)
+		build := exec.Command("go", "test", "-c", "-vet=off", "-tags", "browser", "-o", binary)
+		build.Dir = pkg // deploy/test/browser is a module of its own
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build the tests of %s: %w\n%s", pkg, err, out)
 		}
