@@ -30,13 +30,13 @@ test-faults-short: engine ## a fault of each kind
 	$(GO) test -tags faults $(TEST_FLAGS) -count=1 -v -run Short ./deploy/test/faults
 
 test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
-	$(GO) test -tags browser $(TEST_FLAGS) -count=1 -skip Screenshots ./deploy/test/browser
+	cd deploy/test/browser && $(GO) test $(TEST_FLAGS) -count=1 -skip Screenshots
 
 test-spreadsheet: engine ## the CSV in LibreOffice (needs Debian's package libreoffice-calc)
 	$(GO) test -tags spreadsheet $(TEST_FLAGS) -count=1 -run Spreadsheet ./export
 
 screenshots: engine ## pictures of the analytics page, in dist/screenshots
-	$(GO) test -tags browser -count=1 -run 'Screenshots|States' ./deploy/test/browser -screenshots $(CURDIR)/dist/screenshots
+	cd deploy/test/browser && $(GO) test -count=1 -run 'Screenshots|States' -screenshots $(CURDIR)/dist/screenshots
 
 test-containers: ## the integration suite against Kafka and ClickHouse server images, over HTTP and over TLS, where Docker runs
 	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite
@@ -57,10 +57,11 @@ test-mutants: engine ## small faults put into packages, and how many their tests
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, a build for macOS, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,browser,spreadsheet,containers,faults,kcat,sdks,brokers ./...
+	$(GO) vet -tags alerts,spreadsheet,containers,faults,kcat,sdks,brokers ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/rollcall
+	cd deploy/test/browser && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd deploy/test/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 	cd deploy/test/mutants && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 

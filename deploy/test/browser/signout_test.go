@@ -1,6 +1,4 @@
-//go:build browser
-
-package web_test
+package browser
 
 import (
 	"context"
