@@ -1,4 +1,4 @@
--- facts: usage that carries an API key.
+-- facts has the usage with an API key.
 facts AS (
     SELECT api_key_id AS id, {{.GroupModel}} AS grouped, {{tokens.Names}} FROM tokens WHERE api_key_id != ''
     UNION ALL

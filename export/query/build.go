@@ -17,12 +17,12 @@ import (
 //go:embed *.sql
 var texts embed.FS
 
-// sqls are the types' SQL. A template chooses between pieces that are written here; no value of a
-// request is ever put into one.
+// sqls has the SQL of the types, as templates. A template chooses between pieces that are written
+// in it; no value of a request is ever put into one.
 var sqls = template.Must(template.New("").Funcs(functions()).ParseFS(texts, "*.sql"))
 
-// functions are what a template may call besides the methods of choices: each rollup by the name
-// under which the SQL reads it.
+// functions are what a template may call besides the methods of choices. Each rollup has a
+// function, with the name under which the SQL reads the rollup.
 func functions() template.FuncMap {
 	all := template.FuncMap{"ratio": ratio}
 	for _, d := range tables.Dailies() {
@@ -31,14 +31,14 @@ func functions() template.FuncMap {
 	return all
 }
 
-// A shape is how a type's rows are made.
+// A shape says how the rows of a type are made.
 type shape struct {
 	sql   string         // the template
-	kinds []string       // of entities that it reads
-	ID    string         // the log's column that carries the entity
+	kinds []string       // the kinds of entities that it reads
+	ID    string         // the log's column that has the entity's id
 	Kind  string         // the entity's kind, and the channel of its messages
 	reads []tables.Daily // the usage that it reads
-	order string         // of the rows: columns of the SQL's result
+	order string         // the order of the rows: columns of the SQL's result
 }
 
 var shapes = map[Type]shape{
@@ -72,13 +72,13 @@ var shapes = map[Type]shape{
 	},
 }
 
-// choices are what a template chooses by.
+// choices are the values by which a template chooses.
 type choices struct {
 	shape
 	Request
 }
 
-// GroupModel is the group of a usage event, GroupToken that of a model's request.
+// GroupModel is the group of a usage event, and GroupToken the group of a model request.
 func (c choices) GroupModel() string {
 	if c.GroupBy == "model" {
 		return "toString(model)"
@@ -96,8 +96,8 @@ func (c choices) GroupToken() string {
 	return "''"
 }
 
-// Usage joins the rows of usage with what their entities, and the entities' owners, are called;
-// entities that are only listed get a row of their own.
+// Usage joins the rows of usage with the attributes of their entities and of the entities' owners.
+// An entity that is only listed, without usage, gets a row of its own.
 func (c choices) Usage() string {
 	join := "FULL"
 	owner := ""
@@ -115,12 +115,14 @@ func (c choices) Usage() string {
 // Entity is the id of a row of Usage.
 func (choices) Entity() string { return "if(usage.active, usage.id, e.entity_id)" }
 
-// Person is how a user's id is shown.
+// Person is the expression for a user's id as the export shows it: a pseudonym, if the workspace
+// pseudonymizes.
 func (c choices) Person(id string) string {
 	if !c.Settings.Pseudonymize {
 		return id
 	}
-	return fmt.Sprintf("if(%[1]s = '', '', lower(substring(hex(HMAC('SHA256', %[1]s, unhex({pseudonym_key:String}))), 1, 32)))", id)
+	const pseudonym = "lower(substring(hex(HMAC('SHA256', %[1]s, unhex({pseudonym_key:String}))), 1, 32))"
+	return fmt.Sprintf("if(%[1]s = '', '', "+pseudonym+")", id)
 }
 
 // TokenSums are the columns T of SPEC.md §2.2.
@@ -131,19 +133,20 @@ func (choices) TokenSums() string {
         sum(cost_usd) AS total_cost_usd`
 }
 
-// ratio is a quotient of integers with so many digits, rounded half away from zero in integer
-// arithmetic; 0 where nothing was counted.
+// ratio is the quotient of two integers with so many digits after the point, or 0 if the divisor is
+// 0. It is rounded half away from zero, in integer arithmetic.
 func ratio(dividend, divisor string, digits int) string {
 	one := "1" + strings.Repeat("0", digits)
-	return fmt.Sprintf("toDecimal128(if(%[2]s = 0, 0, intDiv(2 * %[3]s * toUInt256(%[1]s) + %[2]s, 2 * toUInt256(%[2]s))), %[4]d) / %[3]s", dividend, divisor, one, digits)
+	const rounded = "intDiv(2 * %[3]s * toUInt256(%[1]s) + %[2]s, 2 * toUInt256(%[2]s))"
+	return fmt.Sprintf("toDecimal128(if(%[2]s = 0, 0, "+rounded+"), %[4]d) / %[3]s", dividend, divisor, one, digits)
 }
 
-// A draft is a statement in the making.
+// A draft is a statement that is being built.
 type draft struct {
 	Request
 	shape
 	reading
-	rows string // the WITH clauses and the SELECT that make the rows, as plain values
+	rows string // the WITH clauses and the SELECT that make the rows, with plain values
 }
 
 func newDraft(r Request, plan tables.Plan) (draft, error) {
@@ -169,7 +172,7 @@ func execute(name string, with any) (string, error) {
 	return strings.TrimSpace(b.String()), nil
 }
 
-// selected are the request's columns in its format, in the order of the export.
+// selected is the SELECT of the request's columns, in its format and in the order of the export.
 func (d draft) selected() (string, error) {
 	columns, err := Columns(d.Request)
 	if err != nil {
@@ -195,13 +198,16 @@ func (d draft) from() string {
 func (d draft) params() clickhouse.Parameters {
 	p := d.plan.Params()
 	from, to, _ := d.Period.whole()
-	p["whole_from"], p["whole_to"] = from.String(), to.String()
-	p["log_days"], p["log_version"] = days(d.logDays), d.plan.VersionOf(d.logDays...)
-	p["from"], p["to"] = millis(d.Period.From), millis(d.Period.To)
+	p["whole_from"] = from.String()
+	p["whole_to"] = to.String()
+	p["log_days"] = days(d.logDays)
+	p["log_version"] = d.plan.VersionOf(d.logDays...)
+	p["from"] = millis(d.Period.From)
+	p["to"] = millis(d.Period.To)
 	p["at"] = millis(d.attributesAt())
 	if d.Entities != nil {
-		p["entity_events"], p["entity_digest"] = strconv.FormatUint(d.Entities.Events,
-			10), strconv.FormatUint(d.Entities.Digest, 10)
+		p["entity_events"] = strconv.FormatUint(d.Entities.Events, 10)
+		p["entity_digest"] = strconv.FormatUint(d.Entities.Digest, 10)
 	}
 	p["start"] = d.Period.Start
 	p["end"] = d.Period.End

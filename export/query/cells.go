@@ -27,7 +27,7 @@ func (r Request) cell(c Column) string {
 		return fmt.Sprintf("toUInt64(%s)", v)
 	case Ratio, Rate:
 		if r.Format == Parquet {
-			return fmt.Sprintf("toFloat64(%s)", v) // what its readers calculate with
+			return fmt.Sprintf("toFloat64(%s)", v) // readers of Parquet calculate with it
 		}
 	case Bool:
 		return fmt.Sprintf("CAST(%s, 'Bool')", v)
@@ -35,10 +35,10 @@ func (r Request) cell(c Column) string {
 	return v
 }
 
-// csvCell is the cell as it stands in the file: texts and maps in quotes, everything else without.
-// So a spreadsheet that is told to keep quoted fields as text (LibreOffice has an option for that)
-// leaves ids like 007 and 12345678901234567890 as they are, and still reads numbers and dates as
-// such.
+// csvCell is the cell as the file has it: texts and maps in quotes, everything else without. A
+// spreadsheet can be told to keep quoted fields as text (LibreOffice has an option for that). It
+// then leaves ids like 007 and 12345678901234567890 as they are, and still reads numbers and dates
+// as such.
 func csvCell(kind Kind, v string) string {
 	switch kind {
 	case Text:
@@ -60,23 +60,23 @@ func csvCell(kind Kind, v string) string {
 // quoted is a text cell of RFC 4180.
 func quoted(v string) string { return fmt.Sprintf(`concat('"', replaceAll(%s, '"', '""'), '"')`, v) }
 
-// formulaGuard keeps a spreadsheet from running a text: a text that could be a formula gets a '
-// before it (SPEC.md §2.5). Control characters before the first visible one do not count:
-// LibreOffice drops every NUL of a file, and then runs what begins with =. TAB, CR and LF are
-// guarded whatever follows them, since other spreadsheets trim them.
+// formulaGuard keeps a spreadsheet from running a text as a formula: a text that could be a formula
+// gets a ' before it (SPEC.md §2.5). Control characters before the first visible character are
+// skipped, because LibreOffice drops every NUL of a file and then runs what begins with =. Texts
+// that begin with TAB, CR or LF get a ' whatever follows, because other spreadsheets trim these.
 //
-// No other character is passed over. LibreOffice was given =, +, -, @ and their full-width and
-// other Unicode forms after each control, blank and format character, quoted and not, with each
-// delimiter, in English and in German: it ran = after any number of NULs, and nothing else
-// (export/spreadsheet_guard_test.go).
+// No other character is skipped. This was tested with LibreOffice: =, +, -, @ and their full-width
+// and other Unicode forms, after each control, blank and format character, quoted and not, with
+// each delimiter, in English and in German. LibreOffice ran = after any number of NULs, and nothing
+// else (export/spreadsheet_guard_test.go).
 func formulaGuard(v string) string {
 	return fmt.Sprintf(`if(match(%[1]s, '^[\\x00-\\x1f]*[=+\\-@\\t\\n\\r]'), concat('\'', %[1]s), %[1]s)`, v)
 }
 
-// jsonMap is compact JSON that escapes ", \ and control characters only. The engine would also
-// escape U+2028 and U+2029; these are put back where they occur, with pairs of backslashes hidden
-// meanwhile (behind NUL, which JSON text never holds), so that a text with a real backslash before
-// u2028 stays what it is.
+// jsonMap is compact JSON that escapes only ", \ and control characters. The engine also escapes
+// U+2028 and U+2029. Where these occur, they are put back. Meanwhile pairs of backslashes are
+// replaced by NUL, which JSON text never contains, so that a text with a real backslash before
+// u2028 is not changed.
 func jsonMap(v string) string {
 	json := fmt.Sprintf("toJSONString(%s)", v)
 	plain := json
@@ -88,11 +88,11 @@ func jsonMap(v string) string {
 	return fmt.Sprintf(`if(position(%s, '\\u202') = 0, %s, %s)`, json, json, plain)
 }
 
-// engineFormat is the engine's format that writes the rows, and the settings that make it write
-// them as SPEC.md §2.5 says.
+// engineFormat returns the engine's format that writes the rows, and the settings that make it
+// write them as SPEC.md §2.5 says.
 func (r Request) engineFormat() (string, clickhouse.Settings) {
 	settings := clickhouse.Settings{
-		// JSON is in every format: maps are cells of CSV.
+		// these are for every format, because the maps in cells of CSV are JSON
 		"output_format_json_array_of_rows":          0,
 		"output_format_json_escape_forward_slashes": 0,
 		"output_format_json_map_as_array_of_tuples": 0,
@@ -116,7 +116,7 @@ func (r Request) engineFormat() (string, clickhouse.Settings) {
 		settings["output_format_parquet_date_as_uint16"] = 0
 		return "Parquet", settings
 	}
-	// The engine's own CSV puts dates, ratios and the header into quotes; so the cells bring theirs.
+	// The engine's own CSV quotes dates, ratios and the header. So the cells have their own quotes.
 	delimiter := r.Delimiter
 	if delimiter == 0 {
 		delimiter = ','

@@ -2,8 +2,7 @@ package query
 
 import "slices"
 
-// A Kind is the type of a column's values. How each is written depends on the format (SPEC.md
-// §2.5).
+// A Kind is the type of a column's values. The format decides how they are written (SPEC.md §2.5).
 type Kind string
 
 const (
@@ -18,13 +17,13 @@ const (
 	CostMap  Kind = "cost map"  // model → USD
 )
 
-// A Column is one column of an export, as everyone tells it: the SQL, GET /v1/exports, the OpenAPI
-// document, the README.
+// A Column is one column of an export. The SQL, GET /v1/exports, the OpenAPI document and the
+// README all describe it by this.
 type Column struct {
 	Name    string
 	Kind    Kind
 	Meaning string // one sentence
-	When    string // the condition under which it is there; "" is always
+	When    string // the condition under which the export has it; "": always
 }
 
 // Columns lists the request's columns in their order.

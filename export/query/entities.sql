@@ -1,5 +1,7 @@
--- What was said of things of one kind, per moment. Events are in the order of (time, source, id): of several of one time the greatest (source, id) holds.
--- attributes: of the last description of that moment; ended: whether the last event of that moment deletes the entity.
+-- What the events say about the entities of one kind, per moment. Events are ordered by (time,
+-- source, id): of several with the same time, the one with the greatest (source, id) holds.
+-- attributes are those of the last description at that moment. ended says whether the last event of
+-- that moment deletes the entity.
 {{.}}_moments AS (
     SELECT entity_id, time,
         countIf(NOT deleted) > 0 AS described,
@@ -9,7 +11,8 @@
     WHERE org_id = {plan_org:String} AND kind = '{{.}}' AND bitAnd(version, 1) = 0
     GROUP BY entity_id, time
 ),
--- One row per entity: its attributes at {at}, or the earliest known ones; and whether it is listed without usage.
+-- One row per entity: its attributes at {at}, or else the earliest known ones; and listed, which
+-- says whether the entity has a row in the export without usage.
 {{.}}_entities AS (
     SELECT entity_id, shown.1 AS name, shown.2 AS email, shown.3 AS role, shown.4 AS joined_at, shown.5 AS description, shown.6 AS url, shown.7 AS owner_id,
         {{- if eq . "user"}}

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A BadRequest is a request that cannot be answered as it stands; Message is one sentence, or two,
+// A BadRequest is the error of a request that cannot be answered. Message is one sentence, or two,
 // for the person who sent it: what is wrong, and what to do.
 type BadRequest struct {
 	Param   string // the parameter at fault: type, range, from, to, timezone, week_start, group_by, format, delimiter
@@ -19,11 +19,12 @@ func bad(param, format string, args ...any) error {
 	return &BadRequest{Param: param, Message: fmt.Sprintf(format, args...)}
 }
 
-// ErrWorkflowsOff refuses the export workflows to a workspace whose settings do not have them
-// (403).
-var ErrWorkflowsOff = errors.New("workflows are switched off for this workspace; its administrator can switch them on in the workspace's settings")
+// ErrWorkflowsOff refuses the export workflows (403) if the workspace's settings have it switched
+// off.
+var ErrWorkflowsOff = errors.New("workflows are switched off for this workspace; " +
+	"its administrator can switch them on in the workspace's settings")
 
-// clip shortens what a user sent for showing it back.
+// clip shortens a text of the user for an error message.
 func clip(s string) string {
 	const most = 64
 	if len(s) <= most {

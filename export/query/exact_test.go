@@ -83,7 +83,7 @@ func TestNumbersAreExact(t *testing.T) {
 	})
 }
 
-// A period of any zone counts to the millisecond, whichever of its days are rolled up.
+// A period in any zone counts to the millisecond, whichever of its days are rolled up.
 func TestPartialDaysAreReadFromTheLog(t *testing.T) {
 	var events []fields
 	for i, moment := range []string{
@@ -109,8 +109,8 @@ func TestPartialDaysAreReadFromTheLog(t *testing.T) {
 	}
 }
 
-// The statement fails rather than to answer by a plan that no longer holds, also where it would
-// have no rows at all.
+// The statement fails if its plan is no longer valid, also if it would have no rows. It never
+// answers by such a plan.
 func TestAStalePlanIsFoundOut(t *testing.T) {
 	b := newBed(t, message("u", "2026-10-05T00:00:00"), message("u", "2026-10-06T00:00:00"))
 	b.rollUp("2026-10-05")
@@ -162,8 +162,8 @@ func TestAStalePlanIsFoundOut(t *testing.T) {
 	}
 }
 
-// The sums of SPEC.md §2.2, Reconciling, and the number of rows, over random usage that is rolled
-// up in part.
+// The test checks the sums of SPEC.md §2.2, Reconciling, and the number of rows, with random usage
+// of which some is rolled up.
 func TestExportsReconcile(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
@@ -173,8 +173,8 @@ func TestExportsReconcile(t *testing.T) {
 		user := pick("u1", "u2", "u3", "ü")
 		model := pick("", "m1", "m2")
 		thing := []string{
-			"assistant_id", pick("", "a1", "a2"), "project_id", pick("", "p1"), "workflow_id", pick("", "w1"), "api_key_id",
-			pick("", "k1"),
+			"assistant_id", pick("", "a1", "a2"), "project_id", pick("", "p1"), "workflow_id", pick("", "w1"),
+			"api_key_id", pick("", "k1"),
 		}
 		switch random.IntN(3) {
 		case 0:
@@ -193,8 +193,9 @@ func TestExportsReconcile(t *testing.T) {
 		case 2:
 			e := with(token(pick("m1", "m2"), moment, "user_id", pick("", user), "provider", pick("", "x"), "client",
 				pick("", "web")), thing)
-			e["prompt_tokens"], e["completion_tokens"], e["cost_usd"] = random.IntN(50), random.IntN(50), fmt.Sprintf("%d.%09d",
-				random.IntN(3), random.IntN(1e9))
+			e["prompt_tokens"] = random.IntN(50)
+			e["completion_tokens"] = random.IntN(50)
+			e["cost_usd"] = fmt.Sprintf("%d.%09d", random.IntN(3), random.IntN(1e9))
 			events = append(events, e)
 		}
 	}
@@ -271,7 +272,7 @@ func TestExportsReconcile(t *testing.T) {
 	}
 }
 
-// numberOrSum is a number, or the sum of a map's.
+// numberOrSum returns a number, or the sum of the values of a map.
 func numberOrSum(t *testing.T, cell string) *big.Rat {
 	if n, ok := new(big.Rat).SetString(cell); ok {
 		return n

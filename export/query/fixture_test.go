@@ -24,15 +24,15 @@ import (
 
 const org = "acme"
 
-// The days of these tests are written as those of 2026. They are moved to the year whose October is
-// kept in the rollups by the engine's clock, or will be, whatever the date is: dated moves a text
-// there, undated moves it back.
+// These tests write their days as days of 2026. dated moves a text to another year, undated moves
+// it back. The year is the one whose October is in the rollups by the engine's clock, or will be,
+// whatever the date of the test run.
 var year = time.Now().UTC().AddDate(0, -9, 0).Year()
 
 func dated(text string) string   { return strings.ReplaceAll(text, "2026-", fmt.Sprintf("%d-", year)) }
 func undated(text string) string { return strings.ReplaceAll(text, fmt.Sprintf("%d-", year), "2026-") }
 
-// now is when the tests' exports are asked for.
+// now is the moment at which the tests ask for exports.
 var now = time.Date(year, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // october is the period of most tests.
@@ -46,7 +46,7 @@ func mustPeriod(from, to, zone string) Period {
 	return p
 }
 
-// A fields is one event as the tables keep it: type, time, and what differs from empty.
+// A fields is one event as the tables have it: type, time, and all columns that are not empty.
 type fields map[string]any
 
 // A bed is a database with events.
@@ -65,8 +65,8 @@ func newBed(t testing.TB, events ...fields) *bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	// The days of these tests must not expire, whatever the engine's clock says.
 	if err := conn.Exec(t.Context(), "SYSTEM STOP TTL MERGES"); err != nil {
-		// these tests' days stay, whatever the engine's clock says
 		t.Fatal(err)
 	}
 	b := &bed{t: t, options: options, conn: conn}
@@ -155,7 +155,7 @@ SELECT {org:String}, {day:Date}, {generation:UUID}, {revision:UInt32}, (SELECT C
 	}
 }
 
-// request is an export of october as of now, with default settings.
+// request returns a request for an export of october as of now, with default settings.
 func request(t Type) Request {
 	settings := schema.DefaultSettings
 	settings.Workflows = true
@@ -171,7 +171,7 @@ func (b *bed) plan(r Request) tables.Plan {
 	return plan
 }
 
-// export answers the request as the service would, with the days as they are written here.
+// export answers the request as the service does. Its days are moved back to 2026.
 func (b *bed) export(r Request) string {
 	b.t.Helper()
 	text, err := b.run(r, b.plan(r))
@@ -196,7 +196,7 @@ func (b *bed) run(r Request, plan tables.Plan) (string, error) {
 	return undated(string(text)), err
 }
 
-// column gives the cells of the named columns, one string per row, joined by |.
+// column returns the cells of the named columns: one string per row, joined by |.
 func (b *bed) columns(r Request, names ...string) (rows []string) {
 	b.t.Helper()
 	r.Format = NDJSON
@@ -218,8 +218,8 @@ func (b *bed) columns(r Request, names ...string) (rows []string) {
 	return rows
 }
 
-// fromFile reads events, one JSON object per line; empty lines and those that start with # say
-// nothing.
+// fromFile reads events, one JSON object per line. Empty lines and lines that start with # are
+// skipped.
 func fromFile(t testing.TB, name string) (events []fields) {
 	text, err := os.ReadFile(name)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"rollcall/schema"
 )
 
-// csvRow gives the export's only row as it is written, after the header.
+// csvRow returns the only row of the export as the file has it, without the header.
 func csvRow(t *testing.T, b *bed, r Request) string {
 	t.Helper()
 	_, row, found := strings.Cut(b.export(r), "\r\n")
@@ -119,7 +119,8 @@ func TestParquetHasDatesDecimalsMapsAndNulls(t *testing.T) {
 	if file := b.export(r); !strings.HasPrefix(file, "PAR1") || !strings.HasSuffix(file, "PAR1") {
 		t.Fatal("not a Parquet file")
 	}
-	// The types the engine is asked to write; the suite reads the file with a Parquet library.
+	// These are the types that the engine is asked to write. The suite reads the file with a
+	// Parquet library.
 	written := b.typesOf(r)
 	r.Type = Assistants
 	written["messages_per_user"] = b.typesOf(r)["messages_per_user"]
@@ -130,7 +131,7 @@ func TestParquetHasDatesDecimalsMapsAndNulls(t *testing.T) {
 	}
 }
 
-// typesOf are the engine's types of the request's columns, by their names.
+// typesOf returns the engine's types of the request's columns, by their names.
 func (b *bed) typesOf(r Request) map[string]string {
 	b.t.Helper()
 	s, err := Build(r, b.plan(r))
@@ -178,7 +179,7 @@ func TestNoTextOfAUserIsInTheSQL(t *testing.T) {
 	}
 }
 
-// A limit on memory reaches the engine; without one, its own setting holds.
+// A limit on memory is passed to the engine. Without one, the engine's own setting applies.
 func TestSpilling(t *testing.T) {
 	for _, limit := range []uint64{0, 1 << 30} {
 		r := request(Users)

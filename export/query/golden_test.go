@@ -9,7 +9,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// goldens are the exports that are kept as files: name → how the request differs from the default.
+// goldens are the exports that testdata/golden has as files: name → how the request differs from
+// the default.
 var goldens = []struct {
 	name string
 	of   Type
@@ -53,8 +54,8 @@ var goldens = []struct {
 	{"api-keys-model", APIKeys, func(r *Request) { r.GroupBy = "model" }},
 }
 
-// Every export is the same byte for byte, wherever its days are read from: the log, the rollups, or
-// some from each; and it is the file in testdata/golden.
+// Every export equals its file in testdata/golden, byte for byte. It does so wherever its days are
+// read from: the log, the rollups, or some from each.
 func TestEveryExportIsItsGoldenFileWhereverItsDaysAreRead(t *testing.T) {
 	b := newBed(t, fromFile(t, "testdata/october.ndjson")...)
 	for _, stage := range []struct {

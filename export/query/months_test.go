@@ -14,17 +14,17 @@ import (
 	"rollcall/schema/tables"
 )
 
-// The three months of these tests are the last ones that are over: a worker merges no other.
+// The tests use the last three months that are over, because a worker merges no others.
 func monthStart(i int) time.Time {
 	today := time.Now().UTC()
 	return time.Date(today.Year(), today.Month()-3+time.Month(i), 1, 0, 0, 0, 0, time.UTC)
 }
 
-// daysOf is how many days a month has.
+// daysOf returns how many days a month has.
 func daysOf(i int) int { return monthStart(i+1).AddDate(0, 0, -1).Day() }
 
-// usage is n random events of the three months, many of them at the ends of months, of few ids, so
-// that days share all that a month adds up.
+// usage returns n random events of the three months, many of them at the ends of months. They have
+// few ids, so that days share everything that a month adds up.
 func usage(r *rand.Rand, n int) (events []fields) {
 	pick := func(texts ...string) string { return texts[r.IntN(len(texts))] }
 	begin := monthStart(0)
@@ -62,8 +62,8 @@ func usage(r *rand.Rand, n int) (events []fields) {
 	return events
 }
 
-// monthsPeriods are periods of whole months, and ones that end within a month, a day or a
-// millisecond of one.
+// monthsPeriods are periods of whole months, and periods that start or end inside a month, by days
+// or by a millisecond.
 func monthsPeriods(t *testing.T) map[string]Period {
 	must := func(p Period, err error) Period {
 		if err != nil {
@@ -94,8 +94,8 @@ func monthsPeriods(t *testing.T) map[string]Period {
 	}
 }
 
-// Exports are the same by months as from the log, in every zone, with late events and without. The
-// first of some periods is asked for in all groupings.
+// Exports from months equal exports from the log, in every zone, with late events and without. The
+// first of some periods is tried with all groupings.
 func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	early := usage(r, 1500)
@@ -113,7 +113,7 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 		}
 	}
 	periods := monthsPeriods(t)
-	answers := map[string]string{} // of the log
+	answers := map[string]string{} // the answers from the log
 	compare := func(what string, names ...string) {
 		t.Helper()
 		for i, name := range names {

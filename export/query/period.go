@@ -7,17 +7,17 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A Period is a stretch of time to the millisecond, and the local dates it is shown with.
+// A Period is a range of time to the millisecond, and the local dates that the export shows for it.
 type Period struct {
 	From, To    schema.Millis // half-open: From ≤ t < To
 	First, Last time.Time     // its first and last millisecond, each in its own time zone
 	Start, End  string        // their local dates, YYYY-MM-DD: the columns period_start and period_end
 }
 
-// Days are the UTC days that the period touches, both inclusive: those to plan for.
+// Days are the UTC days that the period touches, both inclusive. A plan must cover them.
 func (p Period) Days() (from, to schema.Day) { return p.From.Day(), (p.To - 1).Day() }
 
-// Span is what to plan for: Days, and as months those that the period covers wholly.
+// Span is what to plan for: Days, and those whole months that the period covers completely.
 func (p Period) Span(org string) tables.Span {
 	from, to := p.Days()
 	s := tables.Span{Org: org, From: from, To: to}
@@ -39,7 +39,7 @@ const maxAhead = 366
 // Ranges are the names of the named ranges.
 func Ranges() []string { return []string{"this_month", "last_month", "this_week", "last_week"} }
 
-// ParsePeriod makes the period that the request names, seen from now. Errors are *BadRequest.
+// ParsePeriod makes the period of the request; named ranges count from now. Errors are *BadRequest.
 func ParsePeriod(q PeriodRequest, now time.Time) (Period, error) {
 	zone, err := loadZone("timezone", q.Timezone)
 	if err != nil {
@@ -105,7 +105,7 @@ func parseDate(param, s string) (schema.Day, error) {
 	return schema.DayOf(t), nil
 }
 
-// namedRange gives the first and last date of a whole calendar period.
+// namedRange returns the first and last date of a named range.
 func namedRange(name string, today schema.Day, weekStart time.Weekday) (from, to schema.Day, err error) {
 	y, m, _ := today.Time().Date()
 	month := func(m time.Month) schema.Day { return schema.DayOf(time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)) }
@@ -124,15 +124,15 @@ func namedRange(name string, today schema.Day, weekStart time.Weekday) (from, to
 		"There is no range %q; choose one of this_month, last_month, this_week, last_week, or give from and to.", clip(name))
 }
 
-// dates are a period's first and last local dates, each with today's date in its zone (the
-// drop-in's two zones may differ), and what the client calls them.
+// dates are a period's first and last local dates, with today's date in the zone of each (the two
+// zones of the drop-in API may differ), and the client's names for them.
 type dates struct {
 	from, to           schema.Day
 	todayFrom, todayTo schema.Day
 	fromName, toName   string
 }
 
-// check refuses what lies outside of the exportable dates.
+// check refuses dates that cannot be exported.
 func (d dates) check() error {
 	earliest := schema.Earliest(d.todayFrom)
 	switch {
@@ -158,7 +158,7 @@ func wholeDays(from, to schema.Day, zone *time.Location) Period {
 // firstOf is the first instant of a local day.
 func firstOf(d schema.Day, zone *time.Location) time.Time { return resolve(d.Time(), zone, first) }
 
-// newPeriod takes its first and last millisecond, in the zones they are shown in.
+// newPeriod makes a period of its first and last millisecond, each in the zone that it is shown in.
 func newPeriod(from, last time.Time) Period {
 	return Period{
 		From: schema.Millis(from.UnixMilli()), To: schema.Millis(last.UnixMilli()) + 1,

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// periodsNow is when the periods of these tests are asked for. They touch no engine, so their days
-// stay where they are.
+// periodsNow is the moment at which these tests ask for periods. They use no engine, so it is
+// fixed.
 var periodsNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func at(t *testing.T, text string) time.Time {
@@ -262,8 +262,8 @@ func TestWallClockPeriodsThatAreRefused(t *testing.T) {
 	}
 }
 
-// A resolved time shows the wall time it was made from; if none does, it is the offset before the
-// change that was taken, and the clock then shows a later time.
+// A resolved time shows the wall time that it was made from. If no instant shows that time, the
+// result has the offset before the change of clocks, and the clock shows a later time.
 func FuzzResolve(f *testing.F) {
 	for _, zone := range []string{
 		"UTC", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "America/Havana", "Pacific/Apia", "Asia/Kathmandu",

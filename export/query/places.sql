@@ -1,4 +1,5 @@
--- Assistants and projects. facts: usage that carries their id; of the messages, those of their own channel are counted.
+-- Assistants and projects. facts has the usage with their id. counted marks the messages of their
+-- own channel: only those count as messages.
 facts AS (
     SELECT {{.ID}} AS id, {{.GroupModel}} AS grouped, user_id AS person, channel = '{{.Kind}}' AS counted,
         {{messages.Names}}, {{tokens.Zeros}}

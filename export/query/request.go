@@ -7,36 +7,37 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A Request is one export, fully said: two equal requests on equal data have equal answers.
+// A Request describes one export completely: two equal requests on equal data have equal answers.
 type Request struct {
 	Org      string
 	Type     Type
 	GroupBy  string          // "" or one of Type.GroupBys
-	Settings schema.Settings // the workspace's, at the moment of the export
+	Settings schema.Settings // the workspace's settings at the moment of the export
 	Period   Period
 	AsOf     time.Time // the moment of the export
 
-	AttributesNow   bool // attributes as of AsOf; else as of the period's end, if that is over
-	WithoutInactive bool // leave out known entities without usage in the period
+	AttributesNow   bool // attributes as of AsOf; else as of the period's end, or AsOf if that is earlier
+	WithoutInactive bool // leaves out known entities without usage in the period
 
-	PseudonymKey [32]byte // HMAC-SHA-256 of the org under the service's secret; only used where Settings.Pseudonymize
+	PseudonymKey [32]byte // HMAC-SHA-256 of the org under the service's secret; only used with Settings.Pseudonymize
 
 	Format    Format // "" is csv
 	Delimiter byte   // csv only: ',' (also 0), ';' or '\t'
-	Limit     int    // at most so many rows, the first ones; 0: all
+	Limit     int    // only so many of the first rows; 0: all
 
-	// SpillBytes is how much memory one aggregation or sort may take before the engine goes on on
-	// disk; 0 leaves it to the engine's own setting.
+	// SpillBytes is how much memory one aggregation or sort may take before the engine continues on
+	// disk. 0: the engine's own setting.
 	SpillBytes uint64
 
-	// What the answer's tag is made of, the statement must meet: the version of the log that the
-	// plan saw, unless any will do, and this state of the entities, if there is one. Without a tag,
-	// the answer need only be exact.
+	// The answer's tag is made of the version of the log and the state of the entities. The
+	// statement fails if the log no longer has the version that the plan saw, unless AnyVersion is
+	// set, or if the entities no longer have the state Entities, if it is set. Without a tag, the
+	// answer only has to be exact.
 	AnyVersion bool
 	Entities   *tables.EntityState
 }
 
-// check refuses what no statement can be built for.
+// check refuses a request for which no statement can be built.
 func (r Request) check() error {
 	if _, err := ParseType(string(r.Type)); err != nil {
 		return err
@@ -72,19 +73,19 @@ func (r Request) checkGroupBy() error {
 	case 0:
 		return bad("group_by", "The export %s cannot be grouped; leave group_by out.", r.Type)
 	case 1:
-		return bad("group_by", "The export %s cannot be grouped by %q; only group_by=%s is possible.", r.Type,
-			clip(r.GroupBy), groups[0])
+		return bad("group_by", "The export %s cannot be grouped by %q; only group_by=%s is possible.",
+			r.Type, clip(r.GroupBy), groups[0])
 	default:
-		return bad("group_by", "The export %s cannot be grouped by %q; choose group_by=%s or group_by=%s.", r.Type,
-			clip(r.GroupBy), groups[0], groups[1])
+		return bad("group_by", "The export %s cannot be grouped by %q; choose group_by=%s or group_by=%s.",
+			r.Type, clip(r.GroupBy), groups[0], groups[1])
 	}
 }
 
-// named tells whether columns that speak of single persons are shown (SPEC.md §2.4).
+// named says whether columns about single persons are shown (SPEC.md §2.4).
 func (r Request) named() bool { return r.Settings.UserLevelData && !r.Settings.Pseudonymize }
 
-// attributesAt is the last millisecond whose attributes count: the period's last, or the export's
-// moment if that is earlier or asked for.
+// attributesAt is the last millisecond whose attributes count: the last of the period, or the
+// moment of the export if that is earlier or the request wants it.
 func (r Request) attributesAt() schema.Millis {
 	now := schema.Millis(r.AsOf.UnixMilli())
 	if r.AttributesNow {

@@ -9,13 +9,14 @@ import (
 	"testing"
 )
 
-// A rule is one sentence of SPEC.md §2.2 to §2.5: events, a request, and the cells it leads to.
+// A rule is one sentence of SPEC.md §2.2 to §2.5: events, a request, and the cells that must
+// result.
 type rule struct {
 	name   string
 	events []fields
 	of     Type
 	edit   func(*Request)
-	cells  []string // the columns looked at
+	cells  []string // the columns that are compared
 	want   []string // a row's cells, joined by |
 }
 
@@ -50,7 +51,7 @@ func run(workflow, time string, ms int, more ...string) fields {
 	}, more)
 }
 
-// entity describes a thing from time on.
+// entity describes an entity from time on.
 func entity(kind, id, time string, more ...string) fields {
 	return with(fields{"kind": kind, "entity_id": id, "time": time}, more)
 }
@@ -59,7 +60,7 @@ func deleted(kind, id, time string) fields {
 	return fields{"kind": kind, "entity_id": id, "time": time, "deleted": true}
 }
 
-// with adds key, value, key, value …
+// with adds fields: key, value, key, value …
 func with(f fields, more []string) fields {
 	for i := 0; i+1 < len(more); i += 2 {
 		f[more[i]] = more[i+1]
@@ -252,8 +253,9 @@ func TestPrivacyTakesColumnsAway(t *testing.T) {
 	}
 }
 
-// The names and their order are SPEC.md §2.2's, as they stand there. The token columns stand there
-// in prose, so they are repeated here: they are one block, and the others do not change around it.
+// The names and their order are those of SPEC.md §2.2. SPEC.md describes the token columns in
+// prose, so the test repeats them: they are one block, and the other columns around it do not
+// change.
 func TestColumnsAreTheSpecifications(t *testing.T) {
 	const sums = "sum_prompt_tokens sum_completion_tokens sum_cached_prompt_tokens sum_cache_creation_tokens " +
 		"no_cache_tokens total_cost_usd"
@@ -304,8 +306,9 @@ func columnNames(t *testing.T, r Request) string {
 	return strings.Join(all, " ")
 }
 
-// specified are the columns that SPEC.md §2.2 lists for a type, without tokens and groups. They
-// stand in the block after its name, where … are the three that every row starts with.
+// specified returns the columns that SPEC.md §2.2 lists for a type, without token and group
+// columns. SPEC.md has them in the block after the type's name, where … stands for the three
+// columns that every row starts with.
 func specified(t *testing.T, of Type) string {
 	t.Helper()
 	spec, err := os.ReadFile("../../SPEC.md")

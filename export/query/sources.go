@@ -9,15 +9,15 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A reading says where a statement reads the period's usage. Rollups and log are disjoint: by
-// slice.
+// A reading says from where a statement reads the period's usage. Each slice is read either from
+// the rollups or from the log, never from both.
 type reading struct {
 	plan    tables.Plan
-	logDays []schema.Day // whole days that are not rolled up, and days that the period covers in part
+	logDays []schema.Day // whole days that are not rolled up, and days that the period covers only in part
 }
 
-// A statement only has the arms it needs: the engine takes as long to understand a statement as to
-// answer a small one.
+// These conditions select what each arm of the UNION reads. A statement has only the arms that it
+// needs: the engine takes as long to analyse a statement as to answer a small one.
 const (
 	fromRollups = tables.RolledWhere + " AND day BETWEEN {whole_from:Date} AND {whole_to:Date}"
 	logDays     = "org_id = {plan_org:String} AND day IN {log_days:Array(Date)}"
@@ -36,8 +36,8 @@ func newReading(p Period, plan tables.Plan) reading {
 	return reading{plan: plan, logDays: days}
 }
 
-// source is the usage of the period out of one kind of event, in the shape of its rollup: whole
-// days from the rollup or from the log, as the plan says, partial days from the log to the
+// source is the period's usage from one type of event, in the shape of its rollup. Whole days come
+// from the rollup or from the log, as the plan says; partial days come from the log, to the
 // millisecond.
 func (r reading) source(d tables.Daily) string {
 	var arms []string
@@ -50,11 +50,10 @@ func (r reading) source(d tables.Daily) string {
 	return strings.Join(arms, "\nUNION ALL\n")
 }
 
-// usageOf is the name under which a type's SQL reads the usage: messages, actions, tokens,
-// workflow_runs.
+// usageOf is the name of a rollup's usage in the SQL: messages, actions, tokens, workflow_runs.
 func usageOf(d tables.Daily) string { return d.Type.String() + "s" }
 
-// sources are the WITH clauses that a type's SQL may read.
+// sources are the WITH clauses that a type's SQL reads.
 func (r reading) sources(reads []tables.Daily) string {
 	var all []string
 	for _, d := range reads {
@@ -63,9 +62,10 @@ func (r reading) sources(reads []tables.Daily) string {
 	return strings.Join(all, ",\n")
 }
 
-// guards fail the statement if the plan no longer holds: if rows it counts on are gone, or if the
-// entities or the days that are read from the log have moved on from what the answer's tag is made
-// of. They are one scalar subquery, so that they are asked even where there is no row to keep.
+// guards fail the statement if the plan is no longer valid: if rows that the plan counts on are
+// gone, or if the entities or the days read from the log differ from those that the answer's tag is
+// made of. They are one scalar subquery, so the engine evaluates them even if the statement finds
+// no row.
 func (d draft) guards() string {
 	all := []string{"0"}
 	if len(d.plan.Generations) > 0 {
@@ -82,8 +82,8 @@ func (d draft) guards() string {
 	return "(SELECT " + strings.Join(all, "\n  + ") + ") = 0"
 }
 
-// whole are the period's whole UTC days, both inclusive; if there are none, from is after to. edges
-// are the days it covers in part.
+// whole returns the period's whole UTC days, both inclusive; if there are none, from is after to.
+// edges are the days that the period covers only in part.
 func (p Period) whole() (from, to schema.Day, edges []schema.Day) {
 	first, last := p.Days()
 	from = first

@@ -11,20 +11,20 @@ import (
 // A Statement is one query for the engine.
 type Statement struct {
 	SQL string // without a FORMAT clause
-	// the engine's name of the format: CustomSeparatedWithNames, JSONEachRow, Parquet; "" where
+	// the engine's name of the format: CustomSeparatedWithNames, JSONEachRow, Parquet; "" if the
 	// rows are scanned
 	Format   string
 	Params   clickhouse.Parameters // every value, by name
-	Settings clickhouse.Settings   // on top of those of tables.Open
+	Settings clickhouse.Settings   // in addition to those of tables.Open
 }
 
-// Context carries the statement's parameters and settings to the driver.
+// Context returns a context with which the driver uses the statement's parameters and settings.
 func (s Statement) Context(ctx context.Context) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithParameters(s.Params), clickhouse.WithSettings(s.Settings))
 }
 
-// Build makes the statement that answers the request by the plan, which must be of Period.Span. It
-// fails with *BadRequest or ErrWorkflowsOff.
+// Build makes the statement that answers the request by the plan. The plan must be for Period.Span.
+// Errors are *BadRequest or ErrWorkflowsOff.
 func Build(r Request, plan tables.Plan) (Statement, error) {
 	if err := r.check(); err != nil {
 		return Statement{}, err
@@ -41,7 +41,7 @@ func Build(r Request, plan tables.Plan) (Statement, error) {
 	return Statement{SQL: sql, Format: format, Params: d.params(), Settings: settings}, nil
 }
 
-// Count makes the statement for the number of rows that Build's has: one row, one UInt64.
+// Count makes the statement that counts the rows of Build's statement: one row, one UInt64.
 func Count(r Request, plan tables.Plan) (Statement, error) {
 	if err := r.check(); err != nil {
 		return Statement{}, err

@@ -8,8 +8,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Totals are a period's usage added up: what the columns and the rows of its exports (without
-// inactive ones) add up to.
+// Totals are the sums of a period's usage. The columns and rows of its exports (without inactive
+// ones) add up to the same.
 type Totals struct {
 	Messages    uint64 `ch:"messages"`     // users.messages_total
 	ActiveUsers uint64 `ch:"active_users"` // rows of users
@@ -20,9 +20,9 @@ type Totals struct {
 	Cost        string `ch:"cost"`         // models.total_cost_usd, plain decimal
 }
 
-// AddUp makes the statement for the request's Totals, one row. It reads what exports read, as they
-// do, but does not make their rows: the engine takes longer to understand the SQL of four exports
-// than to add up. The request's type does not matter.
+// AddUp makes the statement for the request's Totals: one row. It reads the same usage as exports,
+// in the same way, but does not make their rows: the engine takes longer to analyse the SQL of four
+// exports than to add up. The request's type does not matter.
 func AddUp(r Request, plan tables.Plan) Statement {
 	d := draft{Request: r, shape: shape{reads: tables.Dailies()}, reading: newReading(r.Period, plan)}
 	_, settings := r.engineFormat()
@@ -44,14 +44,14 @@ WHERE %s`, d.sources(d.reads), d.guards()),
 	}
 }
 
-// A Top lists the entities of an export that have the most.
+// A Top lists the entities of an export that have the highest counts.
 type Top struct {
 	IDs    []string `ch:"ids"`
-	Names  []string `ch:"names"` // "" where the workspace shows none
+	Names  []string `ch:"names"` // "" if the workspace shows no names
 	Counts []uint64 `ch:"counts"`
 }
 
-// topBy says by which count the top list of a type is made.
+// topBy has the count by which the top list of a type is made.
 var topBy = map[Type]struct{ id, name, count string }{
 	Users:      {"user_id", "name", "messages_total"},
 	Assistants: {"assistant_id", "assistant_name", "messages"},
@@ -59,16 +59,16 @@ var topBy = map[Type]struct{ id, name, count string }{
 	Models:     {"name", "", "requests"},
 }
 
-// TopList makes the statement for the request's Top, one row: of the rows of Build, the first most
-// by count, then by id. Workflows and API keys have none. The ranks of an export are in its SQL
-// (users.sql).
+// TopList makes the statement for the request's Top: one row. It takes the first rows of Build (at
+// most most), by count and then by id. Workflows and API keys have no top list. The ranks in an
+// export are made by its SQL (users.sql).
 func TopList(r Request, plan tables.Plan, most int) (Statement, error) {
 	by, known := topBy[r.Type]
 	if !known {
 		return Statement{}, bad("type", "The export %s has no top list.", r.Type)
 	}
-	r.Format = NDJSON
-	r.Limit = 0 // values of their own types, not as CSV shows them
+	r.Format = NDJSON // values of their own types, not as CSV shows them
+	r.Limit = 0
 	rows, err := Build(r, plan)
 	if err != nil {
 		return Statement{}, err
@@ -77,7 +77,7 @@ func TopList(r Request, plan tables.Plan, most int) (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
-	name := "''" // where this export does not have it
+	name := "''" // if the export does not have the column
 	for _, c := range columns {
 		if c.Name == by.name {
 			name = by.name
@@ -96,8 +96,8 @@ FROM (
 	return rows, nil
 }
 
-// MessagesPerDay makes the statement for the messages of each UTC day that the plan, one without
-// months, spans: (day, messages), the days without any left out.
+// MessagesPerDay makes the statement for the messages of each UTC day of the plan, which must be
+// without months. Its rows are (day, messages); days without messages have no row.
 func MessagesPerDay(plan tables.Plan) Statement {
 	return Statement{
 		SQL: fmt.Sprintf(`SELECT day, sum(messages) AS messages FROM (

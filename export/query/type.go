@@ -1,6 +1,6 @@
 package query
 
-// A Type is what the rows of an export are.
+// A Type says what the rows of an export are.
 type Type string
 
 const (
@@ -28,13 +28,13 @@ func ParseType(s string) (Type, error) {
 			return t, nil
 		}
 	}
-	return "",
-		bad("type",
-			"There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys.",
-			clip(s))
+	return "", bad("type",
+		"There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys.",
+		clip(s))
 }
 
-// GroupBys lists what rows of the type can be split by; deployment takes a workspace with byok on.
+// GroupBys lists what rows of the type can be split by. deployment requires a workspace with byok
+// on.
 func (t Type) GroupBys() []string {
 	switch t {
 	case Users, Assistants, APIKeys:

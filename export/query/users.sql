@@ -1,5 +1,5 @@
--- facts: one row per user, group, dimension and key: what is counted (n) and, of token events, what was used. The dimensions of messages are their channels,
--- and their models once more.
+-- facts has one row per user, group, dimension and key, with the count (n) and, for token events,
+-- their usage. Messages are there twice: by channel, and by model.
 facts AS (
     SELECT user_id AS id, {{.GroupModel}} AS grouped, toLowCardinality(channel) AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
         sum(messages) AS n, {{tokens.Zeros}}
@@ -24,7 +24,7 @@ facts AS (
     SELECT user_id, '', toLowCardinality('run'), '', 0, {{tokens.Zeros}}
     FROM workflow_runs
     WHERE user_id != ''
-    GROUP BY user_id -- not DISTINCT, which would keep the engine from leaving out columns that nobody reads
+    GROUP BY user_id -- not DISTINCT: with it the engine would read columns that nobody needs
 ),
 usage AS (
     SELECT id, grouped, 1 AS active,

@@ -8,7 +8,7 @@ import (
 	"rollcall/schema"
 )
 
-// A WallClock is one end of a drop-in period: what a clock on the wall of a time zone shows.
+// A WallClock is one end of a period of the drop-in API: a local time in a time zone.
 type WallClock struct {
 	Date     string // YYYY-MM-DD[THH:MM[:SS[.fraction]]], cut to milliseconds; a trailing Z is ignored
 	Timezone string // IANA name
@@ -19,9 +19,10 @@ var (
 	otherOffset   = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}.*[+-]\d{2}(:?\d{2})?$`)
 )
 
-// WallClockPeriod makes the period from one wall-clock time to another, both inclusive, to the
-// millisecond; the zones may differ. A time that does not exist takes the offset before the change;
-// one that exists twice is the first for from, the second for to. Errors are *BadRequest.
+// WallClockPeriod makes the period from one local time to another, both inclusive, to the
+// millisecond. The zones may differ. A time that does not exist takes the offset before the change
+// of clocks. Of a time that exists twice, from takes the first and to the second. Errors are
+// *BadRequest.
 func WallClockPeriod(from, to WallClock, now time.Time) (Period, error) {
 	start, err := from.resolve("from", first)
 	if err != nil {
@@ -44,8 +45,8 @@ func WallClockPeriod(from, to WallClock, now time.Time) (Period, error) {
 	return newPeriod(start, last), nil
 }
 
-// resolve: a date alone is the first millisecond of that day for from, the last for to. end is from
-// or to.
+// resolve returns the instant of the clock. end is "from" or "to". A date without a time is the
+// first millisecond of that day for from, and the last for to.
 func (c WallClock) resolve(end string, w which) (time.Time, error) {
 	switch {
 	case c.Date == "":
@@ -69,20 +70,21 @@ func (c WallClock) resolve(end string, w which) (time.Time, error) {
 	return resolve(wall, zone, w), nil
 }
 
-// parse reads the clock as if it stood in UTC.
+// parse reads the clock as if its zone were UTC.
 func (c WallClock) parse(param string) (wall time.Time, dateOnly bool, err error) {
 	if otherOffset.MatchString(c.Date) {
 		return wall, false, bad(param,
 			"%s must be a local time without an offset, not %q; its zone is said in timezone beside it.", param, clip(c.Date))
 	}
 	if text := strings.TrimSuffix(c.Date, "Z"); wallClockForm.MatchString(text) {
+		// The last of these layouts also accepts a fraction.
 		for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-			// the last takes a fraction, too
 			if wall, err = time.Parse(layout, text); err == nil {
 				return wall.Truncate(time.Millisecond), layout == time.DateOnly, nil
 			}
 		}
 	}
 	return wall, false, bad(param,
-		"%s must be a time that exists, as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.fff (up to nine digits after the point), not %q.", param, clip(c.Date))
+		"%s must be a time that exists, as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.fff (up to nine digits after the point), "+
+			"not %q.", param, clip(c.Date))
 }

@@ -1,4 +1,4 @@
--- facts: the runs, and other usage that carries a workflow's id.
+-- facts has the runs, and other usage with a workflow's id.
 facts AS (
     SELECT workflow_id AS id, '' AS grouped, user_id AS person, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause, duration_bucket AS bucket,
         {{workflow_runs.Names}}, {{tokens.Zeros}}
@@ -20,7 +20,8 @@ usage AS (
         uniqExactIf(person, person != '') AS unique_users,
         {{ratio "sum(duration_ms_sum)" "runs" 2}} AS avg_duration_ms,
         max(duration_ms_max) AS max_duration_ms,
-        -- (buckets in order, runs in each, their durations' sum); the bucket that holds element ⌈0.95·n⌉ stands for it by its mean, at most 1 % away
+        -- spread is (buckets in order, runs in each, sum of their durations). The p95 is the mean
+        -- of the bucket that has element ⌈0.95·n⌉. It differs from that element by at most 1 %.
         sumMapIf([bucket], [facts.runs], [duration_ms_sum], facts.runs > 0) AS spread,
         arrayFirstIndex(reached -> reached >= intDiv(95 * runs + 99, 100), arrayCumSum(spread.2)) AS at,
         if(runs = 0, 0, intDiv(2 * spread.3[at] + spread.2[at], 2 * spread.2[at])) AS p95_duration_ms,

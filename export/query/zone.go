@@ -7,8 +7,8 @@ import (
 	_ "time/tzdata" // zones are known on machines without a zone database, too
 )
 
-// loadZone takes IANA names only: not this machine's Local, nor the directories that zone databases
-// are copied to.
+// loadZone accepts only names of IANA: neither this machine's Local, nor the names of directories
+// that contain copies of the zone database.
 func loadZone(param, name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
@@ -23,20 +23,20 @@ func loadZone(param, name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// plusHint explains a blank in the name of a zone: a + of a query that is not written %2B arrives
-// as a blank.
+// plusHint explains a blank in the name of a zone: in a query, a + that is not written as %2B
+// arrives as a blank.
 func plusHint(param, name string) string {
 	meant := strings.ReplaceAll(name, " ", "+")
 	switch {
 	case meant == name:
 		return ""
-	case param == "timezone": // of a query
+	case param == "timezone": // a parameter of a query
 		return fmt.Sprintf("; a + is written %%2B in an address: %s", clip(strings.ReplaceAll(name, " ", "%2B")))
 	}
 	return fmt.Sprintf("; if you mean %q, a + was lost on the way", clip(meant))
 }
 
-// which of the two instants is meant by a wall-clock time that exists twice.
+// which says which of the two instants a wall-clock time means that exists twice.
 type which int
 
 const (
@@ -44,9 +44,10 @@ const (
 	second
 )
 
-// resolve finds the instant at which the clocks of a zone show the wall time (given as if it were
-// UTC). A time that exists twice is the one asked for; one that does not exist takes the offset
-// before the change, and so lies as long after the change as the clock would have been past it.
+// resolve finds the instant at which the clocks of a zone show the wall time, which is given as if
+// it were UTC. Of a time that exists twice it returns the one that w asks for. A time that does not
+// exist takes the offset before the change of clocks: if the clock skipped an hour and the time is
+// ten minutes into it, the result is ten minutes after the change.
 func resolve(wall time.Time, zone *time.Location, w which) time.Time {
 	var found []time.Time
 	var skipped time.Time
@@ -61,8 +62,8 @@ func resolve(wall time.Time, zone *time.Location, w which) time.Time {
 		if !before && !after {
 			found = append(found, candidate)
 		}
-		// The first change that jumps over the wall time: with the offset before it the time is
-		// past the change, with the one after it, not yet there.
+		// The first change of clocks that skips the wall time: with the offset before it, the time
+		// is after the change, and with the offset after it, before.
 		if after && skipped.IsZero() && jumpsOver(end, candidate, wall) {
 			skipped = candidate
 		}
