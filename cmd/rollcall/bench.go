@@ -134,7 +134,7 @@ func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
 	return c.print(std.out, results)
 }
 
-// options are those of one measurement for each size.
+// options returns the options of one measurement for each size.
 func (c *benchExportCommand) options(dir string, progress io.Writer) (each []bench.ExportOptions) {
 	for _, events := range c.Events {
 		own := filepath.Join(dir, fmt.Sprint(events))
@@ -150,8 +150,8 @@ func (c *benchExportCommand) print(out io.Writer, results []bench.ExportResult) 
 		return json.NewEncoder(out).Encode(results)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w,
-		"events\ttype\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\tservice / engine\tlog / rollups\t")
+	fmt.Fprintln(w, "events\ttype\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\t"+
+		"service / engine\tlog / rollups\t")
 	for _, r := range results {
 		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Events, r.Type, r.Period,
 			float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)

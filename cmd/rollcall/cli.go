@@ -13,8 +13,8 @@ import (
 	kongcompletion "github.com/jotaen/kong-completion"
 )
 
-// commands is the whole command line. Each command is a struct of its flags with a method Run; each
-// flag is also ROLLCALL_<FLAG> in the environment.
+// commands is the whole command line. Each command is a struct of its flags with a method Run. Each
+// flag can also be set by the variable ROLLCALL_<FLAG>.
 type commands struct {
 	Demo     demoCommand     `cmd:"" help:"Everything in one process: embedded Kafka and ClickHouse, sample workspaces, ingest, rollup, export."`
 	Ingest   ingestCommand   `cmd:"" help:"Bring events from Kafka into the event log."`
@@ -42,14 +42,14 @@ type commands struct {
 	Log logFlags `embed:""`
 }
 
-// settingsError says that the settings are wrong: the process ends with exit code 2 before anything
+// settingsError says that the settings are wrong: the process exits with code 2 before anything
 // starts.
 type settingsError struct{ error }
 
 func badSetting(format string, a ...any) error { return settingsError{fmt.Errorf(format, a...)} }
 
-// errHelpShown ends a command line that only asked for a text of kong's: the help, or how to
-// complete.
+// errHelpShown ends a command line that only asked for a text of kong: the help, or the answer to a
+// shell's completion.
 var errHelpShown = errors.New("help shown")
 
 // parse turns arguments and environment into the command to run.
@@ -60,7 +60,7 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 	if err != nil {
 		return nil, err
 	}
-	kongcompletion.Register(parser) // answers the shell and exits, if it is the shell that asks
+	kongcompletion.Register(parser) // if the shell asks for completion, it answers and exits
 	if err := unknownVariables(parser.Model, os.Environ()); err != nil {
 		return nil, err
 	}
@@ -81,12 +81,13 @@ func parse(args []string, std streams) (command func(context.Context) error, err
 	}, nil
 }
 
-// newParser knows the commands; everything that is said about a setting is said in its tags.
+// newParser makes the parser of all commands. The tags of the flags say everything about a setting.
 func newParser(c *commands, std streams) (*kong.Kong, error) {
 	return kong.New(c,
 		kong.Name("rollcall"),
 		kong.Description("Rollcall turns the usage events of an AI workspace product into exact usage exports.\n\n"+
-			"Every flag is also an environment variable: --kafka-brokers is ROLLCALL_KAFKA_BROKERS. Secrets are best given by file or environment; a flag shows in the process list."),
+			"Every flag is also an environment variable: --kafka-brokers is ROLLCALL_KAFKA_BROKERS. "+
+			"Secrets are best given by file or environment; a flag shows in the process list."),
 		kong.UsageOnError(),
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(code int) { panic(exit(code)) }),
@@ -97,10 +98,11 @@ func newParser(c *commands, std streams) (*kong.Kong, error) {
 	)
 }
 
-// exit is what kong's Exit panics with: kong calls it in the middle of its work.
+// exit is the value with which kong's Exit panics, because kong calls Exit in the middle of its
+// work.
 type exit int
 
-// catchExit is deferred. It turns an exit without a failure into errHelpShown.
+// catchExit is for defer. It turns an exit without a failure into errHelpShown.
 func catchExit(err *error) {
 	p := recover()
 	if p == nil {
@@ -112,8 +114,8 @@ func catchExit(err *error) {
 	*err = errHelpShown
 }
 
-// isGroup tells whether the arguments name commands to choose from, and none of them: rollcall,
-// rollcall keys.
+// isGroup says whether the arguments name a group of commands and none of the commands in it:
+// rollcall, rollcall keys.
 func isGroup(node *kong.Node, args []string) bool {
 	for _, arg := range args {
 		i := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == arg })
@@ -125,14 +127,14 @@ func isGroup(node *kong.Node, args []string) bool {
 	return len(node.Children) > 0
 }
 
-// checkFlags holds what is common to the settings. No number or duration can be negative, nor 0,
-// which the stages would take for "the default", but where 0 is the default or the flag's tag zero
-// says that it means something; and what is required is not empty.
+// checkFlags checks what all settings have in common. No number or duration may be negative. None
+// may be 0, which the stages would take for "the default", unless its default is 0 or the flag's
+// tag zero says that 0 has a meaning. A required setting must not be empty.
 func checkFlags(flags []*kong.Flag) error {
 	for _, flag := range flags {
 		value := flag.Target
 		number := value.CanInt() || value.CanFloat()
-		// NaN is no number of anything
+		// written so that NaN counts as negative, too
 		negative := value.CanInt() && value.Int() < 0 || value.CanFloat() && !(value.Float() >= 0)
 		switch {
 		case !flag.Set:
@@ -147,7 +149,7 @@ func checkFlags(flags []*kong.Flag) error {
 	return nil
 }
 
-// unknownVariables refuses ROLLCALL_* variables that no command knows: a misspelt setting that is
+// unknownVariables refuses ROLLCALL_* variables that no command knows. A misspelt setting that is
 // silently ignored is worse than an error.
 func unknownVariables(model *kong.Application, environ []string) error {
 	known := map[string]bool{}

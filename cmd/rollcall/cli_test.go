@@ -10,9 +10,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// No number or duration of any command can be negative, nor 0 where 0 is not its default and its
-// help does not say what 0 does: each is refused before anything starts, in one line that names it,
-// whether it came as a flag or as a variable.
+// No number or duration of any command can be negative. None can be 0, unless 0 is its default or
+// its help says what 0 does. Such a value is refused before anything starts, in one line that names
+// the setting, whether it came as a flag or as a variable.
 func TestNumbersAreAboveZero(t *testing.T) {
 	var c commands
 	parser, err := newParser(&c, streams{out: io.Discard, err: io.Discard})
@@ -47,8 +47,8 @@ func TestNumbersAreAboveZero(t *testing.T) {
 	}
 }
 
-// notAboveZero are the values to be refused of a flag; none if it takes neither a number nor a
-// duration.
+// notAboveZero returns the values of a flag that must be refused: none if the flag takes neither a
+// number nor a duration.
 func notAboveZero(flag *kong.Flag) (values []string) {
 	switch {
 	case flag.Target.Type() == reflect.TypeFor[days]():

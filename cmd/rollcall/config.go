@@ -22,7 +22,7 @@ type configCommand struct {
 	Check configCheckCommand `cmd:"" help:"Check the settings, then ClickHouse, the schema, the secret and Kafka behind them; exit code 1 names what fails."`
 }
 
-// configCheckCommand takes the settings of all stages, mostly from the environment.
+// configCheckCommand has the settings of all stages. Usually they come from the environment.
 type configCheckCommand struct {
 	kafkaFlags      `embed:""`
 	clickhouseFlags `embed:""`
@@ -33,7 +33,7 @@ type configCheckCommand struct {
 	exportFlags     `embed:""`
 }
 
-// build makes all stages as their commands would, and starts none.
+// build makes all stages as their commands do, and starts none.
 func (c *configCheckCommand) build(ctx context.Context, o tables.Options) (ingest.Config, error) {
 	log := slog.New(slog.DiscardHandler)
 	reg := prometheus.NewRegistry()
@@ -54,7 +54,7 @@ func (c *configCheckCommand) build(ctx context.Context, o tables.Options) (inges
 		_, err = rollup.New(c.rollupFlags.config(), o, log, reg)
 	}
 	if err == nil {
-		// the secret itself is looked at with the database
+		// a dummy secret: the real one is checked with the database
 		_, err = export.New(c.exportFlags.config(make([]byte, 32)), o, log, reg)
 	}
 	if err == nil && (c.HTTPCertFile != "" || c.HTTPKeyFile != "") {
@@ -113,8 +113,8 @@ func ping(ctx context.Context, o tables.Options) error {
 	return conn.QueryRow(ctx, "SELECT 1").Scan(&one)
 }
 
-// haveTopics asks the brokers for the topics; ingest would wait for a missing one, so it is worth a
-// word now.
+// haveTopics asks the brokers for the topics. Ingest would only wait for a missing one, so the
+// check reports it.
 func haveTopics(ctx context.Context, transport *kafka.Transport, brokers, topics []string) error {
 	client := &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport}
 	metadata, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})

@@ -13,8 +13,8 @@ import (
 	"rollcall/rollup"
 )
 
-// stageDefaults are the defaults of settings that a stage has itself: the tags of flags name them,
-// so that each is said once.
+// stageDefaults are the defaults that the stages define. The tags of flags refer to them, so that
+// each default is written once.
 var stageDefaults = kong.Vars{
 	"kafka_group":            ingest.DefaultGroup,
 	"batch_rows":             strconv.Itoa(ingest.DefaultBatchRows),

@@ -24,16 +24,16 @@ type demoCommand struct {
 	Sample         string `help:"Sample workspaces: ${enum}. They go on arriving." enum:"none,small,year" default:"small"`
 }
 
-// Run is the life of the demo:
+// Run starts the parts of the demo in this order, and stops them in the opposite order at a signal:
 //
-//	broker ─► engine ─► tables ─► ingest, rollup, export ─► sample ─► keys and addresses on the terminal … until a signal, then backwards
+//	broker ─► engine ─► tables ─► ingest, rollup, export ─► sample ─► keys and addresses are printed
 func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) error {
 	log = log.With("command", "demo")
 	broker, err := embedded.StartBroker(ctx, c.brokerOptions(log))
 	if err != nil {
 		return fmt.Errorf("start the embedded broker: %w", err)
 	}
-	defer broker.Close() // last: a consumer that outlives its broker leaves a phantom member behind
+	defer broker.Close() // last: a consumer that is closed after its broker remains a member of the group
 	engine, err := embedded.StartEngine(ctx, c.engineOptions(log))
 	if err != nil {
 		return fmt.Errorf("start the embedded engine: %w", err)
@@ -67,12 +67,12 @@ func (c *demoCommand) engineOptions(log *slog.Logger) embedded.EngineOptions {
 	return embedded.EngineOptions{Dir: filepath.Join(c.DataDir, "clickhouse"), Addr: c.ClickhouseAddr, Log: log}
 }
 
-// usage are the sample workspaces; what to do when they are ready is not said yet.
+// usage returns the sample workspaces, without the function that is called when they are ready.
 func (c *demoCommand) usage() *sampleUsage {
 	return &sampleUsage{profile: sample.Profile(c.Sample), brokers: []string{c.KafkaAddr}}
 }
 
-// stages are the three commands as they would be called one by one.
+// stages returns the three commands as if each had been called by itself.
 func (c *demoCommand) stages(clickhouse clickhouseFlags) (ingestCommand, rollupCommand, exportCommand) {
 	kafka := kafkaFlags{KafkaBrokers: []string{c.KafkaAddr}, KafkaSASL: "none"}
 	topics := ingestFlags{KafkaTopics: sample.Topics(), KafkaGroup: "rollcall"}
@@ -97,10 +97,10 @@ func (c *demoCommand) addStages(ctx context.Context, s *service, clickhouse clic
 	return exports.addTo(ctx, s)
 }
 
-// demoConnections are enough for one machine's browsers and scripts.
+// demoConnections is enough for the browsers and scripts of one machine.
 const demoConnections = 256
 
-// demoKey is the name of the keys that the demo makes; the last start's are revoked.
+// demoKey is the name of the keys that the demo makes. A start revokes the keys of the last one.
 const demoKey = "demo"
 
 // announce prints each workspace with a fresh key, the page's address and a curl line.
@@ -145,7 +145,8 @@ func (c *demoCommand) announce(
 	})
 }
 
-// sampleUsage sends the sample workspaces' history, says so, and lets their usage go on arriving.
+// sampleUsage sends the history of the sample workspaces, calls ready, and then sends their usage
+// as it arrives.
 type sampleUsage struct {
 	profile sample.Profile
 	brokers []string

@@ -17,14 +17,14 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// A demo is `rollcall demo` in a process of its own.
+// A demo is one `rollcall demo` in a process of its own.
 type demo struct {
 	*process
 	kafka, clickhouse, http, admin string
 	keys                           map[string]string // by workspace
 }
 
-// startDemo waits until it says that it is ready.
+// startDemo starts a demo and waits until it says that it is ready.
 func startDemo(t *testing.T, binary, dir string) *demo {
 	t.Helper()
 	d := &demo{
@@ -56,9 +56,9 @@ func (d *demo) get(key, target string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// The demo as the README shows it: an event sent by any client is counted once in the export;
-// SIGTERM ends it cleanly, SIGKILL loses nothing, and a start on the same directory goes on. Other
-// commands work against it while it runs.
+// The demo does what the README shows: an event sent by any client is counted once in the export.
+// SIGTERM ends it cleanly, SIGKILL loses nothing, and a start on the same directory continues.
+// Other commands work against it while it runs.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	binary := processtest.Build(t, "rollcall/cmd/rollcall")
@@ -109,8 +109,8 @@ func message(id string) kafka.Message {
 		`{"specversion":"1.0","id":%q,"source":"/test","type":"usage.message.v1","time":%q,"data":{"org_id":"mine","user_id":"ada","channel":"chat"}}`, id, monthStart())}
 }
 
-// monthStart is the first moment of this month: the same for every retry, and in this month's
-// export.
+// monthStart is the first moment of this month. It is the same for every retry, and in the export
+// of this month.
 func monthStart() string {
 	now := time.Now().UTC()
 	return time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Format(time.RFC3339)

@@ -8,8 +8,7 @@ import (
 	"rollcall/deploy/demo/embedded"
 )
 
-// embeddedCommand runs one embedded part alone, in a process that can be measured and killed by
-// itself.
+// embeddedCommand runs one embedded part in a process of its own, which can be measured and killed.
 type embeddedCommand struct {
 	Broker embeddedBrokerCommand `cmd:"" help:"The embedded Kafka broker."`
 	Engine embeddedEngineCommand `cmd:"" help:"The embedded ClickHouse engine."`

@@ -14,7 +14,7 @@ type exportCommand struct {
 	exportFlags     `embed:""`
 }
 
-// exportFlags are export's alone.
+// exportFlags are the flags that only export has.
 type exportFlags struct {
 	HTTPAddr            string `name:"http-addr" help:"Where exports are served." default:"127.0.0.1:8080"`
 	PublicURL           string `name:"public-url" help:"The address that clients use, for download links; by default the one they called." placeholder:"URL"`
@@ -59,7 +59,7 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 	return s.serve(c.HTTPAddr, guarded(e.Handler()), c.MaxConnections, c.HTTPCertFile, c.HTTPKeyFile)
 }
 
-// check judges what the service itself does not take.
+// check checks the settings that export.New does not take.
 func (f exportFlags) check() error {
 	if f.MaxConnections < 1 {
 		return badSetting("--max-connections: at least one connection must be allowed, not %d", f.MaxConnections)
@@ -67,7 +67,7 @@ func (f exportFlags) check() error {
 	return nil
 }
 
-// config is what the service takes.
+// config returns the settings that export.New takes.
 func (f exportFlags) config(secret []byte) export.Config {
 	return export.Config{
 		PublicURL: f.PublicURL, Secret: secret, RatePerMinute: f.RatePerMinute, MaxConcurrentPerOrg: f.MaxConcurrentPerOrg,

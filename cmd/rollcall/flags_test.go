@@ -15,9 +15,9 @@ import (
 	"rollcall/export/access"
 )
 
-// Every flag of a command reaches what the command makes of it: given another value, that is
-// another, or it says what is wrong with the value. Flags of the process itself (addresses,
-// certificates, the number of connections) are held by TestExportServesTLS,
+// Every flag of a command reaches what the command makes from it. With another value of a flag, the
+// result differs, or the command says what is wrong with the value. Flags of the process itself
+// (addresses, certificates, the number of connections) have other tests: TestExportServesTLS,
 // TestConnectionsAreLimited, TestHealth and TestCollectorThatHangs.
 func TestFlagsArePassedOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
@@ -45,7 +45,7 @@ func TestFlagsArePassedOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags  any
 		made   func() (any, error)
-		others map[string]bool // of the process
+		others map[string]bool // flags of the process
 	}{
 		"clickhouse": {&clickhouse, func() (any, error) { return clickhouse.options() }, nil},
 		"kafka":      {&kafka, func() (any, error) { return kafka.config() }, nil},
@@ -71,7 +71,7 @@ func TestFlagsArePassedOn(t *testing.T) {
 		"bench ingest": {&ingestBench, func() (any, error) {
 			text, err := textOf(func(w io.Writer) error { return ingestBench.print(w, []bench.IngestResult{{}}) })
 			return []any{ingestBench.options("", nil), text}, err
-		}, map[string]bool{"CPUProfile": true}}, // the one that this test cannot see: the file is made beside the options
+		}, map[string]bool{"CPUProfile": true}}, // not seen by this test: Run opens the file
 		"bench delay": {&delayBench, func() (any, error) {
 			text, err := textOf(func(w io.Writer) error { return delayBench.print(w, bench.DelayResult{}) })
 			return []any{delayBench.options("", nil), text}, err
@@ -110,7 +110,7 @@ func TestFlagsArePassedOn(t *testing.T) {
 	}
 }
 
-// namesOf are the fields of embedded flags.
+// namesOf returns the names of the fields of embedded flags.
 func namesOf(flags any) map[string]bool {
 	names := map[string]bool{}
 	for _, field := range reflect.VisibleFields(reflect.TypeOf(flags)) {
@@ -119,8 +119,8 @@ func namesOf(flags any) map[string]bool {
 	return names
 }
 
-// keyMade runs the command and gives the key that the table then has, without what is another at
-// every run.
+// keyMade runs the command and returns the row of the key that it made, without the values that
+// differ at every run.
 func keyMade(t *testing.T, c keysCreateCommand, url string) (any, error) {
 	t.Helper()
 	c.clickhouseFlags = clickhouseFlags{ClickhouseURL: url}

@@ -15,7 +15,7 @@ type generateCommand struct {
 	sampleFlags `embed:""`
 }
 
-// sampleFlags say what is sent.
+// sampleFlags say which events are sent.
 type sampleFlags struct {
 	Org   string  `help:"The workspace's org_id." default:"org-sample"`
 	Users int     `help:"How many people it has." default:"50"`

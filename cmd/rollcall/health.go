@@ -15,7 +15,7 @@ type healthCommand struct {
 	adminFlags `embed:""`
 }
 
-// healthPatience is less than a container engine waits for a check.
+// healthPatience is shorter than the time that a container engine waits for a check.
 const healthPatience = 6 * time.Second
 
 func (c *healthCommand) Run(ctx context.Context, std streams) error {
@@ -24,7 +24,7 @@ func (c *healthCommand) Run(ctx context.Context, std streams) error {
 		return badSetting("--admin-addr: %w", err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		// it listens on all addresses: this machine's own is one
+		// the stage listens on all addresses, so also on this one
 		host = "127.0.0.1"
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// What a part says of itself.
+// A readiness is a part that reports this error, or that it is ready.
 type readiness struct{ error }
 
 func (r readiness) Ready(context.Context) error   { return r.error }

@@ -34,7 +34,7 @@ type ingestCommand struct {
 	ingestFlags     `embed:""`
 }
 
-// ingestFlags are ingest's alone.
+// ingestFlags are the flags that only ingest has.
 type ingestFlags struct {
 	KafkaTopics   []string      `help:"Topics to read, comma-separated. One that does not exist yet is waited for while the others are read." default:"usage.messages,usage.actions,usage.tokens,usage.workflows,usage.entities"`
 	KafkaGroup    string        `help:"Consumer group. A new one starts at the first offset, which stores again what is stored and counts nothing twice." default:"${kafka_group}"`
@@ -61,7 +61,7 @@ func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {
 	return s.run(ctx, c.AdminAddr)
 }
 
-// build makes the ingest stage; it talks to ClickHouse once, for the secret.
+// build makes the ingest stage. It connects to ClickHouse once, for the secret.
 func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, error) {
 	o, err := c.options()
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 	return i, nil
 }
 
-// config is all that ingest takes, but for the secret.
+// config returns all that ingest.New takes, except the secret.
 func (f ingestFlags) config(brokers kafkaFlags) (ingest.Config, error) {
 	config, err := brokers.config()
 	config.Topics = f.KafkaTopics
@@ -95,7 +95,7 @@ func (f ingestFlags) config(brokers kafkaFlags) (ingest.Config, error) {
 	return config, err
 }
 
-// config is how to reach the brokers, as ingest takes it.
+// config returns how to reach the brokers, in the form that ingest takes.
 func (f kafkaFlags) config() (ingest.Config, error) {
 	tlsConfig, mechanism, err := f.security()
 	return ingest.Config{Brokers: f.KafkaBrokers, TLS: tlsConfig, SASL: mechanism}, err

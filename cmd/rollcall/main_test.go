@@ -17,7 +17,7 @@ func call(t *testing.T, in string, args ...string) (code int, out, err string) {
 	return code, stdout.String(), stderr.String()
 }
 
-// Bad settings end in one clear line and exit code 2 before anything starts.
+// Bad settings end the process before anything starts, with one clear line and exit code 2.
 func TestBadSettings(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {

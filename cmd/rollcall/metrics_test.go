@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the pages of deploy that are made from the source")
 
-// A describer keeps what the stages register.
+// A describer is a registry that records the metrics that the stages register.
 type describer struct {
 	prometheus.Registerer
 	found map[string]string // name → the page's line
@@ -45,7 +45,7 @@ func (d describer) MustRegister(cs ...prometheus.Collector) {
 	}
 }
 
-// metrics are those that the three stages register, and what they have in common.
+// metrics returns the metrics of the three stages, and those that they share.
 func metrics(t *testing.T) map[string]string {
 	t.Helper()
 	d := describer{found: map[string]string{}}
@@ -63,7 +63,7 @@ func metrics(t *testing.T) map[string]string {
 	return d.found
 }
 
-// The page of metrics is made from the source, and so are the names of the specification.
+// The page of metrics is made from the source. The names that the specification promises are on it.
 func TestMetricsPage(t *testing.T) {
 	found := metrics(t)
 	var lines []string

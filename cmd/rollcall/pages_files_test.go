@@ -16,12 +16,12 @@ var (
 	pageLink   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 )
 
-// sourceFolder begins a path of the repository. Other words with a slash are addresses, or names of
-// other things.
+// sourceFolder matches the beginning of a path in the repository. Other words with a slash are
+// addresses, or names of other things.
 var sourceFolder = regexp.MustCompile(`^(\./)?(cmd|deploy|export|ingest|rollup|schema|\.ci|\.github)/`)
 
-// filesMissing gives what the page's text names and the repository does not have: targets of links,
-// relative to the page, and paths in backticks, relative to the root.
+// filesMissing returns the files that the page names and the repository does not have. A page names
+// files as targets of links, relative to the page, and as paths in backticks, relative to the root.
 func filesMissing(root, page, text string) (missing []string) {
 	prose := fencedCode.ReplaceAllString(text, "")
 	for _, link := range pageLink.FindAllStringSubmatch(codeSpan.ReplaceAllString(prose, ""), -1) {
@@ -48,7 +48,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Documents link and name what is there, so that a file that moves takes its mentions along.
+// Documents link to and name files that exist. So a change that moves a file must change what names
+// it, too.
 func TestPagesNameFilesThatExist(t *testing.T) {
 	root := filepath.Join("..", "..")
 	pages := 0
@@ -96,10 +97,10 @@ func TestMissingFilesAreFound(t *testing.T) {
 	}
 }
 
-// sectionName is a section as comments and pages name it.
+// sectionName matches a section as comments and pages name it.
 var sectionName = regexp.MustCompile(`\b(SPEC|DESIGN)(\.md)?(\]\([^)]*\))? §([0-9.]*[0-9])`)
 
-// sectionsOf gives the numbers of a document's headings.
+// sectionsOf returns the numbers of a document's headings.
 func sectionsOf(t *testing.T, document string) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", document))
@@ -113,8 +114,8 @@ func sectionsOf(t *testing.T, document string) map[string]bool {
 	return found
 }
 
-// Comments and pages name sections of SPEC.md and DESIGN.md by the file's name, and sections that
-// there are.
+// Comments and pages name sections of SPEC.md and DESIGN.md by the name of the file, and only
+// sections that exist.
 func TestNamedSectionsExist(t *testing.T) {
 	sections := map[string]map[string]bool{"SPEC": sectionsOf(t, "SPEC.md"), "DESIGN": sectionsOf(t, "DESIGN.md")}
 	named := 0

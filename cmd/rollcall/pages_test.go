@@ -11,7 +11,7 @@ import (
 
 var testName = regexp.MustCompile(`\bTest[A-Z]\w+`)
 
-// testsThereAre is every test of the module, by its name.
+// testsThereAre returns the names of all tests of the module.
 func testsThereAre(t *testing.T) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -32,7 +32,7 @@ func testsThereAre(t *testing.T) map[string]bool {
 	return found
 }
 
-// Pages name tests that there are, and every row of the threat model names one.
+// Pages name only tests that exist, and every row of the threat model names one.
 func TestPagesNameTestsThatExist(t *testing.T) {
 	found := testsThereAre(t)
 	pages, err := filepath.Glob("../../deploy/*.md")

@@ -17,7 +17,7 @@ type process struct {
 	out safeBuffer // standard output and standard error
 }
 
-// start starts a command, with variables beside the test's own.
+// start starts a command, with these variables in addition to the test's own.
 func start(t *testing.T, variables []string, binary string, args ...string) *process {
 	t.Helper()
 	p := &process{T: t, cmd: exec.Command(binary, args...)}
@@ -41,7 +41,7 @@ func (p *process) eventually(what string, is func() bool) {
 	}
 }
 
-// stop sends the signal and wants exit code 0 within 15 s.
+// stop sends the signal and expects exit code 0 within 15 s.
 func (p *process) stop(signal os.Signal) {
 	p.Helper()
 	p.cmd.Process.Signal(signal)
@@ -57,8 +57,8 @@ func (p *process) stop(signal os.Signal) {
 	}
 }
 
-// A safeBuffer is written by one goroutine and read by another. The buffer is not embedded: its
-// ReadFrom would pass by the lock.
+// A safeBuffer can be written by one goroutine and read by another. It does not embed the buffer,
+// because the buffer's ReadFrom would bypass the lock.
 type safeBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

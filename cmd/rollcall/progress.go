@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A progress tells how far long work is: one line that changes on a terminal, a plain line every
-// few seconds elsewhere.
+// A progress reports how far long work is: on a terminal as one line that changes, elsewhere as a
+// line every few seconds.
 type progress struct {
 	w        io.Writer
 	what     string
@@ -20,7 +20,7 @@ func newProgress(w io.Writer, what string) *progress {
 	return &progress{w: w, what: what, terminal: isTerminal(w), shown: time.Now()}
 }
 
-// at reports n of total; a total of 0 is not known.
+// at reports n of total. A total of 0 means that it is not known.
 func (p *progress) at(n, total int) {
 	p.last = fmt.Sprintf("%d %s", n, p.what)
 	if total > 0 {

@@ -13,9 +13,9 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// What net/http refuses before any handler runs is answered with a status and leaves no log line of
-// level INFO or above, with and without TLS. The two 5xx are those that RFC 9110 names for a
-// transfer coding and a version of HTTP that a server does not know.
+// A request that net/http refuses before any handler runs is answered with a status and leaves no
+// log line of level INFO or above, with and without TLS. The two 5xx are those of RFC 9110 for a
+// transfer coding and for a version of HTTP that a server does not know.
 func TestRefusalsBeforeTheHandlerAreNotLogged(t *testing.T) {
 	certificate := newCertificate(t)
 	for name, c := range map[string]struct {

@@ -18,7 +18,7 @@ type rollupCommand struct {
 	rollupFlags     `embed:""`
 }
 
-// rollupFlags are rollup's alone.
+// rollupFlags are the flags that only rollup has.
 type rollupFlags struct {
 	SettleTime  time.Duration `help:"A workspace's day is rolled up once nothing was added to it for this long, like 30s. Shorter does the work more often; exports are exact either way." default:"${settle_time}"`
 	VerifyEvery time.Duration `help:"How often the next 256 rolled up slices are compared with the log, like 10m. Each costs about what its recompute did." default:"${verify_every}"`
@@ -51,7 +51,7 @@ func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, 
 	return r, nil
 }
 
-// config is all that rollup takes.
+// config returns all that rollup.New takes.
 func (f rollupFlags) config() rollup.Config {
 	return rollup.Config{SettleTime: f.SettleTime, VerifyEvery: f.VerifyEvery}
 }

@@ -13,8 +13,8 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// A secret that was given by file or environment shows nowhere: not in the process list, that of
-// the process's children included, not in the log at its most talkative, not on the admin address.
+// A secret that was given by file or environment is not shown anywhere: not in the process list,
+// with the child processes; not in the log at its most detailed level; not on the admin address.
 func TestSecretsDoNotShow(t *testing.T) {
 	binary := processtest.Build(t, "rollcall/cmd/rollcall")
 	c := newCertificate(t)
@@ -60,7 +60,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	}
 }
 
-// fetch gives the status and the body, or the error.
+// fetch returns the status and the body, or the error.
 func fetch(url string) string {
 	response, err := http.Get(url)
 	if err != nil {
@@ -71,10 +71,10 @@ func fetch(url string) string {
 	return fmt.Sprintf("%d %s %v", response.StatusCode, body, err)
 }
 
-// processList has the arguments of a process and of all that descend from it, as ps reads them.
+// processList returns the arguments of a process and of all its descendants, as ps reads them.
 func processList(t *testing.T, pid int) (list string) {
 	t.Helper()
-	arguments, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // of none that has ended
+	arguments, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // fails for a process that has ended
 	list = strings.ReplaceAll(string(arguments), "\x00", " ") + "\n"
 	all, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// Whatever a command wanted of ClickHouse: a database that is not there, or a server that is not,
-// ends it with exit code 1 and one sentence, before it prints anything else.
+// If the database does not exist, or the server does not answer, every command ends with exit code
+// 1 and one sentence, before it prints anything else.
 func TestWrongClickHouseIsOneSentence(t *testing.T) {
 	engine, err := url.Parse(enginetest.Database(t).URL)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestWrongClickHouseIsOneSentence(t *testing.T) {
 	}
 }
 
-// Without the part that says what to do, the help says what there is.
+// Without a subcommand, a command prints the help, which lists them.
 func TestBareCommandsPrintTheHelp(t *testing.T) {
 	for _, c := range []struct {
 		args  []string
@@ -70,7 +70,7 @@ func TestBareCommandsPrintTheHelp(t *testing.T) {
 	}
 }
 
-// Nothing is counted before it is known: events that no broker took are not called produced.
+// An event counts as produced only when a broker has acknowledged it.
 func TestGenerateCountsWhatIsAcknowledged(t *testing.T) {
 	code, out, stderr := call(t, "", "generate", "--org", "acme", "--users", "100", "--days", "60", "--kafka-brokers",
 		"127.0.0.1:1")

@@ -17,26 +17,27 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// adminFlags are those of every long-running command.
+// adminFlags are the flags that every long-running command has.
 type adminFlags struct {
 	traceFlags `embed:""`
 	AdminAddr  string `help:"Where /metrics, /healthz, /readyz and /debug/pprof are served; not for the public." default:"127.0.0.1:9464"`
 }
 
-// A part is one long-running piece of the process. Run blocks until ctx is cancelled, which is not
-// an error.
+// A part is one long-running piece of the process. Run blocks until ctx is cancelled, and does not
+// return that as an error.
 type part interface {
 	Run(ctx context.Context) error
 	Ready(ctx context.Context) error
 }
 
-// adminConnections are enough for Prometheus, probes and an SRE.
+// adminConnections is enough for Prometheus, probes and an SRE.
 const adminConnections = 64
 
-// stopGrace is how long SIGTERM may take (SPEC.md §4): after it, the process ends whatever hangs.
+// stopGrace is how long a stop may take after SIGTERM (SPEC.md §4). Then the process ends, even if
+// a part hangs.
 const stopGrace = 15 * time.Second
 
-// A service is the parts of one process, their metrics and their admin address.
+// A service has the parts of one process, their metrics and their admin address.
 type service struct {
 	log    *slog.Logger
 	reg    *prometheus.Registry
@@ -57,7 +58,7 @@ func newService(ctx context.Context, stage string, f traceFlags, log *slog.Logge
 	return s, err
 }
 
-// add makes p run with the others: the first part to stop stops all, and run waits for each.
+// add makes p run with the others. The first part that stops stops all, and run waits for each.
 func (s *service) add(ctx context.Context, name string, p part) {
 	s.parts[name] = p
 	ctx, cancel := context.WithCancel(ctx)
@@ -69,8 +70,8 @@ func (s *service) add(ctx context.Context, name string, p part) {
 	}, func(error) { cancel() })
 }
 
-// guarded is an HTTP server that no client can hold for long: one that sends its header or body
-// byte by byte, or nothing, is dropped; a long download is not.
+// guarded returns an HTTP server whose connections no client can hold for long. A client that sends
+// its header or body byte by byte, or sends nothing, is cut off. A long download is not.
 func guarded(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -78,7 +79,8 @@ func guarded(handler http.Handler) *http.Server {
 	}
 }
 
-// serve answers HTTP on addr until the service stops; open requests get a few seconds to finish.
+// serve answers HTTP on addr until the service stops. Open requests then get a few seconds to
+// finish.
 func (s *service) serve(addr string, server *http.Server, maxConnections int, certFile, keyFile string) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -101,7 +103,7 @@ func (s *service) serve(addr string, server *http.Server, maxConnections int, ce
 		ctx, cancel := context.WithTimeout(context.Background(), stopGrace/3)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
-			server.Close() // what still streams is cut, and looks cut
+			server.Close() // cuts the answers that are still being sent, so that they do not look complete
 		}
 	})
 	return nil

@@ -19,7 +19,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// logFlags are understood by every command.
+// logFlags are the flags that every command has.
 type logFlags struct {
 	LogLevel  string `help:"Least severe level that is logged: ${enum}. debug has a line per batch." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string `help:"auto is text on a terminal and JSON elsewhere: ${enum}." enum:"auto,text,json" default:"auto"`
@@ -27,7 +27,7 @@ type logFlags struct {
 
 func (f logFlags) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong holds it to the enum
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it against the enum
 	options := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "text" || f.LogFormat == "auto" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, options))
@@ -44,7 +44,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// clickhouseFlags say where the tables are.
+// clickhouseFlags say how to reach ClickHouse.
 type clickhouseFlags struct {
 	ClickhouseURL          string `name:"clickhouse-url" help:"ClickHouse over HTTP: http(s)://user@host:port/database. https speaks TLS." default:"http://127.0.0.1:8123/rollcall"`
 	ClickhousePassword     string `help:"Password of the URL's user." placeholder:"PASSWORD"`
@@ -68,15 +68,15 @@ func (f clickhouseFlags) options() (tables.Options, error) {
 	o := tables.Options{
 		URL: f.ClickhouseURL, Password: password, TLS: conf, Cluster: f.Cluster, Replicas: f.ClusterReplicas,
 	}
-	conn, err := tables.Open(o) // does not connect: it judges the URL
+	conn, err := tables.Open(o) // checks the URL and does not connect yet
 	if err != nil {
 		return tables.Options{}, badSetting("--clickhouse-url: %w", err)
 	}
 	return o, conn.Close()
 }
 
-// connected calls do with a connection and closes it afterwards. It is for commands that need no
-// more than a connection.
+// connected calls do with a connection and closes it afterwards. It is for commands that only need
+// a connection.
 func (f clickhouseFlags) connected(do func(driver.Conn) error) error {
 	o, err := f.options()
 	if err != nil {
@@ -90,9 +90,9 @@ func (f clickhouseFlags) connected(do func(driver.Conn) error) error {
 	return do(conn)
 }
 
-// secretFlags name the service's secret. It keys pseudonyms, download links, sessions and the
-// hashes of erased persons, so it is one for all processes and never changes; tables.Secret holds
-// it to that.
+// secretFlags give the service's secret. Pseudonyms, download links, sessions and the hashes of
+// erased persons depend on it, so all processes must have the same secret and it never changes.
+// tables.Secret checks that.
 type secretFlags struct {
 	Secret     string `help:"The service's secret, at least 32 characters, the same for all processes and for good: another one is refused. Without it, one is made and kept in the database." placeholder:"SECRET"`
 	SecretFile string `help:"File that holds the secret." type:"path" placeholder:"FILE"`
@@ -134,7 +134,7 @@ func secretOf(name, value, file string) (string, error) {
 	return value, nil
 }
 
-// clientTLS is nil where no file is named: the system's certificates hold.
+// clientTLS returns nil if no file is named: then the certificates of the system apply.
 func clientTLS(ca, cert, key string) (*tls.Config, error) {
 	if ca == "" && cert == "" && key == "" {
 		return nil, nil

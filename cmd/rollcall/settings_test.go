@@ -63,10 +63,11 @@ func section(page *strings.Builder, leaf *kong.Node) {
 	}
 }
 
-// units are what a number of a setting can count; a duration shows how one is written.
+// units matches what the number of a setting can count. For a duration it matches an example of
+// one.
 var units = regexp.MustCompile(`(?i)\brows|bytes|requests|queries|partitions|replicas|days|people|events|how often|seed|users|like \d+(ms|s|m|h|d)\b|like 90d`)
 
-// Each setting is told in whole sentences, and a number with its unit.
+// The help of each setting has whole sentences, and a number has its unit.
 func TestSettingsAreExplained(t *testing.T) {
 	var c commands
 	parser, err := newParser(&c, streams{out: io.Discard, err: io.Discard})
@@ -77,7 +78,8 @@ func TestSettingsAreExplained(t *testing.T) {
 		for _, group := range leaf.AllFlags(true) {
 			for _, flag := range group {
 				name := leaf.FullPath() + " --" + flag.Name
-				if first, _ := utf8.DecodeRuneInString(flag.Help); !unicode.IsUpper(first) && flag.Name != "log-format" ||
+				first, _ := utf8.DecodeRuneInString(flag.Help)
+				if !unicode.IsUpper(first) && flag.Name != "log-format" ||
 					flag.Name != "help" && !strings.HasSuffix(flag.Help, ".") {
 					t.Errorf("%s: %q is no sentence", name, flag.Help)
 				}
@@ -92,8 +94,8 @@ func TestSettingsAreExplained(t *testing.T) {
 	}
 }
 
-// config check judges the settings of every stage before it talks to anyone, then what they point
-// to.
+// config check checks the settings of every stage before it connects to anything, then what the
+// settings point to.
 func TestConfigCheck(t *testing.T) {
 	for variable, value := range map[string]string{
 		"ROLLCALL_BATCH_ROWS": "0x", "ROLLCALL_BATCH_BYTES": "1", "ROLLCALL_KAFKA_SASL": "kerberos",
@@ -110,8 +112,10 @@ func TestConfigCheck(t *testing.T) {
 			}
 		})
 	}
-	broker, err := embedded.StartBroker(t.Context(),
-		embedded.BrokerOptions{Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"}})
+	options := embedded.BrokerOptions{
+		Dir: t.TempDir(), Addr: processtest.FreeAddr(t), Topics: []string{"usage.messages"},
+	}
+	broker, err := embedded.StartBroker(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +123,8 @@ func TestConfigCheck(t *testing.T) {
 	clickhouse := enginetest.Database(t).URL
 	check := func(want int, lines string, args ...string) {
 		t.Helper()
-		code, out, stderr := call(t, "",
-			append([]string{"config", "check", "--kafka-brokers", broker.Addr(), "--clickhouse-url", clickhouse}, args...)...)
+		all := append([]string{"config", "check", "--kafka-brokers", broker.Addr(), "--clickhouse-url", clickhouse}, args...)
+		code, out, stderr := call(t, "", all...)
 		if code != want || !regexp.MustCompile("^"+lines+"$").MatchString(out) {
 			t.Errorf("%q: exit code %d\n%s%s", args, code, out, stderr)
 		}
@@ -130,13 +134,14 @@ func TestConfigCheck(t *testing.T) {
 		"--kafka-topics", "usage.messages,usage.nothing")
 	check(failed, "settings +ok\nclickhouse +ok\nschema +ok\nsecret +failed: the secret is not the one .+\nkafka +ok\n",
 		"--kafka-topics", "usage.messages", "--secret", strings.Repeat("other", 8))
-	check(failed, "settings +ok\nclickhouse +failed: .+\nkafka +ok\n", "--kafka-topics", "usage.messages",
-		"--clickhouse-url", "http://127.0.0.1:1/rollcall")
-	check(failed, "settings +ok\nclickhouse +ok\nschema +failed: .+rollcall migrate.+\nkafka +ok\n", "--kafka-topics",
-		"usage.messages", "--clickhouse-url", clickhouse[:strings.LastIndex(clickhouse, "/")]+"/default")
+	check(failed, "settings +ok\nclickhouse +failed: .+\nkafka +ok\n",
+		"--kafka-topics", "usage.messages", "--clickhouse-url", "http://127.0.0.1:1/rollcall")
+	check(failed, "settings +ok\nclickhouse +ok\nschema +failed: .+rollcall migrate.+\nkafka +ok\n",
+		"--kafka-topics", "usage.messages",
+		"--clickhouse-url", clickhouse[:strings.LastIndex(clickhouse, "/")]+"/default")
 }
 
-// Text on a terminal, JSON elsewhere, and either where it is asked for.
+// The log is text on a terminal and JSON elsewhere, unless the setting asks for one of them.
 func TestLogFormat(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
@@ -152,11 +157,12 @@ func TestLogFormat(t *testing.T) {
 		format string
 		to     io.Writer
 		text   bool
-	}{{"auto", terminal, true}, {"auto", file, false}, {"auto", io.Discard, false}, {"json", terminal, false},
-		{"text", file, true}} {
-		if _, text := (logFlags{
-			LogLevel: "info", LogFormat: c.format,
-		}).logger(c.to).Handler().(*slog.TextHandler); text != c.text {
+	}{
+		{"auto", terminal, true}, {"auto", file, false}, {"auto", io.Discard, false}, {"json", terminal, false},
+		{"text", file, true},
+	} {
+		flags := logFlags{LogLevel: "info", LogFormat: c.format}
+		if _, text := flags.logger(c.to).Handler().(*slog.TextHandler); text != c.text {
 			t.Errorf("%s to %T: text is %t", c.format, c.to, text)
 		}
 	}

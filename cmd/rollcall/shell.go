@@ -9,7 +9,7 @@ import (
 	"github.com/muesli/roff"
 )
 
-// manCommand prints the manual page, which is made from the commands' own definition.
+// manCommand prints the manual page, which is made from the definition of the commands.
 type manCommand struct{}
 
 func (c *manCommand) Run(std streams, app *kong.Kong) error {
@@ -17,7 +17,7 @@ func (c *manCommand) Run(std streams, app *kong.Kong) error {
 	return err
 }
 
-// completionCommand prints the code that has a shell ask this binary what may follow.
+// completionCommand prints shell code. With it a shell asks this binary for completions.
 type completionCommand struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: bash, zsh or fish."`
 }

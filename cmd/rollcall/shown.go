@@ -11,12 +11,12 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Ids, names and errors hold what producers send: tabs, line breaks, escape sequences, direction
-// marks. Nothing of that may reach a terminal, where it would move columns, hide or fake what else
-// is printed, or run.
+// Ids, names and errors contain what producers send: tabs, line breaks, escape sequences, direction
+// marks. None of these may be printed on a terminal, where they would move columns, hide or fake
+// other output, or run as a command.
 
-// shown is an id or a name as it is printed: as it is, or as a Go string in quotes where it could
-// be misread.
+// shown returns an id or a name as it is printed: unchanged, or as a Go string in quotes if it
+// could be misread.
 func shown(s string) string {
 	misread := !utf8.ValidString(s) || strings.ContainsFunc(s, hidden) || strings.HasPrefix(s, `"`) ||
 		strings.TrimSpace(s) != s || strings.Contains(s, "  ")
@@ -26,7 +26,8 @@ func shown(s string) string {
 	return s
 }
 
-// oneLine is a sentence with whatever is in it, on one line: what does not print is escaped.
+// oneLine returns a sentence on one line, whatever it contains: characters that do not print are
+// escaped.
 func oneLine(s string) string {
 	var b strings.Builder
 	s = strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "; ")
@@ -41,8 +42,8 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// shownJSON is JSON text that shows on a terminal what it holds: what does not print is escaped,
-// and means the same.
+// shownJSON returns JSON text in which a terminal shows every character: characters that do not
+// print are escaped, which does not change the meaning.
 func shownJSON(text []byte) []byte {
 	var b strings.Builder
 	for _, r := range string(text) {
@@ -64,10 +65,11 @@ func surrogates(r rune) (high, low rune) {
 	return 0xd800 + r>>10, 0xdc00 + r&0x3ff
 }
 
-// hidden characters do not print as themselves.
+// hidden says whether a character does not print as itself.
 func hidden(r rune) bool { return !unicode.IsPrint(r) }
 
-// A table prints rows of cells in columns that are aligned on a terminal, whatever the cells hold.
+// A table prints rows of cells in columns that are aligned on a terminal, whatever the cells
+// contain.
 type table struct {
 	rows [][]string
 }
@@ -79,8 +81,8 @@ func (t *table) row(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// maxColumn is how wide a cell is at most on a terminal: longer ones are cut there, and there
-// alone.
+// maxColumn is the greatest width of a cell on a terminal. There, and only there, longer cells are
+// cut.
 const maxColumn = 40
 
 func (t *table) print(w io.Writer) error {

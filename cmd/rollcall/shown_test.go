@@ -23,8 +23,8 @@ var nastyTexts = []string{
 	strings.Repeat("long", 64), "plain", "with one blank", "tag\U000e0041",
 }
 
-// printed fails the test if the text holds anything that a terminal would not show as a character,
-// but for line ends.
+// printed fails the test if the text has a character, except line ends, that a terminal does not
+// show as a character.
 func printed(t *testing.T, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -34,8 +34,8 @@ func printed(t *testing.T, text string) {
 	}
 }
 
-// What lists keys, rejects, differences and duplicates prints each id so that a terminal shows it,
-// on one line, and tells it from every other.
+// The lists of keys, rejects, differences and duplicates print each id on one line, so that a
+// terminal shows it and no two ids look the same.
 func TestListsSurviveAnyID(t *testing.T) {
 	o := enginetest.Database(t)
 	conn, err := tables.Open(o)

@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// resultsPage has the figures that `rollcall bench` measured. Other pages take them from here.
+// resultsPage has the figures that `rollcall bench` measured. Other pages repeat them.
 const resultsPage = "../../deploy/bench/RESULTS.md"
 
-// withMeasuredCosts gives the page with the two costs of ingest that resultsPage has in the row of
-// Rollcall's own way.
+// withMeasuredCosts returns the page with the two costs of ingest that resultsPage has in the row
+// of Rollcall itself.
 func withMeasuredCosts(t *testing.T, page, results string) string {
 	t.Helper()
 	row := regexp.MustCompile(`(?m)^\| rollcall \| [0-9,]+ \| ([0-9.]+) \| ([0-9.]+) \|`).FindStringSubmatch(results)
@@ -31,7 +31,7 @@ func withMeasuredCosts(t *testing.T, page, results string) string {
 	return page
 }
 
-// costs are the first table of deploy/SIZING.md: what was measured or is assumed, by its name in
+// costs reads the first table of deploy/SIZING.md: the measured or assumed costs, by the name in
 // the first column.
 func costs(t *testing.T, page string) map[string]float64 {
 	t.Helper()
@@ -46,7 +46,7 @@ func costs(t *testing.T, page string) map[string]float64 {
 	return all
 }
 
-// sizeOf is one line of the second table: what so many events a day take, by these costs.
+// sizeOf makes one line of the second table: what so many events a day need, by these costs.
 func sizeOf(perDay float64, c map[string]float64) string {
 	peak := perDay / 86_400 * c["peak"]
 	processes := max(2, math.Ceil(peak/c["process_events"]))
@@ -56,8 +56,8 @@ func sizeOf(perDay float64, c map[string]float64) string {
 	disk := perDay * (c["log_bytes"]*c["log_days"] + c["rollup_bytes"]*c["rollup_days"]) / (1 - c["free"]) / 1e12
 	shards := max(1, math.Ceil(disk/c["shard_disk"]), math.Ceil(engineCores/c["shard_cores"]))
 	kafka := perDay * c["kafka_bytes"] * c["kafka_days"] * c["kafka_replicas"] / 1e12
-	return fmt.Sprintf("| %s | %s | %.0f | %s | %.0f | %s | %.0f | %s TB | %s TB | %s TB |", count(perDay), count(peak),
-		processes, digits(ingestCores), partitions,
+	return fmt.Sprintf("| %s | %s | %.0f | %s | %.0f | %s | %.0f | %s TB | %s TB | %s TB |",
+		count(perDay), count(peak), processes, digits(ingestCores), partitions,
 		digits(engineCores), shards, digits(disk/shards), digits(disk*c["replicas"]), digits(kafka))
 }
 
@@ -80,8 +80,8 @@ func count(v float64) string {
 	return strconv.FormatFloat(math.Ceil(v), 'f', 0, 64)
 }
 
-// In deploy/SIZING.md the costs of ingest are those of resultsPage, and the sizes follow from the
-// costs.
+// In deploy/SIZING.md the costs of ingest are those of resultsPage, and the sizes are computed from
+// the costs.
 func TestSizesFollowFromTheCosts(t *testing.T) {
 	const file = "../../deploy/SIZING.md"
 	text, err := os.ReadFile(file)

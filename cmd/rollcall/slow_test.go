@@ -14,7 +14,8 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// serving answers "ok" on an address of its own, with the limits of the product.
+// serving starts a server that answers "ok", with the limits of the product, and returns its
+// address.
 func serving(t *testing.T, maxConnections int, change func(*http.Server)) (addr string) {
 	t.Helper()
 	s, addr := &service{log: slog.New(slog.DiscardHandler)}, processtest.FreeAddr(t)
@@ -54,8 +55,9 @@ func dial(t *testing.T, addr string) net.Conn {
 	return conn
 }
 
-// A client that sends its header byte by byte, for ever, is cut after 10 s; one that sends its body
-// so, after 30 s: here a tenth of it. Others are answered meanwhile.
+// A client that sends its header byte by byte, without end, is cut off after 10 s, and a client
+// that does so with its body after 30 s. The test uses a tenth of these times. Other clients are
+// answered meanwhile.
 func TestSlowClientsAreCut(t *testing.T) {
 	for _, c := range []struct {
 		name, begins string
@@ -119,7 +121,7 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 	}
 }
 
-// A connection that is kept open and unused is closed after 2 min; here sooner.
+// A connection that stays open and unused is closed after 2 min; in this test sooner.
 func TestIdleConnectionsAreClosed(t *testing.T) {
 	var limit time.Duration
 	addr := serving(t, 10, func(s *http.Server) {
@@ -138,7 +140,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	}
 }
 
-// More connections than allowed wait; none is lost.
+// If there are more connections than allowed, the others wait; none is lost.
 func TestConnectionsAreLimited(t *testing.T) {
 	addr := serving(t, 2, nil)
 	held := []net.Conn{dial(t, addr), dial(t, addr)}

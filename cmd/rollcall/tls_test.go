@@ -30,8 +30,8 @@ func newCertificate(t *testing.T) *certtest.Certificate {
 	return c
 }
 
-// engineOverTLS is the tests' engine behind TLS that demands a client certificate and HTTP's header
-// of a password, as a ClickHouse server would be reached.
+// engineOverTLS is the tests' engine behind TLS, like a ClickHouse server behind TLS. It demands a
+// client certificate, and the password in an HTTP header.
 func engineOverTLS(t *testing.T, c *certtest.Certificate, password string) (url string) {
 	t.Helper()
 	target, name, _ := strings.Cut(strings.TrimPrefix(enginetest.Database(t).URL, "http://default@"), "/")
@@ -49,8 +49,8 @@ func engineOverTLS(t *testing.T, c *certtest.Certificate, password string) (url 
 	return strings.Replace(server.URL, "https://", "https://rollcall@", 1) + "/" + name
 }
 
-// kafkaOverTLS starts a broker that demands a client certificate and a password, and gives the
-// flags that name it, but for certificates and password.
+// kafkaOverTLS starts a broker that demands a client certificate and a password. It returns the
+// flags that name the broker, without certificates and password.
 func kafkaOverTLS(t *testing.T, c *certtest.Certificate, password string) (flags []string) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "usage.messages"), kfake.TLS(c.Server()),
@@ -81,7 +81,7 @@ func parsed(t *testing.T, text string) *url.URL {
 	return u
 }
 
-// secretFile holds a secret as --*-file names it.
+// secretFile writes a secret to a file for a flag --*-file.
 func secretFile(t *testing.T, secret string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
@@ -97,9 +97,9 @@ const (
 	serviceSecret      = "secret-0123456789abcdef0123456789abcdef"
 )
 
-// Flags bring every command to ClickHouse over TLS with a client certificate and a password, and to
-// Kafka over TLS with SCRAM and a client certificate; what is missing or wrong is an error that
-// names no secret, at any log level.
+// With flags, every command reaches ClickHouse over TLS with a client certificate and a password,
+// and Kafka over TLS with SCRAM and a client certificate. If one of these is missing or wrong, the
+// error names no secret, at any log level.
 func TestEverythingOverTLS(t *testing.T) {
 	own := newCertificate(t)
 	other := newCertificate(t)
@@ -156,8 +156,8 @@ func concat(lists ...[]string) (all []string) {
 	return all
 }
 
-// The export serves TLS 1.2 and later with the files' certificate, and nothing without TLS on that
-// port. Its log names no secret.
+// The export serves TLS 1.2 and later with the certificate of the files, and nothing without TLS on
+// that port. Its log has no secret.
 func TestExportServesTLS(t *testing.T) {
 	c := newCertificate(t)
 	addr := processtest.FreeAddr(t)

@@ -17,7 +17,7 @@ type topicsCommand struct {
 	Retire topicsRetireCommand `cmd:"" help:"Let go a topic that ingest does not read any more; what was stored stays."`
 }
 
-// topicFlags are what both need.
+// topicFlags are the flags of both commands.
 type topicFlags struct {
 	clickhouseFlags `embed:""`
 	kafkaFlags      `embed:""`
@@ -30,7 +30,8 @@ func (f topicFlags) group() (ingest.Config, error) {
 	return config, err
 }
 
-// reach calls do with what both commands talk to: the group's brokers and the tables.
+// reach calls do with what both commands need: the group's settings with the brokers, and a
+// connection to the tables.
 func (f topicFlags) reach(do func(ingest.Config, driver.Conn) error) error {
 	config, err := f.group()
 	if err != nil {
@@ -66,7 +67,7 @@ func printTopics(w io.Writer, topics []ingest.Topic) error {
 	return lines.print(w)
 }
 
-// topicState says whether somebody has to do something.
+// topicState says in words what becomes of a topic, and so whether somebody has to act.
 func topicState(t ingest.Topic) string {
 	switch {
 	case t.Retired:

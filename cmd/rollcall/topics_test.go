@@ -11,8 +11,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// Topics are listed with what is to be done about them; one that nobody reads is retired, and what
-// of it was never read is named and not left out unasked.
+// The list of topics says what has to be done about each. A topic that nobody reads can be retired.
+// Its records that were never read are named, and left out only on request.
 func TestTopics(t *testing.T) {
 	o := enginetest.Database(t)
 	conn, err := tables.Open(o)

@@ -16,24 +16,25 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// traceFlags say where the spans of batches, recomputes and exports go. All that OpenTelemetry has
-// standard variables for (headers, certificates, compression, sampling, resource attributes) is
-// read from these by its own library; a second name for each would be a second truth.
+// traceFlags say where the spans of batches, recomputes and exports go. OpenTelemetry has standard
+// variables for the rest (headers, certificates, compression, sampling, resource attributes), and
+// its own library reads them. Flags of ours for the same would be a second place for each setting.
 type traceFlags struct {
 	OTLPEndpoint string `name:"otlp-endpoint" help:"Where traces are sent, OTLP over HTTP; /v1/traces is appended. Without it, none are made. OpenTelemetry's other variables, OTEL_EXPORTER_OTLP_HEADERS or OTEL_TRACES_SAMPLER for example, hold as everywhere." env:"ROLLCALL_OTLP_ENDPOINT,OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL"`
 }
 
-// traces are where a process's spans go. close sends what is left, within the time that a stop may
-// take.
+// traces makes the spans of a process. close sends the spans that are left, within the time that a
+// stop may take.
 type traces struct {
 	trace.TracerProvider
 	close func()
 }
 
-// tracesEndpoint is OpenTelemetry's variable for an address of traces alone; the library reads it.
+// tracesEndpoint is OpenTelemetry's variable for an address that receives traces only; the library
+// reads it.
 const tracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
-// open makes the spans' way out. Without an endpoint it is one that makes no spans and costs
+// open makes the provider of spans. Without an endpoint, the provider makes no spans and costs
 // nothing.
 func (f traceFlags) open(ctx context.Context, stage string, log *slog.Logger) (traces, error) {
 	none := traces{noop.NewTracerProvider(), func() {}}
@@ -53,7 +54,7 @@ func (f traceFlags) open(ctx context.Context, stage string, log *slog.Logger) (t
 	if err != nil {
 		return none, badSetting("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	// the library has one for the process
+	// the library has one error handler for the whole process
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces were not sent", "error", err) }))
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
 	return traces{provider, func() {
@@ -65,14 +66,14 @@ func (f traceFlags) open(ctx context.Context, stage string, log *slog.Logger) (t
 	}}, nil
 }
 
-// exporter turns the setting into the exporter's options, and refuses what it would silently take
-// for something else.
+// exporter turns the setting into the exporter's options. It refuses values that the library would
+// silently interpret as something else.
 func (f traceFlags) exporter() ([]otlptracehttp.Option, error) {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 		if protocol := os.Getenv(name); protocol != "" {
 			if protocol != "http/protobuf" {
-				return nil, badSetting("%s is %q; traces are sent as http/protobuf only, to port 4318 by convention", name,
-					protocol)
+				return nil, badSetting("%s is %q; traces are sent as http/protobuf only, to port 4318 by convention",
+					name, protocol)
 			}
 			break
 		}

@@ -30,7 +30,7 @@ import (
 	"rollcall/deploy/test/processtest"
 )
 
-// A receiver is an OTLP endpoint: it keeps the spans that it was sent, by the service that sent
+// A receiver is an OTLP endpoint. It keeps the spans that it receives, by the service that sent
 // them.
 type receiver struct {
 	*httptest.Server
@@ -66,7 +66,7 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// find gives the newest span of a name that has the attributes.
+// find returns the newest span that has this name and these attributes.
 func (r *receiver) find(service, name string, attributes map[string]string) *otlp.Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,7 +139,7 @@ func (s *stages) eventually(what string, is func() bool) {
 	}
 }
 
-// get sends a request that belongs to a trace of its caller's.
+// get sends a request that belongs to a trace of its caller.
 func (s *stages) get(target, authorization string) (status int, body string, header http.Header) {
 	s.Helper()
 	req, _ := http.NewRequest("GET", "http://"+s.http+target, nil)
@@ -159,8 +159,9 @@ func (s *stages) get(target, authorization string) (status int, body string, hea
 
 const callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-// The whole path once, watched as an operator would: the spans that arrive, and what is in the
-// logs. Neither may hold who did what, nor anything that opens a door.
+// The test follows events along the whole path once and looks at what an operator sees: the spans
+// that arrive, and the logs. Neither may say which person did what, nor have anything that gives
+// access.
 func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	otel := newReceiver(t)
 	const (
@@ -257,8 +258,8 @@ func TestLogsAndTracesOfTheWholePath(t *testing.T) {
 	}
 }
 
-// checkLog holds each line to be one JSON object, with the ids by which a batch and a request are
-// found.
+// checkLog checks that each line is one JSON object, and that the log has the ids by which a batch
+// and a request are found.
 func checkLog(t *testing.T, log, request string) {
 	t.Helper()
 	var batches, requests int
@@ -281,8 +282,8 @@ func checkLog(t *testing.T, log, request string) {
 	}
 }
 
-// Without an endpoint nothing is made; one that cannot be spoken to as asked is refused before
-// anything starts.
+// Without an endpoint no spans are made. An endpoint that cannot be used as configured is refused
+// before anything starts.
 func TestTracesAreOffByDefault(t *testing.T) {
 	none, err := traceFlags{}.open(context.Background(), "ingest", nil)
 	if err != nil {
@@ -303,7 +304,7 @@ func TestTracesAreOffByDefault(t *testing.T) {
 	}
 }
 
-// A collector that does not answer holds up neither the work nor the stop.
+// A collector that does not answer delays neither the work nor the stop.
 func TestCollectorThatHangs(t *testing.T) {
 	hang := make(chan struct{})
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
@@ -316,7 +317,7 @@ func TestCollectorThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	for range 20_000 { // ten times what waits to be sent; the rest is dropped
+	for range 20_000 { // ten times as many as the queue holds; the rest is dropped
 		_, span := sent.Tracer("x").Start(context.Background(), "x")
 		span.End()
 	}

@@ -13,8 +13,8 @@ import (
 	"rollcall/schema/tables"
 )
 
-// A typePlace is a place that must know each type of event. The text that it must have is a pattern
-// over the names of the type.
+// A typePlace is a place that must know each type of event. Its text is a pattern in which the
+// names of the type are inserted.
 type typePlace struct {
 	file    string // a glob from the root
 	text    string // GO, EVENT, NAME and NUMBER stand for the type's constant, names and value
@@ -40,8 +40,9 @@ var typePlaces = []typePlace{
 	{"deploy/demo/sample/cloudevent.go", `"EVENT"`, "let the demo send some", false},
 }
 
-// A type of event that some place does not know would be lost there, and nothing else would say so.
-// This test is the list of what a new type needs; CONTRIBUTING.md has it as a recipe.
+// If some place does not know a type of event, its events would be lost there, and nothing else
+// would report it. This test is the list of what a new type needs; CONTRIBUTING.md has it as a
+// recipe.
 func TestEventTypesAreKnownWhereverTheyMustBe(t *testing.T) {
 	const root = "../.."
 	for _, typ := range schema.Types() {
@@ -81,7 +82,7 @@ func constantOf(t *testing.T, root string, typ schema.Type) string {
 	return string(line[1])
 }
 
-// anyHas says whether one of the files that a glob means has the text.
+// anyHas says whether one of the files that the glob matches has the text.
 func anyHas(t *testing.T, root, glob string, text *regexp.Regexp) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, glob))

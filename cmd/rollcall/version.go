@@ -10,7 +10,7 @@ import (
 	"rollcall/schema/tables"
 )
 
-// versionCommand says what this binary is, in the words of rollcall_build_info.
+// versionCommand prints what this binary is, with the values of rollcall_build_info.
 type versionCommand struct{}
 
 func (c *versionCommand) Run(std streams) error {
@@ -23,7 +23,7 @@ func (c *versionCommand) Run(std streams) error {
 	return err
 }
 
-// A build is what Go stamped into the binary, and the schema that the binary needs.
+// A build is what Go recorded in the binary, and the schema that the binary needs.
 type build struct {
 	version   string // the tag's, or made from the last tag and the commit
 	commit    string // with "+dirty" if the work tree differed from it; "unknown" outside of git
@@ -44,7 +44,7 @@ func thisBuild() (build, error) {
 	return b, nil
 }
 
-// commitOf reads the commit that Go's linker found in the work tree.
+// commitOf returns the commit of the work tree that Go recorded when it built the binary.
 func commitOf(info *debug.BuildInfo) string {
 	commit := "unknown"
 	dirty := ""
@@ -59,7 +59,7 @@ func commitOf(info *debug.BuildInfo) string {
 	return commit + dirty
 }
 
-// register shows the build as rollcall_build_info, whose value is always 1.
+// register registers the metric rollcall_build_info, whose value is always 1.
 func (b build) register(reg prometheus.Registerer) {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "rollcall_build_info",

@@ -71,7 +71,7 @@ func TestManualPage(t *testing.T) {
 	}
 }
 
-// A shell asks the binary itself what may follow.
+// A shell asks this binary for completions.
 func TestCompletion(t *testing.T) {
 	program := processtest.Build(t, "rollcall/cmd/rollcall")
 	for line, want := range map[string]string{

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A dashboard is what Grafana reads, as far as it is held here.
+// A dashboard has the parts of a Grafana dashboard that these tests check.
 type dashboard struct {
 	Panels []struct {
 		ID                       int
@@ -32,7 +32,7 @@ func readDashboard(t *testing.T) (d dashboard) {
 	return d
 }
 
-// A rule is what Prometheus reads.
+// A rule is an alert rule of Prometheus.
 type rule struct {
 	Alert, Expr, For    string
 	Labels, Annotations map[string]string
@@ -88,8 +88,8 @@ func TestRulesAndPanelsNameMetricsThatExist(t *testing.T) {
 	exists("alerts_test.yaml", string(series))
 }
 
-// Every panel says what it shows and what to do; ids and titles are its own; and every metric there
-// is has a panel.
+// Every panel says what it shows and what to do. Its id and its title are unique. Every metric that
+// exists has a panel.
 func TestPanelsSayWhatToDo(t *testing.T) {
 	d := readDashboard(t)
 	shown := ""
@@ -117,8 +117,8 @@ func TestPanelsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// Every rule has a text for whoever it wakes, a severity, and a case in promtool's tests that makes
-// it fire.
+// Every rule has a text for the person it wakes, a severity, and a case in promtool's tests that
+// makes it fire.
 func TestRulesHaveRunbooks(t *testing.T) {
 	cases, err := os.ReadFile("../../deploy/prometheus/alerts_test.yaml")
 	if err != nil {
