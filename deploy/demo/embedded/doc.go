@@ -57,8 +57,6 @@
 //     setting of this one statement;
 //   - the headers X-ClickHouse-Database and X-ClickHouse-Format;
 //   - user names and passwords in any form, which it ignores;
-//   - compress and decompress (frames of LZ4, ZSTD or none), Content-Encoding and, with
-//     enable_http_compression=1, Accept-Encoding (gzip, deflate, br, zstd, lz4);
 //   - client_protocol_version and wait_end_of_query.
 //
 // It sends rows as they come and never holds more than 256 KiB of them itself. With them it sends
@@ -68,7 +66,8 @@
 // that X-ClickHouse-Exception-Tag announces. If a client goes away, its query ends; a statement
 // that writes runs on.
 //
-// Unlike a server it has no sessions (session_id), roles, external tables, progress headers or
+// Unlike a server it has no sessions (session_id), roles, external tables, progress headers,
+// compression (compress, decompress, Content-Encoding; enable_http_compression changes nothing) or
 // other interfaces, and it cannot join other nodes in a cluster. It refuses what it does not
 // support with an exception that says so. Dates without a time zone are UTC, whatever the machine's
 // time zone.

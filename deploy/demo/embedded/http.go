@@ -77,9 +77,7 @@ func (e *Engine) run(r *http.Request, answer *answer) error {
 		return err
 	}
 	defer q.body.Close()
-	if err := answer.begin(q, r); err != nil {
-		return err
-	}
+	answer.begin(q)
 	stmt, err := q.statement(r.Method)
 	if err != nil {
 		return err

@@ -17,13 +17,10 @@ import (
 // its own status.
 const heldBytes = 256 << 10
 
-// answer writes one HTTP answer. It sends status and headers as late as possible and rows through
-// the compressions that were asked for. It writes failures so that no client can take them for
-// rows.
+// answer writes one HTTP answer. It sends status and headers as late as possible, and it writes
+// failures so that no client can take them for rows.
 type answer struct {
 	w       http.ResponseWriter
-	out     io.Writer   // where rows are written: the outermost compression, or the answer itself
-	layers  []io.Closer // compressions, outermost first
 	started time.Time
 	tag     string // marks the text of a failure after rows
 
@@ -34,47 +31,25 @@ type answer struct {
 }
 
 func newAnswer(w http.ResponseWriter) *answer {
-	a := &answer{w: w, started: time.Now(), tag: strings.ToLower(rand.Text()[:16])}
-	a.out = (*answerBody)(a)
-	return a
+	return &answer{w: w, started: time.Now(), tag: strings.ToLower(rand.Text()[:16])}
 }
 
-// begin sets the headers that every answer has, and the compressions that the request asks for.
-func (a *answer) begin(q *request, r *http.Request) error {
+// begin sets the headers that every answer has.
+func (a *answer) begin(q *request) {
 	h := a.w.Header()
 	h.Set("X-ClickHouse-Query-Id", q.id)
 	h.Set("X-ClickHouse-Timezone", "UTC")
 	h.Set("X-ClickHouse-Exception-Tag", a.tag)
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
 	a.waiting = q.waitForEnd
-	if name := acceptedEncoding(r); name != "" && q.compressReply {
-		h.Set("Content-Encoding", name)
-		h.Add("Vary", "Accept-Encoding")
-		a.push(encodings[name].writer(a.out))
-	}
-	if q.frames != "" {
-		frames, err := newFrameWriter(a.out, q.frames)
-		if err != nil {
-			return err
-		}
-		a.push(frames)
-	}
-	return nil
 }
-
-func (a *answer) push(layer io.WriteCloser) {
-	a.out = layer
-	a.layers = append([]io.Closer{layer}, a.layers...)
-}
-
-func (a *answer) Write(p []byte) (int, error) { return a.out.Write(p) }
 
 // rows copies the engine's output.
 func (a *answer) rows(from io.Reader, revision uint64, format string) error {
 	if revision > 0 && strings.EqualFold(format, "Native") {
-		return recodeNative(a.out, from, revision)
+		return recodeNative(a, from, revision)
 	}
-	_, err := io.CopyBuffer(struct{ io.Writer }{a.out}, struct{ io.Reader }{from}, make([]byte, 128<<10))
+	_, err := io.CopyBuffer(struct{ io.Writer }{a}, struct{ io.Reader }{from}, make([]byte, 128<<10))
 	return err
 }
 
@@ -123,11 +98,6 @@ func (a *answer) summary(u usage) {
 
 // finish sends what is still held back.
 func (a *answer) finish() error {
-	for _, layer := range a.layers {
-		if err := layer.Close(); err != nil {
-			return err
-		}
-	}
 	if a.sent {
 		return nil
 	}
@@ -142,12 +112,12 @@ func (a *answer) finish() error {
 func (a *answer) fail(e *exception) {
 	text := e.Text + "\n"
 	if a.sent {
-		fmt.Fprintf(a.out, "\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n", a.tag, text, len(text), a.tag)
+		fmt.Fprintf(a, "\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n", a.tag, text, len(text), a.tag)
 		_ = a.finish() // the client has the exception, or is gone
 		return
 	}
 	h := a.w.Header()
-	for _, name := range []string{"Content-Encoding", "X-ClickHouse-Format", "X-ClickHouse-Exception-Tag"} {
+	for _, name := range []string{"X-ClickHouse-Format", "X-ClickHouse-Exception-Tag"} {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
@@ -162,31 +132,29 @@ func (a *answer) release() {
 	}
 }
 
-// answerBody is the innermost writer: it takes what the compressions have written.
-type answerBody answer
-
-func (b *answerBody) Write(p []byte) (int, error) {
+// Write sends a part of the body, or holds it back.
+func (a *answer) Write(p []byte) (int, error) {
 	switch {
-	case b.sent:
-		return b.w.Write(p)
-	case b.spool != nil:
-		return b.spool.Write(p)
-	case b.held.Len()+len(p) <= heldBytes:
-		return b.held.Write(p)
-	case b.waiting:
+	case a.sent:
+		return a.w.Write(p)
+	case a.spool != nil:
+		return a.spool.Write(p)
+	case a.held.Len()+len(p) <= heldBytes:
+		return a.held.Write(p)
+	case a.waiting:
 		spool, err := os.CreateTemp("", "rollcall-answer-*")
 		if err != nil {
 			return 0, err
 		}
 		// The file's space is freed when the file is closed.
 		os.Remove(spool.Name())
-		b.spool = spool
+		a.spool = spool
 		return spool.Write(p)
 	}
-	if err := (*answer)(b).send(); err != nil {
+	if err := a.send(); err != nil {
 		return 0, err
 	}
-	return b.w.Write(p)
+	return a.w.Write(p)
 }
 
 // send writes status, headers and what was held back.

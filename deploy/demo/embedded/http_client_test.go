@@ -21,26 +21,20 @@ import (
 	"rollcall/deploy/demo/embedded/enginetest"
 )
 
-// connect opens the production client over HTTP with one of its compressions.
-func connect(t *testing.T, method clickhouse.CompressionMethod) driver.Conn {
+// connect opens the production client over HTTP, without compression as schema/tables does.
+func connect(t *testing.T) driver.Conn {
 	t.Helper()
 	conn, err := clickhouse.Open(&clickhouse.Options{
-		Protocol:    clickhouse.HTTP,
-		Addr:        []string{strings.TrimPrefix(enginetest.Shared(t).URL, "http://")},
-		Auth:        clickhouse.Auth{Database: "default", Username: "default"},
-		Settings:    clickhouse.Settings{"async_insert": 0, "enable_http_compression": 1},
-		Compression: &clickhouse.Compression{Method: method, Level: 3},
+		Protocol: clickhouse.HTTP,
+		Addr:     []string{strings.TrimPrefix(enginetest.Shared(t).URL, "http://")},
+		Auth:     clickhouse.Auth{Database: "default", Username: "default"},
+		Settings: clickhouse.Settings{"async_insert": 0},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn
-}
-
-var compressions = map[string]clickhouse.CompressionMethod{
-	"none": clickhouse.CompressionNone, "lz4": clickhouse.CompressionLZ4, "zstd": clickhouse.CompressionZSTD,
-	"gzip": clickhouse.CompressionGZIP, "deflate": clickhouse.CompressionDeflate, "brotli": clickhouse.CompressionBrotli,
 }
 
 // everyType is a row with all types that Rollcall's tables have, and similar ones.
@@ -79,36 +73,32 @@ func TestClientWritesAndReadsEveryType(t *testing.T) {
 		Dec: decimal.RequireFromString("12345678901234567890.123456789"), N: &text, A: []string{"p", "", "p"}, E: "y",
 		ID: uuid.MustParse("01020304-0506-0708-090a-0b0c0d0e0f10"),
 	}
-	for name, method := range compressions {
-		t.Run(name, func(t *testing.T) {
-			ctx := context.Background()
-			conn := connect(t, method)
-			table := table(t, everyColumn)
-			batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for range 3 {
-				if err := batch.AppendStruct(&want); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := batch.Send(); err != nil {
-				t.Fatal(err)
-			}
-			var got []everyType
-			if err := conn.Select(ctx, &got, "SELECT * FROM "+table); err != nil {
-				t.Fatal(err)
-			}
-			if len(got) != 3 {
-				t.Fatalf("%d rows", len(got))
-			}
-			for _, row := range got {
-				if a, b := fmt.Sprintf("%+v", plain(row)), fmt.Sprintf("%+v", plain(want)); a != b {
-					t.Errorf("got  %s\nwant %s", a, b)
-				}
-			}
-		})
+	ctx := context.Background()
+	conn := connect(t)
+	table := table(t, everyColumn)
+	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := batch.AppendStruct(&want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := batch.Send(); err != nil {
+		t.Fatal(err)
+	}
+	var got []everyType
+	if err := conn.Select(ctx, &got, "SELECT * FROM "+table); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 {
+		t.Fatalf("%d rows", len(got))
+	}
+	for _, row := range got {
+		if a, b := fmt.Sprintf("%+v", plain(row)), fmt.Sprintf("%+v", plain(want)); a != b {
+			t.Errorf("got  %s\nwant %s", a, b)
+		}
 	}
 }
 
@@ -132,31 +122,27 @@ func plain(row everyType) map[string]any {
 }
 
 func TestClientReadsManyBlocks(t *testing.T) {
-	for name, method := range compressions {
-		t.Run(name, func(t *testing.T) {
-			rows, err := connect(t, method).Query(context.Background(),
-				"SELECT number, toString(number) FROM numbers({n:UInt64})", clickhouse.Named("n", 100_000))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rows.Close()
-			want := uint64(0)
-			for ; rows.Next(); want++ {
-				var n uint64
-				var s string
-				if err := rows.Scan(&n, &s); err != nil || n != want || s != fmt.Sprint(want) {
-					t.Fatalf("row %d is %d %q, %v", want, n, s, err)
-				}
-			}
-			if rows.Err() != nil || want != 100_000 {
-				t.Errorf("%d rows, %v", want, rows.Err())
-			}
-		})
+	rows, err := connect(t).Query(context.Background(),
+		"SELECT number, toString(number) FROM numbers({n:UInt64})", clickhouse.Named("n", 100_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	want := uint64(0)
+	for ; rows.Next(); want++ {
+		var n uint64
+		var s string
+		if err := rows.Scan(&n, &s); err != nil || n != want || s != fmt.Sprint(want) {
+			t.Fatalf("row %d is %d %q, %v", want, n, s, err)
+		}
+	}
+	if rows.Err() != nil || want != 100_000 {
+		t.Errorf("%d rows, %v", want, rows.Err())
 	}
 }
 
 func TestClientParameters(t *testing.T) {
-	conn := connect(t, clickhouse.CompressionNone)
+	conn := connect(t)
 	nasty := "'; DROP TABLE x; -- \\ \t\n\r\x00 {a:String} \u2028 漢"
 	var s string
 	var list []string
@@ -170,32 +156,28 @@ func TestClientParameters(t *testing.T) {
 }
 
 func TestClientFormats(t *testing.T) {
-	for name, method := range compressions {
-		t.Run(name, func(t *testing.T) {
-			ctx := context.Background()
-			conn := connect(t, method)
-			table := table(t, "n UInt64, s String")
-			var rows strings.Builder
-			for i := range 50_000 {
-				fmt.Fprintf(&rows, "%d,\"row %d\"\n", i, i)
-			}
-			if err := conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table, strings.NewReader(rows.String())); err != nil {
-				t.Fatal(err)
-			}
-			stream, err := conn.QueryFormat(ctx, "CSV", "SELECT * FROM "+table+" ORDER BY n")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer stream.Close()
-			if got, err := io.ReadAll(stream); err != nil || string(got) != rows.String() {
-				t.Errorf("%d of %d bytes, %v", len(got), rows.Len(), err)
-			}
-		})
+	ctx := context.Background()
+	conn := connect(t)
+	table := table(t, "n UInt64, s String")
+	var rows strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&rows, "%d,\"row %d\"\n", i, i)
+	}
+	if err := conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table, strings.NewReader(rows.String())); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := conn.QueryFormat(ctx, "CSV", "SELECT * FROM "+table+" ORDER BY n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if got, err := io.ReadAll(stream); err != nil || string(got) != rows.String() {
+		t.Errorf("%d of %d bytes, %v", len(got), rows.Len(), err)
 	}
 }
 
 func TestClientSeesParquetWhole(t *testing.T) {
-	stream, err := connect(t, clickhouse.CompressionNone).QueryFormat(context.Background(), "Parquet",
+	stream, err := connect(t).QueryFormat(context.Background(), "Parquet",
 		"SELECT number, map('k', number) AS m FROM numbers(100000) SETTINGS max_block_size = 1000")
 	if err != nil {
 		t.Fatal(err)
@@ -215,50 +197,46 @@ func TestClientSeesParquetWhole(t *testing.T) {
 
 func TestClientErrors(t *testing.T) {
 	ctx := context.Background()
-	for name, method := range compressions {
-		t.Run(name, func(t *testing.T) {
-			conn := connect(t, method)
-			assertCode := func(what string, err error, code int32) {
-				t.Helper()
-				var known *clickhouse.Exception
-				if !errors.As(err, &known) || known.Code != code {
-					t.Errorf("%s: got %v, want code %d", what, err, code)
-				}
-			}
-			assertCode("exec", conn.Exec(ctx, "DROP TABLE scratch.nothing"), 60)
-			_, err := conn.Query(ctx, "SELECT nothing")
-			assertCode("query", err, 47)
-			assertCode("insert", conn.InsertFormat(ctx, "CSV", "INSERT INTO scratch.nothing", strings.NewReader("1\n")), 60)
-			assertCode("rows of another type",
-				conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table(t, "n UInt64"), strings.NewReader("x\n")), 117)
-
-			stream, err := conn.QueryFormat(ctx, "CSV",
-				"SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
-			if err != nil {
-				t.Fatal(err)
-			}
-			n, err := io.Copy(io.Discard, stream)
-			stream.Close()
-			assertCode("format, among rows", err, 395)
-			if n == 0 {
-				t.Error("no rows came before the failure")
-			}
-
-			rows, err := conn.Query(ctx, "SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
-			for err == nil && rows.Next() {
-			}
-			if err == nil {
-				err = rows.Err()
-			}
-			assertCode("query, among rows", err, 395)
-		})
+	conn := connect(t)
+	assertCode := func(what string, err error, code int32) {
+		t.Helper()
+		var known *clickhouse.Exception
+		if !errors.As(err, &known) || known.Code != code {
+			t.Errorf("%s: got %v, want code %d", what, err, code)
+		}
 	}
+	assertCode("exec", conn.Exec(ctx, "DROP TABLE scratch.nothing"), 60)
+	_, err := conn.Query(ctx, "SELECT nothing")
+	assertCode("query", err, 47)
+	assertCode("insert", conn.InsertFormat(ctx, "CSV", "INSERT INTO scratch.nothing", strings.NewReader("1\n")), 60)
+	assertCode("rows of another type",
+		conn.InsertFormat(ctx, "CSV", "INSERT INTO "+table(t, "n UInt64"), strings.NewReader("x\n")), 117)
+
+	stream, err := conn.QueryFormat(ctx, "CSV",
+		"SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, stream)
+	stream.Close()
+	assertCode("format, among rows", err, 395)
+	if n == 0 {
+		t.Error("no rows came before the failure")
+	}
+
+	rows, err := conn.Query(ctx, "SELECT number, sipHash64(number), throwIf(number = 200000) FROM numbers(400000)")
+	for err == nil && rows.Next() {
+	}
+	if err == nil {
+		err = rows.Err()
+	}
+	assertCode("query, among rows", err, 395)
 }
 
 // A query ends soon after its client has gone, whether the query was computing or waiting for the
 // client to read.
 func TestClientGoesAway(t *testing.T) {
-	conn := connect(t, clickhouse.CompressionNone)
+	conn := connect(t)
 	for name, query := range map[string]string{
 		"while it computes": "SELECT max(sipHash64(number)) FROM numbers(1000000000000)",
 		"while it sends":    "SELECT number, toString(number) FROM numbers(1000000000000)",
@@ -303,7 +281,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // A type that clickhouse-go cannot carry gives an error with the type's name, in the Native format
 // only.
 func TestClientCannotReadAState(t *testing.T) {
-	conn := connect(t, clickhouse.CompressionNone)
+	conn := connect(t)
 	_, err := conn.Query(context.Background(), "SELECT uniqExactState(toString(number)) FROM numbers(3)")
 	var known *clickhouse.Exception
 	if !errors.As(err, &known) || known.Code != 50 || !strings.Contains(known.Message, "AggregateFunction") {

@@ -3,7 +3,7 @@ package embedded
 import (
 	"io"
 	"net/http"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,12 +21,8 @@ type request struct {
 	settings map[string]string
 	// revision is client_protocol_version: blocks of the Native format are written for this
 	// revision of the native protocol.
-	revision uint64
-	// frames is the compression of ClickHouse's frames in the answer: LZ4, ZSTD, or empty for no
-	// frames.
-	frames        string
-	waitForEnd    bool
-	compressReply bool // enable_http_compression
+	revision   uint64
+	waitForEnd bool
 }
 
 // statementHead is how many bytes of a body are searched for the place where an INSERT's rows
@@ -54,10 +50,17 @@ func readRequest(r *http.Request) (*request, error) {
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/"):
 		return nil, newException(codeNotImplemented,
 			"the embedded engine takes no external tables: send the query alone, or insert the rows into a table")
+	case isOn(values.Get("compress")), isOn(values.Get("decompress")):
+		return nil, newException(codeNotImplemented,
+			"the embedded engine compresses nothing: leave compress and decompress out")
+	case !slices.Contains([]string{"", "identity"}, strings.ToLower(r.Header.Get("Content-Encoding"))):
+		return nil, newException(codeNotImplemented,
+			"the embedded engine takes plain bodies only: leave Content-Encoding out")
 	}
 	q := &request{
 		id:         firstOf(values.Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), uuid.NewString()),
 		text:       values.Get("query"),
+		body:       r.Body,
 		database:   firstOf(values.Get("database"), r.Header.Get("X-ClickHouse-Database")),
 		format:     firstOf(values.Get("default_format"), r.Header.Get("X-ClickHouse-Format"), "TabSeparated"),
 		params:     map[string]string{},
@@ -74,7 +77,6 @@ func readRequest(r *http.Request) (*request, error) {
 	if r.Method != http.MethodPost { // as on a server: a link must not change anything
 		q.settings["readonly"] = firstOf(q.settings["readonly"], "2")
 	}
-	q.compressReply = isOn(q.settings["enable_http_compression"])
 	var err error
 	if version := values.Get("client_protocol_version"); version != "" {
 		if q.revision, err = strconv.ParseUint(version, 10, 32); err != nil {
@@ -82,23 +84,7 @@ func readRequest(r *http.Request) (*request, error) {
 				"client_protocol_version is "+strconv.Quote(version)+", which is not a number")
 		}
 	}
-	if isOn(values.Get("compress")) {
-		q.frames = firstOf(strings.ToUpper(q.settings["network_compression_method"]), "LZ4")
-	}
-	q.body, err = requestBody(r, values)
-	return q, err
-}
-
-// requestBody undoes the compressions of the body: HTTP's, and inside it ClickHouse's frames.
-func requestBody(r *http.Request, values url.Values) (io.ReadCloser, error) {
-	body, err := decoded(r.Body, r.Header.Get("Content-Encoding"))
-	if err != nil || !isOn(values.Get("decompress")) {
-		return body, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{newFrameReader(body), body}, nil
+	return q, nil
 }
 
 // statement finds the statement in the query parameter and the body. The parameter may hold the
