@@ -162,12 +162,12 @@ func significant(b []byte) (digits []byte, point int, negative bool) {
 	return digits, point, negative
 }
 
-// exponentLimit is more than the digits of any record, and less than an int of 32 bits holds even with
-// these added.
+// exponentLimit is more than the digits of any record, and less than an int of 32 bits holds even
+// with these added.
 const exponentLimit = 1 << 30
 
-// exponent reads an exponent. One beyond ±exponentLimit becomes that limit: with it, every number is 0
-// or too large, as it is with its own.
+// exponent reads an exponent. One beyond ±exponentLimit becomes that limit: with it, every number
+// is 0 or too large, as it is with its own.
 func exponent(b []byte) int {
 	n, err := strconv.ParseInt(string(b), 10, 64)
 	if err != nil { // more than 64 bits hold

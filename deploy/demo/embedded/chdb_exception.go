@@ -67,15 +67,30 @@ func (e *exception) status() int {
 }
 
 var exceptionStatus = statuses(map[int][]int{
-	http.StatusBadRequest: {codeBadArguments, codeSyntaxError, codeTooLarge,
-		6 /* CANNOT_PARSE_TEXT */, 26, 27 /* CANNOT_PARSE_QUOTED_STRING, …INPUT_ASSERTION_FAILED */, 38, 41,
-		43,                                                                                /* CANNOT_PARSE_DATE, …DATETIME, ILLEGAL_TYPE_OF_ARGUMENT */
-		42 /* NUMBER_OF_ARGUMENTS_DOESNT_MATCH */, 52, 53 /* TYPE_MISMATCH */, 69, 70, 72, /* CANNOT_PARSE_NUMBER */
-		117 /* INCORRECT_DATA */, 130, 131,
-		167, 168 /* TOO_DEEP_AST, TOO_BIG_AST */, 170, 215, 223, 254, 320, 427, 441, 442, 456, 457 /* BAD_QUERY_PARAMETER */},
-	http.StatusNotFound: {16 /* NO_SUCH_COLUMN_IN_TABLE */, 46, 47 /* UNKNOWN_IDENTIFIER */, codeUnknownType, 56,
-		60 /* UNKNOWN_TABLE */, 63, 73 /* UNKNOWN_FORMAT */, 78,
-		81 /* UNKNOWN_DATABASE */, codeUnknownSetting, 336},
+	http.StatusBadRequest: {
+		codeBadArguments, codeSyntaxError, codeTooLarge,
+		6,      // CANNOT_PARSE_TEXT
+		26, 27, // CANNOT_PARSE_QUOTED_STRING, CANNOT_PARSE_INPUT_ASSERTION_FAILED
+		38, 41, // CANNOT_PARSE_DATE, CANNOT_PARSE_DATETIME
+		42,     // NUMBER_OF_ARGUMENTS_DOESNT_MATCH
+		43,     // ILLEGAL_TYPE_OF_ARGUMENT
+		52, 53, // the last is TYPE_MISMATCH
+		69, 70, 72, // the last is CANNOT_PARSE_NUMBER
+		117, // INCORRECT_DATA
+		130, 131,
+		167, 168, // TOO_DEEP_AST, TOO_BIG_AST
+		170, 215, 223, 254, 320, 427, 441, 442, 456,
+		457, // BAD_QUERY_PARAMETER
+	},
+	http.StatusNotFound: {
+		16,     // NO_SUCH_COLUMN_IN_TABLE
+		46, 47, // the last is UNKNOWN_IDENTIFIER
+		codeUnknownType, codeUnknownSetting,
+		56, 60, // the last is UNKNOWN_TABLE
+		63, 73, // the last is UNKNOWN_FORMAT
+		78, 81, // the last is UNKNOWN_DATABASE
+		336,
+	},
 	http.StatusRequestTimeout:     {159, 160 /* TIMEOUT_EXCEEDED, TOO_SLOW */},
 	http.StatusNotImplemented:     {codeNotImplemented},
 	http.StatusServiceUnavailable: {439 /* CANNOT_SCHEDULE_TASK */},
