@@ -30,12 +30,6 @@ func (b *Broker) Produce(records ...*kgo.Record) {
 	b.produce(b.client, records)
 }
 
-// ProduceCompressed is Produce with one of Kafka's codecs.
-func (b *Broker) ProduceCompressed(codec kgo.CompressionCodec, records ...*kgo.Record) {
-	b.t.Helper()
-	b.produce(b.newClient(kgo.ProducerBatchCompression(codec)), records)
-}
-
 func (b *Broker) produce(client *kgo.Client, records []*kgo.Record) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), requestTimeout)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"time"
 )
@@ -120,15 +119,6 @@ func (o *Oracle) events(org string) (all []Event) {
 // last and so is valid.
 func inOrder(a, b Event) int {
 	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
-}
-
-// Orgs lists the workspaces that sent events.
-func (o *Oracle) Orgs() []string {
-	orgs := map[string]bool{}
-	for id := range o.copies {
-		orgs[id.Org] = true
-	}
-	return slices.Sorted(maps.Keys(orgs))
 }
 
 // Events iterates over all events. Where copies differed and Settle was called, it yields the
