@@ -177,12 +177,47 @@ func slicesOf(r batchtest.Record, n int) (records []batchtest.Record) {
 	return records
 }
 
-// The parts of a large record may fill the memory that is kept for them, but not exceed it.
+// The parts of a large record may fill the memory that is kept for them, but not exceed it. What is
+// held already takes its share.
 func TestPartsFillTheMemoryKeptForThem(t *testing.T) {
-	for size, fits := range map[int64]bool{3: true, 4: true, 5: false} {
-		p := &pieces{in: strings.NewReader("12345"), held: make([]byte, 0, 4)}
-		if kept := p.keep(size); (p.err == nil) != fits || fits && int64(len(kept)) != size {
-			t.Errorf("%d bytes in room for 4: %q, %v", size, kept, p.err)
+	for _, c := range []struct {
+		held int
+		size int64
+		fits bool
+	}{{0, 3, true}, {0, 4, true}, {0, 5, false}, {1, 3, true}, {1, 4, false}, {4, 0, true}, {4, 1, false}} {
+		p := &pieces{in: strings.NewReader("12345"), held: make([]byte, c.held, 4)}
+		kept := p.keep(c.size)
+		if c.fits && (p.err != nil || string(kept) != "12345"[:c.size]) || !c.fits && !errors.Is(p.err, errRecord) {
+			t.Errorf("%d bytes behind %d in room for 4: %q, %v", c.size, c.held, kept, p.err)
+		}
+	}
+}
+
+// A record whose every part is as large as what is kept of it, or larger, is read.
+func TestPartsThatFillTheirRoom(t *testing.T) {
+	header := func(key, value int) schema.Header {
+		return schema.Header{Key: make([]byte, key), Value: make([]byte, value)}
+	}
+	for name, c := range map[string]struct {
+		headers []schema.Header
+		kept    int
+	}{
+		"a header that fits":          {[]schema.Header{header(10, keptOfHeader-10)}, 1},
+		"two that fit":                {[]schema.Header{header(10, keptOfHeader-20), header(4, 6)}, 2},
+		"two that are too large":      {[]schema.Header{header(10, keptOfHeader-20), header(4, 7)}, 1},
+		"a value that is too large":   {[]schema.Header{header(10, keptOfHeader-9)}, 0},
+		"a name that leaves no room":  {[]schema.Header{header(keptOfHeader, 3<<20)}, 0},
+		"a large name, a large value": {[]schema.Header{header(keptOfHeader-10, 3<<20)}, 0},
+	} {
+		r := NewReader(1 << 20)
+		value := make([]byte, schema.MaxValueBytes)
+		wire := batchtest.RawRecord(3, make([]byte, 3<<20), value, c.headers...)
+		if rest, err := r.record(wire); err != nil || len(rest) != 0 || r.rec.Offset != 3 {
+			t.Errorf("%s: %d bytes are left, offset %d, %v", name, len(rest), r.rec.Offset, err)
+		}
+		if len(r.rec.Headers) != c.kept || len(r.rec.Key) != keptOfKey || !bytes.Equal(r.rec.Value, value) {
+			t.Errorf("%s: %d headers, want %d; a key of %d bytes, a value of %d",
+				name, len(r.rec.Headers), c.kept, len(r.rec.Key), len(r.rec.Value))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package recordbatch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -68,6 +69,21 @@ func TestLZ4LinkedBlocks(t *testing.T) {
 	got, err := newInflater(1<<20).inflate(codecLZ4, frame)
 	if err != nil || string(got) != "abcdefghabcdefghvwxyz" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A frame that inflates beyond the limit is left to the stream, which visits the records before its
+// end, also if the frame is cut off there. A frame that ends too early within the limit is refused.
+func TestLZ4FramesBeyondTheLimit(t *testing.T) {
+	frame := []byte{0x04, 0x22, 0x4d, 0x18, lz4Version, 4 << 4, 0, 8, 0, 0, 0x80, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'}
+	for limit, want := range map[int]error{7: errInflated, 8: errLZ4, 9: errLZ4} {
+		if got, err := newInflater(limit).inflate(codecLZ4, frame); !errors.Is(err, want) {
+			t.Errorf("a limit of %d: %q, %v, want %v", limit, got, err, want)
+		}
+	}
+	whole := append(frame, 0, 0, 0, 0)
+	if got, err := newInflater(8).inflate(codecLZ4, whole); err != nil || string(got) != "abcdefgh" {
+		t.Errorf("as much as the limit: %q, %v", got, err)
 	}
 }
 

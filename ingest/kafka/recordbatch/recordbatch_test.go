@@ -38,3 +38,31 @@ func TestEndOfACorruptBatch(t *testing.T) {
 		})
 	}
 }
+
+// A set's epoch is that of its last whole batch, and its next offset the one after it. Without a
+// batch there is no epoch, and the offset that was asked for comes next.
+func TestEpochOfASet(t *testing.T) {
+	of := func(base int64, epoch byte) []byte {
+		b := batchtest.Batch{Base: base, Records: []batchtest.Record{{}, {}}}.Wire()
+		b[15] = epoch
+		return b
+	}
+	last := of(12, 8)
+	for name, c := range map[string]struct {
+		wire  []byte
+		epoch int32
+		next  int64
+	}{
+		"nothing":               {nil, -1, 11},
+		"a batch that is cut":   {last[:len(last)-1], -1, 11},
+		"a batch":               {of(10, 7), 7, 12},
+		"a batch before it":     {of(8, 7), 7, 11},
+		"two batches":           {append(of(10, 7), last...), 8, 14},
+		"two, the second's cut": {append(of(10, 7), last[:len(last)-1]...), 7, 12},
+	} {
+		s := Set{From: 11}
+		if _, err := s.Split(c.wire, nil); err != nil || s.Epoch != c.epoch || s.Next != c.next {
+			t.Errorf("%s: epoch %d, next %d, %v; want %d and %d", name, s.Epoch, s.Next, err, c.epoch, c.next)
+		}
+	}
+}
