@@ -1,6 +1,7 @@
 package recordbatch
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -195,6 +196,133 @@ func TestLargeBatches(t *testing.T) {
 		want := []string{"0:k=" + big + "@1000", "1:k=yyy… of 5242880@1001", "2:k=" + big + "@1002", "3:k=small@1003"}
 		if err != nil || next != 4 || fmt.Sprint(seen) != fmt.Sprint(want) {
 			t.Errorf("codec %d: %d records up to %d: %v", codec, len(seen), next, err)
+		}
+	}
+}
+
+// A record whose parts claim more than there is, or less than nothing, is refused in memory, as a
+// stream and in pieces.
+func TestMalformedRecords(t *testing.T) {
+	for name, wire := range map[string]string{
+		"nothing":                       "",
+		"a length of nothing":           "\x00",
+		"a length below nothing":        "\x01",
+		"a length without an end":       "\xff",
+		"a record that is cut":          "\x0e\x00\x00\x00\x01\x01",
+		"nothing but attributes":        "\x02\x00",
+		"a key that is cut":             "\x0c\x00\x00\x00\x08\x01\x00",
+		"headers that are cut":          "\x0e\x00\x00\x00\x01\x01\x04\x00",
+		"fewer headers than none":       "\x0c\x00\x00\x00\x01\x01\x01",
+		"a varint that does not end":    "\x0c\x00\x00\x00\x01\x01\xff",
+		"more headers than bytes":       "\x10\x00\x00\x00\x01\x01\x08\x00\x00",
+		"a header's value that is cut":  "\x10\x00\x00\x00\x01\x01\x02\x00\x08",
+		"a value longer than its place": "\x0e\x00\x00\x00\x01\x06\x01\x00",
+	} {
+		if _, err := NewReader(1 << 20).record([]byte(wire)); !errors.Is(err, errRecord) {
+			t.Errorf("%s, in memory: %v", name, err)
+		}
+		if err := NewReader(1 << 20).recordFrom(bufio.NewReader(strings.NewReader(wire))); err == nil {
+			t.Errorf("%s, as a stream: no error", name)
+		}
+		size, n := binary.Varint([]byte(wire))
+		if n <= 0 || size < 1 {
+			continue
+		}
+		if err := NewReader(1<<20).inPieces(strings.NewReader(wire[n:]), size); err == nil {
+			t.Errorf("%s, in pieces: no error", name)
+		}
+	}
+	good := "\x0c\x00\x00\x00\x01\x01\x00"
+	if _, err := NewReader(1 << 20).record([]byte(good)); err != nil {
+		t.Error(err)
+	}
+}
+
+// An error of the caller ends the reading there and is returned as it is, whether the batch is in
+// memory or read as a stream.
+func TestTheCallersErrors(t *testing.T) {
+	enough := errors.New("enough")
+	records := []batchtest.Record{{Key: "k", Value: "a"}, {Key: "k", Value: "b"}}
+	wire := batchtest.Wire(
+		batchtest.Batch{Codec: compress.Gzip, Records: records},
+		batchtest.Batch{Codec: compress.Gzip, Base: 2, Records: records})
+	for _, limit := range []int{1 << 20, 10} {
+		s := splitWhole(t, 0, wire)
+		visited := 0
+		done := 0
+		err := NewReader(limit).Read(&s, func(*schema.Record) error {
+			if visited++; visited == 3 {
+				return enough
+			}
+			return nil
+		}, func(int64) error {
+			done++
+			return nil
+		})
+		if err != enough || visited != 3 || done != 1 {
+			t.Errorf("limit %d: %d records, %d batches, %v", limit, visited, done, err)
+		}
+		visited = 0
+		err = NewReader(limit).Read(&s, func(*schema.Record) error {
+			visited++
+			return nil
+		}, func(int64) error { return enough })
+		if err != enough || visited != 2 {
+			t.Errorf("limit %d, after a batch: %d records, %v", limit, visited, err)
+		}
+	}
+}
+
+// A batch with a right checksum may still be unreadable. It is corrupt, and what was before it was
+// visited.
+func TestUnreadableBatches(t *testing.T) {
+	one := []batchtest.Record{{Key: "k", Value: "a"}}
+	good := batchtest.Batch{Records: one}.Wire()
+	for name, b := range map[string]batchtest.Batch{
+		"an unknown codec":           {Codec: 5, Packed: []byte("x"), Records: one},
+		"no gzip":                    {Codec: compress.Gzip, Packed: []byte("x"), Records: one},
+		"no snappy":                  {Codec: compress.Snappy, Packed: []byte{0xff}, Records: one},
+		"no lz4":                     {Codec: compress.Lz4, Packed: []byte("x"), Records: one},
+		"no zstd":                    {Codec: compress.Zstd, Packed: []byte("x"), Records: one},
+		"no record":                  {Packed: []byte("x"), Records: one},
+		"a marker that is no record": {Control: true, Packed: []byte("x"), Records: one},
+		"a marker of an unknown one": {Control: true, Codec: 7, Packed: []byte("x"), Records: one},
+	} {
+		b.Base = 1
+		s := splitWhole(t, 0, append(bytes.Clone(good), b.Wire()...))
+		seen, next, err := readAll(&s, 1<<20)
+		bad, isCorrupt := err.(*Corrupt)
+		if !isCorrupt || bad.Base != 1 || bad.Last != 1 || len(seen) != 1 || next != 1 {
+			t.Errorf("%s: %q up to %d, %v", name, seen, next, err)
+		}
+	}
+}
+
+// A marker counts only for its own producer, and only if it says that it aborts. A control batch
+// that compaction emptied is passed over.
+func TestMarkers(t *testing.T) {
+	ab := []batchtest.Record{{Key: "k", Value: "a"}, {Key: "k", Value: "b"}}
+	for name, c := range map[string]struct {
+		marker batchtest.Batch
+		want   int // records that are visited after it
+	}{
+		"an abort":            {batchtest.Batch{Producer: 1, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00"}}}, 2},
+		"another version":     {batchtest.Batch{Producer: 1, Records: []batchtest.Record{{Key: "\x00\x07\x00\x00"}}}, 2},
+		"a longer key":        {batchtest.Batch{Producer: 1, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00\x01"}}}, 2},
+		"a commit":            {batchtest.Batch{Producer: 1, Records: []batchtest.Record{{Key: "\x00\x00\x00\x01"}}}, 0},
+		"another type":        {batchtest.Batch{Producer: 1, Records: []batchtest.Record{{Key: "\x00\x00\x01\x00"}}}, 0},
+		"a short key":         {batchtest.Batch{Producer: 1, Records: []batchtest.Record{{Key: "\x00\x00\x00"}}}, 0},
+		"another's abort":     {batchtest.Batch{Producer: 2, Records: []batchtest.Record{{Key: "\x00\x00\x00\x00"}}}, 0},
+		"one without records": {batchtest.Batch{Producer: 1, Holes: 1}, 0},
+	} {
+		c.marker.Base = 2
+		c.marker.Control = true
+		s := splitWhole(t, 0, batchtest.Wire(
+			batchtest.Batch{Records: ab, Transactional: true, Producer: 1}, c.marker,
+			batchtest.Batch{Base: 3, Records: ab, Transactional: true, Producer: 1}), Aborted{1, 0})
+		seen, next, err := readAll(&s, 1<<20)
+		if err != nil || next != 5 || len(seen) != c.want {
+			t.Errorf("%s: %q up to %d, %v; want %d records", name, seen, next, err, c.want)
 		}
 	}
 }

@@ -66,3 +66,52 @@ func TestEpochOfASet(t *testing.T) {
 		}
 	}
 }
+
+// The header decides whether a batch is whole and sane, before its checksum is looked at.
+func TestHeadsOfBatches(t *testing.T) {
+	whole := batchtest.Batch{Base: 5, Records: []batchtest.Record{{}, {}}}.Wire()
+	change := func(at int, to ...byte) []byte {
+		b := bytes.Clone(whole)
+		copy(b[at:], to)
+		return b
+	}
+	empty := batchtest.Batch{Base: 5, Holes: 1}.Wire()
+	for name, c := range map[string]struct {
+		set []byte
+		ok  bool
+		bad bool
+	}{
+		"nothing":                   {nil, false, false},
+		"16 bytes":                  {change(16, 1)[:16], false, false},
+		"17 bytes":                  {whole[:17], false, false},
+		"17 bytes, another format":  {change(16, 1)[:17], false, true},
+		"all but a byte":            {whole[:len(whole)-1], false, false},
+		"whole":                     {whole, true, false},
+		"with more behind it":       {append(bytes.Clone(whole), 1, 2, 3), true, false},
+		"a head and nothing else":   {empty, true, false},
+		"less than a head":          {change(8, 0, 0, 0, 48), false, true},
+		"a length below nothing":    {change(8, 0xff), false, true},
+		"an offset below nothing":   {change(0, 0xff), false, true},
+		"offset 0":                  {change(0, 0, 0, 0, 0, 0, 0, 0, 0), true, false},
+		"it ends before it begins":  {change(23, 0xff, 0xff, 0xff, 0xff), false, true},
+		"it ends where it begins":   {change(23, 0, 0, 0, 0), true, false},
+		"fewer records than none":   {change(57, 0xff), false, true},
+		"no records":                {change(57, 0, 0, 0, 0), true, false},
+		"another checksum, not yet": {change(17, 1, 2, 3, 4), true, false},
+	} {
+		b, rest, ok, err := firstBatch(c.set)
+		if ok != c.ok || (err != nil) != c.bad {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+		if ok && len(b.wire)+len(rest) != len(c.set) {
+			t.Errorf("%s: %d bytes and %d of %d", name, len(b.wire), len(rest), len(c.set))
+		}
+	}
+	b, _, _, _ := firstBatch(whole)
+	if err := (&Corrupt{7, 8, errChecksum}).Error(); err != "corrupt record batch at offset 7: wrong checksum" {
+		t.Error(err)
+	}
+	if b.base() != 5 || b.last() != 6 || b.next() != 7 || b.count() != 2 || b.isBefore(6) || !b.isBefore(7) {
+		t.Errorf("it is read as %d to %d, next %d, %d records", b.base(), b.last(), b.next(), b.count())
+	}
+}
