@@ -174,7 +174,7 @@ func TestCopiesOfEvents(t *testing.T) {
 	}
 }
 
-// Events returns for each row what was added, apart from the content.
+// Event returns what was added as a row, apart from the content.
 func TestEventOfARow(t *testing.T) {
 	e := NewEvents()
 	entities := NewEntities()

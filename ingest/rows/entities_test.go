@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestColumnsOfEntities(t *testing.T) {
 		entity.Kind = kind
 		return &schema.Event{
 			Type: schema.EntityState, Org: []byte("org"), Day: 20000, Time: schema.Millis(n) * 1001, EventID: schema.EventID{n},
-			Version: uint64(n) << 40, Source: []byte{'s', '0' + n}, ID: []byte{'i', '0' + n}, Entity: &entity,
+			Version: uint64(n) << 40, Source: fmt.Append(nil, "s", n), ID: fmt.Append(nil, "i", n), Entity: &entity,
 		}
 	}
 	e := NewEntities()
@@ -41,12 +42,6 @@ func TestColumnsOfEntities(t *testing.T) {
 	if len(blocks) != 1 || !slices.Equal(blocks[0].rows, []uint32{1, 0, 5, 4, 3, 2, 6}) {
 		t.Fatalf("the blocks are %v", blocks)
 	}
-	fromRow1 := func(of func(n int) string) (texts []string) {
-		for n := 1; n <= 7; n++ {
-			texts = append(texts, of(n))
-		}
-		return texts
-	}
 	first := func(v string) []string { return []string{v, "", "", "", "", "", ""} }
 	times := new(proto.ColDateTime64)
 	times.WithPrecision(proto.PrecisionMilli)
@@ -58,7 +53,7 @@ func TestColumnsOfEntities(t *testing.T) {
 		days[n] = schema.Day(20000).Time()
 		ids = append(ids, [16]byte{byte(n + 1)})
 		versions = append(versions, (n+1)<<40)
-		millis = append(millis, time.UnixMilli(int64(n+1)*1001))
+		millis = append(millis, (schema.Millis(n+1) * 1001).Time())
 	}
 	kinds := []proto.Enum8{2, 1, 1, 1, 1, 6, 1}
 	null := proto.Nullable[time.Time]{Value: schema.Day(0).Time()} // its value is not set
@@ -66,15 +61,15 @@ func TestColumnsOfEntities(t *testing.T) {
 	texts := func() proto.ColumnOf[string] { return new(proto.ColStr) }
 	bools := func() proto.ColumnOf[bool] { return new(proto.ColBool) }
 	checkRead(t, blocks[0], []wanted{
-		reads("org_id", lowCardinality(), fromRow1(func(int) string { return "org" })...),
+		reads("org_id", lowCardinality(), "org", "org", "org", "org", "org", "org", "org"),
 		reads("day", new(proto.ColDate32), days...),
 		reads("event_id", new(proto.ColFixedStr16), ids...),
 		reads("version", new(proto.ColUInt64), versions...),
 		reads("kind", new(proto.ColEnum8), kinds...),
 		reads("entity_id", texts(), first("ann")...),
 		reads("time", times, millis...),
-		reads("source", lowCardinality(), fromRow1(func(n int) string { return string([]byte{'s', '0' + byte(n)}) })...),
-		reads("id", texts(), fromRow1(func(n int) string { return string([]byte{'i', '0' + byte(n)}) })...),
+		reads("source", lowCardinality(), "s1", "s2", "s3", "s4", "s5", "s6", "s7"),
+		reads("id", texts(), "i1", "i2", "i3", "i4", "i5", "i6", "i7"),
 		reads("deleted", bools(), false, false, false, false, false, true, false),
 		reads("name", texts(), first("Ann")...),
 		reads("email", texts(), first("a@x")...),

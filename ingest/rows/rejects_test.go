@@ -106,7 +106,7 @@ func TestColumnsOfRejects(t *testing.T) {
 	cut := &schema.Cut{Size: 1 << 40, SHA256: [32]byte{1, 2, 3}}
 	header := func(key, value string) schema.Header { return schema.Header{Key: []byte(key), Value: []byte(value)} }
 	r := NewRejects()
-	now := time.UnixMilli(1_800_000_000_123)
+	now := schema.Millis(1_800_000_000_123).Time()
 	r.Add(&schema.Record{
 		Topic: "events", Partition: 3, Offset: 1 << 40, Time: 1001, Key: []byte("k"), Value: []byte("v"),
 		Headers: []schema.Header{header("a", "1"), header("a", ""), header("", "2")},
@@ -140,7 +140,8 @@ func TestColumnsOfRejects(t *testing.T) {
 		reads("offset", new(proto.ColInt64), 1<<40, 1, 2, 3),
 		reads("value_sha256", sha, sum([]byte("v")), sum(large), sum(large), cut.SHA256[:]),
 		reads("rejected_at", millis(), now, now.Add(time.Millisecond), now, now),
-		reads("record_time", millis(), time.UnixMilli(1001), time.UnixMilli(2002), time.UnixMilli(3003), time.UnixMilli(0)),
+		reads("record_time", millis(),
+			schema.Millis(1001).Time(), schema.Millis(2002).Time(), schema.Millis(3003).Time(), schema.Millis(0).Time()),
 		reads("reason", lowCardinality(), "malformed_json", "too_large", "malformed_json", "too_large"),
 		reads("detail", texts(), "why", "", "", ""),
 		reads("org_id", texts(), "org", "", "", ""),
