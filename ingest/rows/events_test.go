@@ -111,3 +111,12 @@ func eventOf(typ schema.Type, n int) *schema.Event {
 	}
 	return ev
 }
+
+// The log's types are all types but that of entities, in the order and with the numbers of its
+// table.
+func TestTypesOfTheLog(t *testing.T) {
+	const want = "Enum8('message' = 1, 'action' = 2, 'token' = 3, 'workflow_run' = 4)"
+	if got := NewEvents().typ.kind(); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -218,6 +219,28 @@ func TestPartsThatFillTheirRoom(t *testing.T) {
 		if len(r.rec.Headers) != c.kept || len(r.rec.Key) != keptOfKey || !bytes.Equal(r.rec.Value, value) {
 			t.Errorf("%s: %d headers, want %d; a key of %d bytes, a value of %d",
 				name, len(r.rec.Headers), c.kept, len(r.rec.Key), len(r.rec.Value))
+		}
+	}
+}
+
+// A record of maxWhole bytes is visited as it came, and a larger one is cut, in memory and as a
+// stream.
+func TestTheLargestWholeRecord(t *testing.T) {
+	size, _ := binary.Varint(batchtest.RawRecord(0, nil, make([]byte, maxWhole)))
+	around := int(size) - maxWhole // the record's other bytes
+	for more, cut := range []bool{false, true} {
+		wire := batchtest.RawRecord(0, nil, make([]byte, maxWhole-around+more))
+		size, _ := binary.Varint(wire)
+		if size != int64(maxWhole+more) {
+			t.Fatalf("the record has %d bytes, not %d", size, maxWhole+more)
+		}
+		whole := NewReader(1 << 20)
+		stream := NewReader(1 << 20)
+		if _, err := whole.record(wire); err != nil || (whole.rec.Cut != nil) != cut {
+			t.Errorf("%d bytes, in memory: cut %+v, %v", size, whole.rec.Cut, err)
+		}
+		if err := stream.recordFrom(bufio.NewReader(bytes.NewReader(wire))); err != nil || (stream.rec.Cut != nil) != cut {
+			t.Errorf("%d bytes, as a stream: cut %+v, %v", size, stream.rec.Cut, err)
 		}
 	}
 }
