@@ -129,13 +129,17 @@ func (m *member) stop() error {
 	}
 }
 
+// patience is how long a test waits for what should happen: much longer than it takes, since other
+// tests may use the same cores.
+const patience = 2 * time.Minute
+
 // eventually polls until a condition holds.
 func (h *harness) eventually(what string, holds func() bool) {
 	h.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !holds() {
 		if time.Now().After(deadline) {
-			h.Fatalf("waited 30 s in vain: %s", what)
+			h.Fatalf("waited %s in vain: %s", patience, what)
 		}
 		<-time.After(10 * time.Millisecond)
 	}
