@@ -43,7 +43,7 @@ test-containers: ## the integration suite against Kafka and ClickHouse server im
 	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite -tls
 
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
-	$(GO) test -tags alerts -timeout 5m -count=1 ./deploy/test/alerts
+	$(GO) test -tags alerts -timeout 10m -count=1 ./deploy/test/alerts
 
 test-clocks: engine ## the tests under other clocks (needs a C compiler and Debian's package chromium); CLOCKS='-clocks leap-day ./rollup' for some
 	$(GO) run ./deploy/test/clocks $(CLOCKS)
