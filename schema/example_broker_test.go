@@ -2,7 +2,6 @@ package schema_test
 
 import (
 	"context"
-	"net"
 	"os"
 
 	"rollcall/deploy/demo/embedded"
@@ -16,13 +15,8 @@ func exampleBrokers() (brokers []string, stop func()) {
 	if err != nil {
 		panic(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	l.Close()
 	broker, err := embedded.StartBroker(context.Background(),
-		embedded.BrokerOptions{Dir: dir, Addr: l.Addr().String(), Topics: guideTopics, Partitions: 1})
+		embedded.BrokerOptions{Dir: dir, Topics: guideTopics, Partitions: 1})
 	if err != nil {
 		panic(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"rollcall/deploy/test/ports"
 )
 
 const (
@@ -114,18 +115,16 @@ log.retention.check.interval.ms=500
 log.segment.delete.delay.ms=500
 `
 
-// freePorts asks the system for free ports. Another process can still take one before Kafka does.
-// Then Kafka's start fails and says so.
-func freePorts(n int) (ports []string, err error) {
+// freePorts claims ports for as long as the test process lives.
+func freePorts(n int) (free []string, err error) {
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, _, err := ports.Claim()
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close()
-		ports = append(ports, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		free = append(free, strconv.Itoa(port))
 	}
-	return ports, nil
+	return free, nil
 }
 
 // start runs the process and waits until the broker answers.

@@ -3,10 +3,12 @@
 package processtest
 
 import (
-	"net"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"rollcall/deploy/test/ports"
 )
 
 // Build compiles a package of this repository, such as rollcall/cmd/rollcall, into a directory that
@@ -20,14 +22,14 @@ func Build(t testing.TB, pkg string) (binary string) {
 	return binary
 }
 
-// FreeAddr returns an address on 127.0.0.1 on which nobody listens. Another process can still take
-// it first; then the command fails and says so.
+// FreeAddr returns an address on 127.0.0.1 on which nobody listens and that no other test is given
+// while this one runs.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := ports.Claim()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(release)
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -23,6 +22,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	"rollcall/deploy/test/certtest"
+	"rollcall/deploy/test/ports"
 	"rollcall/schema/tables"
 )
 
@@ -126,10 +126,11 @@ func fileOf(path, text string) testcontainers.ContainerFile {
 // before it starts: a free port of this machine. The clients' listener is not called SSL, because
 // then the image's scripts would ask for a Java key store, which a PEM file is not.
 func startKafka(ctx context.Context, secured *certtest.Certificate) error {
-	port, err := freePort()
+	free, _, err := ports.Claim()
 	if err != nil {
 		return err
 	}
+	port := strconv.Itoa(free)
 	servers.broker = "127.0.0.1:" + port
 	inside := network.MustParsePort("9092/tcp")
 	settings := map[string]string{
@@ -164,15 +165,6 @@ func startKafka(ctx context.Context, secured *certtest.Certificate) error {
 		testcontainers.WithEnv(settings),
 		testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForLog("Kafka Server started")))
 	return err
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
 // createTopics deletes the topics of an earlier test and creates them with four partitions. A
