@@ -22,12 +22,13 @@ func MonthEnd(day schema.Day) schema.Day {
 	return schema.DayOf(time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC))
 }
 
-func monthStart(day schema.Day) schema.Day { return day - schema.Day(day.Time().Day()) + 1 }
+// MonthStart is the first day of a day's month.
+func MonthStart(day schema.Day) schema.Day { return day - schema.Day(day.Time().Day()) + 1 }
 
 // WholeMonths widens the filter's days to the months that they touch.
 func (f Filter) WholeMonths() Filter {
 	if f.From != 0 {
-		f.From = monthStart(f.From)
+		f.From = MonthStart(f.From)
 	}
 	if f.To != 0 {
 		f.To = MonthEnd(f.To)

@@ -167,7 +167,7 @@ func (s Span) Counting() Span {
 // month says whether the month that ends on this day may be read as one generation. months says
 // whether any month may.
 func (s Span) month(end schema.Day) bool {
-	return s.MonthsTo != 0 && monthStart(end) >= s.MonthsFrom && end <= s.MonthsTo
+	return s.MonthsTo != 0 && MonthStart(end) >= s.MonthsFrom && end <= s.MonthsTo
 }
 
 func (s Span) months() bool {

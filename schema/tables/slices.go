@@ -1,9 +1,11 @@
 package tables
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -21,9 +23,15 @@ type Slice struct {
 
 // A Filter selects slices; its zero value selects all.
 type Filter struct {
-	Org      string     // "": all
-	From, To schema.Day // inclusive; 0: no limit
+	Org            string     // "": all
+	FromOrg, ToOrg string     // inclusive, in the order of bytes; "": no limit
+	From, To       schema.Day // inclusive; 0: no limit
+	Slices         []Slice    // at most these; nil: no limit
 }
+
+// AfterOrg is the first text behind an org's id in the order of bytes: the FromOrg of the orgs that
+// follow.
+func AfterOrg(org string) string { return org + "\x00" }
 
 // A SliceState says from where a slice is read: from one generation of the rollups, or from the
 // log.
@@ -91,6 +99,23 @@ func (f Filter) Where() (sql string, args []any) {
 	if f.Org != "" {
 		sql, args = sql+" AND org_id = {org:String}", append(args, clickhouse.Named("org", f.Org))
 	}
+	if f.FromOrg != "" {
+		sql, args = sql+" AND org_id >= {from_org:String}", append(args, clickhouse.Named("from_org", f.FromOrg))
+	}
+	if f.ToOrg != "" {
+		sql, args = sql+" AND org_id <= {to_org:String}", append(args, clickhouse.Named("to_org", f.ToOrg))
+	}
+	if f.Slices != nil {
+		f = f.within()
+		orgs := make([]string, len(f.Slices))
+		days := make([]string, len(f.Slices))
+		for i, s := range f.Slices {
+			orgs[i] = s.Org
+			days[i] = s.Day.String()
+		}
+		sql += " AND (org_id, day) IN (SELECT arrayJoin(arrayZip({slice_orgs:Array(String)}, {slice_days:Array(Date)})))"
+		args = append(args, clickhouse.Named("slice_orgs", orgs), clickhouse.Named("slice_days", days))
+	}
 	if f.From != 0 {
 		sql, args = sql+" AND day >= {from:Date}", append(args, clickhouse.Named("from", f.From.String()))
 	}
@@ -98,6 +123,20 @@ func (f Filter) Where() (sql string, args []any) {
 		sql, args = sql+" AND day <= {to:Date}", append(args, clickhouse.Named("to", f.To.String()))
 	}
 	return sql, args
+}
+
+// within narrows From and To to the days of Slices. The range lets the engine skip partitions before
+// it looks at the list.
+func (f Filter) within() Filter {
+	byDay := func(a, b Slice) int { return cmp.Compare(a.Day, b.Day) }
+	if len(f.Slices) == 0 {
+		return f
+	}
+	f.From = max(f.From, slices.MinFunc(f.Slices, byDay).Day)
+	if last := slices.MaxFunc(f.Slices, byDay).Day; f.To == 0 || last < f.To {
+		f.To = last
+	}
+	return f
 }
 
 // states is a table expression with the state of each slice that has marks and meets where (over

@@ -418,3 +418,7 @@ ALTER TABLE rollcall.erasures ON CLUSTER `prod` ADD COLUMN IF NOT EXISTS ahead A
 ALTER TABLE rollcall_local.months ON CLUSTER `prod` COMMENT COLUMN IF EXISTS versions 'digest over the days of the month''s slices and the generations that were merged';
 
 ALTER TABLE rollcall.months ON CLUSTER `prod` COMMENT COLUMN IF EXISTS versions 'digest over the days of the month''s slices and the generations that were merged';
+
+ALTER TABLE rollcall_local.marks ON CLUSTER `prod` ADD INDEX IF NOT EXISTS marked_at marked_at TYPE minmax GRANULARITY 1;
+
+ALTER TABLE rollcall_local.marks ON CLUSTER `prod` MATERIALIZE INDEX marked_at;
