@@ -136,6 +136,31 @@ func (db *database) ingest(events ...event) {
 	db.mark(slices...)
 }
 
+// dirty reads the slices that have to be recomputed.
+func (db *database) dirty() []tables.SliceState {
+	db.Helper()
+	dirty, err := tables.SliceStates(db.ctx, db.conn, Filter{}, true, db.now())
+	if err != nil {
+		db.Fatal(err)
+	}
+	return dirty
+}
+
+// months reads the states of an org's months, or of all.
+func (db *database) months(org string) []tables.MonthState {
+	db.Helper()
+	f := Filter{Org: org}
+	states, err := db.states(db.ctx, f)
+	if err != nil {
+		db.Fatal(err)
+	}
+	months, err := tables.MonthStates(db.ctx, db.conn, f, states)
+	if err != nil {
+		db.Fatal(err)
+	}
+	return months
+}
+
 func (db *database) once() int {
 	db.Helper()
 	n, err := db.Once(db.ctx)

@@ -71,10 +71,10 @@
 //     the writer's clock, with the engine's clock (OrphanTime). A worker whose clock is hours
 //     behind finds some of its rows gone and does its work again. What a dead worker with a clock
 //     hours ahead left stays that much longer.
-//   - DeadTime, the day for which generations of an older revision stay, SettleTime, TodayEvery and
-//     the gauges compare a time that the engine wrote with the engine's clock; on a cluster, with
-//     another replica's clock. If rows are removed too early, the guard of a read fails and the
-//     export plans again. The others only decide when something is done.
+//   - DeadTime, the day for which generations of an older revision stay, SettleTime, TodayEvery,
+//     the look for new marks and the gauges compare a time that the engine wrote with the engine's
+//     clock; on a cluster, with another replica's clock. If rows are removed too early, the guard
+//     of a read fails and the export plans again. The others only decide when something is done.
 //   - Rows expire by the engine's clock. A plan compares their end with the later of the engine's
 //     and the caller's clock, and treats rows as gone an hour early (tables.Alive). What may be
 //     gone is read from the log.
@@ -84,14 +84,30 @@
 //   - The time of an erasure is by the clock of the host that ran it, and the times of events are
 //     by their producers' clocks: see Erasure.
 //
+// # The look for work
+//
+// What an idle worker costs must not grow with the number of orgs and the length of their history.
+// So every Config.Poll it reads only the marks that are new since the last look (look.go), and
+// keeps the slices that they name on a watchlist until it has seen them clean. A look may miss a
+// slice: a part of the table becomes visible late, the clock of a replica is ahead, the list is
+// full, or no worker ran. Such a slice is read from the log until the round comes to it.
+//
+// The round (round.go) looks at every slice: page by page (pages.go), each some orgs in one month,
+// so neither the worker nor a statement ever holds the states of all. For each page it recomputes
+// what is dirty, sweeps, and merges closed months. The first round of a worker runs through. Later
+// ones rest after each page that had nothing to do, a hundred times as long as the page took. So a
+// round costs about one hundredth of a core, and takes the longer the more slices there are:
+// rollcall_rollup_round_seconds says how long.
+//
 // # Sweeping
 //
 // A generation that lost is first marked dead, so that no new plan contains it. Its rows are
-// removed Config.DeadTime later. A reader that planned before and reads after that finds rows
-// missing: its guard fails before its first byte, and it plans again. Rows without a manifest are
-// taken for those of a dead worker when they are Config.OrphanTime old. A month generation is lost
-// when its slices are all clean and have other generations, or when the rollups of its first slice
-// have reached the end of their TTL.
+// removed Config.DeadTime later. A worker does both for the slices that it recomputed, and the
+// round for all others. A reader that planned before and reads after that finds rows missing: its
+// guard fails before its first byte, and it plans again. Rows without a manifest are taken for
+// those of a dead worker when they are Config.OrphanTime old. A month generation is lost when its
+// slices are all clean and have other generations, or when the rollups of its first slice have
+// reached the end of their TTL.
 //
 // A generation, of a day or a month, that does not have as many rows as its manifest says is marked
 // dead too, and made again from the log (markShort). Its rows may have been removed between the

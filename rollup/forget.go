@@ -188,7 +188,7 @@ func (p *person) mark(ctx context.Context) error {
 // recompute makes new generations of the days. A day whose log changes meanwhile is left for the
 // worker.
 func (p *person) recompute(ctx context.Context) error {
-	all, err := tables.SliceStates(ctx, p.conn, Filter{Org: p.org}, true, p.now())
+	all, err := p.states(ctx, Filter{Org: p.org})
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (p *person) recompute(ctx context.Context) error {
 	}
 	var touched []tables.SliceState
 	for _, s := range all {
-		if days[s.Day] {
+		if days[s.Day] && s.Alive && !s.Clean {
 			touched = append(touched, s)
 		}
 	}
@@ -209,7 +209,7 @@ func (p *person) recompute(ctx context.Context) error {
 // retire marks the generations dead that name the person: all generations of the days but the new
 // ones, and the months that were merged from old ones.
 func (p *person) retire(ctx context.Context) error {
-	if err := p.markDead(ctx, Filter{Org: p.org}); err != nil {
+	if _, _, err := p.markDead(ctx, Filter{Org: p.org}); err != nil {
 		return err
 	}
 	var months []lost

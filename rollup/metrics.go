@@ -15,23 +15,24 @@ const (
 )
 
 type metrics struct {
-	dirtySlices prometheus.Gauge
-	dirtyAge    prometheus.Gauge
-	slices      *prometheus.CounterVec
-	seconds     *prometheus.HistogramVec
-	rowsRead    *prometheus.CounterVec
-	months      *prometheus.CounterVec
-	cleaned     *prometheus.CounterVec
-	verified    prometheus.Counter
-	differences prometheus.Counter
-	diskFree    prometheus.Gauge
+	dirtySlices  prometheus.Gauge
+	dirtyAge     prometheus.Gauge
+	slices       *prometheus.CounterVec
+	seconds      *prometheus.HistogramVec
+	rowsRead     *prometheus.CounterVec
+	months       *prometheus.CounterVec
+	cleaned      *prometheus.CounterVec
+	verified     prometheus.Counter
+	differences  prometheus.Counter
+	diskFree     prometheus.Gauge
+	roundSeconds prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		dirtySlices: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_rollup_dirty_slices",
-			Help: "Slices (one org and day) with marks that no manifest covers: exports read them from the log."}),
+			Help: "Slices (one org and day) of which the worker knows marks that no manifest covers: exports read them from the log."}),
 		dirtyAge: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_rollup_dirty_age_seconds",
 			Help: "Age of the oldest mark that no manifest covers; 0 if there is none."}),
@@ -63,8 +64,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		diskFree: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_rollup_disk_free_ratio",
 			Help: "Free part of ClickHouse's fullest disk, 0 to 1; NaN before it was read."}),
+		roundSeconds: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_rollup_round_seconds",
+			Help: "Time that the last full look at all slices took, with its rests; NaN before the first has ended."}),
 	}
 	m.diskFree.Set(math.NaN())
+	m.roundSeconds.Set(math.NaN())
 	for _, outcome := range []string{committed, moved, failed} {
 		m.slices.WithLabelValues(outcome)
 		m.seconds.WithLabelValues(outcome)
@@ -75,7 +80,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.cleaned.WithLabelValues(outcome)
 	}
 	reg.MustRegister(m.dirtySlices, m.dirtyAge, m.slices, m.seconds, m.rowsRead, m.months, m.cleaned, m.verified,
-		m.differences, m.diskFree)
+		m.differences, m.diskFree, m.roundSeconds)
 	return m
 }
 

@@ -61,6 +61,7 @@ func TestEachBrokenDesignIsFoundBroken(t *testing.T) {
 		"no guard against the sweeper":                 {design{noGuard: true}, sweeping},
 		"a manifest counts what is there":              {design{countsWhatIsThere: true}, hastily},
 		"a generation without rows is not marked dead": {design{neverHeals: true}, hastily},
+		"a read trusts what looks have found":          {design{trustsTheLook: true}, conflicts},
 		"ingest marks before the log has the rows":     {design{marksBeforeLog: true}, conflicts},
 		"ingest commits before it marks":               {design{commitsBeforeMarks: true}, crashes},
 		"ingest reads the erasure list once":           {design{listReadOnce: true}, erasure},

@@ -14,28 +14,36 @@ import (
 	"rollcall/schema/tables"
 )
 
-// monthsChore is rollMonths as a chore. Every Poll it lets the recomputes run in between, because
-// the first call of a new release may find a year of every org to merge.
-func (r *Rollup) monthsChore(ctx context.Context) error {
-	worked := r.now()
-	return r.rollMonths(ctx, Filter{}, func() error {
-		if r.now().Sub(worked) < r.cfg.Poll {
-			return nil
+// rollMonths makes a month generation for each month that the filter touches, if the month is
+// closed, has at least two slices, all of them are clean, and no generation of it is read yet. A
+// batch that fails does not stop the others.
+func (r *Rollup) rollMonths(ctx context.Context, f Filter) error {
+	var failures []error
+	err := r.eachPage(ctx, f.WholeMonths(), func(page Filter) error {
+		states, err := r.states(ctx, page)
+		if err != nil {
+			return err
 		}
-		worked = r.now()
-		return r.work(ctx)
+		_, err = r.rollMonthsOf(ctx, page, states)
+		failures = append(failures, err)
+		return ctx.Err()
 	})
+	return errors.Join(append(failures, err)...)
 }
 
-// rollMonths makes a month generation for each month that the filter touches, if the month is
-// closed, has at least two slices, all of them are clean, and no generation of it is read yet.
-// After each batch it calls between, if it is given. A batch that fails does not stop the others.
-func (r *Rollup) rollMonths(ctx context.Context, f Filter, between func() error) error {
-	months, err := r.months(ctx, f)
-	if err != nil {
-		return err
-	}
+// rollMonthsOf does that for a page, which has whole months, by the states of its slices. It
+// returns whether there was a month to merge.
+func (r *Rollup) rollMonthsOf(
+	ctx context.Context, page Filter, states []tables.SliceState,
+) (worked bool, err error) {
 	today := schema.DayOf(r.now().UTC())
+	if page.To >= today {
+		return false, nil
+	}
+	months, err := tables.MonthStates(ctx, r.conn, page, states)
+	if err != nil {
+		return false, err
+	}
 	months = slices.DeleteFunc(months, func(m tables.MonthState) bool {
 		return m.Day >= today || len(m.Days) < 2 || !m.Clean || m.Generation != uuid.Nil
 	})
@@ -45,20 +53,8 @@ func (r *Rollup) rollMonths(ctx context.Context, f Filter, between func() error)
 			break
 		}
 		failures = append(failures, r.rollMonth(ctx, batch))
-		if between != nil {
-			failures = append(failures, between())
-		}
 	}
-	return errors.Join(append(failures, ctx.Err())...)
-}
-
-// months reads the state of each month that the filter touches.
-func (r *Rollup) months(ctx context.Context, f Filter) ([]tables.MonthState, error) {
-	states, err := tables.SliceStates(ctx, r.conn, f.WholeMonths(), false, r.now())
-	if err != nil {
-		return nil, err
-	}
-	return tables.MonthStates(ctx, r.conn, f, states)
+	return len(months) > 0, errors.Join(append(failures, ctx.Err())...)
 }
 
 // monthBatches groups the months of orgs, which must be clean. Each batch is of one calendar month

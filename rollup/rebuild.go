@@ -30,10 +30,39 @@ const rebuildRounds = 3
 // the new generation is there. A month generation is read only in place of the generations that it
 // was merged from, so it is no longer read either.
 func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, total int)) (done Rebuilt, err error) {
-	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
+	total, err := r.countSlices(ctx, f)
 	if err != nil {
 		return done, err
 	}
+	writer := uuid.New()
+	handled := 0
+	err = r.eachPage(ctx, f, func(page Filter) error {
+		states, err := r.states(ctx, page)
+		if err != nil {
+			return err
+		}
+		of, err := r.rebuild(ctx, page, states, writer, func(n int) {
+			if progress != nil {
+				progress(handled+n, max(total, handled+n))
+			}
+		})
+		done.Slices += of.Slices
+		done.Live += of.Live
+		done.Old += of.Old
+		handled += len(states)
+		return err
+	})
+	if err != nil {
+		return done, err
+	}
+	return done, r.rollMonths(ctx, f)
+}
+
+// rebuild is Rebuild for the slices of a page, which had these states. It tells progress how many
+// of them are handled.
+func (r *Rollup) rebuild(
+	ctx context.Context, page Filter, states []tables.SliceState, writer uuid.UUID, progress func(handled int),
+) (done Rebuilt, err error) {
 	before := map[tables.Slice]uuid.UUID{}
 	var open []tables.SliceState
 	for _, s := range states {
@@ -44,7 +73,6 @@ func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, tota
 		before[s.Slice] = s.Generation
 		open = append(open, s)
 	}
-	writer := uuid.New()
 	total := len(open)
 	mark := func(batch []tables.Slice) error { return r.mark(ctx, writer, batch) }
 	for round := 0; round < rebuildRounds && len(open) > 0; round++ {
@@ -52,23 +80,23 @@ func (r *Rollup) Rebuild(ctx context.Context, f Filter, progress func(done, tota
 		if _, err := r.recomputeBatches(ctx, queue, mark, progress); err != nil {
 			return done, err
 		}
-		if open, err = r.stillOpen(ctx, f, before); err != nil {
+		if open, err = r.stillOpen(ctx, page, before); err != nil {
 			return done, err
 		}
 		mark = nil // the slices left are dirty, so no older generation can be read
 	}
 	done.Live = len(open)
 	done.Slices = total - len(open)
-	return done, r.rollMonths(ctx, f, nil)
+	return done, nil
 }
 
 // stillOpen reads back the states of the slices in before, which holds their generations from
 // before the rebuild. It returns the slices that are not clean. A clean slice that still has its
 // old generation is an error.
 func (r *Rollup) stillOpen(
-	ctx context.Context, f Filter, before map[tables.Slice]uuid.UUID,
+	ctx context.Context, page Filter, before map[tables.Slice]uuid.UUID,
 ) (open []tables.SliceState, err error) {
-	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
+	states, err := r.states(ctx, page)
 	if err != nil {
 		return nil, fmt.Errorf("read back what was rebuilt: %w", err)
 	}

@@ -38,7 +38,7 @@ func TestRebuildRepairsWhateverTheClocksSay(t *testing.T) {
 		}
 	}
 	db.exec("ALTER TABLE message_daily UPDATE messages = 77 WHERE toString(generation) LIKE 'f%' SETTINGS mutations_sync = 2")
-	if err := db.rollMonths(db.ctx, Filter{}, nil); err != nil {
+	if err := db.rollMonths(db.ctx, Filter{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, plan := db.messages("acme", end-40, end); n != 77*9 || len(plan.Generations) != 1 {

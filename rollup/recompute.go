@@ -24,19 +24,16 @@ func (r *Rollup) recomputeAll(ctx context.Context, states []tables.SliceState) (
 const maxDivisions = 32
 
 // recomputeBatches recomputes batches and returns how many slices got a manifest. If before is
-// given, it is called with each batch ahead of its recompute. A batch that fails does not stop the
+// given, it is called with each batch ahead of its recompute; if progress is given, with the number
+// of slices that were tried. A batch that fails does not stop the
 // other batches. A slice that fails does not stop the others of its batch either: the batch is
 // divided until that slice is alone (tables.Divisible).
 func (r *Rollup) recomputeBatches(
-	ctx context.Context, queue [][]tables.Slice, before func([]tables.Slice) error, progress func(done, total int),
+	ctx context.Context, queue [][]tables.Slice, before func([]tables.Slice) error, progress func(handled int),
 ) (recomputed int, err error) {
 	var failures []error
 	handled := 0
-	total := 0
 	divisions := 0
-	for _, batch := range queue {
-		total += len(batch)
-	}
 	for len(queue) > 0 && ctx.Err() == nil {
 		var rest []tables.Slice
 		var err error
@@ -66,7 +63,7 @@ func (r *Rollup) recomputeBatches(
 			handled += len(tried)
 		}
 		if progress != nil {
-			progress(handled, total)
+			progress(handled)
 		}
 	}
 	return recomputed, errors.Join(append(failures, ctx.Err())...)
@@ -120,6 +117,7 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 	if err := r.writeManifests(ctx, b); err != nil {
 		return 0, rest, err
 	}
+	r.touch(b.slices)
 	return len(b.slices), rest, nil
 }
 

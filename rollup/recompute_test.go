@@ -54,29 +54,22 @@ func TestASliceThatFailsIsLeftAlone(t *testing.T) {
 	}
 	db.exec("ALTER TABLE message_daily ADD CONSTRAINT odd CHECK throwIf(org_id = 'org-17') = 0")
 	db.ingest(events...)
-	dirty, err := db.dirty(db.ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := db.recomputeAll(db.ctx, dirty)
+	n, err := db.recomputeAll(db.ctx, db.dirty())
 	if n != 39 || err == nil || strings.Count(err.Error(), "\n") > 0 ||
 		!strings.Contains(err.Error(), "org-17 "+(db.today-3).String()) {
 		t.Errorf("%d of 40 slices were recomputed: %v", n, err)
 	}
 
 	db.exec("ALTER TABLE message_daily DROP CONSTRAINT odd, ADD CONSTRAINT all CHECK throwIf(1) = 0")
-	if dirty, err = db.dirty(db.ctx); err != nil || len(dirty) != 1 {
-		t.Fatalf("%d slices are dirty, not the one that failed: %v", len(dirty), err)
+	if dirty := db.dirty(); len(dirty) != 1 {
+		t.Fatalf("%d slices are dirty, not the one that failed", len(dirty))
 	}
 	for i := range events {
 		events[i].id = 2
 	}
 	db.ingest(events...)
-	if dirty, err = db.dirty(db.ctx); err != nil {
-		t.Fatal(err)
-	}
 	before := value(db.metrics.slices.WithLabelValues(failed))
-	if n, err := db.recomputeAll(db.ctx, dirty); n != 0 || err == nil {
+	if n, err := db.recomputeAll(db.ctx, db.dirty()); n != 0 || err == nil {
 		t.Errorf("%d slices were recomputed, %v", n, err)
 	}
 	if tried := value(db.metrics.slices.WithLabelValues(failed)) - before; tried > 40*8 {

@@ -36,8 +36,13 @@ type Config struct {
 	// 5,000,000) one recompute takes together. A slice with more rows is recomputed alone.
 	BatchSlices int
 	BatchRows   uint64
-	// SweepEvery is the time between two sweeps. It is also the time between two looks for closed
-	// months that can be merged. Default 10 min.
+	// PageSlices limits how many slices' states are held at once. Default 8,192.
+	PageSlices int
+	// MaxWatched limits how many slices are remembered as dirty, and how many as lately recomputed.
+	// The round finds the others. Default 100,000, which takes some 20 MB.
+	MaxWatched int
+	// SweepEvery is the time between two looks for generations that a recompute replaced, and the
+	// shortest time between the starts of two rounds over all slices. Default 10 min.
 	SweepEvery time.Duration
 	// DeadTime is how long rows stay after their manifest was marked dead. Default 1 h, which is
 	// longer than any query may run. If a query planned with such rows and reads them later, its
@@ -61,7 +66,7 @@ func (c Config) check() error {
 	shortest := min(
 		c.SettleTime, c.TodayEvery, c.Poll, c.SweepEvery, c.DeadTime, c.VerifyEvery, c.DisksEvery, c.OrphanTime,
 	)
-	if shortest < 0 || c.BatchSlices < 0 {
+	if shortest < 0 || min(c.BatchSlices, c.PageSlices, c.MaxWatched) < 0 {
 		return errors.New("the rollup's times and batches must not be negative; 0 takes the default")
 	}
 	return nil
@@ -83,8 +88,13 @@ func (c Config) withDefaults() Config {
 	if c.Traces == nil {
 		c.Traces = noop.NewTracerProvider()
 	}
-	if c.BatchSlices == 0 {
-		c.BatchSlices = 256
+	for _, n := range []struct {
+		value *int
+		is    int
+	}{{&c.BatchSlices, 256}, {&c.PageSlices, 8192}, {&c.MaxWatched, 100_000}} {
+		if *n.value == 0 {
+			*n.value = n.is
+		}
 	}
 	if c.BatchRows == 0 {
 		c.BatchRows = 5_000_000
@@ -101,7 +111,19 @@ type Rollup struct {
 	tracer  trace.Tracer
 	now     func() time.Time
 
+	memory
+}
+
+// A memory is what a worker remembers between two looks. Nothing depends on it but speed.
+type memory struct {
+	watched  watchlist
+	touched  map[tables.Slice]time.Time // slices recomputed lately, and when: see sweepTouched
+	round    round
 	verified tables.Slice // the last slice that verifyNext compared
+}
+
+func newMemory() memory {
+	return memory{watched: watchlist{slices: map[tables.Slice]*openSlice{}}, touched: map[tables.Slice]time.Time{}}
 }
 
 // New checks the settings. It reads and writes nothing: the connection is made when Run, Once or
@@ -123,6 +145,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		metrics: newMetrics(reg),
 		tracer:  cfg.Traces.Tracer("rollcall/rollup"),
 		now:     time.Now,
+		memory:  newMemory(),
 	}, nil
 }
 
@@ -148,17 +171,24 @@ func (r *Rollup) Run(ctx context.Context) error {
 		if errors.Is(err, tables.ErrSchema) {
 			return err
 		}
+		again := false
 		if err == nil {
 			err = r.work(ctx)
 			// also after a failure: a slice that fails for ever must not keep the others from being
 			// cleaned and verified
 			r.tidy(ctx, chores)
+			var roundErr error
+			again, roundErr = r.goRound(ctx)
+			err = errors.Join(err, roundErr)
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			r.log.Error("rollup", "error", err)
+		}
+		if again && err == nil {
+			continue
 		}
 		select {
 		case <-time.After(r.cfg.Poll):
@@ -168,31 +198,25 @@ func (r *Rollup) Run(ctx context.Context) error {
 	}
 }
 
-// work recomputes the slices that are due now, batch by batch.
-func (r *Rollup) work(ctx context.Context) error {
-	dirty, err := r.dirty(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = r.recomputeAll(ctx, r.due(dirty))
-	return err
-}
-
 // Once recomputes until no slice is dirty, whether it has settled or not, then merges closed
 // months. It returns how many slices it recomputed. Beside live traffic it ends the first time that
 // it finds no dirty slice.
 func (r *Rollup) Once(ctx context.Context) (recomputed int, err error) {
-	for {
-		dirty, err := r.dirty(ctx)
+	for dirty := 1; dirty > 0; {
+		dirty = 0
+		err := r.eachPage(ctx, Filter{}, func(page Filter) error {
+			states, err := tables.SliceStates(ctx, r.conn, page, true, r.now())
+			if err != nil {
+				return err
+			}
+			n, err := r.recomputeAll(ctx, states)
+			dirty += len(states)
+			recomputed += n
+			return err
+		})
 		if err != nil {
 			return recomputed, err
 		}
-		if len(dirty) == 0 {
-			return recomputed, r.rollMonths(ctx, Filter{}, nil)
-		}
-		n, err := r.recomputeAll(ctx, dirty)
-		if recomputed += n; err != nil {
-			return recomputed, err
-		}
 	}
+	return recomputed, r.rollMonths(ctx, Filter{})
 }

@@ -2,41 +2,11 @@ package rollup
 
 import (
 	"cmp"
-	"context"
 	"slices"
-	"time"
 
 	"rollcall/schema"
 	"rollcall/schema/tables"
 )
-
-// dirty reads the slices that must be recomputed, and sets the gauges.
-func (r *Rollup) dirty(ctx context.Context) ([]tables.SliceState, error) {
-	dirty, err := tables.SliceStates(ctx, r.conn, tables.Filter{}, true, r.now())
-	if err != nil {
-		return nil, err
-	}
-	oldest := time.Duration(0)
-	for _, s := range dirty {
-		oldest = max(oldest, s.Dirty)
-	}
-	r.metrics.dirtySlices.Set(float64(len(dirty)))
-	r.metrics.dirtyAge.Set(oldest.Seconds())
-	return dirty, nil
-}
-
-// due keeps the slices that have settled. Of today's slices it keeps those whose last recompute was
-// TodayEvery ago or longer. Exports read the others from the log meanwhile.
-func (r *Rollup) due(dirty []tables.SliceState) (due []tables.SliceState) {
-	today := schema.DayOf(r.now().UTC())
-	for _, s := range dirty {
-		if s.Settled < r.cfg.SettleTime || (s.Day >= today && s.Recomputed < r.cfg.TodayEvery) {
-			continue
-		}
-		due = append(due, s)
-	}
-	return due
-}
 
 // batches groups slices so that each batch has slices of one month (one partition of every table)
 // and at most size of them. Days before today come first; among these, the slice that has been

@@ -16,7 +16,6 @@ import (
 
 func TestDueKeepsWhatHasSettled(t *testing.T) {
 	now := time.Date(2026, 10, 31, 12, 0, 0, 0, time.UTC)
-	r := &Rollup{cfg: Config{}.withDefaults(), now: func() time.Time { return now }}
 	today := schema.DayOf(now)
 	const never = 100 * 365 * 24 * time.Hour // as the state of a slice without a manifest has it
 	for name, c := range map[string]struct {
@@ -48,7 +47,9 @@ func TestDueKeepsWhatHasSettled(t *testing.T) {
 			tables.SliceState{Slice: tables.Slice{Day: today + 1}, Settled: time.Minute, Recomputed: time.Minute}, false,
 		},
 	} {
-		if due := len(r.due([]tables.SliceState{c.state})) == 1; due != c.due {
+		c.state.Alive = true
+		r := &Rollup{cfg: Config{}.withDefaults(), now: func() time.Time { return now }, memory: newMemory()}
+		if due := len(r.consider([]tables.SliceState{c.state})) == 1; due != c.due {
 			t.Errorf("%s: due %v, want %v", name, due, c.due)
 		}
 	}
@@ -62,7 +63,7 @@ func TestDirtyAgeIsOfTheOldestMark(t *testing.T) {
 		db.exec("INSERT INTO marks (org_id, day, writer, seq, marked_at) SELECT {org:String}, {day:Date}, generateUUIDv4(), 1, now64(3) - toIntervalHour({hours:Int64})",
 			named("org", fmt.Sprintf("o%d", i)), named("day", (db.today-3).String()), named("hours", hours))
 	}
-	if _, err := db.dirty(db.ctx); err != nil {
+	if err := db.work(db.ctx); err != nil {
 		t.Fatal(err)
 	}
 	age := time.Duration(value(db.metrics.dirtyAge) * float64(time.Second))
@@ -92,7 +93,7 @@ func TestBatchesAreOfOneMonthAndTodayComesLast(t *testing.T) {
 func TestNewRefusesWhatIsNegative(t *testing.T) {
 	for _, cfg := range []Config{
 		{SettleTime: -1}, {TodayEvery: -1}, {Poll: -1}, {SweepEvery: -1}, {DeadTime: -1}, {VerifyEvery: -1}, {DisksEvery: -1},
-		{OrphanTime: -1}, {BatchSlices: -1},
+		{OrphanTime: -1}, {BatchSlices: -1}, {PageSlices: -1}, {MaxWatched: -1},
 	} {
 		if _, err := New(cfg, tables.Options{URL: "http://127.0.0.1:1/rollcall"}, slog.New(slog.DiscardHandler),
 			prometheus.NewRegistry()); err == nil || !strings.Contains(err.Error(), "negative") {

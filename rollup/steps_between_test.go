@@ -145,6 +145,6 @@ func TestOthersBetweenAnyTwoStepsOfAMonth(t *testing.T) {
 			return err
 		}
 		worker.cfg.BatchSlices = len(states)
-		return worker.rollMonths(db.ctx, Filter{}, nil)
+		return worker.rollMonths(db.ctx, Filter{})
 	})
 }

@@ -77,7 +77,7 @@ func (db *database) stepped() (*Rollup, *steppedConn) {
 	conn := &steppedConn{Conn: db.conn}
 	return &Rollup{
 		cfg: Config{}.withDefaults(), conn: conn, log: slog.New(slog.DiscardHandler),
-		metrics: newMetrics(prometheus.NewRegistry()), tracer: db.tracer, now: time.Now,
+		metrics: newMetrics(prometheus.NewRegistry()), tracer: db.tracer, now: time.Now, memory: newMemory(),
 	}, conn
 }
 
@@ -87,7 +87,7 @@ func (db *database) sweepHastily() {
 	sweeper := *db.Rollup
 	sweeper.cfg.OrphanTime = time.Nanosecond
 	time.Sleep(time.Millisecond) // the time in a generation number has milliseconds
-	if err := sweeper.removeOrphans(db.ctx); err != nil {
+	if _, err := sweeper.removeOrphans(db.ctx, Filter{}); err != nil {
 		db.Fatal(err)
 	}
 }

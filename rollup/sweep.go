@@ -26,18 +26,38 @@ const (
 // been dead for Config.DeadTime, and the rows that dead workers left. Several sweepers may work at
 // once, and each step can be repeated.
 func (r *Rollup) Sweep(ctx context.Context) error {
-	if err := r.markDead(ctx, tables.Filter{}); err != nil {
+	return r.eachPage(ctx, Filter{}, func(page Filter) error {
+		_, _, err := r.sweep(ctx, page)
 		return err
+	})
+}
+
+// sweep is Sweep for a page, which has whole months. It returns the states that it read of the
+// page's slices, and whether there was anything to do. If it fails half way, it returns the states
+// and the error.
+func (r *Rollup) sweep(ctx context.Context, page Filter) (states []tables.SliceState, worked bool, err error) {
+	known, err := r.manifests(ctx, "months", page)
+	if err != nil {
+		return nil, false, err
 	}
-	for _, manifests := range []string{"slices", "months"} {
-		if err := r.markShort(ctx, manifests); err != nil {
-			return err
-		}
-		if err := r.removeDead(ctx, manifests); err != nil {
-			return err
+	states, n, err := r.markDead(ctx, page)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, step := range []func() (int, error){
+		func() (int, error) { return r.markMonthsDead(ctx, page, known, states) },
+		func() (int, error) { return r.markShort(ctx, "slices", page) },
+		func() (int, error) { return r.markShort(ctx, "months", page) },
+		func() (int, error) { return r.removeDead(ctx, "slices", page) },
+		func() (int, error) { return r.removeDead(ctx, "months", page) },
+		func() (int, error) { return r.removeOrphans(ctx, page) },
+	} {
+		done, err := step()
+		if n += done; err != nil {
+			return states, n > 0, err
 		}
 	}
-	return r.removeOrphans(ctx)
+	return states, n > 0, nil
 }
 
 // A lost generation can never be read again. A slice's generation is lost if the slice has a better
@@ -56,23 +76,18 @@ type lost struct {
 // read them. After that, older binaries read the log.
 const oldRevision = 24 * time.Hour
 
-// markDead writes the manifests of lost generations again, with the flag "dead". If no generation
-// covers a slice, it leaves the slice's newest one, because the age of that one limits how often a
-// slice of today is recomputed. If a month is dirty, it leaves all of the month's generations: one
-// may be read again when the month's slices are clean.
-func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
+// markDead writes the manifests of the slices' lost generations again, with the flag "dead". If no
+// generation covers a slice, it leaves the slice's newest one, because the age of that one limits
+// how often a slice of today is recomputed. It returns the states that it read, and how many
+// generations it marked.
+func (r *Rollup) markDead(ctx context.Context, f Filter) (states []tables.SliceState, n int, err error) {
 	// Read the manifests before the states: a later manifest may be of a state that was not read.
-	known, err := r.manifests(ctx, "slices")
+	known, err := r.manifests(ctx, "slices", f)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	knownMonths, err := r.manifests(ctx, "months")
-	if err != nil {
-		return err
-	}
-	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
-	if err != nil {
-		return err
+	if states, err = r.states(ctx, f); err != nil {
+		return nil, 0, err
 	}
 	keep := make(map[tables.Slice]uuid.UUID, len(states))
 	for _, s := range states {
@@ -80,21 +95,32 @@ func (r *Rollup) markDead(ctx context.Context, f tables.Filter) error {
 			keep[s.Slice] = s.Generation
 		}
 	}
-	months, err := tables.MonthStates(ctx, r.conn, f, states)
-	if err != nil {
-		return err
+	losers := lostOf(known, keep)
+	return states, len(losers), r.writeDead(ctx, "slices", losers)
+}
+
+// markMonthsDead does the same for months, with manifests that were read before the states. If a
+// month is dirty, it leaves all of the month's generations: one may be read again when the month's
+// slices are clean.
+func (r *Rollup) markMonthsDead(
+	ctx context.Context, page Filter, known []lost, states []tables.SliceState,
+) (n int, err error) {
+	if len(known) == 0 {
+		return 0, nil
 	}
-	keepMonths := map[tables.Slice]uuid.UUID{}
+	months, err := tables.MonthStates(ctx, r.conn, page, states)
+	if err != nil {
+		return 0, err
+	}
+	keep := map[tables.Slice]uuid.UUID{}
 	for _, m := range months {
 		expired := slices.ContainsFunc(m.Days, func(s tables.SliceState) bool { return !s.Alive })
 		if m.Clean || expired {
-			keepMonths[m.Slice] = m.Generation
+			keep[m.Slice] = m.Generation
 		}
 	}
-	if err := r.writeDead(ctx, "slices", lostOf(known, keep)); err != nil {
-		return err
-	}
-	return r.writeDead(ctx, "months", lostOf(knownMonths, keepMonths))
+	losers := lostOf(known, keep)
+	return len(losers), r.writeDead(ctx, "months", losers)
 }
 
 // lostOf lists the known generations of this revision that are not the one to keep, and generations
@@ -116,10 +142,10 @@ func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 // its rows. The slice then is dirty and is made again, under a generation whose rows were counted
 // when it was committed. So this does not repeat unless rows are removed again. Until the
 // generation is marked, each export that meets it plans twice.
-func (r *Rollup) markShort(ctx context.Context, manifests string) error {
-	suspects, err := r.short(ctx, manifests, "1")
+func (r *Rollup) markShort(ctx context.Context, manifests string, page Filter) (n int, err error) {
+	suspects, err := r.short(ctx, manifests, page, "1")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for part := range slices.Chunk(suspects, chunk) {
 		generations := make([]string, len(part))
@@ -128,13 +154,19 @@ func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 		}
 		// Count once more: a manifest is written after its rows, but one statement may see the
 		// manifest and not yet the rows.
-		gone, err := r.short(ctx, manifests, "generation IN {suspects:Array(UUID)}",
+		gone, err := r.short(ctx, manifests, page, "generation IN {suspects:Array(UUID)}",
 			clickhouse.Named("suspects", generations))
 		if err != nil {
-			return err
+			return n, err
 		}
 		if err := r.writeDead(ctx, manifests, gone); err != nil {
-			return err
+			return n, err
+		}
+		n += len(gone)
+		if manifests == "slices" { // no mark says that they are dirty now
+			for _, l := range gone {
+				r.watch(sliceOf(l), r.now(), r.now())
+			}
 		}
 		if len(gone) > 0 {
 			r.metrics.cleaned.WithLabelValues(short).Add(float64(len(gone)))
@@ -142,20 +174,27 @@ func (r *Rollup) markShort(ctx context.Context, manifests string) error {
 				manifests, "generations", len(gone))
 		}
 	}
-	return nil
+	return n, nil
 }
 
-// short lists the generations that do not have the number of rows that their manifests say, among
-// those that meet the condition (which). It leaves out generations that are about to expire.
-func (r *Rollup) short(ctx context.Context, manifests, which string, args ...any) (all []lost, err error) {
+// short lists the generations of a page that do not have the number of rows that their manifests
+// say, among those that meet the condition (which). It leaves out generations that are about to
+// expire.
+func (r *Rollup) short(
+	ctx context.Context, manifests string, page Filter, which string, args ...any,
+) (all []lost, err error) {
 	found := map[uuid.UUID]lost{}
-	args = append(args, tables.AliveAt(r.now()))
+	where, pageArgs := page.Where()
+	args = append(append(args, tables.AliveAt(r.now())), pageArgs...)
 	for _, d := range tables.Dailies() {
 		var rows []lost
 		query := fmt.Sprintf(`SELECT m.org_id AS org_id, m.day AS day, m.generation AS generation, m.revision AS revision
-FROM (SELECT * FROM %[1]s FINAL WHERE dead = 0 AND %[4]s AND %[5]s) AS m
-LEFT JOIN (SELECT generation, count() AS n FROM %[2]s WHERE generation IN (SELECT generation FROM %[1]s) AND %[5]s GROUP BY generation) AS r ON r.generation = m.generation
-WHERE r.n != m.%[3]s`, manifests, d.Table, d.RowCount(), tables.Alive, which)
+FROM (SELECT * FROM %[1]s FINAL WHERE dead = 0 AND %[4]s AND %[5]s AND %[6]s) AS m
+LEFT JOIN (
+	SELECT generation, count() AS n FROM %[2]s
+	WHERE generation IN (SELECT generation FROM %[1]s WHERE %[6]s) AND %[5]s AND %[6]s GROUP BY generation
+) AS r ON r.generation = m.generation
+WHERE r.n != m.%[3]s`, manifests, d.Table, d.RowCount(), tables.Alive, which, where)
 		if err := r.conn.Select(ctx, &rows, query, args...); err != nil {
 			return nil, fmt.Errorf("look for %s without their rows in %s: %w", manifests, d.Table, err)
 		}
@@ -187,11 +226,12 @@ func (r *Rollup) writeDead(ctx context.Context, manifests string, losers []lost)
 	return nil
 }
 
-// manifests lists the manifests that are not dead.
-func (r *Rollup) manifests(ctx context.Context, table string) (all []lost, err error) {
+// manifests lists the manifests of slices or months that are not dead.
+func (r *Rollup) manifests(ctx context.Context, table string, f Filter) (all []lost, err error) {
+	where, args := f.Where()
 	if err := r.conn.Select(ctx, &all,
 		"SELECT org_id, day, generation, revision, dateDiff('millisecond', written_at, now64(3)) AS age_ms FROM "+table+
-			" FINAL WHERE dead = 0"); err != nil {
+			" FINAL WHERE dead = 0 AND "+where, args...); err != nil {
 		return nil, fmt.Errorf("read the manifests: %w", err)
 	}
 	return all, nil
@@ -199,15 +239,16 @@ func (r *Rollup) manifests(ctx context.Context, table string) (all []lost, err e
 
 // removeDead deletes the rows of generations that have been dead for Config.DeadTime, and then
 // their manifests: as long as a row is there, its manifest says that it is dead.
-func (r *Rollup) removeDead(ctx context.Context, manifests string) error {
+func (r *Rollup) removeDead(ctx context.Context, manifests string, f Filter) (n int, err error) {
 	var rows []lost
-	err := r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+
-		" FINAL WHERE dead = 1 AND written_at <= now64(3) - toIntervalMillisecond({ms:Int64})",
-		clickhouse.Named("ms", r.cfg.DeadTime.Milliseconds()))
+	where, args := f.Where()
+	err = r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+
+		" FINAL WHERE dead = 1 AND written_at <= now64(3) - toIntervalMillisecond({ms:Int64}) AND "+where,
+		append(args, clickhouse.Named("ms", r.cfg.DeadTime.Milliseconds()))...)
 	if err != nil {
-		return fmt.Errorf("read the dead manifests: %w", err)
+		return 0, fmt.Errorf("read the dead manifests: %w", err)
 	}
-	return eachChunk(rows, func(partition int, generations []string) error {
+	return len(rows), eachChunk(rows, func(partition int, generations []string) error {
 		if err := r.deleteRows(ctx, partition, generations); err != nil {
 			return err
 		}
@@ -224,21 +265,24 @@ func (r *Rollup) removeDead(ctx context.Context, manifests string) error {
 }
 
 // removeOrphans deletes rollup rows that have no manifest and are too old to get one.
-func (r *Rollup) removeOrphans(ctx context.Context) error {
+func (r *Rollup) removeOrphans(ctx context.Context, page Filter) (n int, err error) {
 	found := map[uuid.UUID]lost{}
+	where, args := page.Where()
+	args = append(args, clickhouse.Named("ms", r.cfg.OrphanTime.Milliseconds()))
 	for _, d := range tables.Dailies() {
 		var rows []lost
-		err := r.conn.Select(ctx, &rows, `SELECT DISTINCT org_id, day, generation, toUInt32(0) AS revision FROM `+d.Table+`
-WHERE UUIDv7ToDateTime(generation, 'UTC') <= now64(3) - toIntervalMillisecond({ms:Int64}) AND generation NOT IN (SELECT generation FROM slices UNION ALL SELECT generation FROM months)`,
-			clickhouse.Named("ms", r.cfg.OrphanTime.Milliseconds()))
-		if err != nil {
-			return fmt.Errorf("look for orphans in %s: %w", d.Table, err)
+		query := fmt.Sprintf(`SELECT DISTINCT org_id, day, generation, toUInt32(0) AS revision FROM %[1]s
+WHERE %[2]s AND UUIDv7ToDateTime(generation, 'UTC') <= now64(3) - toIntervalMillisecond({ms:Int64})
+	AND generation NOT IN (SELECT generation FROM slices WHERE %[2]s UNION ALL SELECT generation FROM months WHERE %[2]s)`,
+			d.Table, where)
+		if err := r.conn.Select(ctx, &rows, query, args...); err != nil {
+			return 0, fmt.Errorf("look for orphans in %s: %w", d.Table, err)
 		}
 		for _, row := range rows {
 			found[row.Generation] = row
 		}
 	}
-	return eachChunk(slices.Collect(maps.Values(found)), func(partition int, generations []string) error {
+	return len(found), eachChunk(slices.Collect(maps.Values(found)), func(partition int, generations []string) error {
 		if err := r.deleteRows(ctx, partition, generations); err != nil {
 			return err
 		}

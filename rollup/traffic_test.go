@@ -111,9 +111,11 @@ func TestRunRecomputesAndStops(t *testing.T) {
 		db.ingest(event{org: "acme", day: db.today - 3 - schema.Day(i), id: 1},
 			event{org: "acme", day: db.today - 3 - schema.Day(i), id: 2})
 	}
-	if dirty, err := r.dirty(db.ctx); err != nil || len(dirty) != 6 || value(r.metrics.dirtySlices) != 6 ||
-		value(r.metrics.dirtyAge) <= 0 {
-		t.Errorf("dirty: %v, %v", dirty, err)
+	if err := r.look(db.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if r.gauge(); value(r.metrics.dirtySlices) != 6 || value(r.metrics.dirtyAge) <= 0 {
+		t.Errorf("%v dirty slices for %v s", value(r.metrics.dirtySlices), value(r.metrics.dirtyAge))
 	}
 	ctx, cancel := context.WithCancel(db.ctx)
 	ended := make(chan error)
@@ -141,8 +143,8 @@ func TestRunRecomputesAndStops(t *testing.T) {
 	if n := value(r.metrics.rowsRead.WithLabelValues(committed)); n != 12 {
 		t.Errorf("%v rows read, want 12", n)
 	}
-	if dirty, err := r.dirty(db.ctx); err != nil || len(dirty) != 0 || value(r.metrics.dirtySlices) != 0 {
-		t.Errorf("dirty: %v, %v", dirty, err)
+	if err := r.work(db.ctx); err != nil || value(r.metrics.dirtySlices) != 0 || value(r.metrics.dirtyAge) != 0 {
+		t.Errorf("%v dirty slices for %v s, %v", value(r.metrics.dirtySlices), value(r.metrics.dirtyAge), err)
 	}
 	db.exec("DROP TABLE migrations SYNC")
 	if err := r.Run(db.ctx); !errors.Is(err, tables.ErrSchema) {

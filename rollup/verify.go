@@ -38,39 +38,39 @@ const verifyAttempts = 4
 func (r *Rollup) Verify(
 	ctx context.Context, f Filter, report func(Difference), progress func(done, total int),
 ) (compared int, err error) {
-	states, err := tables.SliceStates(ctx, r.conn, f, false, r.now())
+	total, err := r.countSlices(ctx, f)
 	if err != nil {
 		return 0, err
 	}
-	months := map[int][]tables.SliceState{}
-	for _, s := range states {
-		if s.Clean {
-			months[month(s.Day)] = append(months[month(s.Day)], s)
-			compared++
+	left := 0 // slices that are not clean
+	err = r.eachPage(ctx, f, func(page Filter) error {
+		states, err := r.states(ctx, page)
+		if err != nil {
+			return err
 		}
-	}
-	done := 0
-	differ := map[tables.Slice]bool{} // months that have a differing day: org and last day
-	for _, m := range slices.Sorted(maps.Keys(months)) {
-		for batch := range slices.Chunk(months[m], r.cfg.BatchSlices) {
+		differ := map[tables.Slice]bool{} // months that have a differing day: org and last day
+		clean := slices.DeleteFunc(slices.Clone(states), func(s tables.SliceState) bool { return !s.Clean })
+		left += len(states) - len(clean)
+		for batch := range slices.Chunk(clean, r.cfg.BatchSlices) {
 			err := r.verifyBatch(ctx, batch, func(d Difference) {
 				differ[tables.Slice{Org: d.Org, Day: tables.MonthEnd(d.Day)}] = true
 				report(d)
 			})
 			if err != nil {
-				return done, err
+				return err
 			}
-			if done += len(batch); progress != nil {
-				progress(done, compared)
+			if compared += len(batch); progress != nil {
+				progress(compared, max(total-left, compared))
 			}
 		}
-	}
-	whole, err := tables.MonthStates(ctx, r.conn, f, states)
-	if err != nil {
-		return compared, err
-	}
-	whole = slices.DeleteFunc(whole, func(m tables.MonthState) bool { return differ[m.Slice] })
-	return compared, r.verifyMonths(ctx, whole, report)
+		whole, err := tables.MonthStates(ctx, r.conn, page, states)
+		if err != nil {
+			return err
+		}
+		whole = slices.DeleteFunc(whole, func(m tables.MonthState) bool { return differ[m.Slice] })
+		return r.verifyMonths(ctx, whole, report)
+	})
+	return compared, err
 }
 
 // verifyBatch reports the differences of clean slices of one month. It compares several times, so
@@ -115,16 +115,9 @@ func (r *Rollup) verifyBatch(ctx context.Context, batch []tables.SliceState, rep
 func (r *Rollup) stillClean(
 	ctx context.Context, suspects map[tables.Slice]bool,
 ) (clean []tables.SliceState, err error) {
-	var first, last schema.Day
-	for s := range suspects {
-		if first == 0 || s.Day < first {
-			first = s.Day
-		}
-		last = max(last, s.Day)
-	}
-	states, err := tables.SliceStates(ctx, r.conn, Filter{From: first, To: last}, false, r.now())
+	states, err := r.states(ctx, Filter{Slices: slices.Collect(maps.Keys(suspects))})
 	for _, s := range states {
-		if s.Clean && suspects[s.Slice] {
+		if s.Clean {
 			clean = append(clean, s)
 		}
 	}

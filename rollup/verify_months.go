@@ -47,7 +47,13 @@ func (r *Rollup) verifyMonths(ctx context.Context, months []tables.MonthState, r
 // generation and the same days' generations. Rows of other generations may have been removed during
 // the comparison.
 func (r *Rollup) stillRead(ctx context.Context, batch []tables.MonthState) (map[tables.Slice]bool, error) {
-	now, err := r.months(ctx, Filter{From: batch[0].Day, To: batch[0].Day})
+	month := Filter{From: batch[0].Day, To: batch[0].Day}.WholeMonths()
+	month.FromOrg, month.ToOrg = orgsOf(batch)
+	states, err := r.states(ctx, month)
+	if err != nil {
+		return nil, err
+	}
+	now, err := tables.MonthStates(ctx, r.conn, month, states)
 	if err != nil {
 		return nil, err
 	}
@@ -66,4 +72,14 @@ func (r *Rollup) stillRead(ctx context.Context, batch []tables.MonthState) (map[
 		same[m.Slice] = m.Clean && slices.Equal(before[m.Slice], generations(m))
 	}
 	return same, nil
+}
+
+// orgsOf returns the first and the last of the months' orgs.
+func orgsOf(batch []tables.MonthState) (first, last string) {
+	first = batch[0].Org
+	for _, m := range batch {
+		first = min(first, m.Org)
+		last = max(last, m.Org)
+	}
+	return first, last
 }

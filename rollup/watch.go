@@ -19,8 +19,8 @@ type chore struct {
 
 func (r *Rollup) chores() []*chore {
 	return []*chore{
-		{every: r.cfg.SweepEvery, do: r.monthsChore}, {every: r.cfg.SweepEvery, do: r.Sweep},
-		{every: r.cfg.VerifyEvery, do: r.verifyNext}, {every: r.cfg.DisksEvery, do: r.readDisks},
+		{every: r.cfg.SweepEvery, do: r.sweepTouched}, {every: r.cfg.VerifyEvery, do: r.verifyNext},
+		{every: r.cfg.DisksEvery, do: r.readDisks},
 	}
 }
 
@@ -40,21 +40,14 @@ func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
 	}
 }
 
-// verifyNext compares the next few clean slices with the log, in the order of days, and begins
-// again after the last. So an error of logic, an error of the engine or a table changed by hand is
-// found without anybody asking. Differences are counted, and logged without keys, because keys may
-// name persons; `rollcall verify` shows them.
+// verifyNext compares the next few clean slices with the log, in the order of months, orgs and
+// days, and begins again after the last. So an error of logic, an error of the engine or a table
+// changed by hand is found without anybody asking. Differences are counted, and logged without
+// keys, because keys may name persons; `rollcall verify` shows them.
 func (r *Rollup) verifyNext(ctx context.Context) error {
-	states, err := tables.SliceStates(ctx, r.conn, Filter{}, false, r.now())
-	if err != nil {
+	page, states, batch, err := r.nextToVerify(ctx)
+	if err != nil || len(batch) == 0 {
 		return err
-	}
-	batch := r.after(r.verified, states)
-	if len(batch) == 0 {
-		batch = r.after(tables.Slice{}, states)
-	}
-	if len(batch) == 0 {
-		return nil
 	}
 	if batch, err = r.withinRows(ctx, batch); err != nil {
 		return err
@@ -67,7 +60,7 @@ func (r *Rollup) verifyNext(ctx context.Context) error {
 	if err := r.verifyBatch(ctx, batch, report); err != nil {
 		return err
 	}
-	months, err := r.endingWith(ctx, batch, states)
+	months, err := r.endingWith(ctx, page, batch, states)
 	if err != nil {
 		return err
 	}
@@ -79,21 +72,48 @@ func (r *Rollup) verifyNext(ctx context.Context) error {
 	return nil
 }
 
-// after returns the clean slices that follow the slice last, by day and org: at most one batch, all
-// of one month.
-func (r *Rollup) after(last tables.Slice, states []tables.SliceState) (batch []tables.SliceState) {
-	order := func(a, b tables.Slice) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Org, b.Org)) }
-	for _, s := range states {
-		if s.Clean && order(s.Slice, last) > 0 {
+// nextToVerify returns the clean slices that follow the one compared last: at most one batch, all
+// of one month. With them it returns the page that has them, and the states of all its slices.
+func (r *Rollup) nextToVerify(ctx context.Context) (page Filter, states, batch []tables.SliceState, err error) {
+	all, err := r.pages(ctx, Filter{})
+	if err != nil {
+		return page, nil, nil, err
+	}
+	if r.verified.Day >= all.month && r.verified.Day <= all.last {
+		all.month = tables.MonthStart(r.verified.Day)
+		all.org = r.verified.Org
+	} else {
+		r.verified = tables.Slice{}
+	}
+	for all.more() {
+		if page, err = all.next(ctx, r); err != nil {
+			return page, nil, nil, err
+		}
+		if states, err = r.states(ctx, page); err != nil {
+			return page, nil, nil, err
+		}
+		if batch = r.after(r.verified, states); len(batch) > 0 {
+			return page, states, batch, nil
+		}
+	}
+	r.verified = tables.Slice{} // the next call begins with the first
+	return page, nil, nil, nil
+}
+
+// after returns the clean slices of a page that follow the slice last: at most one batch.
+func (r *Rollup) after(last tables.Slice, page []tables.SliceState) (batch []tables.SliceState) {
+	for _, s := range page {
+		next := byOrg(s.Slice, last) > 0 || month(s.Day) != month(last.Day)
+		if s.Clean && next && len(batch) < r.cfg.BatchSlices {
 			batch = append(batch, s)
 		}
 	}
-	slices.SortFunc(batch, func(a, b tables.SliceState) int { return order(a.Slice, b.Slice) })
-	n := 0
-	for n < min(len(batch), r.cfg.BatchSlices) && month(batch[n].Day) == month(batch[0].Day) {
-		n++
-	}
-	return batch[:n]
+	return batch
+}
+
+// byOrg is the order of a page's slices.
+func byOrg(a, b tables.Slice) int {
+	return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.Day, b.Day))
 }
 
 // withinRows keeps as many slices of the batch as one recompute would take together.
@@ -121,13 +141,12 @@ func (r *Rollup) readDisks(ctx context.Context) error {
 	return nil
 }
 
-// endingWith returns the months whose last slice is in the batch. So each month is compared once a
-// round.
-func (r *Rollup) endingWith(ctx context.Context, batch, states []tables.SliceState) ([]tables.MonthState, error) {
-	end := tables.MonthEnd(batch[0].Day)
-	states = slices.DeleteFunc(slices.Clone(states),
-		func(s tables.SliceState) bool { return tables.MonthEnd(s.Day) != end })
-	months, err := tables.MonthStates(ctx, r.conn, Filter{From: end, To: end}, states)
+// endingWith returns the months of a page whose last slice is in the batch. So each month is
+// compared once a round.
+func (r *Rollup) endingWith(
+	ctx context.Context, page Filter, batch, states []tables.SliceState,
+) ([]tables.MonthState, error) {
+	months, err := tables.MonthStates(ctx, r.conn, page, states)
 	if err != nil {
 		return nil, err
 	}

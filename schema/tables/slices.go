@@ -125,8 +125,8 @@ func (f Filter) Where() (sql string, args []any) {
 	return sql, args
 }
 
-// within narrows From and To to the days of Slices. The range lets the engine skip partitions before
-// it looks at the list.
+// within narrows From and To to the days of Slices. The range lets the engine skip partitions
+// before it looks at the list.
 func (f Filter) within() Filter {
 	byDay := func(a, b Slice) int { return cmp.Compare(a.Day, b.Day) }
 	if len(f.Slices) == 0 {
