@@ -214,6 +214,13 @@ func TestDecodedPositionsKeepTheEpoch(t *testing.T) {
 				t.Errorf("decoded in epoch %d, to be committed in %d, not %d", p.Decoded.Epoch, d.batch.ends[p].Epoch, want)
 			}
 		}
+		// behind a gap no record batch is known
+		d.decodeResponse(&kafka.Response{Asked: now, Fetched: []kafka.Fetched{
+			{Partition: p, Jumps: 1, Set: fetchedSet(t, 9, nil), HighWatermark: 9},
+		}})
+		if p.Decoded.Epoch != -1 || d.batch.ends[p].Epoch != -1 {
+			t.Errorf("after a gap: decoded in epoch %d, to be committed in %d", p.Decoded.Epoch, d.batch.ends[p].Epoch)
+		}
 	}
 }
 

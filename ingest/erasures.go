@@ -105,10 +105,7 @@ func (l *erasureList) redact(ev *schema.Event) {
 
 // hasReject says whether a refused record names an erased person and is from before the erasure.
 func (l *erasureList) hasReject(rec *schema.Record, rej *schema.Rejection) bool {
-	if l == nil || len(l.persons) == 0 || rej.User == "" {
-		return false
-	}
-	return l.hasPerson([]byte(rej.Org), []byte(rej.User), rej.SentAt(rec), schema.EventID{})
+	return l != nil && l.hasPerson([]byte(rej.Org), []byte(rej.User), rej.SentAt(rec), schema.EventID{})
 }
 
 func (l *erasureList) hasPerson(org, user []byte, at schema.Millis, id schema.EventID) bool {
