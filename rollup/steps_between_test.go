@@ -136,7 +136,7 @@ func TestOthersBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 func TestOthersBetweenAnyTwoStepsOfAMonth(t *testing.T) {
 	db := newDatabase(t)
 	_, end := db.closedMonths()
-	db.between([]schema.Day{end - 3, end}, 15, []int{2, 5, 6}, func(worker *Rollup) error {
+	db.between([]schema.Day{end - 3, end}, 17, []int{2, 5, 6}, func(worker *Rollup) error {
 		states, err := tables.SliceStates(db.ctx, db.conn, Filter{}, true, time.Now())
 		if err == nil {
 			_, err = db.recomputeAll(db.ctx, states)

@@ -89,6 +89,7 @@ func TestCleanRemovesWhatDeadWorkersLeft(t *testing.T) {
 
 func TestCleanLeavesOlderRevisionsForADay(t *testing.T) {
 	db := newDatabase(t)
+	db.mark(tables.Slice{Org: "acme", Day: db.today - 3})
 	old := uuid.Must(uuid.NewV7())
 	// It has the older number: the clocks of the hosts that made the generations do not count.
 	fresh := uuid.MustParse("01900000-0000-7000-8000-000000000001")
