@@ -108,6 +108,31 @@ func TestTheRoundFindsWhatALookMisses(t *testing.T) {
 	}
 }
 
+// The worker whose round finds that rows are gone makes them again at its next look.
+func TestAWorkerHealsWhatItsRoundFinds(t *testing.T) {
+	db := newDatabase(t)
+	db.cfg.SettleTime = time.Nanosecond
+	e := event{org: "acme", day: db.today - 3, id: 1}
+	db.ingest(e)
+	work := func() {
+		t.Helper()
+		if err := db.work(db.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work()
+	work() // sees that it is clean
+	db.exec("DELETE FROM message_daily WHERE org_id = 'acme'")
+	db.goRounds(1)
+	work()
+	if plan := db.planOf(e); len(plan.Generations) != 1 || plan.Rows["message_daily"] != 1 {
+		t.Errorf("%+v", plan)
+	}
+	if n := db.count("SELECT count() FROM message_daily"); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+}
+
 // With a watchlist that is full, the round finds the other slices.
 func TestAFullWatchlistLosesNothing(t *testing.T) {
 	db := newDatabase(t)

@@ -62,11 +62,10 @@ func (r *Rollup) goRound(ctx context.Context) (again bool, err error) {
 // tend does for the slices of a page whatever there is to do, and returns whether there was
 // anything.
 func (r *Rollup) tend(ctx context.Context, page Filter) (worked bool, err error) {
-	states, swept, sweepErr := r.sweep(ctx, page)
+	states, due, swept, sweepErr := r.sweep(ctx, page)
 	if states == nil && sweepErr != nil {
 		return false, sweepErr
 	}
-	due := r.consider(states)
 	_, dueErr := r.recomputeAll(ctx, due)
 	if len(due) > 0 {
 		if states, err = r.states(ctx, page); err != nil {

@@ -27,23 +27,26 @@ const (
 // once, and each step can be repeated.
 func (r *Rollup) Sweep(ctx context.Context) error {
 	return r.eachPage(ctx, Filter{}, func(page Filter) error {
-		_, _, err := r.sweep(ctx, page)
+		_, _, _, err := r.sweep(ctx, page)
 		return err
 	})
 }
 
 // sweep is Sweep for a page, which has whole months. It returns the states that it read of the
-// page's slices, and whether there was anything to do. If it fails half way, it returns the states
-// and the error.
-func (r *Rollup) sweep(ctx context.Context, page Filter) (states []tables.SliceState, worked bool, err error) {
+// page's slices, those to recompute now, and whether there was anything to sweep. If it fails half
+// way, it returns the states and the error.
+func (r *Rollup) sweep(
+	ctx context.Context, page Filter,
+) (states, due []tables.SliceState, worked bool, err error) {
 	known, err := r.manifests(ctx, "months", page)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	states, n, err := r.markDead(ctx, page)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
+	due = r.consider(states) // before markShort puts slices on the watchlist that are dirty since then
 	for _, step := range []func() (int, error){
 		func() (int, error) { return r.markMonthsDead(ctx, page, known, states) },
 		func() (int, error) { return r.markShort(ctx, "slices", page) },
@@ -54,10 +57,10 @@ func (r *Rollup) sweep(ctx context.Context, page Filter) (states []tables.SliceS
 	} {
 		done, err := step()
 		if n += done; err != nil {
-			return states, n > 0, err
+			return states, due, n > 0, err
 		}
 	}
-	return states, n > 0, nil
+	return states, due, n > 0, nil
 }
 
 // A lost generation can never be read again. A slice's generation is lost if the slice has a better
