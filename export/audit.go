@@ -2,7 +2,6 @@ package export
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -40,15 +39,20 @@ type auditRow struct {
 	rows      *uint64
 }
 
-// audit records who asked for which data. The start of a request is written at once. While run
-// runs, ends are collected and written every auditInterval, else they are written at once.
+// audit records who asked for which data. While run runs, ends are collected and written every
+// auditInterval or together with a start, whichever comes first, else they are written at once.
 type audit struct {
-	conn driver.Conn
-	log  *slog.Logger
+	conn    driver.Conn
+	log     *slog.Logger
+	cluster bool // the tables are on a cluster
+
+	inserting sync.Mutex // held while starts are written, possibly with ends
 
 	mu      sync.Mutex
 	running bool
 	ended   []auditRow
+	waiting *auditStarts // takes starts until the insert before it has ended; nil if no start waits
+	writing bool         // an insert of starts runs
 }
 
 const (
@@ -56,15 +60,6 @@ const (
 	auditTimeout  = 10 * time.Second
 	maxEnded      = 10_000 // rows kept in memory while the engine does not take them; further ones are dropped
 )
-
-// start returns once the row is stored. No byte of data may be sent before that.
-func (a *audit) start(ctx context.Context, row auditRow) error {
-	row.outcome = outcomeStarted
-	if err := a.write(ctx, []auditRow{row}); err != nil {
-		return fmt.Errorf("write the audit: %w", err)
-	}
-	return nil
-}
 
 // end takes the row for the end of a request. It replaces the row of its start, or is the only row
 // if the request was refused. The request's context may be cancelled already, so end does not use
@@ -93,6 +88,8 @@ func (a *audit) run(ctx context.Context) error {
 			a.flush(context.Background())
 		case <-ctx.Done():
 			a.setRunning(false)
+			a.inserting.Lock() // waits for an insert that has ends; later ones have none
+			a.inserting.Unlock()
 			a.flushLast()
 			return nil
 		}
@@ -126,17 +123,32 @@ func (a *audit) flushLast() {
 
 // flush writes the collected rows. It returns false and keeps them if they could not be written.
 func (a *audit) flush(ctx context.Context) (written bool) {
-	a.mu.Lock()
-	rows := a.ended
-	a.ended = nil
-	a.mu.Unlock()
+	rows := a.takeEnded(false)
 	if len(rows) == 0 || a.writeOrLog(ctx, rows) {
 		return true
 	}
-	a.mu.Lock()
-	a.ended = append(rows, a.ended...)
-	a.mu.Unlock()
+	a.keepEnded(rows)
 	return false
+}
+
+// takeEnded takes the collected rows, or none if they are only wanted while run runs, and it does
+// not.
+func (a *audit) takeEnded(ifRunning bool) []auditRow {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if ifRunning && !a.running {
+		return nil
+	}
+	rows := a.ended
+	a.ended = nil
+	return rows
+}
+
+// keepEnded takes rows back that could not be written.
+func (a *audit) keepEnded(rows []auditRow) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = append(rows, a.ended...)
 }
 
 func (a *audit) writeOrLog(ctx context.Context, rows []auditRow) bool {
@@ -147,35 +159,4 @@ func (a *audit) writeOrLog(ctx context.Context, rows []auditRow) bool {
 		return false
 	}
 	return true
-}
-
-func (a *audit) write(ctx context.Context, rows []auditRow) error {
-	batch, err := a.conn.PrepareBatch(ctx,
-		`INSERT INTO export_audit (request_id, org_id, credential, key_id, key_name, data_type, format,
-period_start, period_end, request, started_at, finished_at, outcome, status, bytes, rows)`)
-	if err != nil {
-		return err
-	}
-	defer batch.Close()
-	for _, r := range rows {
-		finished := r.finished
-		if finished.IsZero() {
-			finished = time.Unix(0, 0)
-		}
-		err := batch.Append(r.requestID, r.who.Org, string(r.who.Kind), r.who.KeyID, r.who.KeyName, r.dataType, r.format,
-			auditDate(r.start), auditDate(r.end), r.request, r.started.UTC(), finished.UTC(), r.outcome, uint16(r.status),
-			r.bytes, r.rows)
-		if err != nil {
-			return err
-		}
-	}
-	return batch.Send()
-}
-
-func auditDate(s string) time.Time {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return time.Unix(0, 0).UTC()
-	}
-	return t
 }

@@ -3,10 +3,15 @@ package export
 import (
 	"context"
 	"errors"
+	"io"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+
+	"rollcall/export/access"
 )
 
 // A failing connection takes no audit row while fails is true.
@@ -15,13 +20,11 @@ type failing struct {
 	fails atomic.Bool
 }
 
-func (c *failing) PrepareBatch(
-	ctx context.Context, query string, o ...driver.PrepareBatchOption,
-) (driver.Batch, error) {
+func (c *failing) InsertFormat(ctx context.Context, format, query string, rows io.Reader) error {
 	if c.fails.Load() {
-		return nil, errors.New("the engine is away")
+		return errors.New("the engine is away")
 	}
-	return c.Conn.PrepareBatch(ctx, query, o...)
+	return c.Conn.InsertFormat(ctx, format, query, rows)
 }
 
 // Rows that could not be written are written with the next ones: each once, and in its last state.
@@ -75,11 +78,11 @@ type once struct {
 	failed atomic.Bool
 }
 
-func (c *once) PrepareBatch(ctx context.Context, query string, o ...driver.PrepareBatchOption) (driver.Batch, error) {
+func (c *once) InsertFormat(ctx context.Context, format, query string, rows io.Reader) error {
 	if !c.failed.Swap(true) {
-		return nil, errors.New("the connection was closed")
+		return errors.New("the connection was closed")
 	}
-	return c.Conn.PrepareBatch(ctx, query, o...)
+	return c.Conn.InsertFormat(ctx, format, query, rows)
 }
 
 // audited returns the number of rows in the audit table, with duplicates.
@@ -89,4 +92,145 @@ func (f *fixture) audited() (n uint64) {
 		f.Fatal(err)
 	}
 	return n
+}
+
+// A gated connection has each insert wait until the test lets it through.
+type gated struct {
+	driver.Conn
+	came chan struct{} // gets a value when an insert begins
+	pass chan error    // lets an insert through, or fails it
+}
+
+func (c gated) InsertFormat(ctx context.Context, format, query string, rows io.Reader) error {
+	c.came <- struct{}{}
+	if err := <-c.pass; err != nil {
+		return err
+	}
+	return c.Conn.InsertFormat(ctx, format, query, rows)
+}
+
+func auditRowOf(org string) auditRow {
+	return auditRow{
+		requestID: uuid.New(), who: access.Principal{Org: org, Kind: "key", KeyID: "k"}, started: time.Now(),
+		request: "GET /\xff\t\n\\ \x00",
+	}
+}
+
+// Starts that come while an insert runs are written by one insert, and the ends that wait with
+// them. No start returns before its row is stored. A start whose request has ended does not wait.
+func TestAuditStartsAreWrittenTogether(t *testing.T) {
+	f := newFixture(t)
+	conn := gated{f.conn, make(chan struct{}), make(chan error)}
+	a := f.service.audit
+	a.conn = conn
+	a.setRunning(true)
+	ended := auditRowOf("acme")
+	ended.outcome = outcomeComplete
+	a.end(ended)
+	starts := make(chan error, 10)
+	start := func(ctx context.Context) { starts <- a.start(ctx, auditRowOf("acme")) }
+	waiting := func(rows int) func() bool {
+		return func() bool {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return a.waiting != nil && len(a.waiting.rows) == rows
+		}
+	}
+	go start(t.Context())
+	<-conn.came // the first start, with the end
+	for range 3 {
+		go start(t.Context())
+	}
+	gone, leave := context.WithCancel(t.Context())
+	go start(gone)
+	f.until("four starts wait", waiting(4))
+	leave()
+	if err := <-starts; !errors.Is(err, context.Canceled) {
+		t.Errorf("a request that has ended: %v", err)
+	}
+	if len(starts) != 0 || f.audited() != 0 {
+		t.Errorf("%d starts returned before their rows were stored", len(starts))
+	}
+	conn.pass <- nil
+	if err := <-starts; err != nil || f.audited() != 2 {
+		t.Errorf("the first start: %v, %d rows, want 2: the start and the end", err, f.audited())
+	}
+	<-conn.came
+	conn.pass <- errors.New("the engine is away")
+	for range 3 {
+		if err := <-starts; err == nil {
+			t.Error("a start returned whose row was not stored")
+		}
+	}
+	go start(t.Context())
+	<-conn.came
+	for range 2 {
+		go start(t.Context())
+	}
+	f.until("two starts wait", waiting(2))
+	conn.pass <- nil
+	<-conn.came
+	conn.pass <- nil
+	for range 3 {
+		if err := <-starts; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := f.audited(); n != 5 {
+		t.Errorf("%d rows, want 5", n)
+	}
+	var text string
+	if err := f.conn.QueryRow(t.Context(), "SELECT any(request) FROM export_audit HAVING uniqExact(request) = 1").
+		Scan(&text); err != nil || text != auditRowOf("acme").request {
+		t.Errorf("the request is stored as %q, %v", text, err)
+	}
+}
+
+// On a cluster, a start does not wait for another workspace's, whose shard may be away.
+func TestAuditStartsOnAClusterGoAlone(t *testing.T) {
+	f := newFixture(t)
+	conn := gated{f.conn, make(chan struct{}), make(chan error)}
+	a := f.service.audit
+	a.conn = conn
+	a.cluster = true
+	starts := make(chan error, 2)
+	for _, org := range []string{"acme", "other"} {
+		go func() { starts <- a.start(t.Context(), auditRowOf(org)) }()
+		<-conn.came
+	}
+	conn.pass <- errors.New("the shard is away")
+	conn.pass <- nil
+	if first, second := <-starts, <-starts; (first == nil) == (second == nil) || f.audited() != 1 {
+		t.Errorf("%v, %v, %d rows; want one failure and one row", first, second, f.audited())
+	}
+}
+
+// When the service stops, ends that an insert of starts has taken along are stored, or written
+// again.
+func TestAuditStopsBehindAnInsert(t *testing.T) {
+	f := newFixture(t)
+	conn := gated{f.conn, make(chan struct{}), make(chan error)}
+	a := f.service.audit
+	a.conn = conn
+	a.setRunning(true)
+	ended := auditRowOf("acme")
+	ended.outcome = outcomeComplete
+	a.end(ended)
+	go a.start(t.Context(), auditRowOf("acme"))
+	<-conn.came
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	stopped := make(chan error)
+	go func() { stopped <- a.run(ctx) }()
+	f.until("run stops", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return !a.running
+	})
+	conn.pass <- errors.New("the engine is away")
+	<-conn.came // the ends again, by run
+	conn.pass <- nil
+	if err := <-stopped; err != nil || f.audited() != 1 {
+		t.Errorf("%v, %d rows, want 1: the end", err, f.audited())
+	}
 }

@@ -120,7 +120,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg), tracer: cfg.Traces.Tracer("rollcall/export"),
 		keys:  keys,
 		gate:  access.New(cfg.gate(), conn, keys),
-		audit: &audit{conn: conn, log: log},
+		audit: &audit{conn: conn, log: log, cluster: ch.Cluster != ""},
 
 		bodyTimeout: 10 * time.Second,
 	}
