@@ -12,6 +12,7 @@ import (
 	"rollcall/ingest/kafka"
 	"rollcall/ingest/kafka/recordbatch"
 	"rollcall/ingest/kafka/recordbatch/batchtest"
+	"rollcall/ingest/rows"
 	"rollcall/schema"
 )
 
@@ -163,6 +164,23 @@ func TestWhatFillsABatch(t *testing.T) {
 		if full := len(told.full) == 1; full != c.full {
 			t.Errorf("%s: two of them, and the batch is full: %v", name, full)
 		}
+	}
+}
+
+// What is kept of a refused record beside it counts, too.
+func TestWhatARejectAddsToABatch(t *testing.T) {
+	d, _ := newTestDecoder(t)
+	d.partition = kafka.NewPartition(kafka.TopicPartition{Topic: "t", Partition: 0}, 0, -1)
+	rec := schema.Record{Key: []byte("key"), Value: []byte(message("a", "ann", time.Now().AddDate(-3, 0, 0)))}
+	if err := d.decodeRecord(&rec); err != nil || d.batch.rejects.Len() != 1 {
+		t.Fatal(d.batch.rejects.Len(), err)
+	}
+	rej := d.schema.Decode(&rec, d.engineNow, &schema.Event{})
+	if rej == nil || rej.Detail == "" || rej.Org != "acme" || rej.User != "ann" {
+		t.Fatalf("%+v", rej)
+	}
+	if want := rows.RecordBytes(&rec) + len(rej.Detail) + len(rej.Org) + len(rej.User); d.batch.bytes != want {
+		t.Errorf("%d bytes, want %d", d.batch.bytes, want)
 	}
 }
 

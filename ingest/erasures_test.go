@@ -171,6 +171,25 @@ func TestErasedPersonsAreNoOwners(t *testing.T) {
 	}
 }
 
+// A copy without its erased owner wins against the original, and keeps its place among other
+// copies.
+func TestRedactionRaisesTheVersion(t *testing.T) {
+	list := &erasureList{secret: []byte("secret"), persons: map[string]map[[32]byte]erasure{
+		"acme": {schema.PersonHash([]byte("secret"), "acme", "ann"): {at: 100}},
+	}}
+	for _, c := range []struct {
+		owner   string
+		at      schema.Millis
+		version uint64
+	}{{"ann", 99, 40 + schema.Redaction}, {"ann", 100, 40}, {"bob", 99, 40}} {
+		ev := schema.Event{Org: []byte("acme"), Time: c.at, Version: 40, Entity: &schema.Entity{Owner: []byte(c.owner)}}
+		list.redact(&ev)
+		if ev.Version != c.version || (ev.Entity.Owner == nil) != (c.version > 40) {
+			t.Errorf("%s at %d: version %d, owner %q", c.owner, c.at, ev.Version, ev.Entity.Owner)
+		}
+	}
+}
+
 // The erasure begins after the batch was checked against the erasure list, and searches the log
 // before the batch is stored. Ingest itself stores tombstones for the batch's events.
 func TestErasureRacesABatch(t *testing.T) {

@@ -65,7 +65,7 @@ func TestRetiredTopic(t *testing.T) {
 	m.stands(left)
 	topics, err := ListTopics(t.Context(), h.config, h.conn)
 	if err != nil || len(topics) != 2 || topics[1].Name != old || topics[1].Unread != 2 || len(topics[1].Readers) > 0 ||
-		topics[1].Retired || len(topics[0].Readers) == 0 {
+		topics[1].Retired || topics[1].Through.IsZero() || topics[1].Through.After(left) || len(topics[0].Readers) == 0 {
 		t.Errorf("listed %+v, %v", topics, err)
 	}
 	if words, err := h.retire(old, false); !errors.Is(err, ErrNotRetired) || len(words) != 1 ||
