@@ -13,21 +13,31 @@ import (
 	"time"
 )
 
-// A process is an embedded broker or engine in a process of its own, so that its costs can be
-// measured apart from Rollcall's.
+// A process is a command of this binary in a process of its own, so that its costs can be measured
+// apart from the others'.
 type process struct {
 	cmd  *exec.Cmd
-	addr string // what it prints when it is ready
+	addr string // of a broker or an engine: what it prints when it is ready
 }
 
-func start(ctx context.Context, args ...string) (*process, error) {
+// command prepares a process. It ends at the latest when this process ends.
+func command(args ...string) (*process, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(binary, append([]string{"embedded"}, args...)...)}
+	p := &process{cmd: exec.Command(binary, args...)}
 	p.cmd.Stderr = os.Stderr
 	p.cmd.SysProcAttr = endsWithParent()
+	return p, nil
+}
+
+// start starts an embedded broker or engine. It returns when it is ready.
+func start(ctx context.Context, args ...string) (*process, error) {
+	p, err := command(append([]string{"embedded"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
