@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ type benchCommand struct {
 	Ingest benchIngestCommand `cmd:"" help:"From Kafka to the log: events per second, CPU and memory, with embedded parts in processes of their own."`
 	Delay  benchDelayCommand  `cmd:"" help:"How long after it was produced an event is in the log, at a steady rate."`
 	Export benchExportCommand `cmd:"" help:"Each data type over a month and a year: from rollups, from the log, and by the bare engine."`
+	Scale  benchScaleCommand  `cmd:"" help:"What it costs that many workspaces are there: the idle worker and its engine, a recompute, a plan, an export, verify and forget."`
 }
 
 type benchIngestCommand struct {
@@ -156,5 +158,94 @@ func (c *benchExportCommand) print(out io.Writer, results []bench.ExportResult) 
 		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Events, r.Type, r.Period,
 			float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
 	}
+	return w.Flush()
+}
+
+type benchScaleCommand struct {
+	Workspaces []int         `help:"How many workspaces there are, each with a year of days and ten people: numbers, one after the other." default:"1000,10000"`
+	Idle       time.Duration `help:"How long the idle worker is watched, like 10m: as long as the time between two of its sweeps." default:"10m"`
+	Repeat     int           `help:"How often each plan and export runs, each time of another workspace; the median counts." default:"20"`
+	Keep       string        `help:"Keep the filled engines in this directory. What an earlier run has filled there is not filled again. Without it, they are removed." type:"path" placeholder:"DIR"`
+	JSON       bool          `name:"json" help:"Print the figures as JSON."`
+}
+
+func (c *benchScaleCommand) Run(ctx context.Context, std streams) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var results []bench.ScaleResult
+	for _, o := range c.options(dir, std.err) {
+		r, err := bench.Scale(ctx, o)
+		if err != nil {
+			return errors.Join(c.print(std.out, results), fmt.Errorf("%d workspaces: %w", o.Workspaces, err))
+		}
+		results = append(results, r)
+		if c.Keep == "" {
+			os.RemoveAll(o.Dir) // the next one needs the space
+		}
+	}
+	return c.print(std.out, results)
+}
+
+// options returns the options of one measurement for each number of workspaces.
+func (c *benchScaleCommand) options(dir string, progress io.Writer) (each []bench.ScaleOptions) {
+	if c.Keep != "" {
+		dir = c.Keep
+	}
+	for _, workspaces := range c.Workspaces {
+		each = append(each, bench.ScaleOptions{
+			Workspaces: workspaces, Days: 365, Idle: c.Idle, Repeat: c.Repeat,
+			Dir: filepath.Join(dir, fmt.Sprint(workspaces)), Progress: progress,
+		})
+	}
+	return each
+}
+
+// print prints a line for each figure and a column for each number of workspaces.
+func (c *benchScaleCommand) print(out io.Writer, results []bench.ScaleResult) error {
+	if c.JSON {
+		return json.NewEncoder(out).Encode(results)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(name, format string, value func(r bench.ScaleResult) any) {
+		fmt.Fprint(w, name)
+		for _, r := range results {
+			fmt.Fprintf(w, "\t"+format, value(r))
+		}
+		fmt.Fprintln(w)
+	}
+	type result = bench.ScaleResult
+	line("workspaces", "%d", func(r result) any { return r.Workspaces })
+	line("slices", "%d", func(r result) any { return r.Slices })
+	line("events in the log", "%d", func(r result) any { return r.Events })
+	line("GB on disk", "%.2f", func(r result) any { return float64(r.DiskBytes) / 1e9 })
+	line("filled in s", "%.0f", func(r result) any { return r.FillSeconds })
+	line("engine CPU s for that", "%.0f", func(r result) any { return r.FillCPU })
+	line("idle worker: CPU s per s", "%.4f", func(r result) any { return r.WorkerIdle })
+	line("its engine: CPU s per s", "%.4f", func(r result) any { return r.EngineIdle })
+	line("engine without a worker: CPU s per s", "%.4f", func(r result) any { return r.EngineAlone })
+	line("watched for s", "%.0f", func(r result) any { return r.IdleSeconds })
+	line("worker idle after s", "%.0f", func(r result) any { return r.FirstRound })
+	line("worker resident MB", "%d", func(r result) any { return r.WorkerResident >> 20 })
+	line("worker peak MB", "%d", func(r result) any { return r.WorkerPeak >> 20 })
+	line("engine resident MB", "%d", func(r result) any { return r.EngineResident >> 20 })
+	line("mark to manifest s", "%.1f", func(r result) any { return r.Recomputed })
+	line("longest of these s", "%.1f", func(r result) any { return r.RecomputedLongest })
+	line("settle time in these s", "%.0f", func(r result) any { return r.SettleTime })
+	for _, step := range []struct {
+		name string
+		cost func(r result) bench.Cost
+	}{
+		{"plan", func(r result) bench.Cost { return r.Plan }}, {"export", func(r result) bench.Cost { return r.Export }},
+		{"verify", func(r result) bench.Cost { return r.Verify }}, {"forget", func(r result) bench.Cost { return r.Forget }},
+	} {
+		line(step.name+" ms", "%.0f", func(r result) any { return step.cost(r).Seconds * 1e3 })
+		line(step.name+" CPU ms", "%.0f", func(r result) any { return step.cost(r).CPU * 1e3 })
+		line(step.name+" engine CPU ms", "%.0f", func(r result) any { return step.cost(r).EngineCPU * 1e3 })
+	}
+	line("verify peak MB", "%d", func(r result) any { return r.Verify.PeakBytes >> 20 })
+	line("forget peak MB", "%d", func(r result) any { return r.Forget.PeakBytes >> 20 })
 	return w.Flush()
 }

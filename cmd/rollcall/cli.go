@@ -33,7 +33,7 @@ type commands struct {
 	Health   healthCommand   `cmd:"" help:"Ask the stage at the admin address whether it is ready: exit code 1 if not. For container health checks."`
 	Version  versionCommand  `cmd:"" help:"Print the version, the commit, and the versions of Go and of the schema."`
 
-	Bench    benchCommand    `cmd:"" help:"Measure ingest and export on this machine."`
+	Bench    benchCommand    `cmd:"" help:"Measure ingest, export and what many workspaces cost, on this machine."`
 	Embedded embeddedCommand `cmd:"" hidden:"" help:"One embedded part alone, in a process of its own."`
 
 	Completion completionCommand `cmd:"" help:"Print what has a shell complete commands and flags: source <(rollcall completion bash)."`

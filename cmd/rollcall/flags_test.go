@@ -39,6 +39,7 @@ func TestFlagsArePassedOn(t *testing.T) {
 	ingestBench := benchIngestCommand{}
 	delayBench := benchDelayCommand{}
 	exportBench := benchExportCommand{Events: []int{1}}
+	scaleBench := benchScaleCommand{Workspaces: []int{1}}
 	broker := embeddedBrokerCommand{}
 	engine := embeddedEngineCommand{}
 	demonstrated := demoCommand{}
@@ -79,6 +80,10 @@ func TestFlagsArePassedOn(t *testing.T) {
 		"bench export": {&exportBench, func() (any, error) {
 			text, err := textOf(func(w io.Writer) error { return exportBench.print(w, []bench.ExportResult{{}}) })
 			return []any{exportBench.options("", nil), text}, err
+		}, nil},
+		"bench scale": {&scaleBench, func() (any, error) {
+			text, err := textOf(func(w io.Writer) error { return scaleBench.print(w, []bench.ScaleResult{{}}) })
+			return []any{scaleBench.options("", nil), text}, err
 		}, nil},
 		"embedded broker": {&broker, func() (any, error) { return broker.options(nil), nil }, nil},
 		"embedded engine": {&engine, func() (any, error) { return engine.options(nil), nil }, nil},

@@ -25,4 +25,32 @@
 // `rollcall bench export` fills the log with a year of one workspace. It measures every type of
 // export over a month and over a year, first from the log alone, then from the rollups, and by the
 // bare engine: the same SQL into the same format, without the service.
+//
+// `rollcall bench scale` measures what it costs that many workspaces are there, whoever looks at
+// them. It fills an engine by SQL with what ingest and a worker leave of N workspaces with 365 days
+// each, today included. Then it starts the engine anew and measures, one after the other:
+//
+//   - the idle worker and its engine: CPU seconds per second and resident memory, without traffic.
+//     The worker has its default settings. First it looks for months to merge, sweeps, and
+//     compares slices with the log. After that, both processes are watched for --idle. The default
+//     is the time between two sweeps, so that one round of all chores is in it. The engine alone
+//     is watched before, for a minute at most;
+//   - the time from a mark until a manifest covers it, by the engine's clock. Three messages and
+//     their mark are added to yesterday's slice of five workspaces, one after the other. Most of
+//     this time is the worker's settle time, which is printed beside it;
+//   - a plan of a year, and the users export of the last calendar month through the service. Each
+//     run is of another workspace. By then the worker has ended;
+//   - `rollcall verify --org` of three workspaces and `rollcall forget` of one person, each in a
+//     process of its own.
+//
+// Each slice has two messages and the tokens of one request. One slice in seven has an action and a
+// workflow run, too. So a slice has 3.3 events, and as many rollup rows. Each workspace has ten
+// people, who are described by entities. Each slice has a mark, and one in eight has a second mark,
+// of another writer. Closed months are merged. The statements that make rollup rows are those of
+// the worker (tables.Daily). scale_test.go shows that a worker finds nothing to do, that `rollcall
+// verify` finds no difference, and that exports are the same from the rollups and from the log.
+// Each table has one part for each month, as merges leave it in the long run. There are no
+// duplicates, no rejects, no dead generations and no audit rows.
+//
+// CPU times and memory of other processes are read from /proc. On systems without it they are 0.
 package bench

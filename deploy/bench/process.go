@@ -59,6 +59,18 @@ func (p *process) stop() {
 	p.cmd.Wait()
 }
 
+// end stops an embedded broker or engine in order. Its data stays.
+func (p *process) end() {
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.cmd.Wait()
+}
+
+// endedPeak is peak for a process that has ended.
+func (p *process) endedPeak() int64 {
+	u, _ := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return u.Maxrss << 10 // Linux counts KiB
+}
+
 // ticks is the unit in which Linux counts CPU time in /proc: 100 ticks a second on every platform
 // that Go supports.
 const ticks = 100
