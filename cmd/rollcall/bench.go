@@ -163,7 +163,7 @@ func (c *benchExportCommand) print(out io.Writer, results []bench.ExportResult) 
 
 type benchScaleCommand struct {
 	Workspaces []int         `help:"How many workspaces there are, each with a year of days and ten people: numbers, one after the other." default:"1000,10000"`
-	Idle       time.Duration `help:"How long the idle worker is watched, like 10m: as long as the time between two of its sweeps." default:"10m"`
+	Idle       time.Duration `help:"How long the idle worker is watched, like 10m, so that each of its chores is done meanwhile." default:"10m"`
 	Repeat     int           `help:"How often each plan and export runs, each time of another workspace; the median counts." default:"20"`
 	Keep       string        `help:"Keep the filled engines in this directory. What an earlier run has filled there is not filled again. Without it, they are removed." type:"path" placeholder:"DIR"`
 	JSON       bool          `name:"json" help:"Print the figures as JSON."`
@@ -179,7 +179,11 @@ func (c *benchScaleCommand) Run(ctx context.Context, std streams) error {
 	for _, o := range c.options(dir, std.err) {
 		r, err := bench.Scale(ctx, o)
 		if err != nil {
-			return errors.Join(c.print(std.out, results), fmt.Errorf("%d workspaces: %w", o.Workspaces, err))
+			err = fmt.Errorf("%d workspaces: %w", o.Workspaces, err)
+			if len(results) > 0 { // they took hours
+				err = errors.Join(c.print(std.out, results), err)
+			}
+			return err
 		}
 		results = append(results, r)
 		if c.Keep == "" {
@@ -227,7 +231,7 @@ func (c *benchScaleCommand) print(out io.Writer, results []bench.ScaleResult) er
 	line("its engine: CPU s per s", "%.4f", func(r result) any { return r.EngineIdle })
 	line("engine without a worker: CPU s per s", "%.4f", func(r result) any { return r.EngineAlone })
 	line("watched for s", "%.0f", func(r result) any { return r.IdleSeconds })
-	line("worker idle after s", "%.0f", func(r result) any { return r.FirstRound })
+	line("first round of the worker s", "%.0f", func(r result) any { return r.FirstRound })
 	line("worker resident MB", "%d", func(r result) any { return r.WorkerResident >> 20 })
 	line("worker peak MB", "%d", func(r result) any { return r.WorkerPeak >> 20 })
 	line("engine resident MB", "%d", func(r result) any { return r.EngineResident >> 20 })

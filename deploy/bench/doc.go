@@ -31,10 +31,10 @@
 // each, today included. Then it starts the engine anew and measures, one after the other:
 //
 //   - the idle worker and its engine: CPU seconds per second and resident memory, without traffic.
-//     The worker has its default settings. First it looks for months to merge, sweeps, and
-//     compares slices with the log. After that, both processes are watched for --idle. The default
-//     is the time between two sweeps, so that one round of all chores is in it. The engine alone
-//     is watched before, for a minute at most;
+//     The worker has its default settings. Its first round over all slices runs through; after it,
+//     both processes are watched for --idle. The default is the time between two of a worker's
+//     chores, so that each is done once meanwhile, and a part of a later round. The engine alone is
+//     watched before, for a minute at most;
 //   - the time from a mark until a manifest covers it, by the engine's clock. Three messages and
 //     their mark are added to yesterday's slice of five workspaces, one after the other. Most of
 //     this time is the worker's settle time, which is printed beside it;

@@ -38,13 +38,13 @@ type ScaleResult struct {
 	FillCPU     float64 `json:"fill_cpu_seconds"` // of the engine
 
 	// CPU seconds per second without traffic: of the engine before the worker is started, and of both
-	// after the worker's first round of chores.
+	// after the worker's first round over all slices.
 	EngineAlone float64 `json:"engine_alone_cpu_per_second"`
 	EngineIdle  float64 `json:"engine_idle_cpu_per_second"`
 	WorkerIdle  float64 `json:"worker_idle_cpu_per_second"`
 	IdleSeconds float64 `json:"idle_seconds"` // how long they were watched
 
-	FirstRound     float64 `json:"worker_first_round_seconds"` // from the worker's start until it is idle
+	FirstRound     float64 `json:"worker_first_round_seconds"` // from the worker's start to the end of its first round
 	WorkerResident int64   `json:"worker_resident_bytes"`      // at the end of the time that it was watched
 	WorkerPeak     int64   `json:"worker_peak_bytes"`
 	EngineResident int64   `json:"engine_resident_bytes"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -105,20 +106,20 @@ func (r *scaleRun) watch(ctx context.Context, long time.Duration, w *worker) (en
 	return (engineAfter - engineBefore).Seconds() / took, (ownAfter - ownBefore).Seconds() / took, nil
 }
 
-// firstRound returns when the worker has compared slices with the log for the first time. This is
-// the last long chore of its first round: then it has looked for months to merge, and swept.
+// firstRound returns when the worker has looked at all slices once. Only its first round runs
+// through without rests.
 func (w *worker) firstRound(ctx context.Context) error {
 	return w.until(ctx, time.Second, func() (bool, error) {
-		compared, err := w.metric("rollcall_rollup_verified_slices_total")
-		return compared > 0, err
+		took, err := w.metric("rollcall_rollup_round_seconds")
+		return took >= 0, err // NaN before the end of the first round
 	})
 }
 
-// metric reads a metric without labels. While the worker does not answer yet, it is 0.
+// metric reads a metric without labels. While the worker does not answer yet, it is NaN.
 func (w *worker) metric(name string) (float64, error) {
 	res, err := http.Get("http://" + w.admin + "/metrics")
 	if err != nil {
-		return 0, nil
+		return math.NaN(), nil
 	}
 	defer res.Body.Close()
 	page, err := io.ReadAll(res.Body)
