@@ -100,7 +100,7 @@ func (r *Rollup) sweepTouched(ctx context.Context) error {
 		if _, _, err := r.markDead(ctx, f); err != nil {
 			return err
 		}
-		if _, err := r.removeDead(ctx, "slices", f); err != nil {
+		if err := r.removeDead(ctx, "slices", f); err != nil {
 			return err
 		}
 		for _, s := range part {

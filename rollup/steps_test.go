@@ -87,7 +87,7 @@ func (db *database) sweepHastily() {
 	sweeper := *db.Rollup
 	sweeper.cfg.OrphanTime = time.Nanosecond
 	time.Sleep(time.Millisecond) // the time in a generation number has milliseconds
-	if _, err := sweeper.removeOrphans(db.ctx, Filter{}); err != nil {
+	if err := sweeper.removeOrphans(db.ctx, Filter{}); err != nil {
 		db.Fatal(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -47,20 +48,78 @@ func (r *Rollup) sweep(
 		return nil, nil, false, err
 	}
 	due = r.consider(states) // before markShort puts slices on the watchlist that are dirty since then
-	for _, step := range []func() (int, error){
-		func() (int, error) { return r.markMonthsDead(ctx, page, known, states) },
-		func() (int, error) { return r.markShort(ctx, "slices", page) },
-		func() (int, error) { return r.markShort(ctx, "months", page) },
-		func() (int, error) { return r.removeDead(ctx, "slices", page) },
-		func() (int, error) { return r.removeDead(ctx, "months", page) },
-		func() (int, error) { return r.removeOrphans(ctx, page) },
-	} {
-		done, err := step()
-		if n += done; err != nil {
-			return states, due, n > 0, err
+	months, err := r.markMonthsDead(ctx, page, known, states)
+	if err != nil {
+		return states, due, n > 0, err
+	}
+	found, err := r.survey(ctx, page)
+	if err != nil {
+		return states, due, n+months > 0, err
+	}
+	return states, due, n+months > 0 || found != survey{}, r.cleanUp(ctx, page, found)
+}
+
+// A survey says how many generations of a page a sweep has to look at.
+type survey struct {
+	Short   uint64 `ch:"short"`   // they do not have the number of rows that their manifests say
+	Dead    uint64 `ch:"dead"`    // they have been dead for long enough
+	Orphans uint64 `ch:"orphans"` // they have rows and no manifest, and are too old to get one
+}
+
+// survey reads all manifests of a page and counts all of its rows, in one statement. Usually there
+// is nothing to clean up, and the statements that would look for it one by one are not run.
+func (r *Rollup) survey(ctx context.Context, page Filter) (found survey, err error) {
+	where, args := page.Where()
+	var parts []string
+	for _, manifests := range []string{"slices", "months"} {
+		parts = append(parts, fmt.Sprintf(
+			`SELECT generation, 1 AS manifest, dead, dateDiff('millisecond', written_at, now64(3)) AS age_ms, %s AS alive,
+	arrayResize(CAST([], 'Array(UInt64)'), %d) AS rows, [%s] AS expected FROM %s FINAL WHERE %s`,
+			tables.Alive, len(tables.Dailies()), tables.RowCounts(), manifests, where))
+	}
+	for i, d := range tables.Dailies() {
+		counts := slices.Repeat([]string{"0"}, len(tables.Dailies()))
+		counts[i] = "count()"
+		parts = append(parts, fmt.Sprintf(
+			"SELECT generation, 0, 0, 0, 0, [%s], arrayResize(CAST([], 'Array(UInt64)'), %d) FROM %s WHERE %s GROUP BY generation",
+			strings.Join(counts, ", "), len(counts), d.Table, where))
+	}
+	query := `SELECT countIf(has_manifest = 1 AND is_dead = 0 AND is_alive AND there != said) AS short,
+	countIf(is_dead = 1 AND oldest_ms >= {dead_ms:Int64}) AS dead,
+	countIf(has_manifest = 0 AND UUIDv7ToDateTime(generation, 'UTC') <= now64(3) - toIntervalMillisecond({orphan_ms:Int64})) AS orphans
+FROM (
+	SELECT generation, max(manifest) AS has_manifest, max(dead) AS is_dead, max(age_ms) AS oldest_ms, max(alive) AS is_alive,
+		sumForEach(rows) AS there, sumForEach(expected) AS said
+	FROM (` + strings.Join(parts, "\nUNION ALL ") + `)
+	GROUP BY generation
+)`
+	args = append(args, tables.AliveAt(r.now()), clickhouse.Named("dead_ms", r.cfg.DeadTime.Milliseconds()),
+		clickhouse.Named("orphan_ms", r.cfg.OrphanTime.Milliseconds()))
+	if err := r.conn.QueryRow(ctx, query, args...).ScanStruct(&found); err != nil {
+		return found, fmt.Errorf("look over the generations: %w", err)
+	}
+	return found, nil
+}
+
+// cleanUp marks the generations dead that lack rows, and removes those that the survey found dead
+// or without a manifest.
+func (r *Rollup) cleanUp(ctx context.Context, page Filter, found survey) error {
+	for _, manifests := range []string{"slices", "months"} {
+		if found.Short > 0 {
+			if err := r.markShort(ctx, manifests, page); err != nil {
+				return err
+			}
+		}
+		if found.Dead > 0 {
+			if err := r.removeDead(ctx, manifests, page); err != nil {
+				return err
+			}
 		}
 	}
-	return states, due, n > 0, nil
+	if found.Orphans > 0 {
+		return r.removeOrphans(ctx, page)
+	}
+	return nil
 }
 
 // A lost generation can never be read again. A slice's generation is lost if the slice has a better
@@ -145,10 +204,10 @@ func lostOf(known []lost, keep map[tables.Slice]uuid.UUID) (losers []lost) {
 // its rows. The slice then is dirty and is made again, under a generation whose rows were counted
 // when it was committed. So this does not repeat unless rows are removed again. Until the
 // generation is marked, each export that meets it plans twice.
-func (r *Rollup) markShort(ctx context.Context, manifests string, page Filter) (n int, err error) {
+func (r *Rollup) markShort(ctx context.Context, manifests string, page Filter) error {
 	suspects, err := r.short(ctx, manifests, page, "1")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for part := range slices.Chunk(suspects, chunk) {
 		generations := make([]string, len(part))
@@ -160,12 +219,11 @@ func (r *Rollup) markShort(ctx context.Context, manifests string, page Filter) (
 		gone, err := r.short(ctx, manifests, page, "generation IN {suspects:Array(UUID)}",
 			clickhouse.Named("suspects", generations))
 		if err != nil {
-			return n, err
+			return err
 		}
 		if err := r.writeDead(ctx, manifests, gone); err != nil {
-			return n, err
+			return err
 		}
-		n += len(gone)
 		if manifests == "slices" { // no mark says that they are dirty now
 			for _, l := range gone {
 				r.watch(sliceOf(l), r.now(), r.now())
@@ -177,7 +235,7 @@ func (r *Rollup) markShort(ctx context.Context, manifests string, page Filter) (
 				manifests, "generations", len(gone))
 		}
 	}
-	return n, nil
+	return nil
 }
 
 // short lists the generations of a page that do not have the number of rows that their manifests
@@ -242,16 +300,16 @@ func (r *Rollup) manifests(ctx context.Context, table string, f Filter) (all []l
 
 // removeDead deletes the rows of generations that have been dead for Config.DeadTime, and then
 // their manifests: as long as a row is there, its manifest says that it is dead.
-func (r *Rollup) removeDead(ctx context.Context, manifests string, f Filter) (n int, err error) {
+func (r *Rollup) removeDead(ctx context.Context, manifests string, f Filter) error {
 	var rows []lost
 	where, args := f.Where()
-	err = r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+
+	err := r.conn.Select(ctx, &rows, "SELECT org_id, day, generation, revision FROM "+manifests+
 		" FINAL WHERE dead = 1 AND written_at <= now64(3) - toIntervalMillisecond({ms:Int64}) AND "+where,
 		append(args, clickhouse.Named("ms", r.cfg.DeadTime.Milliseconds()))...)
 	if err != nil {
-		return 0, fmt.Errorf("read the dead manifests: %w", err)
+		return fmt.Errorf("read the dead manifests: %w", err)
 	}
-	return len(rows), eachChunk(rows, func(partition int, generations []string) error {
+	return eachChunk(rows, func(partition int, generations []string) error {
 		if err := r.deleteRows(ctx, partition, generations); err != nil {
 			return err
 		}
@@ -268,7 +326,7 @@ func (r *Rollup) removeDead(ctx context.Context, manifests string, f Filter) (n 
 }
 
 // removeOrphans deletes rollup rows that have no manifest and are too old to get one.
-func (r *Rollup) removeOrphans(ctx context.Context, page Filter) (n int, err error) {
+func (r *Rollup) removeOrphans(ctx context.Context, page Filter) error {
 	found := map[uuid.UUID]lost{}
 	where, args := page.Where()
 	args = append(args, clickhouse.Named("ms", r.cfg.OrphanTime.Milliseconds()))
@@ -279,13 +337,13 @@ WHERE %[2]s AND UUIDv7ToDateTime(generation, 'UTC') <= now64(3) - toIntervalMill
 	AND generation NOT IN (SELECT generation FROM slices WHERE %[2]s UNION ALL SELECT generation FROM months WHERE %[2]s)`,
 			d.Table, where)
 		if err := r.conn.Select(ctx, &rows, query, args...); err != nil {
-			return 0, fmt.Errorf("look for orphans in %s: %w", d.Table, err)
+			return fmt.Errorf("look for orphans in %s: %w", d.Table, err)
 		}
 		for _, row := range rows {
 			found[row.Generation] = row
 		}
 	}
-	return len(found), eachChunk(slices.Collect(maps.Values(found)), func(partition int, generations []string) error {
+	return eachChunk(slices.Collect(maps.Values(found)), func(partition int, generations []string) error {
 		if err := r.deleteRows(ctx, partition, generations); err != nil {
 			return err
 		}
