@@ -17,11 +17,10 @@ const restShare = 100
 // when no worker ran, generations that lost or lack rows, rows that dead workers left, and months
 // that can be merged.
 type round struct {
-	pages  *pages    // nil: no round is under way
-	began  time.Time // of the round under way, or of the last one
-	first  bool      // the first round since the start, which does not rest
-	worked bool      // the last page had something to do
-	rest   time.Time // when the next page is due
+	pages *pages    // nil: no round is under way
+	began time.Time // of the round under way, or of the last one
+	first bool      // the first round since the start, which does not rest
+	rest  time.Time // when the next page is due
 }
 
 // goRound works on the next page of the round, if it is due. It returns whether to come back at
