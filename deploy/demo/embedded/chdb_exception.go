@@ -19,6 +19,7 @@ func (e *exception) Error() string { return e.Text }
 
 // The ClickHouse codes of errors that the handler makes itself.
 const (
+	codeCannotReadAll  = 33
 	codeBadArguments   = 36
 	codeNotImplemented = 48
 	codeLogicalError   = 49
@@ -27,10 +28,12 @@ const (
 	codeUnknownSetting = 115
 	codeTooLarge       = 307
 	codeCancelled      = 394
+	codePoco           = 1000 // an exception of the library Poco, which is not ClickHouse's own
 )
 
 var codeNames = map[int]string{
-	codeBadArguments: "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED", codeLogicalError: "LOGICAL_ERROR",
+	codeCannotReadAll: "CANNOT_READ_ALL_DATA",
+	codeBadArguments:  "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED", codeLogicalError: "LOGICAL_ERROR",
 	codeUnknownType: "UNKNOWN_TYPE",
 	codeSyntaxError: "SYNTAX_ERROR", codeUnknownSetting: "UNKNOWN_SETTING", codeTooLarge: "TOO_MANY_BYTES",
 	codeCancelled: "QUERY_WAS_CANCELLED",

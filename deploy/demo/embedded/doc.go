@@ -55,6 +55,9 @@
 //   - INSERTs with their rows in the body, in any format, of any size;
 //   - the parameters database, default_format, query_id and param_*; any other parameter is a
 //     setting of this one statement;
+//   - a body of multipart/form-data, with the statement as query, and param_*; its other fields
+//     mean nothing, settings too;
+//   - names and values of at most 128 KiB each, in a form and (as encoded) in the URL;
 //   - the headers X-ClickHouse-Database and X-ClickHouse-Format;
 //   - user names and passwords in any form, which it ignores;
 //   - client_protocol_version and wait_end_of_query.

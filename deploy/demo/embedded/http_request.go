@@ -10,10 +10,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// request is what one HTTP request asks for. Its body is not yet read.
+// request is what one HTTP request asks for. Its body is not yet read, unless it is a form.
 type request struct {
 	id       string // the query's id, which is sent back and used to cancel the query
-	text     string // the query parameter
+	text     string // the query parameter, and what a form adds to it
 	body     io.ReadCloser
 	database string
 	format   string // of the answer, if the statement names none
@@ -40,6 +40,9 @@ var notSettings = map[string]bool{
 }
 
 func readRequest(r *http.Request) (*request, error) {
+	if err := checkURL(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
 	values := r.URL.Query()
 	switch {
 	case values.Has("session_id"):
@@ -47,7 +50,7 @@ func readRequest(r *http.Request) (*request, error) {
 			"the embedded engine has no sessions: leave session_id out and send settings with each query")
 	case values.Has("role"):
 		return nil, newException(codeNotImplemented, "the embedded engine has one user and no roles: leave role out")
-	case strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/"):
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") && !isForm(r):
 		return nil, newException(codeNotImplemented,
 			"the embedded engine takes no external tables: send the query alone, or insert the rows into a table")
 	case isOn(values.Get("compress")), isOn(values.Get("decompress")):
@@ -69,13 +72,21 @@ func readRequest(r *http.Request) (*request, error) {
 	}
 	for name, list := range values {
 		if param, isParam := strings.CutPrefix(name, "param_"); isParam {
-			q.params[param] = list[len(list)-1]
+			q.params[param] = list[0]
 		} else if !notSettings[name] {
 			q.settings[name] = list[len(list)-1]
 		}
 	}
 	if r.Method != http.MethodPost { // as on a server: a link must not change anything
 		q.settings["readonly"] = firstOf(q.settings["readonly"], "2")
+	}
+	if isForm(r) {
+		q.body = http.NoBody
+		if r.Method == http.MethodPost {
+			if err := q.readForm(r); err != nil {
+				return nil, err
+			}
+		}
 	}
 	var err error
 	if version := values.Get("client_protocol_version"); version != "" {

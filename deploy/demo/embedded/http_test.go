@@ -164,8 +164,6 @@ func TestRefusals(t *testing.T) {
 		{name: "session", text: "SELECT 1", parameters: url.Values{"session_id": {"s"}}, status: 501, code: "48",
 			says: "session_id"},
 		{name: "role", text: "SELECT 1", parameters: url.Values{"role": {"r"}}, status: 501, code: "48", says: "role"},
-		{name: "external table", text: "x", header: []string{"Content-Type", "multipart/form-data; boundary=x"}, status: 501,
-			code: "48", says: "external tables"},
 		{name: "output file", text: "SELECT 1 INTO OUTFILE '/tmp/x'", status: 501, code: "48", says: "OUTFILE"},
 		{name: "content coding", text: "SELECT 1", header: []string{"Content-Encoding", "gzip"}, status: 501, code: "48",
 			says: "Content-Encoding"},
