@@ -67,7 +67,9 @@ func withoutKeeper(engine string) http.Handler {
 		r.SetURL(to)
 		body := bufio.NewReader(r.In.Body)
 		start, _ := body.Peek(7)
-		if word, _, _ := strings.Cut(string(start), " "); word != "CREATE" && word != "ALTER" && word != "DELETE" {
+		word, _, _ := strings.Cut(string(start), " ")
+		form := strings.HasPrefix(r.In.Header.Get("Content-Type"), "multipart/form-data") // has a statement in it
+		if !form && word != "CREATE" && word != "ALTER" && word != "DELETE" {
 			r.Out.Body = io.NopCloser(body)
 			return
 		}
