@@ -32,6 +32,12 @@
 // slices of the log no longer have the version of Plan.VersionOf (StaleVersion recognizes the
 // error). Without VersionGuard the rows are exact, too.
 //
+// # Values
+//
+// Values are parameters of statements, and go to ClickHouse in the body of a request (forms). No
+// request line has a value, so none grows with the history. Rows of inserts are a body of their
+// own.
+//
 // # Months
 //
 // A plan may read one month generation in place of the generations of a month's days. It does so

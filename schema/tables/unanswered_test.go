@@ -37,6 +37,9 @@ var statements = map[string]func(context.Context, driver.Conn) error{
 		return c.QueryRow(ctx, "SELECT 1 AS N").ScanStruct(&struct{ N uint8 }{})
 	},
 	"exec": func(ctx context.Context, c driver.Conn) error { return c.Exec(ctx, "SELECT 1") },
+	"parameters": func(ctx context.Context, c driver.Conn) error {
+		return c.Exec(ctx, "SELECT {a:String}", named("a", strings.Repeat("long", 5000)))
+	},
 	"batch": func(ctx context.Context, c driver.Conn) error {
 		_, err := c.PrepareBatch(ctx, "INSERT INTO marks (org_id)")
 		return err
