@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -76,15 +77,32 @@ func (p *person) exec(ctx context.Context, query string) error {
 }
 
 func (p *person) args() []any {
-	return []any{
+	args := []any{
 		clickhouse.Named("org", p.org),
 		clickhouse.Named("user", p.user),
 		clickhouse.Named("hash", fmt.Sprintf("%x", p.hash)),
 		clickhouse.Named("erased_at", fmt.Sprint(p.erasedAt.UnixMilli())),
 		clickhouse.Named("refused_before", fmt.Sprint(p.refusedBefore.UnixMilli())),
-		clickhouse.Named("old", append([]string{}, p.old...)),
 	}
+	lists := 0
+	for part := range slices.Chunk(p.old, chunk) {
+		args = append(args, clickhouse.Named(oldList(lists), part))
+		lists++
+	}
+	return args
 }
+
+// oldRows is the condition for the rows of the old generations. They are in several lists, because
+// one parameter has no room for all generations of a year of which every day was rebuilt often.
+func (p *person) oldRows() string {
+	condition := "0"
+	for i := range (len(p.old) + chunk - 1) / chunk {
+		condition += fmt.Sprintf(" OR generation IN {%s:Array(UUID)}", oldList(i))
+	}
+	return "(" + condition + ")"
+}
+
+func oldList(i int) string { return fmt.Sprintf("old_%d", i) }
 
 const (
 	// A reject names a person if what could be read of it does, if its value has the id as a quoted
@@ -214,7 +232,7 @@ func (p *person) retire(ctx context.Context) error {
 	}
 	var months []lost
 	if err := p.conn.Select(ctx, &months,
-		"SELECT org_id, day, generation, revision FROM months FINAL WHERE dead = 0 AND org_id = {org:String} AND generation IN {old:Array(UUID)}", p.args()...); err != nil {
+		"SELECT org_id, day, generation, revision FROM months FINAL WHERE dead = 0 AND org_id = {org:String} AND "+p.oldRows(), p.args()...); err != nil {
 		return err
 	}
 	return p.writeDead(ctx, "months", months)
@@ -242,7 +260,7 @@ func (p *person) rows() map[string]string {
 		"rejects":  naming + " AND rejected_at < " + refusedMillis,
 	}
 	for _, d := range tables.Dailies() {
-		rows[d.Table] = tables.UsageOf + " AND generation IN {old:Array(UUID)}"
+		rows[d.Table] = tables.UsageOf + " AND " + p.oldRows()
 	}
 	return rows
 }

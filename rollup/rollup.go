@@ -32,7 +32,7 @@ type Config struct {
 	TodayEvery time.Duration
 	// Poll is the time between two looks for dirty slices. Default 5 s.
 	Poll time.Duration
-	// BatchSlices and BatchRows limit how many slices (default 256) and log rows (default
+	// BatchSlices and BatchRows limit how many slices (default and most: 250) and log rows (default
 	// 5,000,000) one recompute takes together. A slice with more rows is recomputed alone.
 	BatchSlices int
 	BatchRows   uint64
@@ -49,7 +49,7 @@ type Config struct {
 	// guard fails and it plans again.
 	DeadTime time.Duration
 	// VerifyEvery is the time between two comparisons of a batch of clean slices with the log. 0
-	// means DefaultVerifyEvery; with 256 slices a batch this is some 37,000 slices a day. Comparing
+	// means DefaultVerifyEvery; with 250 slices a batch this is some 36,000 slices a day. Comparing
 	// a slice costs about as much as recomputing it.
 	VerifyEvery time.Duration
 	// DisksEvery is the time between two looks at the engine's free disk space. Default 1 min.
@@ -69,8 +69,16 @@ func (c Config) check() error {
 	if shortest < 0 || min(c.BatchSlices, c.PageSlices, c.MaxWatched) < 0 {
 		return errors.New("the rollup's times and batches must not be negative; 0 takes the default")
 	}
+	if c.BatchSlices > maxBatchSlices {
+		return fmt.Errorf("the rollup's batches must have at most %d slices", maxBatchSlices)
+	}
 	return nil
 }
+
+// maxBatchSlices is how many orgs one parameter names. Each has at most 256 bytes, which are at
+// most 512 there, with two quotes, a comma and a space: 129,000 bytes together. A server takes
+// 131,072.
+const maxBatchSlices = 250
 
 func (c Config) withDefaults() Config {
 	for _, d := range []struct {
@@ -91,7 +99,7 @@ func (c Config) withDefaults() Config {
 	for _, n := range []struct {
 		value *int
 		is    int
-	}{{&c.BatchSlices, 256}, {&c.PageSlices, 8192}, {&c.MaxWatched, 100_000}} {
+	}{{&c.BatchSlices, maxBatchSlices}, {&c.PageSlices, 8192}, {&c.MaxWatched, 100_000}} {
 		if *n.value == 0 {
 			*n.value = n.is
 		}

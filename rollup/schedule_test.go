@@ -101,3 +101,17 @@ func TestNewRefusesWhatIsNegative(t *testing.T) {
 		}
 	}
 }
+
+// A larger batch would not fit into the parameters of one statement.
+func TestNewRefusesLargerBatches(t *testing.T) {
+	for size, ok := range map[int]bool{maxBatchSlices: true, maxBatchSlices + 1: false} {
+		r, err := New(Config{BatchSlices: size}, tables.Options{URL: "http://127.0.0.1:1/rollcall"},
+			slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if (err == nil) != ok {
+			t.Errorf("%d slices: %v", size, err)
+		}
+		if err == nil {
+			r.Close()
+		}
+	}
+}

@@ -21,7 +21,7 @@ type rollupCommand struct {
 // rollupFlags are the flags that only rollup has.
 type rollupFlags struct {
 	SettleTime  time.Duration `help:"A workspace's day is rolled up once nothing was added to it for this long, like 30s. Shorter does the work more often; exports are exact either way." default:"${settle_time}"`
-	VerifyEvery time.Duration `help:"How often the next 256 rolled up slices are compared with the log, like 10m. Each costs about what its recompute did." default:"${verify_every}"`
+	VerifyEvery time.Duration `help:"How often the next 250 rolled up slices are compared with the log, like 10m. Each costs about what its recompute did." default:"${verify_every}"`
 }
 
 func (c *rollupCommand) Run(ctx context.Context, log *slog.Logger) error {

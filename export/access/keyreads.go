@@ -21,7 +21,7 @@ const (
 	keyCacheAge     = time.Second
 	unknownKeysEach = 250 * time.Millisecond // the least time between two look-ups of ids that are not in memory
 	maxUnknownKeys  = 8192                   // ids that wait for one look-up; further ones are refused for now
-	keysPerRead     = 1024                   // ids in one statement: they are a parameter, which is part of a URL
+	keysPerRead     = 1024                   // ids in one statement: ClickHouse takes at most 128 KiB in one parameter
 	maxKnownKeys    = 16384                  // keys in memory
 	keyReadTimeout  = 10 * time.Second
 )
