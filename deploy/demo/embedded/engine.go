@@ -21,8 +21,11 @@ type EngineOptions struct {
 	// Config is a ClickHouse configuration file for what has no option here. Tests describe
 	// clusters with it.
 	Config    string
-	MaxMemory int64        // bytes that all queries together may take; default: half of the machine's memory
-	Log       *slog.Logger // default slog.Default()
+	MaxMemory int64 // bytes that all queries together may take; default: half of the machine's memory
+	// MaxRequestLine is the most bytes that a request's first line may have, as proxies limit it.
+	// 0: no limit but that of net/http, about 1 MiB. Tests set it.
+	MaxRequestLine int
+	Log            *slog.Logger // default slog.Default()
 }
 
 // Engine is ClickHouse inside this process. It serves the part of ClickHouse's HTTP interface that
@@ -35,6 +38,8 @@ type Engine struct {
 	log    *slog.Logger
 	server *http.Server
 	addr   string
+
+	maxRequestLine int
 
 	closing context.Context // done once Close begins
 	end     context.CancelFunc
@@ -115,7 +120,9 @@ func openEngine(o EngineOptions) (*Engine, error) {
 	if !running.TryLock() {
 		return nil, errors.New("this process runs an engine already; close it first, or start another process")
 	}
-	e := &Engine{log: o.Log, args: []string{"--path=" + filepath.Join(o.Dir, "data")}}
+	e := &Engine{
+		log: o.Log, args: []string{"--path=" + filepath.Join(o.Dir, "data")}, maxRequestLine: o.MaxRequestLine,
+	}
 	e.closing, e.end = context.WithCancel(context.Background())
 	if err := e.open(o); err != nil {
 		e.release()

@@ -14,6 +14,12 @@ import (
 
 // ServeHTTP answers as ClickHouse's HTTP interface does, within the limits that doc.go describes.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	line := len(r.Method) + len(r.RequestURI) + len(r.Proto) + len("  \r\n")
+	if e.maxRequestLine > 0 && line > e.maxRequestLine {
+		http.Error(w, fmt.Sprintf("The request line has %d bytes, at most %d are taken", line, e.maxRequestLine),
+			http.StatusRequestURITooLong)
+		return
+	}
 	if fromAnotherSite(r) {
 		http.Error(w, "The embedded engine answers programs on this machine, not other sites' pages", http.StatusForbidden)
 		return

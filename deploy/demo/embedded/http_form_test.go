@@ -169,3 +169,14 @@ func TestHeadersOfAFormsPart(t *testing.T) {
 		t.Errorf("got %d %q", r.status, r.body)
 	}
 }
+
+// The engine of the tests takes request lines of 8 KiB, as many proxies do.
+func TestLongRequestLines(t *testing.T) {
+	length := len("POST /?query=SELECT+1&database= HTTP/1.1\r\n")
+	for size, want := range map[int]int{8192: http.StatusNotFound, 8193: http.StatusRequestURITooLong} {
+		parameters := url.Values{"query": {"SELECT 1"}, "database": {strings.Repeat("a", size-length)}}
+		if r := send(t, http.MethodPost, nil, parameters); r.status != want {
+			t.Errorf("a line of %d bytes gives %d %.200q", size, r.status, r.body)
+		}
+	}
+}
