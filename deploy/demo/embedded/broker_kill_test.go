@@ -60,7 +60,7 @@ func writeUntilKilled(t *testing.T, addr, topic string, kill int, process *os.Pr
 	var producers sync.WaitGroup
 	for p := range 4 {
 		producers.Go(func() {
-			w := writer(addr, topic)
+			w := writer(t, addr, topic)
 			w.MaxAttempts = 1
 			defer w.Close()
 			for n := 0; ; n++ {

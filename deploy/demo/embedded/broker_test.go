@@ -118,7 +118,7 @@ func TestBrokerKeepsWhatItHad(t *testing.T) {
 
 func TestBrokerTakesValuesOverOneMiB(t *testing.T) {
 	b := startBroker(t, embedded.BrokerOptions{Topics: []string{"t"}, Partitions: 1})
-	w := writer(b.Addr(), "t")
+	w := writer(t, b.Addr(), "t")
 	w.BatchBytes = 4 << 20
 	defer w.Close()
 	if err := w.WriteMessages(t.Context(), kafka.Message{Value: make([]byte, 1<<20+1)}); err != nil {
@@ -126,16 +126,22 @@ func TestBrokerTakesValuesOverOneMiB(t *testing.T) {
 	}
 }
 
-func writer(addr, topic string) *kafka.Writer {
+func writer(t *testing.T, addr, topic string) *kafka.Writer {
 	return &kafka.Writer{
 		Addr: kafka.TCP(addr), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond,
-		Transport: &kafka.Transport{},
+		Transport: transport(t),
 	}
+}
+
+func transport(t *testing.T) *kafka.Transport {
+	own := &kafka.Transport{}
+	t.Cleanup(own.CloseIdleConnections)
+	return own
 }
 
 func produce(t *testing.T, addr, topic string, values ...string) {
 	t.Helper()
-	w := writer(addr, topic)
+	w := writer(t, addr, topic)
 	defer w.Close()
 	for _, v := range values {
 		if err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte(v)}); err != nil {
@@ -176,7 +182,7 @@ const group = "readers"
 
 func commit(t *testing.T, addr, topic string, offset int64) {
 	t.Helper()
-	client := kafka.Client{Addr: kafka.TCP(addr), Transport: &kafka.Transport{}}
+	client := kafka.Client{Addr: kafka.TCP(addr), Transport: transport(t)}
 	res, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: group, GenerationID: -1,
 		Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: 0, Offset: offset}}}})
 	if err == nil {
@@ -189,7 +195,7 @@ func commit(t *testing.T, addr, topic string, offset int64) {
 
 func committed(t *testing.T, addr, topic string) int64 {
 	t.Helper()
-	client := kafka.Client{Addr: kafka.TCP(addr), Transport: &kafka.Transport{}}
+	client := kafka.Client{Addr: kafka.TCP(addr), Transport: transport(t)}
 	res, err := client.OffsetFetch(t.Context(),
 		&kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: {0}}})
 	if err = errors.Join(err, res.Error); err != nil {

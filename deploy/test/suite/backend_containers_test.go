@@ -171,7 +171,7 @@ func startKafka(ctx context.Context, secured *certtest.Certificate) error {
 // broker deletes in the background, so createTopics repeats the request until it succeeds.
 func createTopics(t *testing.T, topics []string) {
 	t.Helper()
-	client := &kafka.Client{Addr: kafka.TCP(servers.broker), Transport: transport(), Timeout: 10 * time.Second}
+	client := &kafka.Client{Addr: kafka.TCP(servers.broker), Transport: transport(t), Timeout: 10 * time.Second}
 	if _, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: topics}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
 
 	"rollcall/deploy/test/suite/oracle"
 	"rollcall/deploy/test/suite/traffic"
@@ -31,6 +32,7 @@ var secret = []byte("the suite's secret, 32 bytes long")
 type bed struct {
 	t       *testing.T
 	broker  string
+	kafka   *kafka.Transport
 	ch      tables.Options // for ingest and exports
 	shard   tables.Options // for rollup and for the suite itself; differs from ch only on a cluster
 	conn    driver.Conn    // to shard
@@ -54,6 +56,7 @@ func newBedOn(t *testing.T, broker string, ch, shard tables.Options) *bed {
 		files: map[string][]byte{},
 	}
 	b.broker = broker
+	b.kafka = transport(t)
 	b.ch = ch
 	b.shard = shard
 	conn, err := tables.Open(b.shard)

@@ -16,7 +16,7 @@ func (b *bed) produce(records []traffic.Record) {
 	b.t.Helper()
 	partition := rand.New(rand.NewPCG(*seed, uint64(len(records))))
 	w := &kafka.Writer{
-		Addr: kafka.TCP(b.broker), Transport: transport(), BatchTimeout: time.Millisecond, BatchBytes: 8 << 20,
+		Addr: kafka.TCP(b.broker), Transport: b.kafka, BatchTimeout: time.Millisecond, BatchBytes: 8 << 20,
 		RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
 		Balancer: kafka.BalancerFunc(func(_ kafka.Message, partitions ...int) int {
 			return partitions[partition.IntN(len(partitions))]
@@ -42,7 +42,7 @@ func message(r traffic.Record) kafka.Message {
 
 // committed returns nil if ingest's group has committed all records, according to the broker.
 func (b *bed) committed() error {
-	client := &kafka.Client{Addr: kafka.TCP(b.broker), Transport: transport()}
+	client := &kafka.Client{Addr: kafka.TCP(b.broker), Transport: b.kafka}
 	meta, err := client.Metadata(b.t.Context(), &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
 		return err

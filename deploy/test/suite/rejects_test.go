@@ -104,7 +104,7 @@ func TestARejectedRecordIsKeptWholeAndBlocksNothing(t *testing.T) {
 	b.now = awayFromMidnight(b)
 	rules := brokenRules(b.now)
 	want := map[string]float64{}
-	w := &kafka.Writer{Addr: kafka.TCP(b.broker), Transport: transport(), BatchBytes: 8 << 20,
+	w := &kafka.Writer{Addr: kafka.TCP(b.broker), Transport: b.kafka, BatchBytes: 8 << 20,
 		BatchTimeout: time.Millisecond,
 		Balancer:     kafka.BalancerFunc(func(kafka.Message, ...int) int { return 2 })}
 	defer w.Close()

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"crypto/tls"
+	"testing"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -13,4 +14,10 @@ var security struct {
 	kcat []string // the same, as kcat's arguments
 }
 
-func transport() *kafka.Transport { return &kafka.Transport{TLS: security.tls} }
+// transport is how a test's clients reach its broker. Each transport asks the broker for its metadata
+// every few seconds until it is closed, so a test shares one between its clients.
+func transport(t *testing.T) *kafka.Transport {
+	shared := &kafka.Transport{TLS: security.tls}
+	t.Cleanup(shared.CloseIdleConnections)
+	return shared
+}
