@@ -96,6 +96,7 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 		check("secret", func(ctx context.Context) error { _, err := c.secret(ctx, o); return err })
 	}
 	transport := &kafka.Transport{TLS: kafkaConfig.TLS, SASL: kafkaConfig.SASL}
+	defer transport.CloseIdleConnections()
 	check("kafka", func(ctx context.Context) error { return haveTopics(ctx, transport, c.KafkaBrokers, c.KafkaTopics) })
 	if len(vain) > 0 {
 		return fmt.Errorf("failed: %s", strings.Join(vain, ", "))

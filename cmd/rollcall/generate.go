@@ -37,6 +37,7 @@ func (c *generateCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	defer transport.CloseIdleConnections()
 	report := newProgress(std.err, "events produced")
 	produced, err := sample.Produce(ctx, c.KafkaBrokers, transport, sample.Events(config), func(n int) { report.at(n, 0) })
 	report.done()
