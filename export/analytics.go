@@ -80,7 +80,7 @@ func (e *Export) summary(w http.ResponseWriter, r *http.Request, x *exchange) er
 }
 
 func (e *Export) overview(ctx context.Context, x *exchange, name string) (o overview, err error) {
-	space, err := e.readWorkspace(ctx, x.who.Org, x.started)
+	space, err := tables.ReadWorkspace(ctx, e.conn, x.who.Org, x.started)
 	if err != nil {
 		return o, err
 	}

@@ -106,11 +106,11 @@ func (p planned) held(r *http.Request) bool { return p.tag != "" && noneMatch(r,
 func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
-	var space workspace
+	var space tables.Workspace
 	var plan tables.Plan
 	reads, readCtx := steps.Until(ctx)
 	reads.Go(func() (err error) {
-		space, err = e.readWorkspace(readCtx, j.request.Org, j.request.AsOf)
+		space, err = tables.ReadWorkspace(readCtx, e.conn, j.request.Org, j.request.AsOf)
 		return err
 	})
 	reads.Go(func() (err error) {
@@ -132,7 +132,7 @@ func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion 
 	if anyVersion {
 		return planned{plan: plan}, nil
 	}
-	j.request.Entities = &space.entities
+	j.request.Entities = &space.Entities
 	return planned{plan, j.etag(columns, space, plan)}, nil
 }
 

@@ -85,7 +85,7 @@ func (p catalogueParams) ranges(now time.Time) (all []catalogueRange, today sche
 }
 
 func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (catalogue, error) {
-	space, err := e.readWorkspace(ctx, org, now)
+	space, err := tables.ReadWorkspace(ctx, e.conn, org, now)
 	if err != nil {
 		return catalogue{}, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"rollcall/export/access"
 	"rollcall/export/query"
+	"rollcall/schema/tables"
 )
 
 // The drop-in surface answers as existing clients of a usage-export API expect: POST
@@ -165,7 +166,7 @@ func (e *Export) dropInJSON(w http.ResponseWriter, r *http.Request, x *exchange)
 // that the workspace's settings do not allow. It is called first, so that this refusal comes before
 // all others.
 func (e *Export) refuseWrong(ctx context.Context, request query.Request) error {
-	space, err := e.readWorkspace(ctx, request.Org, request.AsOf)
+	space, err := tables.ReadWorkspace(ctx, e.conn, request.Org, request.AsOf)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 // etag returns the tag of an export. It is weak, because all encodings of an export share it. It is
 // a digest of everything that the export is made of: the effective request, the workspace's
 // settings, the state of its entities, and the versions of the days read.
-func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string {
+func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) string {
 	names := make([]string, len(columns)) // in the tag, because a later version of this program may have more columns
 	for i, c := range columns {
 		names[i] = c.Name
@@ -36,7 +36,7 @@ func (j job) etag(columns []query.Column, w workspace, plan tables.Plan) string 
 		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format,
 		j.request.Period.From, j.request.Period.To,
 		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.Delimiter, w.Settings, j.request.PseudonymKey,
-		w.entities.Events, w.past, w.entities.Digest, plan.Versions, names,
+		w.Entities.Events, w.Past, w.Entities.Digest, plan.Versions, names,
 	})
 	if err != nil {
 		panic(err) // texts, numbers and bools
