@@ -47,15 +47,9 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	audited := steps.All()
 	audited.Go(func() error { return e.audit.start(r.Context(), start) })
 	defer audited.Wait() // also if something else fails
-	// The watermark is read before the plan. An event that comes between the two is in neither or
-	// only in the rows, so the watermark never promises an event that the rows do not have.
-	through, err := tables.CompleteThrough(ctx, e.conn)
-	if err != nil {
-		return err
-	}
 	var p planned
 	var began *begun // nil: the answer has no rows
-	err = e.byJobsPlan(ctx, &j, j.frame == nil, func(made planned) (err error) {
+	err := e.byJobsPlan(ctx, &j, j.frame == nil, func(made planned) (err error) {
 		p = made
 		if r.Method == http.MethodHead || p.held(r) {
 			return nil
@@ -72,7 +66,7 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 		}
 		return err
 	}
-	j.header(w.Header(), p.tag, through)
+	j.header(w.Header(), p.tag, p.through)
 	if !p.held(r) { // a copy that the client holds keeps its encoding
 		j.encode(w.Header(), r)
 	}
@@ -94,30 +88,26 @@ func statusWithoutRows(notModified bool) int {
 // A planned export is the plan, which says from where each slice is read, and the tag of the state
 // that the plan saw. tag is "" if the answer needs to be exact only.
 type planned struct {
-	plan tables.Plan
-	tag  string
+	plan    tables.Plan
+	tag     string
+	through time.Time // the watermark, as it was before the plan; zero if it is not known
 }
 
 // held returns whether the client already holds a copy of this answer.
 func (p planned) held(r *http.Request) bool { return p.tag != "" && noneMatch(r, p.tag) }
 
-// plan reads the workspace's state, makes the plan of the span, and fills in the settings of the
-// job's request. With anyVersion, the answer has no tag.
+// plan reads the watermark and the workspace's state, makes the plan of the span, and fills in the
+// settings of the job's request. With anyVersion, the answer has no tag.
 func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion bool) (_ planned, err error) {
 	ctx, endTrace := e.traceStep(ctx, "plan")
 	defer endTrace(&err)
 	var space tables.Workspace
-	var plan tables.Plan
-	reads, readCtx := steps.Until(ctx)
-	reads.Go(func() (err error) {
-		space, err = tables.ReadWorkspace(readCtx, e.conn, j.request.Org, j.request.AsOf)
-		return err
-	})
-	reads.Go(func() (err error) {
-		plan, err = tables.ReadPlan(readCtx, e.conn, span, e.cfg.Now())
-		return err
-	})
-	if err := reads.Wait(); err != nil {
+	var made planned
+	// The watermark is read before the plan. An event that comes between the two is in neither or
+	// only in the rows, so the watermark never promises an event that the rows do not have.
+	made.plan, err = tables.ReadPlan(ctx, e.conn, span, e.cfg.Now(),
+		tables.AskCompleteThrough(&made.through), tables.AskWorkspace(&space, j.request.Org, j.request.AsOf))
+	if err != nil {
 		return planned{}, err
 	}
 	j.request.Settings = space.Settings
@@ -129,11 +119,11 @@ func (e *Export) plan(ctx context.Context, j *job, span tables.Span, anyVersion 
 	if err != nil {
 		return planned{}, err
 	}
-	if anyVersion {
-		return planned{plan: plan}, nil
+	if !anyVersion {
+		j.request.Entities = &space.Entities
+		made.tag = j.etag(columns, space, made.plan)
 	}
-	j.request.Entities = &space.Entities
-	return planned{plan, j.etag(columns, space, plan)}, nil
+	return made, nil
 }
 
 // pseudonymKey returns the key of a workspace's pseudonyms (SPEC.md §2.4).

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -175,21 +174,24 @@ func (s Span) months() bool {
 	return s.month(end) || s.month(MonthEnd(end+1))
 }
 
-// A planRow is one slice, or one month's manifest.
+// A planRow is one slice.
 type planRow struct {
-	Day        time.Time `ch:"day"`
-	Clean      bool      `ch:"clean"`
-	Generation uuid.UUID `ch:"generation"`
-	Version    big.Int   `ch:"version"`
-	Rows       []uint64  `ch:"rows"`
-	Sources    string    `ch:"versions"` // if it is a month's manifest, else ""
+	Day        schema.Day
+	Clean      bool
+	Generation uuid.UUID // if Clean, as are Version and Rows; readLive adds the Version of the others
+	Version    big.Int
+	Rows       []uint64
 }
 
 // ReadPlan makes the plan for a span. The plan knows every mark that was acknowledged before the
 // call. now is the wall clock. It helps to decide which slices' rollup rows count as expired: see
 // Alive.
-func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (Plan, error) {
-	rows, err := readStates(ctx, conn, span, now)
+//
+// The statement that reads the slices' states answers the questions first, too.
+func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time, first ...Question) (Plan, error) {
+	p := newPlanning(span, now)
+	err := ask(ctx, conn, append(first, p.questions()...)...)
+	rows := p.rows()
 	if err == nil && span.counting {
 		err = countGenerations(ctx, conn, span, rows)
 	}
@@ -199,21 +201,7 @@ func ReadPlan(ctx context.Context, conn driver.Conn, span Span, now time.Time) (
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan the slices of %s from %s to %s: %w", span.Org, span.From, span.To, err)
 	}
-	return newPlan(span, rows), nil
-}
-
-// readStates reads the slices that have marks, and the months' manifests.
-func readStates(ctx context.Context, conn driver.Conn, span Span, now time.Time) (rows []planRow, err error) {
-	const where = "org_id = {org:String} AND day BETWEEN {from:Date} AND {to:Date}"
-	query := "SELECT day, clean, best.1 AS generation, best.2 AS version, best.3 AS rows, '' AS versions FROM " +
-		states(where)
-	if span.months() { // only then, because the engine takes long to analyse this part
-		query += "\nUNION ALL SELECT day, 0, generation, toUInt256(0), [" + RowCounts() + "], versions FROM " +
-			monthManifests(where)
-	}
-	err = conn.Select(ctx, &rows, query, clickhouse.Named("org", span.Org), clickhouse.Named("from", span.From.String()),
-		clickhouse.Named("to", span.To.String()), AliveAt(now))
-	return rows, err
+	return newPlan(span, rows, p.months), nil
 }
 
 // countGenerations marks a slice as not clean if its generation does not have the rows that its
@@ -255,8 +243,9 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 	live := map[schema.Day]*planRow{}
 	days := []string{}
 	for i := range rows {
-		if r := &rows[i]; !r.Clean && r.Sources == "" {
-			live[schema.DayOf(r.Day)], days = r, append(days, r.Day.Format(time.DateOnly))
+		if r := &rows[i]; !r.Clean {
+			live[r.Day] = r
+			days = append(days, r.Day.String())
 		}
 	}
 	if len(days) == 0 {
@@ -278,28 +267,20 @@ func readLive(ctx context.Context, conn driver.Conn, span Span, rows []planRow) 
 	return nil
 }
 
-func newPlan(span Span, rows []planRow) Plan {
+func newPlan(span Span, rows []planRow, months mergedMonths) Plan {
 	plan := Plan{
 		Org: span.Org, From: span.From, To: span.To, Rows: map[string]uint64{}, versions: map[schema.Day]*big.Int{},
 	}
-	slices.SortFunc(rows, func(a, b planRow) int { return a.Day.Compare(b.Day) })
-	months := mergedMonths{}
 	versions := newDigest()
-	days := rows[:0:0]
-	for _, r := range rows {
-		if r.Sources != "" {
-			months.add(monthKey{span.Org, schema.DayOf(r.Day), r.Sources}, r.Generation, r.Rows)
-			continue
-		}
-		day := schema.DayOf(r.Day)
-		days = append(days, r)
-		plan.versions[day] = &r.Version
-		versions.add(day, &r.Version)
+	for i := range rows {
+		r := &rows[i]
+		plan.versions[r.Day] = &r.Version
+		versions.add(r.Day, &r.Version)
 		if !r.Clean {
-			plan.Live = append(plan.Live, day)
+			plan.Live = append(plan.Live, r.Day)
 		}
 	}
-	for _, month := range chunksOf(days, func(r planRow) schema.Day { return MonthEnd(schema.DayOf(r.Day)) }) {
+	for _, month := range chunksOf(rows, func(r planRow) schema.Day { return MonthEnd(r.Day) }) {
 		plan.readMonth(span, month, months)
 	}
 	plan.Versions = versions.String()
@@ -308,11 +289,11 @@ func newPlan(span Span, rows []planRow) Plan {
 
 // readMonth decides what is read for the slices of one month: the month's generation, or theirs.
 func (p *Plan) readMonth(span Span, days []planRow, months mergedMonths) {
-	end := MonthEnd(schema.DayOf(days[0].Day))
+	end := MonthEnd(days[0].Day)
 	sources := newDigest()
 	clean := span.month(end)
 	for _, r := range days {
-		sources.add(schema.DayOf(r.Day), r.Generation)
+		sources.add(r.Day, r.Generation)
 		clean = clean && r.Clean
 	}
 	if m, ok := months[monthKey{span.Org, end, sources.String()}]; ok && clean {
