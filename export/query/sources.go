@@ -64,10 +64,10 @@ func (r reading) sources(reads []tables.Daily) string {
 
 // guards fail the statement if the plan is no longer valid: if rows that the plan counts on are
 // gone, or if the entities or the days read from the log differ from those that the answer's tag is
-// made of. They are one scalar subquery, so the engine evaluates them even if the statement finds
-// no row.
+// made of. They are a scalar subquery, so the engine evaluates them even if the statement finds no
+// row.
 func (d draft) guards() string {
-	all := []string{"0"}
+	var all []string
 	if len(d.plan.Generations) > 0 {
 		for _, daily := range d.reads {
 			all = append(all, daily.Guard())
@@ -79,7 +79,10 @@ func (d draft) guards() string {
 	if d.Entities != nil {
 		all = append(all, tables.EntityGuard())
 	}
-	return "(SELECT " + strings.Join(all, "\n  + ") + ") = 0"
+	if len(all) == 0 {
+		return "1"
+	}
+	return tables.Guards(all...) + " = 0"
 }
 
 // whole returns the period's whole UTC days, both inclusive; if there are none, from is after to.

@@ -55,8 +55,8 @@ const (
 // statement. throwIf is inside the subquery, which always has one row: outside of it, a statement
 // that finds no row would not evaluate it.
 func (d Daily) Guard() string {
-	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') FROM %s WHERE %s)", d.RowCount(), stalePlan,
-		d.Table, RolledWhere)
+	return fmt.Sprintf("(SELECT throwIf(count() != {plan_%s:UInt64}, '%s') AS held FROM %s WHERE %s)", d.RowCount(),
+		stalePlan, d.Table, RolledWhere)
 }
 
 // VersionGuard is a scalar expression that is 0 while the versions of the slices that meet where
@@ -64,8 +64,8 @@ func (d Daily) Guard() string {
 // statement with an error that StaleVersion recognizes. The rows are exact either way, but a tag
 // that is made of Plan.Versions would belong to other data.
 func VersionGuard(where, version string) string {
-	return fmt.Sprintf("(SELECT throwIf(%s != %s, '%s') FROM events FINAL WHERE %s)", SliceVersion, version, staleVersion,
-		where)
+	return fmt.Sprintf("(SELECT throwIf(%s != %s, '%s') AS held FROM events FINAL WHERE %s)", SliceVersion, version,
+		staleVersion, where)
 }
 
 // An EntityState is the state of an org's entities in numbers: equal numbers mean equal entities.
@@ -81,8 +81,18 @@ const EntityStateSQL = "count(), sum(cityHash64(day, event_id, version))"
 // parameters {entity_events:UInt64} and {entity_digest:UInt64}. If they changed, it fails the
 // statement with an error that StaleVersion recognizes.
 func EntityGuard() string {
-	return fmt.Sprintf("(SELECT throwIf((%s) != ({entity_events:UInt64}, {entity_digest:UInt64}), '%s') FROM entities FINAL WHERE org_id = {plan_org:String})",
+	return fmt.Sprintf("(SELECT throwIf((%s) != ({entity_events:UInt64}, {entity_digest:UInt64}), '%s') AS held FROM entities FINAL WHERE org_id = {plan_org:String})",
 		EntityStateSQL, staleVersion)
+}
+
+// Guards is a scalar expression that is 0 while all of the guards hold. It is one scalar subquery:
+// the engine analyses, plans and runs each scalar subquery by itself. Which guard fails the
+// statement, if several would, is not said.
+func Guards(guards ...string) string {
+	if len(guards) == 1 {
+		return guards[0]
+	}
+	return "(SELECT sum(held) FROM (\n" + strings.Join(guards, "\nUNION ALL\n") + "\n))"
 }
 
 const (

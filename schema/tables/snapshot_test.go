@@ -25,8 +25,9 @@ func TestOneStatementSeesOneStateOfATable(t *testing.T) {
 			" AS w SELECT first, count() FROM numbered WHERE a < 1000 + w",
 		"count of all": "WITH (SELECT sum(1 + prompt_tokens) FROM events) AS first, " + wait +
 			" AS w SELECT first, (SELECT count() FROM events) FROM events WHERE prompt_tokens = w LIMIT 1",
-		"read, then scalar":          "SELECT sum(1 + prompt_tokens), any((SELECT count() FROM events WHERE org_id = 'acme' AND prompt_tokens = " + wait + ")) FROM events WHERE org_id = 'acme'",
-		"two arms of a union, FINAL": "SELECT min(n), max(n) FROM (SELECT count() AS n FROM events FINAL WHERE org_id = 'acme' UNION ALL SELECT count() FROM events FINAL WHERE org_id = 'acme' AND prompt_tokens IN " + wait + ")",
+		"read, then scalar":                       "SELECT sum(1 + prompt_tokens), any((SELECT count() FROM events WHERE org_id = 'acme' AND prompt_tokens = " + wait + ")) FROM events WHERE org_id = 'acme'",
+		"two arms of a union, FINAL":              "SELECT min(n), max(n) FROM (SELECT count() AS n FROM events FINAL WHERE org_id = 'acme' UNION ALL SELECT count() FROM events FINAL WHERE org_id = 'acme' AND prompt_tokens IN " + wait + ")",
+		"a scalar over a union, FINAL, then read": "WITH " + wait + " AS w, (SELECT sum(n) FROM ((SELECT count() AS n FROM events WHERE org_id = 'acme') UNION ALL (SELECT count() FROM events FINAL WHERE org_id = 'nobody'))) AS first SELECT first, sum(1 + w) FROM events WHERE org_id = 'acme'",
 	} {
 		for _, change := range []string{
 			"INSERT INTO events (org_id, day, type, event_id) SELECT 'acme', '" + day.String() + "', 'message', 'new'",
