@@ -1,14 +1,14 @@
 -- facts has the usage with an API key.
 facts AS (
-    SELECT api_key_id AS id, {{.GroupModel}} AS grouped, {{tokens.Names}} FROM tokens WHERE api_key_id != ''
+    SELECT api_key_id AS id, {{.GroupModel}}{{tokens.Sums.Names}} FROM tokens WHERE api_key_id != ''
     UNION ALL
-    SELECT api_key_id, {{.GroupModel}}, {{tokens.Zeros}} FROM messages WHERE api_key_id != ''
+    SELECT api_key_id, {{.GroupModel}}{{tokens.Sums.Zeros}} FROM messages WHERE api_key_id != ''
 ),
 usage AS (
-    SELECT id, grouped, 1 AS active, sum(facts.requests) AS requests, {{.TokenSums}}
+    SELECT id, {{.Group}}1 AS active, sum(facts.requests) AS requests, {{.TokenSums}}
     FROM facts
-    GROUP BY id, grouped
+    GROUP BY {{.Group}}id
 )
-SELECT usage.*, {{.Entity}} AS api_key_id, grouped AS model, e.name AS api_key_name,
+SELECT usage.* EXCEPT id, {{.Entity}} AS api_key_id, {{if .GroupBy}}grouped AS model, {{end}}e.name AS api_key_name,
     sum_cached_prompt_tokens AS cached_prompt_tokens, sum_cache_creation_tokens AS cache_creation_tokens
 FROM {{.Usage}}

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -33,43 +34,72 @@ func functions() template.FuncMap {
 
 // A shape says how the rows of a type are made.
 type shape struct {
-	sql   string         // the template
-	kinds []string       // the kinds of entities that it reads
-	ID    string         // the log's column that has the entity's id
-	Kind  string         // the entity's kind, and the channel of its messages
-	reads []tables.Daily // the usage that it reads
-	order string         // the order of the rows: columns of the SQL's result
+	sql        string         // the template
+	ID         string         // the log's column that has the entity's id
+	Kind       string         // the entity's kind, and the channel of its messages; "": the rows are no entities
+	attributes []string       // what the SQL shows of the entity
+	owned      bool           // the SQL shows the e-mail address of the entity's owner
+	reads      []tables.Daily // the usage that it reads
+	order      string         // the order of the rows: columns of the SQL's result
 }
 
 var shapes = map[Type]shape{
 	Users: {
-		sql: "users.sql", kinds: []string{"user"}, ID: "user_id", Kind: "user", reads: tables.Dailies(),
-		order: "r.messages_total_rank, r.user_id, r.grouped",
+		sql: "users.sql", ID: "user_id", Kind: "user", attributes: []string{"name", "email", "role", "joined_at"},
+		reads: tables.Dailies(),
+		order: "r.messages_total_rank, r.user_id",
 	},
 	Assistants: {
-		sql: "places.sql", kinds: []string{"assistant", "user"}, ID: "assistant_id", Kind: "assistant",
+		sql: "places.sql", ID: "assistant_id", Kind: "assistant",
+		attributes: []string{"name", "description", "url", "owner_id"}, owned: true,
 		reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
-		order: "r.messages DESC, r.assistant_id, r.grouped",
+		order: "r.messages DESC, r.assistant_id",
 	},
 	Projects: {
-		sql: "places.sql", kinds: []string{"project", "user"}, ID: "project_id", Kind: "project",
+		sql: "places.sql", ID: "project_id", Kind: "project", attributes: []string{"name", "owner_id"}, owned: true,
 		reads: []tables.Daily{tables.Messages, tables.Actions, tables.Tokens},
 		order: "r.messages DESC, r.project_id",
 	},
 	Workflows: {
-		sql: "workflows.sql", kinds: []string{"workflow", "user"}, ID: "workflow_id", Kind: "workflow",
+		sql: "workflows.sql", ID: "workflow_id", Kind: "workflow", attributes: []string{"name", "owner_id"}, owned: true,
 		reads: tables.Dailies(),
 		order: "r.runs DESC, r.workflow_id",
 	},
 	Models: {
 		sql: "models.sql", reads: []tables.Daily{tables.Tokens},
-		order: "r.requests DESC, r.name, r.provider, r.bring_your_keys, r.grouped",
+		order: "r.requests DESC, r.name, r.provider, r.bring_your_keys",
 	},
 	APIKeys: {
-		sql: "apikeys.sql", kinds: []string{"api_key"}, ID: "api_key_id", Kind: "api_key",
+		sql: "apikeys.sql", ID: "api_key_id", Kind: "api_key", attributes: []string{"name"},
 		reads: []tables.Daily{tables.Messages, tables.Tokens},
-		order: "r.requests DESC, r.api_key_id, r.grouped",
+		order: "r.requests DESC, r.api_key_id",
 	},
+}
+
+// An entityRead says what a statement reads of the entities of one kind. The statement has only
+// what it needs: see fromRollups.
+type entityRead struct {
+	Name       string // of the WITH clauses
+	Kind       string
+	attributes []string
+	Listed     bool // whether the entity has a row without usage
+}
+
+// Values are the attributes as an event has them, and Shown as the WITH clause has them.
+func (e entityRead) Values() string {
+	all := slices.Clone(e.attributes)
+	if i := slices.Index(all, "role"); i >= 0 {
+		all[i] = "toString(role)"
+	}
+	return strings.Join(all, ", ")
+}
+
+func (e entityRead) Shown() string {
+	all := make([]string, len(e.attributes))
+	for i, name := range e.attributes {
+		all[i] = fmt.Sprintf("shown.%d AS %s", i+1, name)
+	}
+	return strings.Join(all, ", ")
 }
 
 // choices are the values by which a template chooses.
@@ -78,22 +108,52 @@ type choices struct {
 	Request
 }
 
-// GroupModel is the group of a usage event, and GroupToken the group of a model request.
+// entities are what the type's SQL reads of entities.
+func (c choices) entities() (all []entityRead) {
+	if c.Kind != "" {
+		all = append(all, entityRead{c.Kind, c.Kind, c.attributes, !c.WithoutInactive})
+	}
+	if c.showsOwners() {
+		all = append(all, entityRead{"owner", "user", []string{"email"}, false})
+	}
+	return all
+}
+
+// showsOwners says whether the rows have the e-mail address of the entity's owner.
+func (c choices) showsOwners() bool { return c.owned && c.named() }
+
+// Group names the column grouped in a list of columns, if the export is grouped. GroupModel and
+// GroupToken are that column of a usage event, and of a model request.
+func (c choices) Group() string {
+	if c.GroupBy == "" {
+		return ""
+	}
+	return "grouped, "
+}
+
 func (c choices) GroupModel() string {
 	if c.GroupBy == "model" {
-		return "toString(model)"
+		return "toString(model) AS grouped, "
 	}
-	return "''"
+	return ""
 }
 
 func (c choices) GroupToken() string {
 	switch c.GroupBy {
 	case "source":
-		return "toString(client)"
+		return "toString(client) AS grouped, "
 	case "deployment":
-		return "toString(tokens.deployment)"
+		return "toString(tokens.deployment) AS grouped, "
 	}
-	return "''"
+	return ""
+}
+
+// WithinGroup begins the window of a rank.
+func (c choices) WithinGroup() string {
+	if c.GroupBy == "" {
+		return ""
+	}
+	return "PARTITION BY grouped "
 }
 
 // Usage joins the rows of usage with the attributes of their entities and of the entities' owners.
@@ -106,14 +166,23 @@ func (c choices) Usage() string {
 		join = "LEFT"
 		where = ""
 	}
-	if len(c.kinds) > 1 {
-		owner = "\nLEFT JOIN user_entities AS owner ON owner.entity_id = e.owner_id"
+	if c.showsOwners() {
+		owner = "\nLEFT JOIN owner_entities AS owner ON owner.entity_id = e.owner_id"
 	}
 	return fmt.Sprintf("usage %s JOIN %s_entities AS e ON e.entity_id = usage.id%s%s", join, c.Kind, owner, where)
 }
 
 // Entity is the id of a row of Usage.
 func (choices) Entity() string { return "if(usage.active, usage.id, e.entity_id)" }
+
+// Owner are the columns about the owner of a row of Usage.
+func (c choices) Owner() string {
+	owner := fmt.Sprintf("%s AS %s_owner_id", c.Person("e.owner_id"), c.Kind)
+	if c.showsOwners() {
+		owner += fmt.Sprintf(", owner.email AS %s_owner_email", c.Kind)
+	}
+	return owner
+}
 
 // Person is the expression for a user's id as the export shows it: a pseudonym, if the workspace
 // pseudonymizes.
@@ -123,6 +192,29 @@ func (c choices) Person(id string) string {
 	}
 	const pseudonym = "lower(substring(hex(HMAC('SHA256', %[1]s, unhex({pseudonym_key:String}))), 1, 32))"
 	return fmt.Sprintf("if(%[1]s = '', '', "+pseudonym+")", id)
+}
+
+// Tokens are the measures of token events that the type shows, at the end of a list of columns.
+// NoTokens are their values in a row of other usage.
+func (c choices) Tokens() string   { return c.ifTokens(c.tokens().Names()) }
+func (c choices) NoTokens() string { return c.ifTokens(c.tokens().Zeros()) }
+
+// Amounts and NoAmounts are the same for token events that are merged, without their number.
+func (c choices) Amounts() string   { return c.ifTokens(tables.Tokens.Amounts().Merges()) }
+func (c choices) NoAmounts() string { return c.ifTokens(tables.Tokens.Amounts().Zeros()) }
+
+func (c choices) tokens() tables.Daily {
+	if c.Type == Assistants { // which shows the smallest and the greatest request
+		return tables.Tokens
+	}
+	return tables.Tokens.Sums()
+}
+
+func (c choices) ifTokens(columns string) string {
+	if !c.Settings.BYOK {
+		return ""
+	}
+	return ", " + columns
 }
 
 // TokenSums are the columns T of SPEC.md §2.2.
@@ -151,17 +243,21 @@ type draft struct {
 
 func newDraft(r Request, plan tables.Plan) (draft, error) {
 	d := draft{Request: r, shape: shapes[r.Type], reading: newReading(r.Period, plan)}
-	parts := []string{"WITH " + d.sources(d.reads)}
-	for _, kind := range d.kinds {
-		text, err := execute("entities.sql", kind)
+	c := choices{d.shape, r}
+	text, err := execute(d.sql, c)
+	if err != nil {
+		return d, err
+	}
+	parts := []string{"WITH " + d.sources(d.reads, text)}
+	for _, read := range c.entities() {
+		entities, err := execute("entities.sql", read)
 		if err != nil {
 			return d, err
 		}
-		parts = append(parts, text)
+		parts = append(parts, entities)
 	}
-	text, err := execute(d.sql, choices{d.shape, r})
 	d.rows = strings.Join(append(parts, text), ",\n")
-	return d, err
+	return d, nil
 }
 
 func execute(name string, with any) (string, error) {
@@ -182,7 +278,11 @@ func (d draft) selected() (string, error) {
 	for i, c := range columns {
 		cells[i] = fmt.Sprintf("%s AS %s", d.cell(c), c.Name)
 	}
-	sql := fmt.Sprintf("SELECT\n    %s\n%s\nORDER BY %s", strings.Join(cells, ",\n    "), d.from(), d.order)
+	order := d.order
+	if d.GroupBy != "" {
+		order += ", r.grouped"
+	}
+	sql := fmt.Sprintf("SELECT\n    %s\n%s\nORDER BY %s", strings.Join(cells, ",\n    "), d.from(), order)
 	if d.Limit > 0 {
 		sql += "\nLIMIT " + strconv.Itoa(d.Limit)
 	}
@@ -211,13 +311,15 @@ func (d draft) params() clickhouse.Parameters {
 	}
 	p["start"] = d.Period.Start
 	p["end"] = d.Period.End
+	p["org_cell"] = tables.EscapeParam(textCell(d.Org))
 	if d.Settings.Pseudonymize {
 		p["pseudonym_key"] = hex.EncodeToString(d.PseudonymKey[:])
 	}
 	return p
 }
 
-func millis(m schema.Millis) string { return strconv.FormatInt(int64(m), 10) }
+// millis is the value of a parameter of the type DateTime64(3, 'UTC').
+func millis(m schema.Millis) string { return m.Time().UTC().Format("2006-01-02 15:04:05.000") }
 
 func days(all []schema.Day) string {
 	quoted := make([]string, len(all))

@@ -2,6 +2,9 @@ package query
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
@@ -17,8 +20,8 @@ func (r Request) cell(c Column) string {
 	case "org_id":
 		v = "{plan_org:String}"
 	}
-	if r.Format == CSV || r.Format == "" {
-		return csvCell(c.Kind, v)
+	if r.csv() {
+		return r.csvCell(c, v)
 	}
 	switch c.Kind {
 	case Text:
@@ -35,12 +38,22 @@ func (r Request) cell(c Column) string {
 	return v
 }
 
+func (r Request) csv() bool { return r.Format == CSV || r.Format == "" }
+
 // csvCell is the cell as the file has it: texts and maps in quotes, everything else without. A
 // spreadsheet can be told to keep quoted fields as text (LibreOffice has an option for that). It
 // then leaves ids like 007 and 12345678901234567890 as they are, and still reads numbers and dates
 // as such.
-func csvCell(kind Kind, v string) string {
-	switch kind {
+func (r Request) csvCell(c Column, v string) string {
+	switch c.Name { // the same in every row, so this process makes them: see fromRollups
+	case "period_start":
+		return "{start:String}"
+	case "period_end":
+		return "{end:String}"
+	case "org_id":
+		return "{org_cell:String}"
+	}
+	switch c.Kind {
 	case Text:
 		return quoted(formulaGuard(v))
 	case Date:
@@ -52,7 +65,7 @@ func csvCell(kind Kind, v string) string {
 	case Bool:
 		return fmt.Sprintf("if(%s, 'true', 'false')", v)
 	case CountMap, CostMap:
-		return quoted(jsonMap(v))
+		return fmt.Sprintf("r.maps[%d]", 1+slices.Index(r.mapColumns(), c.Name))
 	}
 	return v
 }
@@ -60,32 +73,66 @@ func csvCell(kind Kind, v string) string {
 // quoted is a text cell of RFC 4180.
 func quoted(v string) string { return fmt.Sprintf(`concat('"', replaceAll(%s, '"', '""'), '"')`, v) }
 
-// formulaGuard keeps a spreadsheet from running a text as a formula: a text that could be a formula
-// gets a ' before it (SPEC.md §2.5). Control characters before the first visible character are
-// skipped, because LibreOffice drops every NUL of a file and then runs what begins with =. Texts
-// that begin with TAB, CR or LF get a ' whatever follows, because other spreadsheets trim these.
+// formula matches the beginning of a text that could be a formula.
+//
+// Control characters before the first visible character are skipped, because LibreOffice drops
+// every NUL of a file and then runs what begins with =. Texts that begin with TAB, CR or LF are
+// taken for formulas whatever follows, because other spreadsheets trim these.
 //
 // No other character is skipped. This was tested with LibreOffice: =, +, -, @ and their full-width
 // and other Unicode forms, after each control, blank and format character, quoted and not, with
 // each delimiter, in English and in German. LibreOffice ran = after any number of NULs, and nothing
 // else (export/spreadsheet_guard_test.go).
+const formula = `^[\x00-\x1f]*[=+\-@\t\n\r]`
+
+// formulaGuard keeps a spreadsheet from running a text as a formula: a text that could be a formula
+// gets a ' before it (SPEC.md §2.5).
 func formulaGuard(v string) string {
-	return fmt.Sprintf(`if(match(%[1]s, '^[\\x00-\\x1f]*[=+\\-@\\t\\n\\r]'), concat('\'', %[1]s), %[1]s)`, v)
+	return fmt.Sprintf(`replaceRegexpOne(%s, '%s', '\'\\0')`, v, strings.ReplaceAll(formula, `\`, `\\`))
 }
 
-// jsonMap is compact JSON that escapes only ", \ and control characters. The engine also escapes
+var formulas = regexp.MustCompile(formula)
+
+// textCell is the cell that quoted and formulaGuard make of a text.
+func textCell(text string) string {
+	if formulas.MatchString(text) {
+		text = "'" + text
+	}
+	return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+}
+
+// Maps is the column of the type's rows that has the cells of all its maps, as CSV shows them. It
+// stands at the end of a list of columns. The functions of a cell are many, and are analysed as
+// often as the statement has them, so one lambda makes all of these cells.
+//
+// A map is compact JSON that escapes only ", \ and control characters. The engine also escapes
 // U+2028 and U+2029. Where these occur, they are put back. Meanwhile pairs of backslashes are
 // replaced by NUL, which JSON text never contains, so that a text with a real backslash before
 // u2028 is not changed.
-func jsonMap(v string) string {
-	json := fmt.Sprintf("toJSONString(%s)", v)
-	plain := json
+func (c choices) Maps() string {
+	maps := c.mapColumns()
+	if !c.csv() || len(maps) == 0 {
+		return ""
+	}
+	plain := "json"
 	for _, step := range [][2]string{
 		{`'\\\\'`, `'\0'`}, {`'\\u2028'`, `'\xE2\x80\xA8'`}, {`'\\u2029'`, `'\xE2\x80\xA9'`}, {`'\0'`, `'\\\\'`},
 	} {
 		plain = fmt.Sprintf("replaceAll(%s, %s, %s)", plain, step[0], step[1])
 	}
-	return fmt.Sprintf(`if(position(%s, '\\u202') = 0, %s, %s)`, json, json, plain)
+	return fmt.Sprintf(",\n    arrayMap(json -> %s, [toJSONString(usage.%s)]) AS maps",
+		quoted(fmt.Sprintf(`if(position(json, '\\u202') = 0, json, %s)`, plain)),
+		strings.Join(maps, "), toJSONString(usage."))
+}
+
+// mapColumns are the names of the columns that are maps, in their order.
+func (r Request) mapColumns() (names []string) {
+	for _, c := range AllColumns(r.Type) {
+		if (c.Kind == CountMap || c.Kind == CostMap) && present(r, c) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // engineFormat returns the engine's format that writes the rows, and the settings that make it

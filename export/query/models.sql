@@ -1,8 +1,7 @@
 usage AS (
-    SELECT toString(model) AS name, toString(tokens.provider) AS provider, byok AS bring_your_keys, {{.GroupToken}} AS grouped,
-        sum(tokens.requests) AS requests,
-        {{.TokenSums}}
+    SELECT toString(model) AS name, toString(tokens.provider) AS provider, byok AS bring_your_keys, {{.GroupToken}}
+        sum(tokens.requests) AS requests{{if .Settings.BYOK}}, {{.TokenSums}}{{end}}
     FROM tokens
-    GROUP BY name, provider, bring_your_keys, grouped
+    GROUP BY {{.Group}}name, provider, bring_your_keys
 )
-SELECT *, grouped AS source, grouped AS deployment FROM usage
+SELECT *{{if .GroupBy}}, grouped AS {{.GroupBy}}{{end}} FROM usage

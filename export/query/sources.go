@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,13 +17,14 @@ type reading struct {
 	logDays []schema.Day // whole days that are not rolled up, and days that the period covers only in part
 }
 
-// These conditions select what each arm of the UNION reads. A statement has only the arms that it
-// needs: the engine takes as long to analyse a statement as to answer a small one.
+// These conditions select what each arm of the UNION reads. A statement has only the arms, columns
+// and functions that it needs: the engine takes longer to analyse a statement than to answer a small
+// one.
 const (
-	fromRollups = tables.RolledWhere + " AND day BETWEEN {whole_from:Date} AND {whole_to:Date}"
+	fromRollups = "org_id = {plan_org:String} AND day BETWEEN {whole_from:Date} AND {whole_to:Date} AND generation IN {plan_generations:Array(UUID)}"
 	logDays     = "org_id = {plan_org:String} AND day IN {log_days:Array(Date)}"
 	fromLog     = logDays +
-		" AND time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})"
+		" AND time >= {from:DateTime64(3, 'UTC')} AND time < {to:DateTime64(3, 'UTC')}"
 )
 
 func newReading(p Period, plan tables.Plan) reading {
@@ -53,11 +55,17 @@ func (r reading) source(d tables.Daily) string {
 // usageOf is the name of a rollup's usage in the SQL: messages, actions, tokens, workflow_runs.
 func usageOf(d tables.Daily) string { return d.Type.String() + "s" }
 
-// sources are the WITH clauses that a type's SQL reads.
-func (r reading) sources(reads []tables.Daily) string {
+var identifier = regexp.MustCompile(`[a-z_]+`)
+
+// sources are the WITH clauses that a type's SQL reads, with the columns that it names.
+func (r reading) sources(reads []tables.Daily, sql string) string {
+	named := map[string]bool{}
+	for _, name := range identifier.FindAllString(sql, -1) {
+		named[name] = true
+	}
 	var all []string
 	for _, d := range reads {
-		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", usageOf(d), r.source(d)))
+		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", usageOf(d), r.source(d.Only(named))))
 	}
 	return strings.Join(all, ",\n")
 }

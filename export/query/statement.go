@@ -46,6 +46,7 @@ func Count(r Request, plan tables.Plan) (Statement, error) {
 	if err := r.check(); err != nil {
 		return Statement{}, err
 	}
+	r.Format = NDJSON // without the cells of CSV, which nobody counts
 	d, err := newDraft(r, plan)
 	if err != nil {
 		return Statement{}, err

@@ -26,20 +26,21 @@ type Totals struct {
 func AddUp(r Request, plan tables.Plan) Statement {
 	d := draft{Request: r, shape: shape{reads: tables.Dailies()}, reading: newReading(r.Period, plan)}
 	_, settings := r.engineFormat()
-	return Statement{
-		SQL: fmt.Sprintf(`SELECT sum(m) AS messages, uniqExactIf(person, person != '') AS active_users, uniqExactIf(assistant, assistant != '') AS assistants,
-	uniqExactIf(project, project != '') AS projects, sum(a) AS actions, sum(t) AS tokens, toString(sum(c)) AS cost
-FROM (
-WITH %s
-SELECT user_id AS person, assistant_id AS assistant, project_id AS project, messages AS m, 0 AS a, 0 AS t, toDecimal128(0, 9) AS c FROM messages
+	const usage = `SELECT user_id AS person, assistant_id AS assistant, project_id AS project, messages AS m, 0 AS a, 0 AS t, toDecimal128(0, 9) AS c FROM messages
 UNION ALL
 SELECT user_id, assistant_id, project_id, 0, messages, 0, toDecimal128(0, 9) FROM actions
 UNION ALL
 SELECT user_id, assistant_id, project_id, 0, 0, prompt_tokens + completion_tokens, cost_usd FROM tokens
 UNION ALL
-SELECT user_id, '', '', 0, 0, 0, toDecimal128(0, 9) FROM workflow_runs
+SELECT user_id, '', '', 0, 0, 0, toDecimal128(0, 9) FROM workflow_runs`
+	return Statement{
+		SQL: fmt.Sprintf(`SELECT sum(m) AS messages, uniqExactIf(person, person != '') AS active_users, uniqExactIf(assistant, assistant != '') AS assistants,
+	uniqExactIf(project, project != '') AS projects, sum(a) AS actions, sum(t) AS tokens, toString(sum(c)) AS cost
+FROM (
+WITH %s
+%s
 )
-WHERE %s`, d.sources(d.reads), d.guards()),
+WHERE %s`, d.sources(d.reads, usage), usage, d.guards()),
 		Params: d.params(), Settings: settings,
 	}
 }

@@ -1,33 +1,32 @@
--- facts has one row per user, group, dimension and key, with the count (n) and, for token events,
--- their usage. Messages are there twice: by channel, and by model.
+-- facts has one row per user, group, dimension and key, with the count (n) and, where tokens are
+-- shown, the amounts of token events. Messages are there twice: by channel, and by model.
 facts AS (
-    SELECT user_id AS id, {{.GroupModel}} AS grouped, toLowCardinality(channel) AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
-        sum(messages) AS n, {{tokens.Zeros}}
+    SELECT user_id AS id, {{.GroupModel}}channel AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
+        sum(messages) AS n{{.NoAmounts}}
     FROM messages
-    GROUP BY id, grouped, dimension, key
+    GROUP BY id, {{.Group}}dimension, key
     UNION ALL
-    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('model'), toString(model), sum(messages), {{tokens.Zeros}}
+    SELECT user_id, {{.GroupModel}}toLowCardinality('model'), toString(model), sum(messages){{.NoAmounts}}
     FROM messages
     WHERE model != ''
-    GROUP BY user_id, grouped, model
+    GROUP BY user_id, {{.Group}}model
     UNION ALL
-    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('action'), toString(action), sum(messages), {{tokens.Zeros}}
+    SELECT user_id, {{.GroupModel}}toLowCardinality('action'), toString(action), sum(messages){{.NoAmounts}}
     FROM actions
-    GROUP BY user_id, grouped, action
+    GROUP BY user_id, {{.Group}}action
     UNION ALL
-    SELECT user_id, {{.GroupModel}} AS grouped, toLowCardinality('token'), toString(model),
-        sum(d.requests), {{tokens.Merges}}
+    SELECT user_id, {{.GroupModel}}toLowCardinality('token'), toString(model), sum(d.requests){{.Amounts}}
     FROM tokens AS d
     WHERE user_id != ''
-    GROUP BY user_id, grouped, model
+    GROUP BY user_id, {{.Group}}model
     UNION ALL
-    SELECT user_id, '', toLowCardinality('run'), '', 0, {{tokens.Zeros}}
+    SELECT user_id, {{if .GroupBy}}'', {{end}}toLowCardinality('run'), '', 0{{.NoAmounts}}
     FROM workflow_runs
     WHERE user_id != ''
     GROUP BY user_id -- not DISTINCT: with it the engine would read columns that nobody needs
 ),
 usage AS (
-    SELECT id, grouped, 1 AS active,
+    SELECT id, {{.Group}}1 AS active,
         sumIf(n, dimension IN ('chat', 'assistant', 'project', 'workflow', 'api')) AS messages_total,
         sumIf(n, dimension = 'chat') AS messages_chat,
         sumIf(n, dimension = 'assistant') AS messages_assistants,
@@ -39,21 +38,19 @@ usage AS (
         mapSort(CAST(groupArrayIf((key, n), dimension = 'model'), 'Map(String, UInt64)')) AS model_to_messages_total,
         sumIf(n, dimension = 'action') AS action_messages,
         countIf(dimension = 'action') AS action_messaged,
-        mapSort(CAST(groupArrayIf((key, n), dimension = 'action'), 'Map(String, UInt64)')) AS action_to_messages,
+        mapSort(CAST(groupArrayIf((key, n), dimension = 'action'), 'Map(String, UInt64)')) AS action_to_messages
+        {{- if .Settings.BYOK}},
         sumIf(n, dimension = 'token') AS requests,
         {{.TokenSums}},
         mapSort(CAST(groupArrayIf((key, prompt_tokens + completion_tokens), dimension = 'token'), 'Map(String, UInt64)')) AS model_to_tokens,
         mapSort(CAST(groupArrayIf((key, cost_usd), dimension = 'token'), 'Map(String, Decimal(38, 9))')) AS model_to_cost_usd
+        {{- end}}
     FROM facts
-    GROUP BY id, grouped
-),
-rows AS (
-    SELECT usage.* EXCEPT id, {{.Entity}} AS id, e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at
-    FROM {{.Usage}}
+    GROUP BY {{.Group}}id
 )
-SELECT rows.*, {{.Person "rows.id"}} AS user_id, grouped AS model,
-    rank() OVER (PARTITION BY grouped ORDER BY messages_total DESC) AS messages_total_rank,
-    rank() OVER (PARTITION BY grouped ORDER BY messages_chat DESC) AS messages_chat_rank,
-    rank() OVER (PARTITION BY grouped ORDER BY messages_assistants DESC) AS messages_assistants_rank,
-    rank() OVER (PARTITION BY grouped ORDER BY messages_projects DESC) AS messages_projects_rank
-FROM rows
+SELECT usage.* EXCEPT id, {{.Entity}} AS person, {{.Person "person"}} AS user_id, {{if .GroupBy}}grouped AS model, {{end}}e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at,
+    rank() OVER ({{.WithinGroup}}ORDER BY messages_total DESC) AS messages_total_rank,
+    rank() OVER ({{.WithinGroup}}ORDER BY messages_chat DESC) AS messages_chat_rank,
+    rank() OVER ({{.WithinGroup}}ORDER BY messages_assistants DESC) AS messages_assistants_rank,
+    rank() OVER ({{.WithinGroup}}ORDER BY messages_projects DESC) AS messages_projects_rank{{.Maps}}
+FROM {{.Usage}}

@@ -1,17 +1,17 @@
 -- facts has the runs, and other usage with a workflow's id.
 facts AS (
-    SELECT workflow_id AS id, '' AS grouped, user_id AS person, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause, duration_bucket AS bucket,
-        {{workflow_runs.Names}}, {{tokens.Zeros}}
+    SELECT workflow_id AS id, user_id AS person, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause, duration_bucket AS bucket,
+        {{workflow_runs.Names}}{{.NoTokens}}
     FROM workflow_runs WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', '', '', '', 0, {{workflow_runs.Zeros}}, {{tokens.Zeros}} FROM messages WHERE workflow_id != ''
+    SELECT workflow_id, '', '', '', '', 0, {{workflow_runs.Zeros}}{{.NoTokens}} FROM messages WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', '', '', '', 0, {{workflow_runs.Zeros}}, {{tokens.Zeros}} FROM actions WHERE workflow_id != ''
+    SELECT workflow_id, '', '', '', '', 0, {{workflow_runs.Zeros}}{{.NoTokens}} FROM actions WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', '', '', '', 0, {{workflow_runs.Zeros}}, {{tokens.Names}} FROM tokens WHERE workflow_id != ''
+    SELECT workflow_id, '', '', '', '', 0, {{workflow_runs.Zeros}}{{.Tokens}} FROM tokens WHERE workflow_id != ''
 ),
 usage AS (
-    SELECT id, grouped, 1 AS active,
+    SELECT id, 1 AS active,
         sum(facts.runs) AS runs,
         sumIf(facts.runs, ended = 'succeeded') AS runs_succeeded,
         sumIf(facts.runs, ended = 'failed') AS runs_failed,
@@ -28,11 +28,13 @@ usage AS (
         sumMapIf([error], [facts.runs], error != '') AS errors,
         mapFromArrays(errors.1, arrayMap(x -> toUInt64(x), errors.2)) AS error_to_runs,
         sumMapIf([cause], [facts.runs], cause != '') AS causes,
-        mapFromArrays(causes.1, arrayMap(x -> toUInt64(x), causes.2)) AS trigger_to_runs,
+        mapFromArrays(causes.1, arrayMap(x -> toUInt64(x), causes.2)) AS trigger_to_runs
+        {{- if .Settings.BYOK}},
         sum(facts.requests) AS requests,
         {{.TokenSums}}
+        {{- end}}
     FROM facts
-    GROUP BY id, grouped
+    GROUP BY id
 )
-SELECT usage.*, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Person "e.owner_id"}} AS workflow_owner_id, owner.email AS workflow_owner_email
+SELECT usage.* EXCEPT id, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Owner}}{{.Maps}}
 FROM {{.Usage}}

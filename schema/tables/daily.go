@@ -2,6 +2,7 @@ package tables
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollcall/schema"
@@ -181,6 +182,28 @@ INNER JOIN (
 	FROM (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {generations:Array(UUID)})) AS s)
 ) AS g ON g.org_id = r.org_id
 SETTINGS max_bytes_before_external_group_by = 1000000000`, d.Table, d.KeyNames(), d.Names(), d.Merged(where))
+}
+
+// Only is the rollup with those of its keys and measures that are in names, and the first measure.
+// If the rows of FromLog or of the table are merged by these keys, they have the same measures as
+// the rows of the whole rollup.
+func (d Daily) Only(names map[string]bool) Daily {
+	d.Keys = slices.DeleteFunc(slices.Clone(d.Keys), func(k Key) bool { return !names[k.Name] })
+	first := d.Counts()
+	d.Measures = slices.DeleteFunc(slices.Clone(d.Measures), func(m Measure) bool { return !names[m.Name] && m.Name != first })
+	return d
+}
+
+// Sums is the rollup with those of its measures that are sums, and Amounts with those besides the
+// number of events.
+func (d Daily) Sums() Daily {
+	d.Measures = slices.DeleteFunc(slices.Clone(d.Measures), func(m Measure) bool { return m.Kind != Sum && m.Kind != SumUSD })
+	return d
+}
+
+func (d Daily) Amounts() Daily {
+	d.Measures = d.Sums().Measures[1:]
+	return d
 }
 
 // KeyNames are the names of the keys, and Names those of the measures, both comma-separated.
