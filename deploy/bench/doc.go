@@ -26,9 +26,10 @@
 // export over a month and over a year, first from the log alone, then from the rollups, and by the
 // bare engine: the same SQL into the same format, without the service.
 //
-// `rollcall bench scale` measures what it costs that many workspaces are there, whoever looks at
-// them. It fills an engine by SQL with what ingest and a worker leave of N workspaces with 365 days
-// each, today included. Then it starts the engine anew and measures, one after the other:
+// `rollcall bench scale` measures what many workspaces cost while nobody uses them, and what one of
+// them costs among the others. It fills an engine by SQL with what ingest and a worker leave of N
+// workspaces with 365 days each, today included. Then it starts the engine anew and measures, one
+// after the other:
 //
 //   - the idle worker and its engine: CPU seconds per second and resident memory, without traffic.
 //     The worker has its default settings. Its first round over all slices runs through; after it,

@@ -65,7 +65,8 @@ func (p *process) end() {
 	p.cmd.Wait()
 }
 
-// endedPeak is peak for a process that has ended.
+// endedPeak is peak for a process that has ended. It is never less than what this process had
+// resident when it started the other, because Linux counts the moment before the exec, too.
 func (p *process) endedPeak() int64 {
 	u, _ := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	return u.Maxrss << 10 // Linux counts KiB
