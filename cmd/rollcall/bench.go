@@ -113,10 +113,11 @@ func (c *benchDelayCommand) print(out io.Writer, r bench.DelayResult) error {
 }
 
 type benchExportCommand struct {
-	Events []int `help:"Events of the workspace, over a year: sizes, one after the other." default:"1000000,10000000"`
-	Users  int   `help:"Users that they are of." default:"1000"`
-	Repeat int   `help:"How often each export runs; the median counts." default:"5"`
-	JSON   bool  `name:"json" help:"Print the figures as JSON."`
+	Events  []int `help:"Events of the workspace, over a year: sizes, one after the other." default:"1000000,10000000"`
+	Users   int   `help:"Users that they are of." default:"1000"`
+	Repeat  int   `help:"How often each export runs; the median counts." default:"5"`
+	Clients int   `help:"How many requests run at a time, over a month, to measure exports per second. 0: one export after the other." default:"0"`
+	JSON    bool  `name:"json" help:"Print the figures as JSON."`
 }
 
 func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
@@ -125,6 +126,9 @@ func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if c.Clients > 0 {
+		return c.runLoad(ctx, dir, std)
+	}
 	var results []bench.ExportResult
 	for _, o := range c.options(dir, std.err) {
 		of, err := bench.Export(ctx, o)
@@ -141,10 +145,37 @@ func (c *benchExportCommand) options(dir string, progress io.Writer) (each []ben
 	for _, events := range c.Events {
 		own := filepath.Join(dir, fmt.Sprint(events))
 		each = append(each, bench.ExportOptions{
-			Events: events, Users: c.Users, Repeat: c.Repeat, Dir: own, Progress: progress,
+			Events: events, Users: c.Users, Repeat: c.Repeat, Clients: c.Clients, Dir: own, Progress: progress,
 		})
 	}
 	return each
+}
+
+func (c *benchExportCommand) runLoad(ctx context.Context, dir string, std streams) error {
+	var results []bench.LoadResult
+	for _, o := range c.options(dir, std.err) {
+		of, err := bench.ExportLoad(ctx, o)
+		if err != nil {
+			return err
+		}
+		results = append(results, of...)
+	}
+	return c.printLoad(std.out, results)
+}
+
+func (c *benchExportCommand) printLoad(out io.Writer, results []bench.LoadResult) error {
+	if c.JSON {
+		return json.NewEncoder(out).Encode(results)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "events\tclients\ttype\texports\texports/s\tp50 ms\tp99 ms\tCPU ms\t"+
+		"bare engine exports/s\tp50 ms\tp99 ms\tCPU ms\tservice / engine\t")
+	for _, r := range results {
+		fmt.Fprintf(w, "%d\t%d\t%s\t%d\t%.1f\t%.0f\t%.0f\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%.2f\t\n", r.Events, r.Clients,
+			r.Type, r.Service.Exports, r.Service.PerSecond, r.Service.P50*1e3, r.Service.P99*1e3, r.Service.CPU*1e3,
+			r.BareEngine.PerSecond, r.BareEngine.P50*1e3, r.BareEngine.P99*1e3, r.BareEngine.CPU*1e3, r.Throughput)
+	}
+	return w.Flush()
 }
 
 func (c *benchExportCommand) print(out io.Writer, results []bench.ExportResult) error {
@@ -153,10 +184,11 @@ func (c *benchExportCommand) print(out io.Writer, results []bench.ExportResult) 
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "events\ttype\tperiod\tMB\tfirst byte ms\tservice ms\tbare engine ms\tfrom the log ms\t"+
-		"service / engine\tlog / rollups\t")
+		"service / engine\tlog / rollups\tCPU ms\tbare engine CPU ms\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t\n", r.Events, r.Type, r.Period,
-			float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%.1f\t%.0f\t%.0f\t\n", r.Events, r.Type, r.Period,
+			float64(r.Bytes)/1e6, r.FirstByte*1e3, r.Service*1e3, r.BareEngine*1e3, r.FromLog*1e3, r.OverEngine, r.LogOverRoll,
+			r.CPU*1e3, r.BareCPU*1e3)
 	}
 	return w.Flush()
 }

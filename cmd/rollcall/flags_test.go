@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -78,7 +79,9 @@ func TestFlagsArePassedOn(t *testing.T) {
 			return []any{delayBench.options("", nil), text}, err
 		}, nil},
 		"bench export": {&exportBench, func() (any, error) {
-			text, err := textOf(func(w io.Writer) error { return exportBench.print(w, []bench.ExportResult{{}}) })
+			text, err := textOf(func(w io.Writer) error {
+				return errors.Join(exportBench.print(w, []bench.ExportResult{{}}), exportBench.printLoad(w, []bench.LoadResult{{}}))
+			})
 			return []any{exportBench.options("", nil), text}, err
 		}, nil},
 		"bench scale": {&scaleBench, func() (any, error) {

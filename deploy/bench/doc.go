@@ -24,7 +24,13 @@
 //
 // `rollcall bench export` fills the log with a year of one workspace. It measures every type of
 // export over a month and over a year, first from the log alone, then from the rollups, and by the
-// bare engine: the same SQL into the same format, without the service.
+// bare engine: the same SQL into the same format, without the service. It also says how much CPU
+// time of the engine and of this process, which runs the service and its client, an export takes.
+//
+// With --clients N it measures exports per second instead: N clients at a time ask for an export
+// over a month, one after the other, and read it to its end. Service and bare engine take turns.
+// The service's limits are raised, so that it refuses no request. The clients run in the process
+// of the service.
 //
 // `rollcall bench scale` measures what many workspaces cost while nobody uses them, and what one of
 // them costs among the others. It fills an engine by SQL with what ingest and a worker leave of N

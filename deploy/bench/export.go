@@ -2,12 +2,14 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -27,6 +29,7 @@ type ExportOptions struct {
 	Events   int // of one workspace, over a year
 	Users    int // users who sent the events
 	Repeat   int // how often each export runs; the median counts
+	Clients  int // of ExportLoad: how many ask at a time
 	Dir      string
 	Progress io.Writer
 }
@@ -43,6 +46,9 @@ type ExportResult struct {
 	FromLog     float64 `json:"from_log_seconds"` // through the service, before anything was rolled up
 	OverEngine  float64 `json:"service_over_engine"`
 	LogOverRoll float64 `json:"log_over_rollups"`
+	// CPU time of an export: of the engine and this process, so of service and client. The mean.
+	CPU     float64 `json:"cpu_seconds"`
+	BareCPU float64 `json:"bare_engine_cpu_seconds"`
 }
 
 // benchOrg is the workspace whose exports are measured.
@@ -57,6 +63,7 @@ type exportRun struct {
 	server  *httptest.Server
 	key     string
 	periods []namedPeriod
+	end     func() // ends the service
 }
 
 type namedPeriod struct {
@@ -66,17 +73,11 @@ type namedPeriod struct {
 
 // Export measures every data type over the last calendar month and the last twelve months.
 func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err error) {
-	r := &exportRun{ExportOptions: o}
-	defer os.RemoveAll(o.Dir)
-	if r.engine, err = start(ctx, "engine", "--data-dir", o.Dir, "--clickhouse-addr", "127.0.0.1:0"); err != nil {
+	r, err := newExportRun(ctx, o)
+	if err != nil {
 		return nil, err
 	}
-	defer r.engine.stop()
-	if err := r.prepare(ctx); err != nil {
-		return nil, err
-	}
-	defer r.conn.Close()
-	defer r.server.Close()
+	defer r.close()
 	for _, p := range r.periods {
 		for _, t := range query.Types() {
 			log, err := r.repeat(func() (download, error) { return r.service(ctx, t, p) })
@@ -101,6 +102,31 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 	return results, nil
 }
 
+// newExportRun starts an engine and the service, and fills the log.
+func newExportRun(ctx context.Context, o ExportOptions) (r *exportRun, err error) {
+	r = &exportRun{ExportOptions: o}
+	if r.engine, err = start(ctx, "engine", "--data-dir", o.Dir, "--clickhouse-addr", "127.0.0.1:0"); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(o.Dir))
+	}
+	if err := r.prepare(ctx); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *exportRun) close() {
+	if r.server != nil {
+		r.server.Close()
+		r.end()
+	}
+	if r.conn != nil {
+		r.conn.Close()
+	}
+	r.engine.stop()
+	os.RemoveAll(r.Dir)
+}
+
 // fromRollups measures the service and the bare engine after everything is rolled up.
 func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPeriod) error {
 	t := query.Type(x.Type)
@@ -117,12 +143,22 @@ func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPer
 	x.BareEngine = bare.total.Seconds()
 	x.OverEngine = x.Service / x.BareEngine
 	x.LogOverRoll = x.FromLog / x.Service
+	x.CPU = service.cpu.Seconds()
+	x.BareCPU = bare.cpu.Seconds()
 	return nil
 }
 
 // settings is the entity event of the workspace. Its settings switch every column on.
 const settings = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, has_settings, user_level_data, byok, workflows)
 	VALUES ({org:String}, '2020-01-01', '0000000000000000', 2, 'workspace', {org:String}, '2020-01-01 00:00:00', 'bench', 'w', 'Bench', 1, 1, 1, 1)`
+
+// described has an entity event for each user, assistant, project, workflow and API key of usage.
+const described = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, role, joined_at, owner_id)
+SELECT {org:String}, '2020-01-01', reinterpretAsFixedString(sipHash128(kind, number)), 2, kind, concat(prefix, toString(number)) AS entity_id, '2020-01-01 00:00:00', 'bench', entity_id,
+	concat('The ', kind, ' of number ', toString(number)), if(kind = 'user', concat(entity_id, '@example.com'), ''), if(kind = 'user', 'member', ''),
+	if(kind = 'user', toDate32('2020-01-01'), NULL), if(kind = 'user', '', concat('user-', toString(number % {users:UInt64})))
+FROM (SELECT arrayJoin([('user', 'user-', {users:UInt64}), ('assistant', 'asst-', 201), ('project', 'proj-', 101), ('workflow', 'flow-', 41), ('api_key', 'key-', 7)]) AS of,
+	of.1 AS kind, of.2 AS prefix, arrayJoin(range(of.3)) AS number)`
 
 // usage fills the log by SQL in the engine, without Kafka. Habits are those of the sample: few
 // people do most of the work, three of four events are of the person's favourite model, half of the
@@ -188,23 +224,40 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	for _, statement := range []string{
-		settings,
+		settings, described,
 		"INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events",
 	} {
-		if err := r.conn.Exec(ctx, statement, clickhouse.Named("org", benchOrg)); err != nil {
+		if err := r.conn.Exec(ctx, statement, clickhouse.Named("org", benchOrg),
+			clickhouse.Named("users", r.Users)); err != nil {
 			return fmt.Errorf("fill the log: %w", err)
 		}
 	}
 	fmt.Fprintf(r.Progress, "%d events of %d users in the log after %s\n", r.Events, r.Users,
 		time.Since(started).Round(time.Second))
-	e, err := export.New(export.Config{Secret: make([]byte, 32)}, r.options, slog.New(slog.DiscardHandler),
-		prometheus.NewRegistry())
+	if err := r.serve(ctx); err != nil {
+		return err
+	}
+	_, r.key, err = access.OpenKeys(r.conn).Create(ctx, benchOrg, "bench", 0)
+	return err
+}
+
+// serve starts the service, with limits that refuse nobody.
+func (r *exportRun) serve(ctx context.Context) error {
+	e, err := export.New(export.Config{
+		Secret: make([]byte, 32), RatePerMinute: 1_000_000, MaxConcurrentPerOrg: max(r.Clients, export.DefaultMaxConcurrentPerOrg),
+	}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { _ = e.Run(ctx) })
+	r.end = func() {
+		stop()
+		running.Wait()
+	}
 	r.server = httptest.NewServer(e.Handler())
-	_, r.key, err = access.OpenKeys(r.conn).Create(ctx, benchOrg, "bench", 0)
-	return err
+	return nil
 }
 
 func (r *exportRun) roll(ctx context.Context) error {
@@ -223,7 +276,10 @@ func (r *exportRun) roll(ctx context.Context) error {
 
 // service asks for an export as a client does.
 func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (download, error) {
-	return fetch(ctx, fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), r.key, io.Discard)
+	before := r.cpu()
+	d, err := fetch(ctx, fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), r.key, io.Discard)
+	d.cpu = r.cpu() - before
+	return d, err
 }
 
 // fetch asks for an export with a workspace's key, and copies the answer.
@@ -245,32 +301,47 @@ func fetch(ctx context.Context, url, key string, to io.Writer) (download, error)
 // bare runs the same SQL in the engine, without the service. So it also runs without the guard that
 // checks the entities of a tag.
 func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (download, error) {
-	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
+	s, err := r.statement(ctx, t, p)
 	if err != nil {
 		return download{}, err
 	}
-	s, err := query.Build(query.Request{
+	return r.run(ctx, s)
+}
+
+func (r *exportRun) statement(ctx context.Context, t query.Type, p namedPeriod) (query.Statement, error) {
+	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
+	if err != nil {
+		return query.Statement{}, err
+	}
+	return query.Build(query.Request{
 		Org:      benchOrg,
 		Type:     t,
 		Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
 		Period:   p.Period,
 		AsOf:     time.Now(),
 	}, plan)
-	if err != nil {
-		return download{}, err
-	}
+}
+
+func (r *exportRun) run(ctx context.Context, s query.Statement) (download, error) {
 	started := time.Now()
+	before := r.cpu()
 	body, err := r.conn.QueryFormat(s.Context(ctx), s.Format, s.SQL)
 	if err != nil {
 		return download{}, err
 	}
 	defer body.Close()
-	return drain(started, body, http.StatusOK, io.Discard)
+	d, err := drain(started, body, http.StatusOK, io.Discard)
+	d.cpu = r.cpu() - before
+	return d, err
 }
+
+// cpu is the CPU time of the engine and this process so far.
+func (r *exportRun) cpu() time.Duration { return r.engine.cpu() + ownCPU() }
 
 // A download is one export, read to its end.
 type download struct {
 	first, total time.Duration
+	cpu          time.Duration // of all processes that had a part in it; measured one at a time only
 	bytes        int64
 }
 
@@ -285,15 +356,16 @@ func drain(started time.Time, body io.Reader, status int, to io.Writer) (downloa
 	if status != http.StatusOK {
 		err = fmt.Errorf("answered %d", status)
 	}
-	return download{first, time.Since(started), n + 1}, err
+	return download{first: first, total: time.Since(started), bytes: n + 1}, err
 }
 
 // repeat runs each function in turn, so that all of them run under the same load, and returns their
-// medians.
+// medians, and the means of their CPU time.
 func (r *exportRun) repeat(runs ...func() (download, error)) ([]download, error) {
 	firsts := make([][]time.Duration, len(runs))
 	totals := make([][]time.Duration, len(runs))
 	medians := make([]download, len(runs))
+	cpu := make([]time.Duration, len(runs))
 	for range r.Repeat {
 		for i, run := range runs {
 			a, err := run()
@@ -302,7 +374,10 @@ func (r *exportRun) repeat(runs ...func() (download, error)) ([]download, error)
 			}
 			firsts[i] = append(firsts[i], a.first)
 			totals[i] = append(totals[i], a.total)
-			medians[i] = download{median(firsts[i]), median(totals[i]), a.bytes}
+			cpu[i] += a.cpu
+			medians[i] = download{
+				first: median(firsts[i]), total: median(totals[i]), cpu: cpu[i] / time.Duration(len(totals[i])), bytes: a.bytes,
+			}
 		}
 	}
 	return medians, nil
