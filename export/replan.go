@@ -15,9 +15,9 @@ const maxPlans = 3
 
 // untilPlanHolds calls try, which makes a plan for the span and reads by it. If a guard of the
 // statement says that the plan no longer held, it calls try again. After a plan whose rows were
-// missing, the next plans count rows, because the rows may be gone for good. The last plan counts in
-// any case: if data moves and rows are missing, the engine may have said only the former. If no plan
-// holds, the client gets a 503 that says when to try again.
+// missing, the next plans count rows, because the rows may be gone for good. The last plan counts
+// in any case: if data moves and rows are missing, the engine may have said only the former. If no
+// plan holds, the client gets a 503 that says when to try again.
 func untilPlanHolds(span tables.Span, try func(span tables.Span, last bool) error) error {
 	for attempt := 1; ; attempt++ {
 		last := attempt > maxPlans

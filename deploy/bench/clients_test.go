@@ -9,7 +9,7 @@ import (
 	"rollcall/export/query"
 )
 
-// In a round, all clients ask at the same time, each for the types in turn, and every export counts.
+// In a round, all clients ask at the same time, each for the types in turn. Every export counts.
 func TestARoundOfClients(t *testing.T) {
 	const clients = 3
 	types := []query.Type{query.Users, query.Models}

@@ -244,7 +244,8 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 // serve starts the service, with limits that refuse nobody.
 func (r *exportRun) serve(ctx context.Context) error {
 	e, err := export.New(export.Config{
-		Secret: make([]byte, 32), RatePerMinute: 1_000_000, MaxConcurrentPerOrg: max(r.Clients, export.DefaultMaxConcurrentPerOrg),
+		Secret: make([]byte, 32), RatePerMinute: 1_000_000,
+		MaxConcurrentPerOrg: max(r.Clients, export.DefaultMaxConcurrentPerOrg),
 	}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return err

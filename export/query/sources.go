@@ -18,8 +18,8 @@ type reading struct {
 }
 
 // These conditions select what each arm of the UNION reads. A statement has only the arms, columns
-// and functions that it needs: the engine takes longer to analyse a statement than to answer a small
-// one.
+// and functions that it needs: the engine takes longer to analyse a statement than to answer a
+// small one.
 const (
 	fromRollups = "org_id = {plan_org:String} AND day BETWEEN {whole_from:Date} AND {whole_to:Date} AND generation IN {plan_generations:Array(UUID)}"
 	logDays     = "org_id = {plan_org:String} AND day IN {log_days:Array(Date)}"

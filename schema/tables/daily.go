@@ -190,17 +190,20 @@ SETTINGS max_bytes_before_external_group_by = 1000000000`, d.Table, d.KeyNames()
 func (d Daily) Only(names map[string]bool) Daily {
 	d.Keys = slices.DeleteFunc(slices.Clone(d.Keys), func(k Key) bool { return !names[k.Name] })
 	first := d.Counts()
-	d.Measures = slices.DeleteFunc(slices.Clone(d.Measures), func(m Measure) bool { return !names[m.Name] && m.Name != first })
-	return d
+	return d.with(func(m Measure) bool { return names[m.Name] || m.Name == first })
 }
 
-// Sums is the rollup with those of its measures that are sums, and Amounts with those besides the
-// number of events.
+// Sums is the rollup with those of its measures that are sums.
 func (d Daily) Sums() Daily {
-	d.Measures = slices.DeleteFunc(slices.Clone(d.Measures), func(m Measure) bool { return m.Kind != Sum && m.Kind != SumUSD })
+	return d.with(func(m Measure) bool { return m.Kind == Sum || m.Kind == SumUSD })
+}
+
+func (d Daily) with(measure func(Measure) bool) Daily {
+	d.Measures = slices.DeleteFunc(slices.Clone(d.Measures), func(m Measure) bool { return !measure(m) })
 	return d
 }
 
+// Amounts is the rollup with its sums but for the number of events.
 func (d Daily) Amounts() Daily {
 	d.Measures = d.Sums().Measures[1:]
 	return d

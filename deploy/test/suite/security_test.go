@@ -14,8 +14,8 @@ var security struct {
 	kcat []string // the same, as kcat's arguments
 }
 
-// transport is how a test's clients reach its broker. Each transport asks the broker for its metadata
-// every few seconds until it is closed, so a test shares one between its clients.
+// transport is how a test's clients reach its broker. Each transport asks the broker for its
+// metadata every few seconds until it is closed, so a test shares one between its clients.
 func transport(t *testing.T) *kafka.Transport {
 	shared := &kafka.Transport{TLS: security.tls}
 	t.Cleanup(shared.CloseIdleConnections)
