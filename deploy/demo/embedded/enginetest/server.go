@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -125,3 +126,20 @@ func (s *Server) Kill() {
 	<-s.ended
 	s.input.Close()
 }
+
+// CPU is the CPU time of the engine's process so far. It is 0 where there is no /proc.
+func (s *Server) CPU() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	// the fields after the process's name, which may have spaces
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * time.Second / ticks
+}
+
+// ticks is the unit in which Linux counts CPU time in /proc: 100 ticks a second on every platform
+// that Go supports.
+const ticks = 100
