@@ -134,11 +134,13 @@ var kinds = [...]struct{ merge, zero string }{
 // where is SQL written by the caller, never a user's text; values come as query parameters. It may
 // only restrict the key columns (org_id, day) and time. A copy that lost a conflict must be dropped
 // before any other column is compared. FINAL ensures that only if no such condition is moved to
-// PREWHERE.
+// PREWHERE. The type stands there all the same: it is a key column, so all copies of an event have
+// it, and FINAL need not merge the events of the other types.
 func (d Daily) FromLog(where string) string {
 	return fmt.Sprintf(`SELECT org_id, day, %s, %s
 FROM events AS e FINAL
-WHERE type = '%s' AND bitAnd(version, 1) = 0 AND (%s)
+PREWHERE type = '%s'
+WHERE bitAnd(version, 1) = 0 AND (%s)
 GROUP BY org_id, day, %s
 SETTINGS optimize_move_to_prewhere_if_final = 0`,
 		list(d.Keys, Key.fromLog), list(d.Measures, Measure.fromLog), d.Type, where, d.KeyNames())
@@ -153,12 +155,18 @@ func (d Daily) Rolled(where string) string {
 // where. The parameters {orgs:Array(String)}, {days:Array(Date)} and {generations:Array(UUID)} have
 // their orgs, days and generations; each slice has a generation of its own.
 func (d Daily) Insert(where string) string {
+	const slice = "concat(toString(day), ' ', org_id)"
+	return d.insert(d.FromLog(where), slice,
+		"arrayMap((day, org_id) -> "+slice+", {days:Array(Date)}, {orgs:Array(String)})")
+}
+
+// insert is the statement that writes the result of a query in the shape of FromLog. of is an
+// expression over a row that says to which of the texts in the array list it belongs. The row gets
+// the generation at the same place of {generations:Array(UUID)}. A join would copy every row.
+func (d Daily) insert(query, of, list string) string {
 	return fmt.Sprintf(`INSERT INTO %s (org_id, day, %[2]s, %[3]s, generation)
-SELECT r.org_id, r.day, %[2]s, %[3]s, g.generation FROM (%[4]s) AS r
-INNER JOIN (
-	SELECT s.1 AS org_id, s.2 AS day, s.3 AS generation
-	FROM (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {days:Array(Date)}, {generations:Array(UUID)})) AS s)
-) AS g ON g.org_id = r.org_id AND g.day = r.day`, d.Table, d.KeyNames(), d.Names(), d.FromLog(where))
+SELECT org_id, day, %[2]s, %[3]s, ({generations:Array(UUID)})[transform(%[4]s, %[5]s AS listed, arrayEnumerate(listed), 0)]
+FROM (%[6]s)`, d.Table, d.KeyNames(), d.Names(), of, list, query)
 }
 
 // Merged is the query that merges the rows of this rollup that meet where into one month's rows, in
@@ -175,13 +183,8 @@ GROUP BY org_id, %[1]s`, d.KeyNames(), d.Merges(), d.Table, where)
 // each org. The parameters {orgs:Array(String)} and {generations:Array(UUID)} have orgs and
 // generations. It may group on disk, because a month of a large org may not fit into memory.
 func (d Daily) InsertMonth(where string) string {
-	return fmt.Sprintf(`INSERT INTO %s (org_id, day, %[2]s, %[3]s, generation)
-SELECT r.org_id, r.day, %[2]s, %[3]s, g.generation FROM (%[4]s) AS r
-INNER JOIN (
-	SELECT s.1 AS org_id, s.2 AS generation
-	FROM (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {generations:Array(UUID)})) AS s)
-) AS g ON g.org_id = r.org_id
-SETTINGS max_bytes_before_external_group_by = 1000000000`, d.Table, d.KeyNames(), d.Names(), d.Merged(where))
+	return d.insert(d.Merged(where), "toString(org_id)", "{orgs:Array(String)}") +
+		"\nSETTINGS max_bytes_before_external_group_by = 1000000000"
 }
 
 // Only is the rollup with those of its keys and measures that are in names, and the first measure.

@@ -76,6 +76,16 @@ func TestDailyRowsAreWhatTheLogSays(t *testing.T) {
 	}
 }
 
+// FromLog compares the type before FINAL has dropped the copies that lost. So all copies of an
+// event must have it in common: it must be a column of the log's key.
+func TestTheTypeIsPartOfTheLogsKey(t *testing.T) {
+	db := newDatabase(t)
+	key := db.text("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 'events'")
+	if key != "org_id, day, type, event_id" {
+		t.Errorf("the log is ordered by %s", key)
+	}
+}
+
 // p95 is computed from buckets. So no bucket may span more than 1 %, at any duration, and a longer
 // run is never in a lower bucket.
 func TestDurationBucketsAreOnePercentWide(t *testing.T) {
