@@ -58,6 +58,8 @@ func TestEachBrokenDesignIsFoundBroken(t *testing.T) {
 		"a row count for the slice's version":          {design{countIsVersion: true}, conflicts},
 		"rows that replace rows":                       {design{rowsReplaceRows: true}, conflicts},
 		"no second version read":                       {design{noSecondVersion: true}, conflicts},
+		"the version is first read beside the inserts": {design{versionWhileWriting: true}, conflicts},
+		"the version is read again beside the inserts": {design{checksWhileWriting: true}, conflicts},
 		"no guard against the sweeper":                 {design{noGuard: true}, sweeping},
 		"a manifest counts what is there":              {design{countsWhatIsThere: true}, hastily},
 		"a generation without rows is not marked dead": {design{neverHeals: true}, hastily},

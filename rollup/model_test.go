@@ -43,6 +43,7 @@ type ingester struct {
 
 type worker struct {
 	at, runs, slot, before uint8
+	done                   uint8 // bits of what is done, in the steps where the order is free
 	covered                [modelWriters]uint8
 }
 
@@ -72,6 +73,8 @@ type design struct {
 	countIsVersion      bool // the slice's version is its number of rows
 	rowsReplaceRows     bool // each row has a version and replaces the row of the same key; there are no generations
 	noSecondVersion     bool // a worker does not read the version again
+	versionWhileWriting bool // a worker reads the first version while it writes the tables
+	checksWhileWriting  bool // a worker reads the second version while it still writes the tables
 	noGuard             bool // a read does not compare the number of rows with the manifest
 	countsWhatIsThere   bool // a manifest has the number of rows that are left
 	neverHeals          bool // a generation that lost rows is not marked dead
@@ -295,16 +298,41 @@ func (m *model) ingestSteps(w *world, i int, step func(string, func(*world) stri
 	return true
 }
 
-// workerSteps has the steps: 0 (a) marks, 1 (b) version, 2 and 3 (c) tables, 4 (d) version, 5 (e)
-// count, 6 (f) manifest. A worker that dies is a worker that takes no further step. It may begin at
-// any time, or never: a look may find the slice at once, or miss its marks until the next round.
-// Nothing else knows of the looks. A design in which reads do is found broken (trustsTheLook).
+// workerSteps has the steps: 0 (a) marks, 1 (b) version, 2 (c) tables, in any order, 3 (d) version
+// and (e) count, in any order, 4 (f) manifest. A worker that dies is a worker that takes no further
+// step. It may begin at any time, or never: a look may find the slice at once, or miss its marks
+// until the next round. Nothing else knows of the looks. A design in which reads do is found broken
+// (trustsTheLook).
 func (m *model) workerSteps(w *world, i int, step func(string, func(*world) string)) {
 	wk := w.worker[i]
 	name := func(s string) string { return fmt.Sprintf("worker %d %s", i, s) }
 	if m.trustsTheLook && !w.found && w.best() == live {
 		step(name("looks"), func(w *world) string { w.found = true; return "" })
 	}
+	// do offers a step that belongs to this at, unless it is done. Behind the last of them comes
+	// the next at.
+	do := func(bit, all uint8, text string, act func(w *world)) {
+		if wk.done&bit != 0 {
+			return
+		}
+		step(name(text), func(w *world) string {
+			if w.worker[i].done |= bit; w.worker[i].done == all {
+				w.worker[i].at, w.worker[i].done = wk.at+1, 0
+			}
+			act(w)
+			return ""
+		})
+	}
+	again := func(w *world) {
+		if !m.noSecondVersion && m.version(w) != w.worker[i].before {
+			m.giveUp(w, i)
+		}
+	}
+	const (
+		tables  = 1<<0 | 1<<1
+		version = 1 << 2
+		count   = 1 << 3
+	)
 	switch wk.at {
 	case 0:
 		if wk.runs == m.runs[i] {
@@ -337,39 +365,46 @@ func (m *model) workerSteps(w *world, i int, step func(string, func(*world) stri
 			w.worker[i].at = 0 // no room in the model
 			return ""
 		})
-	case 2, 3:
-		step(name(fmt.Sprintf("(c) writes table %d", wk.at-2)), func(w *world) string {
-			t := wk.at - 2
-			rows := &w.slots[wk.slot].rows[t]
-			if v := w.log[t]; isCopy(v) {
-				w.slots[wk.slot].written[t]++
-				rows[v/2]++
-				if m.rowsReplaceRows {
-					rows[v/2] = 1
+	case 2:
+		all := uint8(tables)
+		if m.versionWhileWriting || m.checksWhileWriting {
+			all |= version
+		}
+		for t := range 2 {
+			do(1<<t, all, fmt.Sprintf("(c) writes table %d", t), func(w *world) {
+				rows := &w.slots[wk.slot].rows[t]
+				if v := w.log[t]; isCopy(v) {
+					w.slots[wk.slot].written[t]++
+					rows[v/2]++
+					if m.rowsReplaceRows {
+						rows[v/2] = 1
+					}
 				}
-			}
-			w.worker[i].at++
-			return ""
-		})
-	case 4:
-		step(name("(d) reads the version again"), func(w *world) string {
-			if w.worker[i].at = 5; !m.noSecondVersion && m.version(w) != wk.before {
-				m.giveUp(w, i)
-			}
-			return ""
-		})
-	case 5:
-		step(name("(e) counts what was written"), func(w *world) string {
+			})
+		}
+		switch {
+		case m.versionWhileWriting:
+			do(version, all, "(b) reads the version", func(w *world) { w.worker[i].before = m.version(w) })
+		case m.checksWhileWriting:
+			do(version, all, "(d) reads the version again", again)
+		}
+	case 3:
+		all := uint8(version | count)
+		if m.checksWhileWriting {
+			all = count
+		} else {
+			do(version, all, "(d) reads the version again", again)
+		}
+		do(count, all, "(e) counts what was written", func(w *world) {
 			s := &w.slots[wk.slot]
 			for t := range s.rows {
 				s.counts[t] = s.rows[t][0] + s.rows[t][1]
 			}
-			if w.worker[i].at = 6; !m.countsWhatIsThere && m.ownGenerations() && s.counts != s.written {
+			if !m.countsWhatIsThere && m.ownGenerations() && s.counts != s.written {
 				m.giveUp(w, i)
 			}
-			return ""
 		})
-	case 6:
+	case 4:
 		step(name("(f) writes the manifest"), func(w *world) string {
 			s := &w.slots[wk.slot]
 			s.committed = true

@@ -90,22 +90,17 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 	}
 	rest = b.limit(r.cfg.BatchRows)
 	// (c) All rollup tables, each slice under a generation number that nobody else has.
-	for _, d := range tables.Dailies() {
-		if err := r.conn.Exec(ctx, d.Insert(inBatch), b.args()...); err != nil {
-			return 0, rest, fmt.Errorf("write %s of %d slices: %w", d.Table, len(b.slices), err)
-		}
+	if err := r.writeRows(ctx, b); err != nil {
+		return 0, rest, err
+	}
+	if err := r.check(ctx, b); err != nil {
+		return 0, rest, err
 	}
 	// (d) The version after. If it changed, the tables may come from two states of the log: no
 	// manifest is written, so nobody reads their rows.
-	if b.after, err = r.readVersions(ctx, b); err != nil {
-		return 0, rest, err
-	}
 	b.keep(func(i int) bool { return b.before[i].version.Cmp(&b.after[i].version) == 0 })
 	// (e) The number of rows written. If a row is missing, a sweeper took this worker for a dead
 	// one: no manifest is written, because it would promise fewer rows than were written.
-	if err := r.countRows(ctx, b); err != nil {
-		return 0, rest, err
-	}
 	if gone := b.keep(b.whole); gone > 0 {
 		r.log.Warn("a sweeper took rows of a recompute under way; it is done again. "+
 			"Was this process suspended, or is its clock hours behind?", "slices", gone)
@@ -120,10 +115,6 @@ func (r *Rollup) recompute(ctx context.Context, batch []tables.Slice) (committed
 	r.touch(b.slices)
 	return len(b.slices), rest, nil
 }
-
-// inBatch is the condition that selects an attempt's slices. The range of days lets the engine skip
-// partitions before it looks at the list.
-const inBatch = "day BETWEEN {first:Date} AND {last:Date} AND (org_id, day) IN (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {days:Array(Date)})))"
 
 // An attempt is one recompute of a batch. Index i of each list belongs to the same slice.
 type attempt struct {
@@ -149,7 +140,26 @@ func newAttempt(batch []tables.Slice) *attempt {
 	return b
 }
 
-// args are the parameters of inBatch and of Daily.Insert.
+// where is the condition that selects the attempt's slices. The range of days lets the engine skip
+// partitions before it looks at the list. The list of pairs costs a log row as much as reading its
+// key, so it is left out where all orgs have all days: the days of one org, or the orgs of one day.
+func (b *attempt) where() string {
+	orgs := map[string]bool{}
+	first := b.slices[0].Day
+	last := first
+	for _, s := range b.slices {
+		orgs[s.Org] = true
+		first = min(first, s.Day)
+		last = max(last, s.Day)
+	}
+	where := "day BETWEEN {first:Date} AND {last:Date} AND org_id IN {orgs:Array(String)}"
+	if len(b.index()) < len(orgs)*int(last-first+1) {
+		where += " AND (org_id, day) IN (SELECT arrayJoin(arrayZip({orgs:Array(String)}, {days:Array(Date)})))"
+	}
+	return where
+}
+
+// args are the parameters of where and of Daily.Insert.
 func (b *attempt) args() []any {
 	first := b.slices[0].Day
 	last := b.slices[0].Day

@@ -2,9 +2,13 @@ package rollup
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"rollcall/schema"
 	"rollcall/schema/tables"
 )
 
@@ -74,5 +78,37 @@ func TestASliceThatFailsIsLeftAlone(t *testing.T) {
 	}
 	if tried := value(db.metrics.slices.WithLabelValues(failed)) - before; tried > 40*8 {
 		t.Errorf("slices were tried %v times", tried)
+	}
+}
+
+// The condition for a batch selects its slices and no others, whether all of its orgs have all of
+// its days or not.
+func TestABatchsConditionSelectsItsSlices(t *testing.T) {
+	db := newDatabase(t)
+	first := tables.MonthEnd(db.today-62) - 9
+	var events []event
+	for i := range 6 {
+		events = append(events, event{org: fmt.Sprintf("o%d", i%2), day: first + schema.Day(i/2), id: i})
+	}
+	db.store(events...)
+	for chosen := 1; chosen < 1<<len(events); chosen++ {
+		b := &attempt{}
+		var want []string
+		for i, e := range events {
+			if chosen&(1<<i) != 0 {
+				b.slices = append(b.slices, tables.Slice{Org: e.org, Day: e.day})
+				b.generations = append(b.generations, uuid.New())
+				want = append(want, fmt.Sprint(e.org, " ", e.day))
+			}
+		}
+		var got []string
+		query := "SELECT groupArray(concat(org_id, ' ', toString(day))) FROM (SELECT * FROM events WHERE " + b.where() +
+			" ORDER BY day, org_id)"
+		if err := db.conn.QueryRow(db.ctx, query, b.args()...).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the condition for %v selects %v", want, got)
+		}
 	}
 }

@@ -122,7 +122,7 @@ func (db *database) between(days []schema.Day, statements int, kinds []int, do f
 
 func TestOthersBetweenAnyTwoStepsOfARecompute(t *testing.T) {
 	db := newDatabase(t)
-	db.between([]schema.Day{db.today - 3}, 12, []int{0, 1, 2, 3, 4, 5, 6}, func(worker *Rollup) error {
+	db.between([]schema.Day{db.today - 3}, 8, []int{0, 1, 2, 3, 4, 5, 6}, func(worker *Rollup) error {
 		states, err := tables.SliceStates(db.ctx, db.conn, Filter{}, true, time.Now())
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,14 +23,17 @@ import (
 // compared with the log.
 
 // A steppedConn calls before ahead of each statement that is sent through it, with the number of
-// the statement.
+// the statement. No other statement is sent meanwhile, but earlier ones may still run.
 type steppedConn struct {
 	driver.Conn
 	before func(statement int, text string)
+	mu     sync.Mutex // held while before runs
 	sent   int
 }
 
 func (c *steppedConn) step(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	before := c.before
 	n := c.sent
 	if c.sent++; before != nil {

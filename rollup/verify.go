@@ -133,8 +133,8 @@ func (r *Rollup) differences(ctx context.Context, batch []tables.SliceState) (fo
 	}
 	differ := map[tables.Slice]bool{}
 	for _, d := range tables.Dailies() {
-		rolled := d.Rolled(inBatch + " AND generation IN {generations:Array(UUID)}")
-		rows, err := r.compare(ctx, d, rolled, d.FromLog(inBatch), b.args())
+		rolled := d.Rolled(b.where() + " AND generation IN {generations:Array(UUID)}")
+		rows, err := r.compare(ctx, d, rolled, d.FromLog(b.where()), b.args())
 		if err != nil {
 			return nil, fmt.Errorf("verify %d slices of %s: %w", len(batch), d.Table, err)
 		}
