@@ -24,6 +24,7 @@ import (
 const (
 	DefaultRatePerMinute       = 500
 	DefaultMaxConcurrentPerOrg = 8
+	DefaultMaxConcurrent       = 64
 )
 
 // Config configures the service. Only Secret is required.
@@ -38,6 +39,8 @@ type Config struct {
 	// requests of one workspace that this process answers at the same time; 0:
 	// DefaultMaxConcurrentPerOrg
 	MaxConcurrentPerOrg int
+	// requests of all workspaces that this process answers at the same time; 0: DefaultMaxConcurrent
+	MaxConcurrent int
 	// a client that takes no byte of its download for so long is disconnected; default 1 min
 	StallTimeout time.Duration
 	// bytes of memory that one aggregation or sort takes in the engine before it spills to disk;
@@ -58,7 +61,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	}
-	if c.RatePerMinute < 0 || c.MaxConcurrentPerOrg < 0 || c.StallTimeout < 0 {
+	if c.RatePerMinute < 0 || c.MaxConcurrentPerOrg < 0 || c.MaxConcurrent < 0 || c.StallTimeout < 0 {
 		return c, errors.New("rate, concurrency and stall timeout must not be negative; 0 takes the default")
 	}
 	if c.RatePerMinute == 0 {
@@ -66,6 +69,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxConcurrentPerOrg == 0 {
 		c.MaxConcurrentPerOrg = DefaultMaxConcurrentPerOrg
+	}
+	if c.MaxConcurrent == 0 {
+		c.MaxConcurrent = DefaultMaxConcurrent
 	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = time.Minute
@@ -82,7 +88,7 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) gate() access.Config {
 	return access.Config{
 		Secret: c.Secret, PublicURL: c.PublicURL, Now: c.Now,
-		RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg,
+		RatePerMinute: c.RatePerMinute, MaxConcurrentPerOrg: c.MaxConcurrentPerOrg, MaxConcurrent: c.MaxConcurrent,
 	}
 }
 
@@ -108,7 +114,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		return nil, err
 	}
 	if ch.MaxConns == 0 {
-		ch.MaxConns = 128 // each running download holds a connection
+		ch.MaxConns = 2 * cfg.MaxConcurrent // a running download holds one, and a plan or the audit another
 	}
 	ch.Failures = tables.NewFailures(reg, "export")
 	conn, err := tables.Open(ch)

@@ -269,6 +269,7 @@ func TestConfig(t *testing.T) {
 		"a public URL with a fragment": {Secret: secret, PublicURL: "https://usage.example.com#x"},
 		"a negative rate":              {Secret: secret, RatePerMinute: -1},
 		"a negative number of exports": {Secret: secret, MaxConcurrentPerOrg: -1},
+		"a negative number of all":     {Secret: secret, MaxConcurrent: -1},
 		"a negative stall timeout":     {Secret: secret, StallTimeout: -1},
 	} {
 		if _, err := cfg.withDefaults(); err == nil {
@@ -281,16 +282,18 @@ func TestConfig(t *testing.T) {
 func TestConfigDefaults(t *testing.T) {
 	secret := []byte("sixteen bytes...")
 	c, err := Config{Secret: secret}.withDefaults()
-	if err != nil || c.RatePerMinute != 500 || c.MaxConcurrentPerOrg != 8 || c.StallTimeout != time.Minute {
+	if err != nil || c.RatePerMinute != 500 || c.MaxConcurrentPerOrg != 8 ||
+		c.MaxConcurrent != 64 || c.StallTimeout != time.Minute {
 		t.Errorf("the defaults are %+v, %v", c, err)
 	}
 	for _, scheme := range []string{"http", "https"} {
 		given := Config{
-			Secret: secret, PublicURL: scheme + "://h/", RatePerMinute: 1, MaxConcurrentPerOrg: 1, StallTimeout: 1,
+			Secret: secret, PublicURL: scheme + "://h/", RatePerMinute: 1, MaxConcurrentPerOrg: 1,
+			MaxConcurrent: 1, StallTimeout: 1,
 		}
 		c, err = given.withDefaults()
-		if err != nil || c.RatePerMinute != 1 || c.MaxConcurrentPerOrg != 1 || c.StallTimeout != 1 ||
-			c.PublicURL != scheme+"://h" {
+		if err != nil || c.RatePerMinute != 1 || c.MaxConcurrentPerOrg != 1 || c.MaxConcurrent != 1 ||
+			c.StallTimeout != 1 || c.PublicURL != scheme+"://h" {
 			t.Errorf("what was given became %+v, %v", c, err)
 		}
 	}

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -225,6 +226,32 @@ func TestClientGoes(t *testing.T) {
 		f.aborted("acme")
 		f.want(f.get("/v1/exports/models?"+lastDays(), key), 200)
 	})
+}
+
+// While as many exports run as the service allows, those of further workspaces are refused at once.
+// Those inside run to their end.
+func TestOverload(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.MaxConcurrent = 2 })
+	_, outside := f.key("outside")
+	path := "/v1/exports/users?format=ndjson&" + lastDays()
+	var inside []*http.Response
+	for i := range 2 {
+		org := fmt.Sprint("org-", i)
+		f.crowd(org, crowdSize, 6)
+		_, key := f.key(org)
+		inside = append(inside, f.begin(t.Context(), path, key))
+	}
+	a := f.want(f.get(path, outside), 429)
+	if a.Header.Get("Retry-After") != "5" || !strings.Contains(a.body, "The service already runs") {
+		t.Errorf("Retry-After %q: %s", a.Header.Get("Retry-After"), a.body)
+	}
+	for _, response := range inside {
+		body, err := io.ReadAll(response.Body)
+		if n := bytes.Count(body, []byte("\n")); err != nil || n != crowdSize {
+			t.Errorf("an export inside had %d of %d rows, %v", n, crowdSize, err)
+		}
+	}
+	f.until("the service takes exports again", func() bool { return f.get(path, outside).StatusCode == 200 })
 }
 
 func (f *fixture) aborted(org string) {

@@ -25,6 +25,7 @@ var stageDefaults = kong.Vars{
 	"verify_every":           shortly(rollup.DefaultVerifyEvery),
 	"rate_per_minute":        strconv.Itoa(export.DefaultRatePerMinute),
 	"max_concurrent_per_org": strconv.Itoa(export.DefaultMaxConcurrentPerOrg),
+	"max_concurrent":         strconv.Itoa(export.DefaultMaxConcurrent),
 	"scope":                  access.ScopeExport,
 }
 

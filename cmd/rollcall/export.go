@@ -23,6 +23,7 @@ type exportFlags struct {
 	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"${rate_per_minute}"`
 	MaxConnections      int    `help:"Connections at the same time, of all clients; further requests wait until one ends." default:"4096"`
 	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 429. Each process counts for itself." default:"${max_concurrent_per_org}"`
+	MaxConcurrent       int    `help:"Queries of all workspaces at the same time; more are answered 429. Each process counts for itself." default:"${max_concurrent}"`
 }
 
 func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
@@ -71,5 +72,6 @@ func (f exportFlags) check() error {
 func (f exportFlags) config(secret []byte) export.Config {
 	return export.Config{
 		PublicURL: f.PublicURL, Secret: secret, RatePerMinute: f.RatePerMinute, MaxConcurrentPerOrg: f.MaxConcurrentPerOrg,
+		MaxConcurrent: f.MaxConcurrent,
 	}
 }

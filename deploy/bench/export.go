@@ -246,6 +246,7 @@ func (r *exportRun) serve(ctx context.Context) error {
 	e, err := export.New(export.Config{
 		Secret: make([]byte, 32), RatePerMinute: 1_000_000,
 		MaxConcurrentPerOrg: max(r.Clients, export.DefaultMaxConcurrentPerOrg),
+		MaxConcurrent:       max(r.Clients, export.DefaultMaxConcurrent),
 	}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ type Config struct {
 	PublicURL           string // where browsers reach the service; "": the address that they called
 	RatePerMinute       int    // requests per key that this process admits within any minute
 	MaxConcurrentPerOrg int    // requests of one workspace that this process answers at a time
+	MaxConcurrent       int    // requests of all workspaces that this process answers at a time
 	Now                 func() time.Time
 }
 
@@ -36,7 +37,7 @@ func New(cfg Config, conn driver.Conn, keys *Keys) *Gate {
 		sessions: newSessions(cfg, conn, keys),
 		links:    newLinkSigner(cfg.Secret),
 		rate:     newRateLimit(cfg.RatePerMinute),
-		running:  newConcurrency(cfg.MaxConcurrentPerOrg),
+		running:  newConcurrency(cfg.MaxConcurrentPerOrg, cfg.MaxConcurrent),
 		now:      cfg.Now,
 	}
 }

@@ -79,16 +79,18 @@ func tooMany(perMinute int, wait time.Duration) error {
 	}
 }
 
-// A concurrency bounds the requests of one workspace that run at the same time in this process.
+// A concurrency bounds the requests that run at the same time in this process: those of one
+// workspace, and all.
 type concurrency struct {
-	perOrg int
+	perOrg, all int
 
-	mu   sync.Mutex
-	busy map[string]int
+	mu      sync.Mutex
+	busy    map[string]int
+	running int // the sum of busy
 }
 
-func newConcurrency(perOrg int) *concurrency {
-	return &concurrency{perOrg: perOrg, busy: map[string]int{}}
+func newConcurrency(perOrg, all int) *concurrency {
+	return &concurrency{perOrg: perOrg, all: all, busy: map[string]int{}}
 }
 
 // begin counts a request as running until end is called, or refuses it.
@@ -96,19 +98,26 @@ func (c *concurrency) begin(org string) (end func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy[org] >= c.perOrg {
-		return nil, &Refusal{
-			Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second,
-			Detail: "This workspace already has as many exports running as are allowed at a time; try again when one has ended.",
-		}
+		return nil, busy("This workspace already has as many exports running as are allowed at a time; " +
+			"try again when one has ended.")
+	}
+	if c.running >= c.all {
+		return nil, busy("The service already runs as many exports as it can at a time; try again in a few seconds.")
 	}
 	c.busy[org]++
+	c.running++
 	return sync.OnceFunc(func() { c.ended(org) }), nil
 }
 
 func (c *concurrency) ended(org string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.running--
 	if c.busy[org]--; c.busy[org] == 0 {
 		delete(c.busy, org)
 	}
+}
+
+func busy(detail string) error {
+	return &Refusal{Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second, Detail: detail}
 }

@@ -100,7 +100,7 @@ func TestWhichKeysAreForgotten(t *testing.T) {
 }
 
 func TestConcurrency(t *testing.T) {
-	s := newConcurrency(2)
+	s := newConcurrency(2, 4)
 	first, err1 := s.begin("a")
 	_, err2 := s.begin("a")
 	_, err3 := s.begin("a")
@@ -117,5 +117,16 @@ func TestConcurrency(t *testing.T) {
 	}
 	if _, err := s.begin("a"); err == nil {
 		t.Error("one request ended twice")
+	}
+	other, err := s.begin("b")
+	if err != nil {
+		t.Error("the fourth of all was refused")
+	}
+	if _, err := s.begin("c"); err == nil {
+		t.Error("the fifth of all was not refused")
+	}
+	other()
+	if _, err := s.begin("c"); err != nil {
+		t.Error("refused after one of another workspace ended")
 	}
 }
