@@ -46,6 +46,8 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
+	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
+	s.certs.watch("http-cert-file", c.HTTPCertFile, c.HTTPKeyFile)
 	secret, err := c.secret(ctx, o)
 	if err != nil {
 		return err

@@ -67,6 +67,8 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 	if err != nil {
 		return nil, err
 	}
+	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
+	s.certs.watch("kafka-cert-file", c.KafkaCertFile, c.KafkaKeyFile)
 	config, err := c.ingestFlags.config(c.kafkaFlags)
 	if err != nil {
 		return nil, err
@@ -102,10 +104,6 @@ func (f kafkaFlags) config() (ingest.Config, error) {
 }
 
 func (f kafkaFlags) security() (*tls.Config, sasl.Mechanism, error) {
-	password, err := secretOf("kafka-password", f.KafkaPassword, f.KafkaPasswordFile)
-	if err != nil {
-		return nil, nil, err
-	}
 	tlsConfig, err := clientTLS(f.KafkaCAFile, f.KafkaCertFile, f.KafkaKeyFile)
 	if err != nil {
 		return nil, nil, badSetting("--kafka-*-file: %w", err)
@@ -113,9 +111,30 @@ func (f kafkaFlags) security() (*tls.Config, sasl.Mechanism, error) {
 	if tlsConfig == nil && f.KafkaTLS {
 		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	mechanism, err := ingest.SASL(f.KafkaSASL, f.KafkaUser, password)
-	if err != nil {
-		return nil, nil, badSetting("--kafka-sasl: %w", err)
+	mechanism, err := newRenewed(f.mechanism, filesOf(f.KafkaPasswordFile)...)
+	if err != nil || mechanism.get() == nil {
+		return tlsConfig, nil, err
 	}
-	return tlsConfig, mechanism, nil
+	return tlsConfig, renewedMechanism{mechanism}, nil
+}
+
+func (f kafkaFlags) mechanism() (sasl.Mechanism, error) {
+	password, err := secretOf("kafka-password", f.KafkaPassword, f.KafkaPasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	m, err := ingest.SASL(f.KafkaSASL, f.KafkaUser, password)
+	if err != nil {
+		return nil, badSetting("--kafka-sasl: %w", err)
+	}
+	return m, nil
+}
+
+// A renewedMechanism signs in with the password of that moment.
+type renewedMechanism struct{ *renewed[sasl.Mechanism] }
+
+func (m renewedMechanism) Name() string { return m.get().Name() }
+
+func (m renewedMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	return m.get().Start(ctx)
 }

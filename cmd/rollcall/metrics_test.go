@@ -60,6 +60,7 @@ func metrics(t *testing.T) map[string]string {
 		}
 	}
 	build{}.register(d)
+	d.MustRegister(newCertificates(log))
 	return d.found
 }
 

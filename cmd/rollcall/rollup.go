@@ -42,6 +42,7 @@ func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, 
 	if err != nil {
 		return nil, err
 	}
+	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
 	config := c.config()
 	config.Traces = s.traces
 	r, err := rollup.New(config, o.OnShard(), s.log, s.reg)

@@ -26,7 +26,8 @@ func TestSecretsDoNotShow(t *testing.T) {
 		ways["file"] = append(ways["file"], "ROLLCALL_"+name+"_FILE="+secretFile(t, secret))
 		ways["environment"] = append(ways["environment"], "ROLLCALL_"+name+"="+secret)
 	}
-	clickhouse := append(certificateFlags("clickhouse", c), "--clickhouse-url", engineOverTLS(t, c, clickhousePassword),
+	clickhouse := append(certificateFlags("clickhouse", c), "--clickhouse-url",
+		engineOverTLS(t, c, func() string { return clickhousePassword }),
 		"--log-level", "debug")
 	for way, variables := range ways {
 		for _, command := range [][]string{

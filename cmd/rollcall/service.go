@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,19 +42,21 @@ const stopGrace = 15 * time.Second
 type service struct {
 	log    *slog.Logger
 	reg    *prometheus.Registry
+	certs  *certificates
 	traces traces
 	parts  map[string]part
 	group  oklog.Group
 }
 
 func newService(ctx context.Context, stage string, f traceFlags, log *slog.Logger) (*service, error) {
-	s := &service{log: log, reg: prometheus.NewRegistry(), parts: map[string]part{}}
+	s := &service{log: log, reg: prometheus.NewRegistry(), certs: newCertificates(log), parts: map[string]part{}}
 	s.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b, err := thisBuild()
 	if err != nil {
 		return nil, err
 	}
 	b.register(s.reg)
+	s.reg.MustRegister(s.certs)
 	s.traces, err = f.open(ctx, stage, log)
 	return s, err
 }
@@ -86,12 +89,23 @@ func (s *service) serve(addr string, server *http.Server, maxConnections int, ce
 	if err != nil {
 		return badSetting("cannot listen on %s: %w", addr, err)
 	}
+	if certFile != "" {
+		certificate, err := newRenewedCertificate(certFile, keyFile)
+		if err != nil {
+			listener.Close()
+			return badSetting("--http-cert-file: %w", err)
+		}
+		server.TLSConfig = &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.get(), nil },
+		}
+	}
 	listener = netutil.LimitListener(listener, maxConnections)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	s.group.Add(func() error {
 		var err error
-		if certFile != "" {
-			err = server.ServeTLS(listener, certFile, keyFile)
+		if server.TLSConfig != nil {
+			err = server.ServeTLS(listener, "", "")
 		} else {
 			err = server.Serve(listener)
 		}

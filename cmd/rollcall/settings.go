@@ -57,7 +57,9 @@ type clickhouseFlags struct {
 }
 
 func (f clickhouseFlags) options() (tables.Options, error) {
-	password, err := secretOf("clickhouse-password", f.ClickhousePassword, f.ClickhousePasswordFile)
+	password, err := newRenewed(func() (string, error) {
+		return secretOf("clickhouse-password", f.ClickhousePassword, f.ClickhousePasswordFile)
+	}, filesOf(f.ClickhousePasswordFile)...)
 	if err != nil {
 		return tables.Options{}, err
 	}
@@ -66,7 +68,10 @@ func (f clickhouseFlags) options() (tables.Options, error) {
 		return tables.Options{}, badSetting("--clickhouse-*-file: %w", err)
 	}
 	o := tables.Options{
-		URL: f.ClickhouseURL, Password: password, TLS: conf, Cluster: f.Cluster, Replicas: f.ClusterReplicas,
+		URL: f.ClickhouseURL, Password: password.get(), TLS: conf, Cluster: f.Cluster, Replicas: f.ClusterReplicas,
+	}
+	if o.Password != "" {
+		o.PasswordNow = password.get
 	}
 	conn, err := tables.Open(o) // checks the URL and does not connect yet
 	if err != nil {
@@ -115,6 +120,14 @@ func (f secretFlags) secret(ctx context.Context, o tables.Options) ([]byte, erro
 	return tables.Secret(ctx, conn, []byte(given))
 }
 
+// filesOf is a list of the file, or empty if none is named.
+func filesOf(file string) []string {
+	if file == "" {
+		return nil
+	}
+	return []string{file}
+}
+
 // secretOf reads a secret from its flag or file.
 func secretOf(name, value, file string) (string, error) {
 	switch {
@@ -154,11 +167,11 @@ func clientTLS(ca, cert, key string) (*tls.Config, error) {
 		return nil, fmt.Errorf("a client certificate needs both its certificate and its key file")
 	}
 	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
+		pair, err := newRenewedCertificate(cert, key)
 		if err != nil {
 			return nil, err
 		}
-		conf.Certificates = []tls.Certificate{pair}
+		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get(), nil }
 	}
 	return conf, nil
 }

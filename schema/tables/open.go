@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -14,11 +15,13 @@ import (
 
 // Options say how to reach ClickHouse. Only URL is required.
 type Options struct {
-	URL      string        // http(s)://user@host:8123/database
-	Password string        // in place of the one in the URL
-	TLS      *tls.Config   // for https; nil: the system's certificates
-	MaxConns int           // at most this many connections; default 16
-	Timeout  time.Duration // until an answer's first byte; default 5 min
+	URL      string // http(s)://user@host:8123/database
+	Password string // in place of the one in the URL
+	// the password at the time of a request, where it may change; nil: it does not
+	PasswordNow func() string
+	TLS         *tls.Config   // for https; nil: the system's certificates
+	MaxConns    int           // at most this many connections; default 16
+	Timeout     time.Duration // until an answer's first byte; default 5 min
 
 	Failures *Failures // counts failed statements; nil: nothing is counted
 
@@ -80,6 +83,12 @@ func (o Options) client() (*clickhouse.Options, error) {
 		MaxOpenConns: max(o.MaxConns, 16),
 		MaxIdleConns: max(o.MaxConns, 16),
 		ReadTimeout:  o.Timeout,
+	}
+	opt.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) {
+		if o.PasswordNow != nil {
+			return forms{passwords{t, o.PasswordNow}}, nil
+		}
+		return forms{t}, nil
 	}
 	if opt.ReadTimeout == 0 {
 		opt.ReadTimeout = 5 * time.Minute

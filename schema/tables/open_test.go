@@ -1,6 +1,11 @@
 package tables
 
-import "testing"
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
 
 // The user is the URL's, or ClickHouse's default user. Options.Password takes precedence over the
 // URL's password.
@@ -20,6 +25,41 @@ func TestWhoConnects(t *testing.T) {
 		}
 		if got := client.Auth; got.Username != c.user || got.Password != c.password || got.Database != "rollcall" {
 			t.Errorf("%s: connects as %+v, want the user %q with %q", c.options.URL, got, c.user, c.password)
+		}
+	}
+}
+
+// Each request has the password of its moment, in plain text and over TLS.
+func TestPasswordsOfTheMoment(t *testing.T) {
+	for name, serve := range map[string]func(http.Handler) *httptest.Server{
+		"http": httptest.NewServer, "https": httptest.NewTLSServer,
+	} {
+		var given string
+		server := serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, given, _ = r.BasicAuth()
+			if key := r.Header.Get("X-ClickHouse-Key"); key != "" {
+				given = key
+			}
+		}))
+		t.Cleanup(server.Close)
+		now := "first"
+		o := Options{
+			URL: strings.Replace(server.URL, "://", "://ada@", 1) + "/rollcall", Password: now,
+			PasswordNow: func() string { return now },
+		}
+		if name == "https" {
+			o.TLS = server.Client().Transport.(*http.Transport).TLSClientConfig
+		}
+		conn, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		for _, now = range []string{"first", "second"} {
+			_ = conn.Exec(t.Context(), "SELECT 1") // the server answers with nothing, which is an error or not
+			if given != now {
+				t.Errorf("%s: the password was %q, want %q", name, given, now)
+			}
 		}
 	}
 }

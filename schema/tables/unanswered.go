@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -46,7 +45,6 @@ func short(err error) error {
 }
 
 func connect(o *clickhouse.Options, failures *Failures) (driver.Conn, error) {
-	o.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return forms{t}, nil }
 	c, err := clickhouse.Open(o)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rollcall/deploy/test/certtest"
 )
 
 // Every alert of the rules file fires under its fault. No alert fires before the first fault, and
@@ -116,6 +118,14 @@ var faults = []fault{
 		w.fires(m, "RollcallCorruptBatch", 30*time.Second)
 	}},
 	{"a hand that deletes rollups", []string{"RollcallRollupRowsGone"}, nil, deleteRollups},
+	{"a certificate that ends tomorrow", []string{"RollcallCertificateEnds"}, nil, func(w *world, _ *monitor, _ string) {
+		c, err := certtest.New(w.t.TempDir())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.kill("export")
+		w.startExport("--http-cert-file", c.CertFile, "--http-key-file", c.KeyFile)
+	}},
 }
 
 // fires waits for an alert that has not fired before.

@@ -63,8 +63,7 @@ func newWorld(t *testing.T) *world {
 	w.run("migrate")
 	w.startIngest()
 	w.startRollup()
-	w.rollcall("export", "export", "--http-addr", w.http, "--max-concurrent-per-org", "64", "--rate-per-minute", "100000",
-		"--admin-addr", w.export)
+	w.startExport()
 	for _, admin := range []string{w.ingest, w.rollup, w.export} {
 		w.eventually("a stage is ready", 60*time.Second, func() bool { return status("http://"+admin+"/readyz") == 200 })
 	}
@@ -82,6 +81,11 @@ func (w *world) startIngest() {
 
 func (w *world) startRollup() {
 	w.rollcall("rollup", "rollup", "--settle-time", "500ms", "--verify-every", "2s", "--admin-addr", w.rollup)
+}
+
+func (w *world) startExport(more ...string) {
+	w.rollcall("export", append([]string{"export", "--http-addr", w.http, "--max-concurrent-per-org", "64",
+		"--rate-per-minute", "100000", "--admin-addr", w.export}, more...)...)
 }
 
 // environment has the settings that every command takes from the environment.
