@@ -1,9 +1,6 @@
 package tables
 
-import (
-	"net/http"
-	"net/url"
-)
+import "net/http"
 
 // passwords is a transport that puts the password of this moment into a request, where the driver
 // has put the one that it was opened with. So a password can be replaced while the process runs.
@@ -12,16 +9,15 @@ type passwords struct {
 	now func() string
 }
 
-// keyHeader has the password in a request over TLS. Without TLS it is in the URL, from where the
-// transport of net/http takes it.
+// keyHeader has the password in a request over TLS. Without TLS, the Authorization header has it.
 const keyHeader = "X-ClickHouse-Key"
 
 func (p passwords) RoundTrip(r *http.Request) (*http.Response, error) {
 	asked := r.Clone(r.Context())
-	if asked.Header.Get(keyHeader) != "" {
-		asked.Header.Set(keyHeader, p.now())
+	if user, _, basic := asked.BasicAuth(); basic {
+		asked.SetBasicAuth(user, p.now())
 	} else {
-		asked.URL.User = url.UserPassword(r.URL.User.Username(), p.now())
+		asked.Header.Set(keyHeader, p.now())
 	}
 	response, err := p.to.RoundTrip(asked)
 	if response != nil {
