@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
+
+	"rollcall/schema/tables"
 )
 
 // write stores rows. It makes their block here: the driver's batches would first ask the engine for
@@ -21,7 +23,7 @@ func (a *audit) write(ctx context.Context, rows []auditRow) error {
 	if err != nil {
 		return err
 	}
-	return a.conn.InsertFormat(ctx, "Native", block.insert(), bytes.NewReader(native))
+	return a.conn.InsertFormat(tables.WithoutQuorum(ctx), "Native", block.insert(), bytes.NewReader(native))
 }
 
 // An auditBlock has the columns of export_audit, in the order of input. Texts are sent as String,

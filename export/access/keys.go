@@ -14,6 +14,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/schema/tables"
 )
 
 // ScopeExport lets a key export its workspace's usage. A key gets this scope if no other is asked
@@ -112,7 +114,7 @@ const rankRevoked = "toDateTime64('2299-12-31 00:00:00', 6, 'UTC')"
 const insertKey = "INSERT INTO keys (key_id, org_id, name, salt, hash, scopes, created_at, expires_at, revoked_at, updated_at)"
 
 func (k *Keys) insert(ctx context.Context, key Key) error {
-	batch, err := k.conn.PrepareBatch(ctx, insertKey)
+	batch, err := k.conn.PrepareBatch(tables.WithoutQuorum(ctx), insertKey)
 	if err != nil {
 		return err
 	}
@@ -163,7 +165,7 @@ func (k *Keys) Revoke(ctx context.Context, id string) error {
 	} else if err != nil {
 		return err
 	}
-	err := k.conn.Exec(ctx, insertKey+`
+	err := k.conn.Exec(tables.WithoutQuorum(ctx), insertKey+`
 SELECT key_id, org_id, name, salt, hash, scopes, created_at, expires_at, coalesce(revoked_at, now64(3)), `+rankRevoked+
 		` FROM keys FINAL
 WHERE key_id = {id:String} AND updated_at < `+rankRevoked, clickhouse.Named("id", id))

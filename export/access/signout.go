@@ -9,6 +9,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"rollcall/schema/tables"
 )
 
 const (
@@ -67,7 +69,7 @@ func (e *endedSessions) add(ctx context.Context, c cookie) error {
 }
 
 func (e *endedSessions) store(ctx context.Context, c cookie) error {
-	batch, err := e.conn.PrepareBatch(ctx, "INSERT INTO ended_sessions (session_id, expires_at)")
+	batch, err := e.conn.PrepareBatch(tables.WithoutQuorum(ctx), "INSERT INTO ended_sessions (session_id, expires_at)")
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,16 @@ func clusterSettings(replicas int) clickhouse.Settings {
 	}
 }
 
+// WithoutQuorum is a context for inserts on which exactness does not rest: keys, the end of
+// sessions, and the audit. They count as stored when one replica has them, which all reads ask
+// first, too. With a replica away, a leaked key can be revoked, and exports go on.
+//
+// What one replica alone has is not seen while it is away. If it is lost for good, a key revoked in
+// the second before is valid again, or a row of the audit is gone.
+func WithoutQuorum(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_quorum": 0}))
+}
+
 // maxReplicaDelay is how many seconds a replica may be behind. With a quorum of all replicas, only
 // a replica that was away or is new has older work in its queue.
 const maxReplicaDelay = 10
