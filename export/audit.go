@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/export/access"
+	"rollcall/schema/tables/outage"
 )
 
 // The outcomes of a request for data, as they stand in the table export_audit.
@@ -39,6 +40,20 @@ type auditRow struct {
 	rows      *uint64
 }
 
+func newAudit(conn driver.Conn, log *slog.Logger, cluster bool) *audit {
+	return &audit{
+		conn: conn, log: log, cluster: cluster,
+		works: auditWorks{outage: outage.Outage{
+			Log: log, What: "the audit is not written: exports are answered 503", Over: "the audit is written again",
+			Do: "look at ClickHouse's disk (full, read-only), its memory, and the user's right to insert into export_audit",
+		}},
+		dropped: outage.Outage{
+			Log: log, What: "audit rows are dropped", Over: "audit rows are kept again",
+			Do: "have ClickHouse take rows of export_audit again; the lines of the requests in this log have the same facts",
+		},
+	}
+}
+
 // audit records who asked for which data. While run runs, ends are collected and written every
 // auditInterval or together with a start, whichever comes first, else they are written at once.
 type audit struct {
@@ -47,6 +62,9 @@ type audit struct {
 	cluster bool // the tables are on a cluster
 
 	inserting sync.Mutex // held while starts are written, possibly with ends
+
+	works   auditWorks
+	dropped outage.Outage // rows that come while maxEnded wait
 
 	mu      sync.Mutex
 	running bool
@@ -57,6 +75,7 @@ type audit struct {
 
 const (
 	auditInterval = 200 * time.Millisecond
+	auditAgain    = 2 * time.Second // after a write that failed
 	auditTimeout  = 10 * time.Second
 	maxEnded      = 10_000 // rows kept in memory while the engine does not take them; further ones are dropped
 )
@@ -70,7 +89,7 @@ func (a *audit) end(row auditRow) {
 	if len(a.ended) < maxEnded {
 		a.ended = append(a.ended, row)
 	} else {
-		a.log.Error("audit row dropped: the database takes none", "request_id", row.requestID, "outcome", row.outcome)
+		a.dropped.Failed("full", errTooManyEnded, "request_id", row.requestID, "outcome", row.outcome)
 	}
 	a.mu.Unlock()
 	if !running {
@@ -85,7 +104,11 @@ func (a *audit) run(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			a.flush(context.Background())
+			if !a.flush(context.Background()) {
+				tick.Reset(auditAgain)
+			} else {
+				tick.Reset(auditInterval)
+			}
 		case <-ctx.Done():
 			a.setRunning(false)
 			a.inserting.Lock() // waits for an insert that has ends; later ones have none
@@ -114,7 +137,8 @@ func (a *audit) flushLast() {
 		case <-ctx.Done():
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.log.Error("audit rows lost: the database took none while the service stopped", "rows", len(a.ended))
+			a.log.Error("audit rows are lost: ClickHouse took none while the service stopped; "+
+				"the lines 'export answered' and 'export failed' of these requests have the same facts", "rows", len(a.ended))
 			a.ended = nil
 			return
 		}
@@ -124,7 +148,12 @@ func (a *audit) flushLast() {
 // flush writes the collected rows. It returns false and keeps them if they could not be written.
 func (a *audit) flush(ctx context.Context) (written bool) {
 	rows := a.takeEnded(false)
-	if len(rows) == 0 || a.writeOrLog(ctx, rows) {
+	if len(rows) == 0 {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
+	defer cancel()
+	if a.write(ctx, rows) == nil {
 		return true
 	}
 	a.keepEnded(rows)
@@ -149,14 +178,4 @@ func (a *audit) keepEnded(rows []auditRow) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = append(rows, a.ended...)
-}
-
-func (a *audit) writeOrLog(ctx context.Context, rows []auditRow) bool {
-	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
-	defer cancel()
-	if err := a.write(ctx, rows); err != nil {
-		a.log.Error("audit not written", "rows", len(rows), "error", err)
-		return false
-	}
-	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -232,5 +233,64 @@ func TestAuditStopsBehindAnInsert(t *testing.T) {
 	conn.pass <- nil
 	if err := <-stopped; err != nil || f.audited() != 1 {
 		t.Errorf("%v, %d rows, want 1: the end", err, f.audited())
+	}
+}
+
+// While the audit cannot be written, the service is not ready, and says so once. It tries with the
+// rows that wait, so that nothing is written that nobody asked for, and is ready again by itself.
+func TestNotReadyWhileTheAuditIsNotWritten(t *testing.T) {
+	f := newFixture(t)
+	conn := &failing{Conn: f.conn}
+	a := f.service.audit
+	a.conn = conn
+	f.event("acme", yesterday(), nil)
+	_, key := f.key("acme")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); a.run(ctx) }()
+	defer func() { stop(); <-ended }()
+	if err := a.ready(t.Context()); err != nil || f.audited() != 0 {
+		t.Fatalf("before the first request: %v, %d rows", err, f.audited())
+	}
+
+	conn.fails.Store(true)
+	if err := a.ready(t.Context()); !errors.Is(err, ErrAudit) {
+		t.Errorf("a new service: %v", err)
+	}
+	f.want(f.get("/v1/exports/users?"+lastDays(), key), 500)
+	for range 3 {
+		f.want(f.get("/v1/exports/users?"+lastDays(), key), 500)
+	}
+	if err := f.service.checkReady(t.Context()); !errors.Is(err, ErrAudit) {
+		t.Errorf("while no row is written: %v", err)
+	}
+	conn.fails.Store(false)
+	f.until("the service is ready again", func() bool { return f.service.checkReady(t.Context()) == nil })
+	f.want(f.get("/v1/exports/users?"+lastDays(), key), 200)
+	f.until("each request has its end", func() bool {
+		var n uint64
+		err := f.conn.QueryRow(t.Context(), "SELECT count() FROM export_audit FINAL WHERE outcome != 'started'").Scan(&n)
+		return err == nil && n == 5
+	})
+	stop()
+	<-ended
+	for _, line := range []string{"the audit is not written: exports are answered 503", "the audit is written again"} {
+		if n := strings.Count(f.log.String(), line); n != 1 {
+			t.Errorf("%q stands in the log %d times:\n%s", line, n, f.log)
+		}
+	}
+}
+
+// Before its first request, a service finds out by an insert of no rows.
+func TestNotReadyBeforeTheFirstRequest(t *testing.T) {
+	f := newFixture(t)
+	if err := f.service.audit.ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.conn.Exec(t.Context(), "RENAME TABLE export_audit TO export_audit_elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.service.audit.ready(t.Context()); !errors.Is(err, ErrAudit) {
+		t.Errorf("without the table: %v", err)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"rollcall/schema/tables"
 )
 
-// write stores rows. It makes their block here: the driver's batches would first ask the engine for
-// the types of the columns, and a request waits for its row.
-func (a *audit) write(ctx context.Context, rows []auditRow) error {
+// insert stores rows. It makes their block here: the driver's batches would first ask the engine
+// for the types of the columns, and a request waits for its row.
+func (a *audit) insert(ctx context.Context, rows []auditRow) error {
 	block := newAuditBlock()
 	for _, r := range rows {
 		block.add(r)

@@ -126,11 +126,11 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		cfg: cfg, conn: conn, log: log, metrics: newMetrics(reg), tracer: cfg.Traces.Tracer("rollcall/export"),
 		keys:  keys,
 		gate:  access.New(cfg.gate(), conn, keys),
-		audit: &audit{conn: conn, log: log, cluster: ch.Cluster != ""},
+		audit: newAudit(conn, log, ch.Cluster != ""),
 
 		bodyTimeout: 10 * time.Second,
 	}
-	e.readiness = &readiness{check: e.Ready, log: log}
+	e.readiness = &readiness{check: e.checkReady}
 	return e, nil
 }
 
@@ -145,8 +145,16 @@ func (e *Export) Run(ctx context.Context) error {
 	return e.audit.run(ctx)
 }
 
-// Ready returns nil if ClickHouse answers and has the schema that this binary was built for.
-func (e *Export) Ready(ctx context.Context) error { return tables.Check(ctx, e.conn) }
+// Ready returns nil if exports can be answered: ClickHouse answers, has the schema that this binary
+// was built for, and takes rows of the audit. The answer is at most a second old.
+func (e *Export) Ready(context.Context) error { return e.readiness.now() }
+
+func (e *Export) checkReady(ctx context.Context) error {
+	if err := tables.Check(ctx, e.conn); err != nil {
+		return err
+	}
+	return e.audit.ready(ctx)
+}
 
 // Handler answers all routes of SPEC.md §3.
 func (e *Export) Handler() http.Handler { return e.routes() }

@@ -2,41 +2,36 @@ package export
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 )
 
 const (
 	readinessAge     = time.Second
-	readinessTimeout = 5 * time.Second
+	readinessTimeout = 4 * time.Second // shorter than the service waits for the answer
 )
 
-// readiness answers /readyz. Anybody may call it as often as they like, so the database is asked
-// once a second at most. The check has its own context: it goes on if the client that caused it
-// leaves.
+// readiness knows whether exports can be answered. Anybody may call /readyz as often as they like,
+// so the database is asked once a second at most. The check has its own context: it goes on if the
+// client that caused it leaves.
 type readiness struct {
 	check func(context.Context) error
-	log   *slog.Logger
 
 	mu    sync.Mutex
 	asked time.Time
-	ready bool
+	last  error
 }
 
-func (r *readiness) now() bool {
+// now returns nil if exports can be answered.
+func (r *readiness) now() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.asked) < readinessAge {
-		return r.ready
+	if !r.asked.IsZero() && time.Since(r.asked) < readinessAge {
+		return r.last
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readinessTimeout)
 	defer cancel()
-	err := r.check(ctx)
-	if err != nil {
-		r.log.Warn("not ready", "error", err)
-	}
+	r.last = r.check(ctx)
 	r.asked = time.Now()
-	r.ready = err == nil
-	return r.ready
+	return r.last
 }

@@ -77,9 +77,9 @@ func notAnExport(err error) error {
 func (e *Export) healthz(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") }
 
 func (e *Export) readyz(w http.ResponseWriter, _ *http.Request) {
-	if !e.readiness.now() {
-		writeText(w, http.StatusServiceUnavailable,
-			"not ready: the database does not answer, or does not have this version's tables; the service's log says which")
+	if e.readiness.now() != nil {
+		writeText(w, http.StatusServiceUnavailable, "not ready: the database does not answer, does not have this version's "+
+			"tables, or takes no audit; the service's log says which")
 		return
 	}
 	writeText(w, http.StatusOK, "ready")

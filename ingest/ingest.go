@@ -93,12 +93,15 @@ func (i *Ingest) Run(ctx context.Context) error {
 	return nil
 }
 
+// ErrNoAssignment says that this member of the group waits for its partitions.
+var ErrNoAssignment = errors.New("ingest has no assignment yet: it waits for the brokers, the topics " +
+	"or the other members of its group")
+
 // Ready returns nil if this member has its assignment and reaches ClickHouse. The assignment may be
 // empty, if there are more members than partitions.
 func (i *Ingest) Ready(ctx context.Context) error {
 	if !i.assigned.Load() {
-		return errors.New("ingest has no assignment yet: it waits for the brokers, the topics " +
-			"or the other members of its group")
+		return ErrNoAssignment
 	}
 	if err := i.engine.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("ingest does not reach ClickHouse: %w", err)

@@ -61,6 +61,7 @@ func metrics(t *testing.T) map[string]string {
 	}
 	build{}.register(d)
 	d.MustRegister(newCertificates(log))
+	newReadinessMetrics(d)
 	return d.found
 }
 
@@ -89,7 +90,7 @@ func TestMetricsPage(t *testing.T) {
 		"ingest_retries_total", "ingest_lag_records", "ingest_gap_records_total", "ingest_complete_through_seconds",
 		"rollup_dirty_slices", "rollup_dirty_age_seconds",
 		"rollup_slices_total", "rollup_slice_seconds", "rollup_rows_read_total", "export_requests_total", "export_seconds",
-		"export_first_byte_seconds", "export_bytes_total", "export_aborts_total", "build_info",
+		"export_first_byte_seconds", "export_bytes_total", "export_aborts_total", "build_info", "ready", "not_ready",
 	} {
 		if found["rollcall_"+name] == "" {
 			t.Errorf("rollcall_%s is promised, but no stage has it", name)

@@ -44,6 +44,7 @@ type service struct {
 	reg    *prometheus.Registry
 	certs  *certificates
 	traces traces
+	ready  *readinessMetrics
 	parts  map[string]part
 	group  oklog.Group
 }
@@ -57,14 +58,18 @@ func newService(ctx context.Context, stage string, f traceFlags, log *slog.Logge
 	}
 	b.register(s.reg)
 	s.reg.MustRegister(s.certs)
+	s.ready = newReadinessMetrics(s.reg)
 	s.traces, err = f.open(ctx, stage, log)
 	return s, err
 }
 
-// add makes p run with the others. The first part that stops stops all, and run waits for each.
+// add makes p run with the others, and watches whether it is ready. The first part that stops stops
+// all, and run waits for each.
 func (s *service) add(ctx context.Context, name string, p part) {
 	s.parts[name] = p
 	ctx, cancel := context.WithCancel(ctx)
+	w := newWatch(name, p, s.ready, s.log)
+	s.group.Add(func() error { w.run(ctx); return nil }, func(error) { cancel() })
 	s.group.Add(func() error {
 		if err := p.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("%s: %w", name, err)

@@ -103,8 +103,8 @@ func Divisible(err error) bool {
 
 // Names of failures that are not exceptions of ClickHouse.
 const (
-	noAnswer = "NO_ANSWER" // also the answer of a proxy that got none
-	other    = "OTHER"     // an answer that the driver does not understand
+	NoAnswer = "NO_ANSWER" // also the answer of a proxy that got none
+	Other    = "OTHER"     // an answer that the driver does not understand
 )
 
 var exceptionName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,63}$`)
@@ -127,9 +127,9 @@ func Classify(err error) (Class, string) {
 		return Unknown, fmt.Sprintf("CODE_%d", exception.Code)
 	case cutOff(err), errors.As(err, &answered) &&
 		(answered.StatusCode >= 500 || answered.StatusCode == http.StatusTooManyRequests):
-		return Passing, noAnswer
+		return Passing, NoAnswer
 	}
-	return Unknown, other
+	return Unknown, Other
 }
 
 // cutOff says that no answer came, or only part of one.
@@ -194,7 +194,7 @@ func (f *Failures) bounded(name string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.names[name] && len(f.names) == maxNames {
-		return other
+		return Other
 	}
 	f.names[name] = true
 	return name

@@ -23,7 +23,7 @@ type Outage struct {
 	Log  *slog.Logger
 	What string // like "ClickHouse takes no statement"
 	Over string // like "ClickHouse takes statements again"
-	Do   string // like "look whether the server runs"
+	Do   string // like "look whether the server runs"; "": an attribute of Failed says it
 
 	mu       sync.Mutex
 	since    time.Time // the first failure; zero: it works
@@ -54,8 +54,12 @@ func (o *Outage) Failed(reason string, err error, attributes ...any) {
 	o.told = now
 	o.reason = reason
 	o.open = true
-	o.Log.Warn(o.What, append(attributes, "reason", reason, "error", err, "since", o.since.UTC().Format(time.RFC3339),
-		"failures", o.failures, "do", o.Do)...)
+	attributes = append(attributes, "reason", reason, "error", err, "since", o.since.UTC().Format(time.RFC3339),
+		"failures", o.failures)
+	if o.Do != "" {
+		attributes = append(attributes, "do", o.Do)
+	}
+	o.Log.Warn(o.What, attributes...)
 }
 
 // Passed notes that it works. If that ends an outage that was told, the end is told, too.
