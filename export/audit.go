@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/export/access"
-	"rollcall/schema/tables/outage"
+	"rollcall/schema/outage"
 )
 
 // The outcomes of a request for data, as they stand in the table export_audit.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"rollcall/schema/outage"
 	"rollcall/schema/tables"
-	"rollcall/schema/tables/outage"
 )
 
 // ErrAudit says that the audit cannot be written, so that no export is answered.

@@ -29,6 +29,7 @@ type engine struct {
 	options       tables.Options
 	insertTimeout time.Duration
 	log           *slog.Logger
+	waits         *waits
 	metrics       *metrics
 	tracer        trace.Tracer
 }
@@ -38,6 +39,7 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 	for failures := 1; ; failures++ {
 		err := do(ctx)
 		if err == nil {
+			e.waits.engine.Passed()
 			return nil
 		}
 		class, name := tables.Classify(err)
@@ -50,8 +52,7 @@ func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context
 			return err
 		}
 		e.metrics.retries.WithLabelValues(string(at)).Inc()
-		e.log.Warn("ClickHouse failed; trying again",
-			"step", at, "class", class, "name", name, "failures", failures, "error", err)
+		e.waits.engine.Failed(name, err, "step", at, "class", class)
 		_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 5*time.Second))
 	}
 }
@@ -111,9 +112,13 @@ func (s *storer) refreshErasures(ctx context.Context) {
 	s.erasuresRead = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 	defer cancel()
-	if _, err := s.erasures.refresh(ctx, s.engine.conn); err != nil {
-		s.engine.log.Warn("the erasure list was not read", "error", err)
+	_, err := s.erasures.refresh(ctx, s.engine.conn)
+	if err != nil {
+		_, name := tables.Classify(err)
+		s.engine.waits.erasures.Failed(name, err)
+		return
 	}
+	s.engine.waits.erasures.Passed()
 }
 
 // idleTimeout limits the work between batches, which may be left undone.

@@ -33,6 +33,7 @@ func (pl *pipeline) commit(ctx context.Context, b *batch) (err error) {
 		err := pl.committer.Commit(ctx, offsets)
 		switch {
 		case err == nil:
+			pl.waits.commits.Passed()
 			return nil
 		case errors.Is(err, kafkago.UnknownTopicOrPartition):
 			// The offsets of the other topics are stored.
@@ -44,7 +45,7 @@ func (pl *pipeline) commit(ctx context.Context, b *batch) (err error) {
 			return fmt.Errorf("%w: %w", errGeneration, err)
 		}
 		pl.metrics.retries.WithLabelValues(string(stepCommit)).Inc()
-		pl.log.Warn("commit failed; trying again", "batch", b.number, "error", err)
+		pl.waits.commits.Failed(kafka.Reason(err), err, "batch", b.number)
 		if err := backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, time.Second)); err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}

@@ -40,12 +40,13 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 			return ctx.Err()
 		case err != nil:
 			i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-			i.log.Warn("not in the group; joining again", "group", i.cfg.Group, "error", err)
+			i.waits.group.Failed(kafka.Reason(err), err, "group", i.cfg.Group)
 			failures++
 			_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
 		failures = 0
+		i.waits.group.Passed()
 		member = generation.MemberID
 		if err := i.serve(generation, known); err != nil && !errors.Is(err, errGeneration) {
 			return err
@@ -99,13 +100,14 @@ func (i *Ingest) runPipeline(ctx context.Context, generation *kafkago.Generation
 		return err
 	}
 	pl := &pipeline{
-		cfg: i.cfg, log: i.log, metrics: i.metrics, report: i.report(), cluster: i.cluster,
+		cfg: i.cfg, log: i.log, waits: i.waits, metrics: i.metrics, report: i.report(), cluster: i.cluster,
 		committer: kafka.Committer{
 			Cluster: i.cluster, Group: i.cfg.Group, Member: generation.MemberID, Generation: generation.ID,
 		},
 		known: known, assignment: kafka.NewAssignment(partitions, known, i.passOver, i.report()),
 		clock: i.clock, progress: i.progress, erasures: i.erasures, storer: i.storer, publisher: i.publisher,
-		responses: make(chan *kafka.Response), full: make(chan *batch), free: make(chan *batch, 2),
+		tellMissing: i.tellMissing,
+		responses:   make(chan *kafka.Response), full: make(chan *batch), free: make(chan *batch, 2),
 	}
 	pl.free <- newBatch()
 	pl.free <- newBatch()
@@ -167,6 +169,7 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 		err := ask()
 		switch {
 		case err == nil:
+			i.waits.offsets.Passed()
 			return nil
 		case ctx.Err() != nil:
 			return errGeneration
@@ -174,7 +177,7 @@ func (i *Ingest) askTopics(ctx context.Context, ask func() error) error {
 			return fmt.Errorf("%w: %w", errTopics, err)
 		}
 		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-		i.log.Warn("where to go on is not known; asking again", "error", err)
+		i.waits.offsets.Failed(kafka.Reason(err), err)
 		_ = backoff.Sleep(ctx, backoff.Delay(failures, 100*time.Millisecond, 2*time.Second))
 	}
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -29,6 +30,7 @@ type harness struct {
 	conn     driver.Conn
 	producer *kgo.Client
 	config   Config
+	log      io.Writer // of the ingests; nil: the test's output
 }
 
 var testSecret = []byte("0123456789abcdef0123456789abcdef")
@@ -102,7 +104,11 @@ func (h *harness) start() *member {
 	h.Helper()
 	m := &member{harness: h, registry: prometheus.NewRegistry(), ended: make(chan error, 1)}
 	var err error
-	if m.ingest, err = New(h.config, h.tables, slog.New(slog.NewTextHandler(h.Output(), nil)), m.registry); err != nil {
+	log := h.Output()
+	if h.log != nil {
+		log = io.MultiWriter(log, h.log)
+	}
+	if m.ingest, err = New(h.config, h.tables, slog.New(slog.NewTextHandler(log, nil)), m.registry); err != nil {
 		h.Fatal(err)
 	}
 	var ctx context.Context

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ type Ingest struct {
 	progress *progress
 	erasures *erasures
 
+	waits     *waits
 	storer    *storer
 	publisher *publisher
 	assigned  atomic.Bool
@@ -51,16 +53,21 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 	clock := &engineClock{}
 	progress := newProgress(m)
 	erasures := newErasures(cfg.Secret)
+	waits := newWaits(log)
 	engine := &engine{
 		conn: conn, options: ch, insertTimeout: cfg.InsertTimeout,
-		log: log, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"),
+		log: log, waits: waits, metrics: m, tracer: cfg.Traces.Tracer("rollcall/ingest"),
 	}
 	return &Ingest{
 		cfg: cfg, log: log, metrics: m, passOver: passOver,
 		cluster: kafka.NewCluster(cfg.clusterConfig(clock.now)), engine: engine,
 		clock: clock, progress: progress, erasures: erasures,
-		storer:    newStorer(engine, erasures, cfg.ErasuresEvery),
-		publisher: &publisher{conn: conn, progress: progress, clock: clock, topics: cfg.Topics, metrics: m, log: log},
+		waits:  waits,
+		storer: newStorer(engine, erasures, cfg.ErasuresEvery),
+		publisher: &publisher{
+			conn: conn, progress: progress, clock: clock, topics: cfg.Topics, metrics: m, waits: waits,
+			began: time.Now(),
+		},
 	}, nil
 }
 
@@ -137,10 +144,9 @@ func (i *Ingest) waitForTopics(ctx context.Context) (*kafka.Layout, error) {
 		l, err := i.cluster.Layout(ctx)
 		if err == nil {
 			i.progress.covers(l)
+			i.tellMissing(l)
 			if len(l.Leaders) > 0 {
-				for _, missing := range l.Missing {
-					i.log.Warn("a topic does not exist yet; the others are read meanwhile", "topic", missing)
-				}
+				i.waits.topics.Passed()
 				return l, nil
 			}
 			err = errors.New("none of the topics exists yet")
@@ -149,7 +155,26 @@ func (i *Ingest) waitForTopics(ctx context.Context) (*kafka.Layout, error) {
 			return nil, ctx.Err()
 		}
 		i.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-		i.log.Warn("waiting for Kafka", "brokers", i.cfg.Brokers, "topics", i.cfg.Topics, "error", err)
+		i.waits.topics.Failed(kafka.Reason(err), err, "brokers", i.cfg.Brokers, "topics", i.cfg.Topics)
 		_ = backoff.Sleep(ctx, backoff.Delay(failures, 200*time.Millisecond, 5*time.Second))
 	}
 }
+
+// tellMissing tells which of the topics Kafka does not have.
+func (i *Ingest) tellMissing(l *kafka.Layout) {
+	for _, topic := range i.cfg.Topics {
+		i.metrics.missing.WithLabelValues(topic).Set(0)
+	}
+	for _, topic := range l.Missing {
+		i.metrics.missing.WithLabelValues(topic).Set(1)
+	}
+	switch {
+	case len(l.Missing) == 0:
+		i.waits.missing.Passed()
+	case len(l.Leaders) > 0: // else nothing is read meanwhile, and the wait for all topics is told
+		names := strings.Join(l.Missing, ", ")
+		i.waits.missing.Failed(names, errMissing, "topics", names)
+	}
+}
+
+var errMissing = errors.New("the brokers do not know it")

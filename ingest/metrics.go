@@ -20,6 +20,7 @@ type metrics struct {
 	lag        *prometheus.GaugeVec
 	gaps       *prometheus.CounterVec
 	corrupt    *prometheus.GaugeVec
+	missing    *prometheus.GaugeVec
 	complete   prometheus.Gauge
 }
 
@@ -77,12 +78,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_ingest_corrupt_batches",
 			Help: "1 while a partition waits at a record batch that cannot be read; the log names its offset.",
 		}, []string{"topic", "partition"}),
+		missing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "rollcall_ingest_topic_missing",
+			Help: "1 for a topic of --kafka-topics that Kafka does not have, 0 for one that it has.",
+		}, []string{"topic"}),
 		complete: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_ingest_complete_through_seconds",
 			Help: "Unix time through which everything produced is stored, over all partitions.",
 		}),
 	}
-	reg.MustRegister(m.lag, m.corrupt, m.complete)
+	reg.MustRegister(m.lag, m.corrupt, m.missing, m.complete)
 	m.start()
 	return m
 }

@@ -55,6 +55,7 @@ func TestOwnDescriptionIsNotKeptWithoutItsOwner(t *testing.T) {
 	defer end()
 	e := &engine{
 		conn: dying{conn, end, new(int)}, options: options, log: slog.New(slog.DiscardHandler),
+		waits:   newWaits(slog.New(slog.DiscardHandler)),
 		metrics: newMetrics(prometheus.NewRegistry()), tracer: noop.NewTracerProvider().Tracer(""),
 	}
 	before := erasedRows{before: schema.Millis(time.Now().UnixMilli())}

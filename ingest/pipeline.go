@@ -31,6 +31,7 @@ const lookAheadEvery = 5 * time.Second
 type pipeline struct {
 	cfg        Config
 	log        *slog.Logger
+	waits      *waits
 	metrics    *metrics
 	report     kafka.Report
 	cluster    *kafka.Cluster
@@ -42,6 +43,8 @@ type pipeline struct {
 	erasures   *erasures
 	storer     *storer
 	publisher  *publisher
+
+	tellMissing func(*kafka.Layout) // tells which topics Kafka does not have
 
 	responses  chan *kafka.Response
 	full, free chan *batch
@@ -122,10 +125,12 @@ func (pl *pipeline) lead(ctx context.Context) {
 			return
 		case err != nil:
 			pl.metrics.retries.WithLabelValues(string(stepFetch)).Inc()
-			pl.log.Warn("the brokers do not say who leads what; asking again", "error", err)
+			pl.waits.layout.Failed(kafka.Reason(err), err)
 		case pl.changed(l):
 			pl.stop(errTopics)
 		default:
+			pl.waits.layout.Passed()
+			pl.tellMissing(l)
 			pl.progress.covers(l)
 			for _, broker := range pl.assignment.Lead(l) {
 				pl.ensure(ctx, broker)

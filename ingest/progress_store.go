@@ -2,7 +2,7 @@ package ingest
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"slices"
 	"time"
 
@@ -48,8 +48,8 @@ type publisher struct {
 	clock    *engineClock
 	topics   []string // the topics that this process reads
 	metrics  *metrics
-	log      *slog.Logger
-	holdTold time.Time // when the log last named what holds the watermark
+	waits    *waits
+	began    time.Time
 }
 
 // load reads the table into progress.
@@ -63,11 +63,15 @@ func (p *publisher) load(ctx context.Context) error {
 
 // publish writes what can be published by now, and shows the watermark over all members. A failure
 // is harmless: the next call publishes more.
-func (p *publisher) publish(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
+func (p *publisher) publish(parent context.Context) {
+	ctx, cancel := context.WithTimeout(parent, idleTimeout)
 	defer cancel()
-	if err := p.write(ctx); err != nil && ctx.Err() == nil {
-		p.log.Warn("the watermark was not stored", "error", err)
+	switch err := p.write(ctx); {
+	case err == nil:
+		p.waits.watermark.Passed()
+	case parent.Err() == nil:
+		_, name := tables.Classify(err)
+		p.waits.watermark.Failed(name, err)
 	}
 }
 
@@ -88,10 +92,12 @@ func (p *publisher) write(ctx context.Context) error {
 		p.progress.wrote(rows)
 	}
 	through, err := tables.CompleteThrough(ctx, p.conn)
-	if err != nil || through.IsZero() {
+	if err != nil {
 		return err
 	}
-	p.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
+	if !through.IsZero() {
+		p.metrics.complete.Set(float64(through.UnixMilli()) / 1000)
+	}
 	p.tellHold(now, p.progress.holding())
 	return nil
 }
@@ -119,27 +125,36 @@ func oneIf(v bool) uint8 {
 	return 0
 }
 
-// tellEvery is how often the log names the partition that holds the watermark. It does so only if
-// the watermark is at least holdsAfter behind.
-const (
-	tellEvery  = time.Minute
-	holdsAfter = time.Minute
-)
+// holdsAfter is how far the watermark may be behind, and how long a process may run without one,
+// before the log names the partition that holds it.
+const holdsAfter = time.Minute
 
-// tellHold logs the partition that the watermark waits for, and what to do if no process will ever
+// tellHold tells which partition the watermark waits for, and what to do if no process will ever
 // read that partition.
 func (p *publisher) tellHold(now time.Time, least hold) {
-	if now.Sub(least.through.Time()) < holdsAfter || time.Since(p.holdTold) < tellEvery {
+	switch {
+	case least.Topic == "": // nothing was ever read, or no topic exists
+		return
+	case now.Sub(least.through.Time()) < holdsAfter:
+		p.waits.hold.Passed()
+		return
+	case least.through == 0 && time.Since(p.began) < holdsAfter: // the first records are being read
 		return
 	}
-	p.holdTold = time.Now()
-	why := "its records are not stored yet"
+	reason := "not stored"
+	why := errors.New("its records are not stored yet")
+	do := "see rollcall_ingest_lag_records; lines before this one say if ingest waits for ClickHouse or a broker"
+	retire := "run: rollcall topics retire " + least.Topic
 	switch {
 	case !slices.Contains(p.topics, least.Topic):
-		why = "this process does not read the topic; if none does any more, run: rollcall topics retire " + least.Topic
+		reason = "not read"
+		why = errors.New("this process does not read the topic")
+		do = "if no process does any more, " + retire
 	case !least.exists:
-		why = "Kafka does not have it; if the topic was deleted for good, run: rollcall topics retire " + least.Topic
+		reason = "not there"
+		why = errors.New("the brokers do not have it")
+		do = "if the topic was deleted for good, " + retire
 	}
-	p.log.Warn("the watermark waits for a partition",
-		"partition", least.TopicPartition, "through", least.through.Time(), "why", why)
+	p.waits.hold.Failed(reason+" "+least.Topic, why,
+		"partition", least.TopicPartition, "through", least.through.Time(), "do", do)
 }

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"rollcall/schema/outage"
 	"rollcall/schema/tables"
 )
 
@@ -174,6 +175,8 @@ func (r *Rollup) Ready(ctx context.Context) error {
 // schema version is returned as an error.
 func (r *Rollup) Run(ctx context.Context) error {
 	chores := r.chores()
+	outage := r.outage("rollups are not brought up to date", "rollups are brought up to date again",
+		"exports stay exact: they read the log, and are slower; see 'ClickHouse refuses' in OPERATIONS.md for the reason")
 	for {
 		err := tables.Check(ctx, r.conn)
 		if errors.Is(err, tables.ErrSchema) {
@@ -192,9 +195,7 @@ func (r *Rollup) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
-			r.log.Error("rollup", "error", err)
-		}
+		tell(outage, err)
 		if again && err == nil {
 			continue
 		}
@@ -204,6 +205,22 @@ func (r *Rollup) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// outage is something of this worker that fails again and again while ClickHouse does not do its
+// part.
+func (r *Rollup) outage(what, over, do string) *outage.Outage {
+	return &outage.Outage{Log: r.log, What: what, Over: over, Do: do}
+}
+
+// tell notes how an attempt ended.
+func tell(o *outage.Outage, err error) {
+	if err == nil {
+		o.Passed()
+		return
+	}
+	_, name := tables.Classify(err)
+	o.Failed(name, err)
 }
 
 // Once recomputes until no slice is dirty, whether it has settled or not, then merges closed

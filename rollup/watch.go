@@ -7,20 +7,26 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/schema/outage"
 	"rollcall/schema/tables"
 )
 
 // A chore is done beside the recomputes, at most once every so often.
 type chore struct {
-	every time.Duration
-	do    func(context.Context) error
-	last  time.Time
+	every  time.Duration
+	do     func(context.Context) error
+	outage *outage.Outage
+	last   time.Time
 }
 
 func (r *Rollup) chores() []*chore {
 	return []*chore{
-		{every: r.cfg.SweepEvery, do: r.sweepTouched}, {every: r.cfg.VerifyEvery, do: r.verifyNext},
-		{every: r.cfg.DisksEvery, do: r.readDisks},
+		{every: r.cfg.SweepEvery, do: r.sweepTouched, outage: r.outage("replaced rollups are not removed",
+			"replaced rollups are removed again", "nothing is wrong by it, the tables only grow; look at the reason")},
+		{every: r.cfg.VerifyEvery, do: r.verifyNext, outage: r.outage("rollups are not compared with the log",
+			"rollups are compared with the log again", "a wrong rollup would not be found meanwhile; look at the reason")},
+		{every: r.cfg.DisksEvery, do: r.readDisks, outage: r.outage("the engine's disks are not read",
+			"the engine's disks are read again", "a full disk would not be told meanwhile; look at the reason")},
 	}
 }
 
@@ -31,11 +37,12 @@ func (r *Rollup) tidy(ctx context.Context, chores []*chore) {
 		if ctx.Err() != nil || r.now().Sub(c.last) < c.every {
 			continue
 		}
-		switch err := c.do(ctx); {
-		case err == nil:
+		err := c.do(ctx)
+		if err == nil {
 			c.last = r.now()
-		case ctx.Err() == nil:
-			r.log.Error("rollup", "error", err)
+		}
+		if ctx.Err() == nil {
+			tell(c.outage, err)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func TestMetricsPage(t *testing.T) {
 	for _, name := range []string{
 		"ingest_events_total", "ingest_rejects_total", "ingest_conflicts_total", "ingest_duplicates_total",
 		"ingest_batches_total", "ingest_batch_rows", "ingest_flush_seconds",
-		"ingest_retries_total", "ingest_lag_records", "ingest_gap_records_total", "ingest_complete_through_seconds",
+		"ingest_retries_total", "ingest_topic_missing", "ingest_lag_records", "ingest_gap_records_total", "ingest_complete_through_seconds",
 		"rollup_dirty_slices", "rollup_dirty_age_seconds",
 		"rollup_slices_total", "rollup_slice_seconds", "rollup_rows_read_total", "export_requests_total", "export_seconds",
 		"export_first_byte_seconds", "export_bytes_total", "export_aborts_total", "build_info", "ready", "not_ready",

@@ -10,8 +10,8 @@ import (
 
 	"rollcall/export"
 	"rollcall/ingest"
+	"rollcall/schema/outage"
 	"rollcall/schema/tables"
-	"rollcall/schema/tables/outage"
 )
 
 const (

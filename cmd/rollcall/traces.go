@@ -14,6 +14,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"rollcall/schema/outage"
 )
 
 // traceFlags say where the spans of batches, recomputes and exports go. OpenTelemetry has standard
@@ -55,7 +57,10 @@ func (f traceFlags) open(ctx context.Context, stage string, log *slog.Logger) (t
 		return none, badSetting("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	// the library has one error handler for the whole process
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces were not sent", "error", err) }))
+	sending := &outage.Outage{
+		Log: log, What: "traces were not sent", Do: "look at the collector at --otlp-endpoint; nothing else waits for it",
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { sending.Failed("not sent", err) }))
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
 	return traces{provider, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopGrace/5)

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"rollcall/schema/outage"
+	"rollcall/schema/tables"
 )
 
 // A workspace without a valid key cannot export any more, and notices only when its nightly job
@@ -23,12 +26,18 @@ const (
 func (k *Keys) WatchExpiring(
 	ctx context.Context, now func() time.Time, log *slog.Logger, show func(workspaces uint64),
 ) {
+	reading := &outage.Outage{
+		Log: log, What: "the keys' expiry was not read", Over: "the keys' expiry is read again",
+		Do: "keys that end soon would not be told meanwhile; look whether ClickHouse answers",
+	}
 	for ctx.Err() == nil {
 		wait := expiringEvery
 		if n, err := k.expiring(ctx, now()); err == nil {
 			show(n)
+			reading.Passed()
 		} else if ctx.Err() == nil {
-			log.Warn("the keys' expiry was not read", "error", err)
+			_, name := tables.Classify(err)
+			reading.Failed(name, err)
 			wait = expiringAgain
 		}
 		select {

@@ -85,8 +85,9 @@ func (f *Fetcher) doubted(d doubt, err error) {
 		f.TopicsChanged()
 	}
 	f.Assignment.hold(d.Partition)
-	f.Report.retried("a new leader did not confirm the position; asking again",
-		"partition", d.TopicPartition, "broker", f.Broker, "epoch", d.leaderEpoch, "error", err)
+	f.Report.Counters.Retried()
+	d.unread.Failed(Reason(err), fmt.Errorf("a new leader does not confirm the position: %w", err),
+		"partition", d.TopicPartition, "broker", f.Broker, "epoch", d.leaderEpoch)
 }
 
 // An epochEnd is the offset at which an epoch ends in the log of a leader.

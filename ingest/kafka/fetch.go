@@ -39,11 +39,13 @@ func (f *Fetcher) Run(ctx context.Context) {
 	for range cap(f.home) {
 		f.home <- &Response{home: f.home}
 	}
+	fetching := f.Report.fetch(f.Broker)
 	for failures := 0; ctx.Err() == nil; {
 		f.check(ctx)
 		wants, leads := f.Assignment.wants(f.Broker, f.request.wants[:0])
 		f.request.wants = wants
 		if !leads {
+			fetching.Passed()
 			return
 		}
 		if len(wants) == 0 { // all partitions wait after a failure
@@ -62,11 +64,13 @@ func (f *Fetcher) Run(ctx context.Context) {
 				return
 			}
 			failures++
-			f.Report.retried("fetch failed; trying again", "broker", f.Broker, "failures", failures, "error", err)
+			f.Report.Counters.Retried()
+			fetching.Failed(Reason(err), err)
 			_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 2*time.Second))
 			continue
 		}
 		failures = 0
+		fetching.Passed()
 		f.accept(ctx, response)
 		select {
 		case f.Responses <- response:

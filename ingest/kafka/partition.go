@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollcall/ingest/backoff"
+	"rollcall/schema/outage"
 )
 
 // A Partition is a partition that this member was assigned, for one generation.
@@ -26,6 +27,8 @@ type Partition struct {
 	pause       time.Time // the partition must not be fetched before this time
 	failures    int       // in a row
 	lost        bool      // its topic is gone, so its position is no longer committed
+
+	unread, corrupt *outage.Outage // set by the Assignment
 }
 
 // NewPartition makes a Partition that is read from an offset on. epoch is the leader epoch of the
@@ -68,6 +71,10 @@ func NewAssignment(
 	slices.SortFunc(partitions, func(a, b *Partition) int {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
+	for _, p := range partitions {
+		p.unread = report.unread()
+		p.corrupt = report.corrupt()
+	}
 	return &Assignment{partitions: partitions, known: known, passOver: passOver, report: report}
 }
 
@@ -156,7 +163,7 @@ func (a *Assignment) Rewind(p *Partition, to Position) {
 // gap continues behind records that will never be read, and reports them.
 func (a *Assignment) gap(p *Partition, g Gap) {
 	if a.jump(p, g.From, g.To) {
-		a.report.Counters.WaitsAtCorrupt(p.TopicPartition, false)
+		a.isPast(p)
 		a.report.Gap(p.TopicPartition, g)
 	}
 }

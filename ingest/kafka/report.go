@@ -2,7 +2,14 @@ package kafka
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
+	"net"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"rollcall/schema/outage"
 )
 
 // Counters count what happens to partitions, for operators. The log names the reasons.
@@ -43,8 +50,42 @@ func (r Report) Gap(p TopicPartition, g Gap) {
 	r.Log.Error("gap: "+g.Why, "partition", p, "position", g.From, "goes_on_at", g.To, "records", g.Records)
 }
 
-// retried counts and logs a failure after which something is tried again.
-func (r Report) retried(what string, attributes ...any) {
-	r.Counters.Retried()
-	r.Log.Log(context.Background(), slog.LevelWarn, what, attributes...)
+// unread is told while a partition cannot be read for another reason than a corrupt record batch.
+func (r Report) unread() *outage.Outage {
+	return &outage.Outage{
+		Log: r.Log, What: "partition not read", Over: "partition read again",
+		Do: "look at the partition's leader; the other partitions go on, the watermark waits for this one",
+	}
+}
+
+// corrupt is told while a partition waits at a record batch that cannot be read.
+func (r Report) corrupt() *outage.Outage {
+	return &outage.Outage{
+		Log: r.Log, What: "record batch not read; fetching it again", Over: "record batch read, or passed over",
+		Do: "have another replica lead the partition; a batch that is broken in all of them: " +
+			"see 'A record batch that cannot be read' in OPERATIONS.md",
+	}
+}
+
+// fetch is told while a broker answers no fetch.
+func (r Report) fetch(broker int32) *outage.Outage {
+	return &outage.Outage{
+		Log: r.Log.With("broker", broker), What: "fetch failed; trying again",
+		Over: "fetched again, or the broker leads no partition any more",
+		Do:   "look at this broker and the network to it; its partitions wait until it answers or another broker leads them",
+	}
+}
+
+// Reason names the kind of a failure of Kafka, for outages.
+func Reason(err error) string {
+	var refused kafkago.Error
+	var network net.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused.Title()
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, context.DeadlineExceeded):
+		return "no answer"
+	}
+	return "other"
 }

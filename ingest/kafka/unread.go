@@ -1,10 +1,8 @@
 package kafka
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"rollcall/ingest/kafka/recordbatch"
 )
@@ -38,10 +36,11 @@ func (a *Assignment) passesOver(p *Partition, next, end int64, err error) bool {
 
 // notRead counts and logs that a partition could not be read and waits.
 func (a *Assignment) notRead(p *Partition, offset int64, err error) {
-	attributes := []any{"partition", p.TopicPartition, "offset", offset, "error", err}
+	attributes := []any{"partition", p.TopicPartition, "offset", offset}
 	var bad *recordbatch.Corrupt
 	if !errors.As(err, &bad) {
-		a.report.retried("partition not read; trying again", attributes...)
+		a.report.Counters.Retried()
+		p.unread.Failed(Reason(err), err, attributes...)
 		return
 	}
 	a.report.Counters.Retried()
@@ -50,11 +49,18 @@ func (a *Assignment) notRead(p *Partition, offset int64, err error) {
 		attributes = append(attributes,
 			"last_offset", bad.Last, "to_pass_over", fmt.Sprintf("--kafka-pass-over=%s/%d", p.TopicPartition, bad.Base))
 	}
-	a.report.Log.Log(context.Background(), slog.LevelError, "record batch not read; fetching it again", attributes...)
+	p.corrupt.Failed("corrupt", err, attributes...)
 }
 
 // IsRead notes that a partition can be read again, after notRead.
 func (a *Assignment) IsRead(p *Partition) {
 	a.fine(p)
+	p.unread.Passed()
+	a.isPast(p)
+}
+
+// isPast notes that a partition does not wait at a corrupt record batch, or no longer.
+func (a *Assignment) isPast(p *Partition) {
+	p.corrupt.Passed()
 	a.report.Counters.WaitsAtCorrupt(p.TopicPartition, false)
 }
