@@ -60,7 +60,11 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	if err != nil {
 		return err
 	}
-	if err := audited.Wait(); err != nil {
+	err = audited.Wait()
+	if err == nil {
+		err = ctx.Err() // an answer that begins now would be cut
+	}
+	if err != nil {
 		if began != nil {
 			began.close()
 		}

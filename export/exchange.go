@@ -44,11 +44,16 @@ func (e *Export) data(
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{id: requestID(r), started: e.cfg.Now(), request: requestText(r)}
 		r = e.trace(r, x)
-		out := &countingWriter{ResponseWriter: w, x: x}
-		err := e.admit(out, r, x, auth, handle)
+		limited, limit, end := e.limitFirstByte(r)
+		defer end()
+		out := &countingWriter{ResponseWriter: w, x: x, begun: limit.begun}
+		err := e.admit(out, limited, x, auth, handle)
 		if err == nil {
 			e.end(r, x, nil)
 			return
+		}
+		if x.status == 0 {
+			err = limit.failure(err)
 		}
 		f := failureFor(r, err, x.id.String())
 		if x.status == 0 && f.status != statusClientGone {
@@ -181,16 +186,19 @@ func (x *exchange) take(j job) {
 // countingWriter records the status that was sent.
 type countingWriter struct {
 	http.ResponseWriter
-	x *exchange
+	x     *exchange
+	begun func() // is called when the answer begins
 }
 
 func (w *countingWriter) WriteHeader(status int) {
+	w.begun()
 	w.x.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *countingWriter) Write(p []byte) (int, error) {
 	if w.x.status == 0 {
+		w.begun()
 		w.x.status = http.StatusOK
 	}
 	return w.ResponseWriter.Write(p)

@@ -25,6 +25,8 @@ const (
 	DefaultRatePerMinute       = 500
 	DefaultMaxConcurrentPerOrg = 8
 	DefaultMaxConcurrent       = 64
+	// DefaultFirstByteTimeout is shorter than the 60 s after which most proxies give up.
+	DefaultFirstByteTimeout = 50 * time.Second
 )
 
 // Config configures the service. Only Secret is required.
@@ -41,6 +43,8 @@ type Config struct {
 	MaxConcurrentPerOrg int
 	// requests of all workspaces that this process answers at the same time; 0: DefaultMaxConcurrent
 	MaxConcurrent int
+	// an answer that has not begun after so long is a 503; 0: DefaultFirstByteTimeout
+	FirstByteTimeout time.Duration
 	// a client that takes no byte of its download for so long is disconnected; default 1 min
 	StallTimeout time.Duration
 	// bytes of memory that one aggregation or sort takes in the engine before it spills to disk;
@@ -61,8 +65,8 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	}
-	if c.RatePerMinute < 0 || c.MaxConcurrentPerOrg < 0 || c.MaxConcurrent < 0 || c.StallTimeout < 0 {
-		return c, errors.New("rate, concurrency and stall timeout must not be negative; 0 takes the default")
+	if min(c.RatePerMinute, c.MaxConcurrentPerOrg, c.MaxConcurrent) < 0 || min(c.FirstByteTimeout, c.StallTimeout) < 0 {
+		return c, errors.New("rate, concurrency and timeouts must not be negative; 0 takes the default")
 	}
 	if c.RatePerMinute == 0 {
 		c.RatePerMinute = DefaultRatePerMinute
@@ -72,6 +76,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxConcurrent == 0 {
 		c.MaxConcurrent = DefaultMaxConcurrent
+	}
+	if c.FirstByteTimeout == 0 {
+		c.FirstByteTimeout = DefaultFirstByteTimeout
 	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = time.Minute

@@ -62,7 +62,15 @@ func failureOf(err error, requestID string) *failure {
 	case errors.Is(err, context.Canceled):
 		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
 	}
-	if class, _ := tables.Classify(err); class == tables.Passing {
+	class, name := tables.Classify(err)
+	switch {
+	case name == "MEMORY_LIMIT_EXCEEDED":
+		return &failure{
+			status: http.StatusServiceUnavailable, retryAfter: 10 * time.Second, err: err,
+			detail: "The service's database has not enough free memory for this export at the moment; " +
+				"try again in a few seconds, and if that does not help, ask for a shorter period.",
+		}
+	case class == tables.Passing:
 		return &failure{
 			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second, err: err,
 			detail: "The service's database does not answer at the moment; try again in a few seconds.",

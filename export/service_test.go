@@ -270,6 +270,7 @@ func TestConfig(t *testing.T) {
 		"a negative rate":              {Secret: secret, RatePerMinute: -1},
 		"a negative number of exports": {Secret: secret, MaxConcurrentPerOrg: -1},
 		"a negative number of all":     {Secret: secret, MaxConcurrent: -1},
+		"a negative time to begin":     {Secret: secret, FirstByteTimeout: -1},
 		"a negative stall timeout":     {Secret: secret, StallTimeout: -1},
 	} {
 		if _, err := cfg.withDefaults(); err == nil {
@@ -283,17 +284,17 @@ func TestConfigDefaults(t *testing.T) {
 	secret := []byte("sixteen bytes...")
 	c, err := Config{Secret: secret}.withDefaults()
 	if err != nil || c.RatePerMinute != 500 || c.MaxConcurrentPerOrg != 8 ||
-		c.MaxConcurrent != 64 || c.StallTimeout != time.Minute {
+		c.MaxConcurrent != 64 || c.FirstByteTimeout != 50*time.Second || c.StallTimeout != time.Minute {
 		t.Errorf("the defaults are %+v, %v", c, err)
 	}
 	for _, scheme := range []string{"http", "https"} {
 		given := Config{
 			Secret: secret, PublicURL: scheme + "://h/", RatePerMinute: 1, MaxConcurrentPerOrg: 1,
-			MaxConcurrent: 1, StallTimeout: 1,
+			MaxConcurrent: 1, FirstByteTimeout: 1, StallTimeout: 1,
 		}
 		c, err = given.withDefaults()
 		if err != nil || c.RatePerMinute != 1 || c.MaxConcurrentPerOrg != 1 || c.MaxConcurrent != 1 ||
-			c.StallTimeout != 1 || c.PublicURL != scheme+"://h" {
+			c.FirstByteTimeout != 1 || c.StallTimeout != 1 || c.PublicURL != scheme+"://h" {
 			t.Errorf("what was given became %+v, %v", c, err)
 		}
 	}

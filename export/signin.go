@@ -4,15 +4,19 @@ import "net/http"
 
 // signIn exchanges a key for a session.
 func (e *Export) signIn(w http.ResponseWriter, r *http.Request) {
-	cookie, err := e.gate.SignIn(r)
-	e.answerSession(w, r, "sign-in", cookie, err)
+	limited, limit, end := e.limitFirstByte(r)
+	defer end()
+	cookie, err := e.gate.SignIn(limited)
+	e.answerSession(w, r, "sign-in", cookie, limit.failure(err))
 }
 
 // signOut ends the session. Only after that it tells the browser to forget the cookie: if the
 // session could not be ended, the browser keeps the cookie and can try again.
 func (e *Export) signOut(w http.ResponseWriter, r *http.Request) {
-	cookie, err := e.gate.SignOut(r)
-	e.answerSession(w, r, "sign-out", cookie, err)
+	limited, limit, end := e.limitFirstByte(r)
+	defer end()
+	cookie, err := e.gate.SignOut(limited)
+	e.answerSession(w, r, "sign-out", cookie, limit.failure(err))
 }
 
 func (e *Export) answerSession(w http.ResponseWriter, r *http.Request, what string, cookie *http.Cookie, err error) {

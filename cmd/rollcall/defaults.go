@@ -26,6 +26,7 @@ var stageDefaults = kong.Vars{
 	"rate_per_minute":        strconv.Itoa(export.DefaultRatePerMinute),
 	"max_concurrent_per_org": strconv.Itoa(export.DefaultMaxConcurrentPerOrg),
 	"max_concurrent":         strconv.Itoa(export.DefaultMaxConcurrent),
+	"first_byte_timeout":     shortly(export.DefaultFirstByteTimeout),
 	"scope":                  access.ScopeExport,
 }
 

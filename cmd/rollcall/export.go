@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"rollcall/export"
 )
@@ -16,14 +17,15 @@ type exportCommand struct {
 
 // exportFlags are the flags that only export has.
 type exportFlags struct {
-	HTTPAddr            string `name:"http-addr" help:"Where exports are served." default:"127.0.0.1:8080"`
-	PublicURL           string `name:"public-url" help:"The address that clients use, for download links; by default the one they called." placeholder:"URL"`
-	HTTPCertFile        string `name:"http-cert-file" help:"PEM certificate, to serve TLS." type:"path" placeholder:"FILE"`
-	HTTPKeyFile         string `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
-	RatePerMinute       int    `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"${rate_per_minute}"`
-	MaxConnections      int    `help:"Connections at the same time, of all clients; further requests wait until one ends." default:"4096"`
-	MaxConcurrentPerOrg int    `help:"Queries of one workspace at the same time; more are answered 429. Each process counts for itself." default:"${max_concurrent_per_org}"`
-	MaxConcurrent       int    `help:"Queries of all workspaces at the same time; more are answered 429. Each process counts for itself." default:"${max_concurrent}"`
+	HTTPAddr            string        `name:"http-addr" help:"Where exports are served." default:"127.0.0.1:8080"`
+	PublicURL           string        `name:"public-url" help:"The address that clients use, for download links; by default the one they called." placeholder:"URL"`
+	HTTPCertFile        string        `name:"http-cert-file" help:"PEM certificate, to serve TLS." type:"path" placeholder:"FILE"`
+	HTTPKeyFile         string        `name:"http-key-file" help:"PEM key of the certificate." type:"path" placeholder:"FILE"`
+	RatePerMinute       int           `help:"Requests per minute and key; more are answered 429. Each process counts for itself." default:"${rate_per_minute}"`
+	MaxConnections      int           `help:"Connections at the same time, of all clients; further requests wait until one ends." default:"4096"`
+	MaxConcurrentPerOrg int           `help:"Queries of one workspace at the same time; more are answered 429. Each process counts for itself." default:"${max_concurrent_per_org}"`
+	MaxConcurrent       int           `help:"Queries of all workspaces at the same time; more are answered 429. Each process counts for itself." default:"${max_concurrent}"`
+	FirstByteTimeout    time.Duration `help:"An export that has not begun after this long, like 50s, is answered 503, so that nobody waits for an engine that is frozen. Longer lets larger exports be read from the log; keep it below the time of the proxies in front." default:"${first_byte_timeout}"`
 }
 
 func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
@@ -74,6 +76,6 @@ func (f exportFlags) check() error {
 func (f exportFlags) config(secret []byte) export.Config {
 	return export.Config{
 		PublicURL: f.PublicURL, Secret: secret, RatePerMinute: f.RatePerMinute, MaxConcurrentPerOrg: f.MaxConcurrentPerOrg,
-		MaxConcurrent: f.MaxConcurrent,
+		MaxConcurrent: f.MaxConcurrent, FirstByteTimeout: f.FirstByteTimeout,
 	}
 }

@@ -247,6 +247,7 @@ func (r *exportRun) serve(ctx context.Context) error {
 		Secret: make([]byte, 32), RatePerMinute: 1_000_000,
 		MaxConcurrentPerOrg: max(r.Clients, export.DefaultMaxConcurrentPerOrg),
 		MaxConcurrent:       max(r.Clients, export.DefaultMaxConcurrent),
+		FirstByteTimeout:    time.Hour,
 	}, r.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return err
