@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -138,6 +139,10 @@ func printDifferences(ctx context.Context, r *rollup.Rollup, filter rollup.Filte
 	fmt.Fprintf(std.err, "%d slices compared, %d differences\n", compared, found)
 	if found > 0 {
 		return fmt.Errorf("%d differences between the rollups and the log; `rollcall rebuild` repairs them", found)
+	}
+	if compared == 0 { // a check that has seen nothing must not pass for a check
+		return errors.New("nothing was compared: none of these slices is rolled up; " +
+			"wait for the rollup worker, or run `rollcall rebuild` with the same flags")
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	db.compare("rolled up anew", want)
 	differs := func(d rollup.Difference) { t.Errorf("%+v", d) }
-	if n, err := db.worker().Verify(t.Context(), rollup.Filter{}, differs, nil); err != nil {
-		t.Errorf("%d slices compared, %v", n, err)
+	if n, err := db.worker().Verify(t.Context(), rollup.Filter{}, differs, nil); err != nil || n != 2 {
+		t.Errorf("%d slices of 2 compared, %v", n, err)
 	}
 }
