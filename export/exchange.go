@@ -113,7 +113,7 @@ func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 		e.metrics.firstByte.WithLabelValues(kind, format).Observe(x.firstByte.Sub(x.started).Seconds())
 	}
 	if outcome == outcomeAborted {
-		e.metrics.aborts.WithLabelValues(kind, format).Inc()
+		e.metrics.aborts.WithLabelValues(kind, format, causeOf(failed)).Inc()
 	}
 	// The line has no key, path or query: a path or query may hold a signature, or names.
 	log := e.log.With("request_id", x.id, "org", x.who.Org, "key_id", x.who.KeyID, "method", r.Method, "type", kind,

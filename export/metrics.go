@@ -22,6 +22,21 @@ type metrics struct {
 	expiring  prometheus.Gauge
 }
 
+// Causes of answers that ended in the middle.
+const (
+	causeService = "service"
+	causeClient  = "client"
+)
+
+// causeOf says whose fault it is that an answer ended in the middle. What clients do must not wake
+// anybody.
+func causeOf(f *failure) string {
+	if f.status == statusClientGone {
+		return causeClient
+	}
+	return causeService
+}
+
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	times := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1200}
@@ -42,8 +57,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"type", "format"}),
 		aborts: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_export_aborts_total",
-			Help: "Answers that ended in the middle: the engine failed, or the client went.",
-		}, []string{"type", "format"}),
+			Help: "Answers that ended in the middle, by the cause: service (the engine failed) or client (it left, or took " +
+				"nothing for too long).",
+		}, []string{"type", "format", "cause"}),
 		expiring: f.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_export_keys_expiring",
 			Help: "Workspaces whose last key expires within 7 days, or did within the last day.",
@@ -58,7 +74,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) start() {
 	for _, t := range query.Types() {
 		for _, f := range []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet} {
-			m.aborts.WithLabelValues(string(t), string(f))
+			m.aborts.WithLabelValues(string(t), string(f), causeService)
+			m.aborts.WithLabelValues(string(t), string(f), causeClient)
 			for _, status := range []string{"200", "500", "503"} {
 				m.requests.WithLabelValues(string(t), string(f), status)
 			}

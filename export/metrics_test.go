@@ -236,17 +236,17 @@ func TestMetricsOfFailures(t *testing.T) {
 			goes()
 			<-ctx.Done()
 			return nil, ctx.Err()
-		}, "499", map[string]float64{"aborts_total format=csv type=users": 1}},
+		}, "499", map[string]float64{"aborts_total cause=client format=csv type=users": 1}},
 		{"the engine fails in the middle", func(_ context.Context, rows io.ReadCloser) (io.ReadCloser, error) {
 			return &cutRows{ReadCloser: rows, left: sent, end: func() error { return errors.New("the engine failed") }}, nil
 		}, "200", map[string]float64{
-			"aborts_total format=csv type=users": 1, "bytes_total format=csv type=users": sent,
+			"aborts_total cause=service format=csv type=users": 1, "bytes_total format=csv type=users": sent,
 			"first_byte_seconds format=csv type=users count": 1, "first_byte_seconds format=csv type=users sum": secondsToRows,
 		}},
 		{"the client goes in the middle", func(ctx context.Context, rows io.ReadCloser) (io.ReadCloser, error) {
 			return &cutRows{ReadCloser: rows, left: sent, end: func() error { goes(); <-ctx.Done(); return ctx.Err() }}, nil
 		}, "200", map[string]float64{
-			"aborts_total format=csv type=users": 1, "bytes_total format=csv type=users": sent,
+			"aborts_total cause=client format=csv type=users": 1, "bytes_total format=csv type=users": sent,
 			"first_byte_seconds format=csv type=users count": 1, "first_byte_seconds format=csv type=users sum": secondsToRows,
 		}},
 	} {

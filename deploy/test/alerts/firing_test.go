@@ -4,6 +4,7 @@ package alerts
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,6 +82,7 @@ type fault struct {
 }
 
 var faults = []fault{
+	{"clients that are refused, and clients that leave", nil, nil, wrongClients},
 	{"a rollup that cannot write", []string{"RollcallDirtySlicesOld", "RollcallClickHouseErrors"}, nil,
 		func(w *world, m *monitor, _ string) {
 			w.sql("ALTER TABLE workflow_daily ADD CONSTRAINT nothing CHECK runs = 0")
@@ -99,16 +101,22 @@ var faults = []fault{
 		w.fires(m, "RollcallVerifyDifferences", 30*time.Second)
 	}},
 	{"a disk that fills up", []string{"RollcallDiskNearFull"}, nil, fillDisk},
+	{"a disk that is full", []string{"RollcallNotReady"},
+		[]string{"RollcallIngestStandsStill", "RollcallInsertRetries", "RollcallExportErrors", "RollcallInstanceNotReady"},
+		fullDisk},
 	{"an engine that answers late", []string{"RollcallExportsSlow"},
 		[]string{"RollcallIngestStandsStill", "RollcallInsertRetries"}, slowEngine},
-	{"an engine that dies under downloads", []string{"RollcallExportAborts"}, nil, killUnderDownloads},
+	{"an engine that dies under downloads", []string{"RollcallExportAborts"}, []string{"RollcallInstanceNotReady"},
+		killUnderDownloads},
 	{"no engine", []string{
 		"RollcallIngestStandsStill", "RollcallInsertRetries", "RollcallLagGrows", "RollcallExportErrors",
+		"RollcallInstanceNotReady",
 	}, nil, withoutEngine},
-	{"an outage longer than Kafka keeps", []string{"RollcallDown", "RollcallOffsetGap"}, nil,
+	{"an outage longer than Kafka keeps", []string{"RollcallDown", "RollcallStageMissing", "RollcallOffsetGap"}, nil,
 		func(w *world, m *monitor, _ string) {
 			w.kill("ingest")
 			w.fires(m, "RollcallDown", 15*time.Second)
+			w.fires(m, "RollcallStageMissing", 15*time.Second)
 			w.loseRecords(0)
 			w.startEngine()
 			w.startIngest()
@@ -118,6 +126,7 @@ var faults = []fault{
 		w.fires(m, "RollcallCorruptBatch", 30*time.Second)
 	}},
 	{"a hand that deletes rollups", []string{"RollcallRollupRowsGone"}, nil, deleteRollups},
+	{"topics that do not exist", []string{"RollcallTopicMissing", "RollcallNothingRead"}, nil, missingTopic},
 	{"a certificate that ends tomorrow", []string{"RollcallCertificateEnds"}, nil, func(w *world, _ *monitor, _ string) {
 		c, err := certtest.New(w.t.TempDir())
 		if err != nil {
@@ -151,20 +160,82 @@ func deleteRollups(w *world, m *monitor, _ string) {
 	w.fires(m, "RollcallRollupRowsGone", 60*time.Second)
 }
 
-func fillDisk(w *world, _ *monitor, _ string) {
+// wrongClients are a quarter of an hour of clients that use wrong keys, and that leave in the
+// middle of downloads. That wakes nobody.
+func wrongClients(w *world, m *monitor, key string) {
+	for range 15 {
+		for range 20 {
+			if got := w.get("a wrong key"); got != 401 {
+				w.t.Fatalf("a wrong key was answered %d", got)
+			}
+		}
+		for range 3 {
+			d, err := w.begin(key)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			d.body.Close()
+		}
+		// This waits for real time to pass, because the rules look at windows of time.
+		<-time.After(time.Second)
+		m.look()
+	}
+	var cut struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	m.ask("/api/v1/query?query="+url.QueryEscape(`sum(rollcall_export_aborts_total{cause="client"}) > 5`), &cut)
+	if len(cut.Data.Result) == 0 {
+		w.t.Error("too few downloads were left in the middle: this shows nothing")
+	}
+}
+
+func fillDisk(w *world, _ *monitor, _ string) { w.ballast("ballast", diskSize/10) }
+
+// ballast takes the disk's free space, and leaves so many bytes of it.
+func (w *world) ballast(name string, leave int64) {
+	w.t.Helper()
 	var disk syscall.Statfs_t
 	if err := syscall.Statfs(w.disk, &disk); err != nil {
 		w.t.Fatal(err)
 	}
-	free := int64(disk.Bavail) * disk.Bsize
-	file, err := os.Create(filepath.Join(w.disk, "ballast"))
+	file, err := os.Create(filepath.Join(w.disk, name))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer file.Close()
-	if err := syscall.Fallocate(int(file.Fd()), 0, 0, free-diskSize/10); err != nil {
+	free := int64(disk.Bavail) * disk.Bsize
+	if err := syscall.Fallocate(int(file.Fd()), 0, 0, free-leave); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// fullDisk leaves the engine no room for the audit, so that no export can be answered, and makes
+// room again.
+func fullDisk(w *world, m *monitor, key string) {
+	w.ballast("rest", 0)
+	w.eventually("an export is answered 503", 30*time.Second, func() bool { return w.get(key) == 503 })
+	w.fires(m, "RollcallNotReady", 30*time.Second)
+	if got := status("http://" + w.export + "/readyz"); got != 503 {
+		w.t.Errorf("export says %d of itself while its audit cannot be written", got)
+	}
+	if err := os.Remove(filepath.Join(w.disk, "rest")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.eventually("exports are answered again, with nobody's help", 60*time.Second, func() bool {
+		return status("http://"+w.export+"/readyz") == 200 && w.get(key) == 200
+	})
+}
+
+// missingTopic starts ingest on a database without progress, with a topic that Kafka does not have.
+func missingTopic(w *world, m *monitor, _ string) {
+	w.kill("ingest")
+	w.sql("TRUNCATE TABLE progress")
+	w.startIngestOf("usage.misspelt")
+	w.fires(m, "RollcallTopicMissing", 60*time.Second)
+	w.fires(m, "RollcallNothingRead", 60*time.Second)
+	w.kill("ingest")
+	w.startIngest()
+	w.eventually("ingest is ready", 60*time.Second, func() bool { return status("http://"+w.ingest+"/readyz") == 200 })
 }
 
 // slowEngine stops the engine for six seconds of every seven, so that an export's first row takes
@@ -216,6 +287,6 @@ func withoutEngine(w *world, m *monitor, key string) {
 		w.get(key)
 		return m.look() == nil && m.hasFired("RollcallIngestStandsStill") && m.hasFired("RollcallInsertRetries") &&
 			m.hasFired("RollcallLagGrows") &&
-			m.hasFired("RollcallExportErrors")
+			m.hasFired("RollcallExportErrors") && m.hasFired("RollcallInstanceNotReady")
 	})
 }

@@ -75,8 +75,10 @@ func (w *world) startEngine() {
 	w.eventually("the engine answers", 60*time.Second, func() bool { return status("http://"+w.engine+"/ping") == 200 })
 }
 
-func (w *world) startIngest() {
-	w.rollcall("ingest", "ingest", "--kafka-brokers", w.kafka, "--kafka-topics", topic, "--admin-addr", w.ingest)
+func (w *world) startIngest() { w.startIngestOf(topic) }
+
+func (w *world) startIngestOf(topics string) {
+	w.rollcall("ingest", "ingest", "--kafka-brokers", w.kafka, "--kafka-topics", topics, "--admin-addr", w.ingest)
 }
 
 func (w *world) startRollup() {
