@@ -35,8 +35,8 @@ const (
 
 var overTLS = flag.Bool("tls", false, "speak TLS to both servers, instead of plain HTTP and Kafka")
 
-// servers are started by the first test that needs them. The reaper of testcontainers removes them
-// when the test binary has ended, however it ended.
+// servers are started by the first test that needs them, and removed when the test binary has
+// ended, however it ended (backend_removal_test.go).
 var servers struct {
 	sync.Once
 	broker string
@@ -91,8 +91,8 @@ func startClickHouse(ctx context.Context, secured *certtest.Certificate) error {
 		files = append(files, fileOf("/etc/clickhouse-server/tls.pem", secured.PEM),
 			fileOf("/etc/clickhouse-server/config.d/tls.xml", clickhouseTLS))
 	}
-	server, err := testcontainers.Run(ctx, clickhouseImage, testcontainers.WithExposedPorts("8123/tcp", "8443/tcp"),
-		testcontainers.WithFiles(files...),
+	server, err := testcontainers.Run(ctx, clickhouseImage, ofRun(thisRun),
+		testcontainers.WithExposedPorts("8123/tcp", "8443/tcp"), testcontainers.WithFiles(files...),
 		testcontainers.WithEnv(map[string]string{
 			"CLICKHOUSE_USER": "suite", "CLICKHOUSE_PASSWORD": "suite", "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "1",
 		}),
@@ -157,7 +157,7 @@ func startKafka(ctx context.Context, secured *certtest.Certificate) error {
 			settings[name] = value
 		}
 	}
-	_, err = testcontainers.Run(ctx, kafkaImage, testcontainers.WithExposedPorts("9092/tcp"),
+	_, err = testcontainers.Run(ctx, kafkaImage, ofRun(thisRun), testcontainers.WithExposedPorts("9092/tcp"),
 		testcontainers.WithFiles(files...),
 		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
 			c.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: port}}}
