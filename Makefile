@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-containers test-alerts test-clocks test-sdks test-mutants screenshots dist clean
+.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet images test-containers test-alerts test-clocks test-sdks test-mutants screenshots dist clean
 
 GO ?= go
 RACE ?=
@@ -10,6 +10,7 @@ SEED ?= 1
 FAULTS ?= -run 'Alone|Mixed'
 CLOCKS ?=
 TEST_FLAGS ?= -timeout 15m
+DOCKER = deploy/test/images/docker.sh
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -38,9 +39,11 @@ test-spreadsheet: engine ## the CSV in LibreOffice (needs Debian's package libre
 screenshots: engine ## pictures of the analytics page, in dist/screenshots
 	cd deploy/test/browser && $(GO) test -count=1 -run 'Screenshots|States' -screenshots $(CURDIR)/dist/screenshots
 
-test-containers: ## the integration suite against Kafka and ClickHouse server images, over HTTP and over TLS, where Docker runs
-	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite
-	$(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite -tls
+images: ## the images of deploy/compose.yaml: pulled, or stand-ins built where no registry answers (deploy/test/images; starts a Docker engine if none runs)
+	@$(DOCKER) deploy/test/images/images.sh
+
+test-containers: ## the integration suite against Kafka and ClickHouse in containers of those images, over HTTP and over TLS
+	$(DOCKER) sh -ec '$(MAKE) images; docker run --rm --read-only --cap-drop ALL rollcall version; for tls in false true; do $(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite -tls=$$tls; done'
 
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
 	$(GO) test -tags alerts -timeout 10m -count=1 ./deploy/test/alerts
