@@ -105,8 +105,8 @@ func TestARejectedRecordIsKeptWholeAndBlocksNothing(t *testing.T) {
 	rules := brokenRules(b.now)
 	want := map[string]float64{}
 	w := &kafka.Writer{Addr: kafka.TCP(b.broker), Transport: b.kafka, BatchBytes: 8 << 20,
-		BatchTimeout: time.Millisecond,
-		Balancer:     kafka.BalancerFunc(func(kafka.Message, ...int) int { return 2 })}
+		BatchTimeout: time.Millisecond, RequiredAcks: kafka.RequireAll, // or a later request may overtake
+		Balancer: kafka.BalancerFunc(func(kafka.Message, ...int) int { return 2 })}
 	defer w.Close()
 	for _, rule := range rules {
 		want[rule.reason]++
