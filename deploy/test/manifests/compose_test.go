@@ -1,14 +1,18 @@
 package manifests
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"sigs.k8s.io/yaml"
 )
 
 // loadCompose reads the file as Compose does in an environment with these variables, each
@@ -42,16 +46,29 @@ func TestComposeIsRead(t *testing.T) {
 	}
 }
 
-// Each service has a memory limit. Each that stays running also has a CPU limit and a health check.
-// Mounted files exist, and images name a version.
+// processors is how many of them a small laptop has. Docker refuses a limit above that.
+const processors = 2
+
+// once names the services that end when they have done their work.
+var once = []string{"migrate", "topics"}
+
+// Each service has a memory limit. Each that stays running also has a CPU limit that every machine
+// can give, and a health check. Mounted files exist, and images name a version.
 func TestComposeServicesAreBounded(t *testing.T) {
 	for name, s := range loadCompose(t).Services {
 		if s.MemLimit == 0 {
 			t.Errorf("%s has no limit of memory", name)
 		}
-		if once := name == "migrate" || name == "topics"; !once &&
-			(s.HealthCheck == nil || len(s.HealthCheck.Test) == 0 || s.CPUS == 0) {
+		if !slices.Contains(once, name) && (s.HealthCheck == nil || len(s.HealthCheck.Test) == 0 || s.CPUS == 0) {
 			t.Errorf("%s has no health check, or no limit of processors", name)
+		}
+		if s.CPUS > processors {
+			t.Errorf("%s: Docker refuses %v cpus on a machine with %d", name, s.CPUS, processors)
+		}
+		// Docker cannot raise a limit above its own, and the container would not start. The defaults are
+		// enough: ClickHouse itself takes as many files as it may have.
+		if len(s.Ulimits) > 0 {
+			t.Errorf("%s asks for ulimits that a small machine may not be able to give", name)
 		}
 		if _, version, _ := strings.Cut(s.Image, ":"); s.Build == nil && (version == "" || version == "latest") {
 			t.Errorf("%s: the image %s is of no version", name, s.Image)
@@ -66,6 +83,85 @@ func TestComposeServicesAreBounded(t *testing.T) {
 				t.Errorf("%s listens on %q, port %s: plain text is for this machine only", name, p.HostIP, p.Published)
 			}
 		}
+	}
+}
+
+// Whatever stays running is started again when it dies or the machine restarts. The services that
+// end are not: they would run for ever.
+func TestComposeServicesComeBack(t *testing.T) {
+	for name, s := range loadCompose(t).Services {
+		want := "unless-stopped"
+		if slices.Contains(once, name) {
+			want = "no"
+		}
+		if s.Restart != want {
+			t.Errorf("%s: restart is %q, want %q", name, s.Restart, want)
+		}
+	}
+}
+
+// What a server keeps is on a named volume, so that it outlives the server's container. By default,
+// Kafka's image keeps its log elsewhere.
+func TestComposeDataOutlivesItsContainer(t *testing.T) {
+	project := loadCompose(t)
+	data := map[string]string{
+		"kafka":      given(project.Services["kafka"])["KAFKA_LOG_DIRS"],
+		"clickhouse": "/var/lib/clickhouse",
+		"prometheus": "/prometheus",
+	}
+	command := project.Services["prometheus"].Command
+	if !slices.Contains(command, "--storage.tsdb.path="+data["prometheus"]) {
+		t.Errorf("Prometheus keeps its data elsewhere: %q", command)
+	}
+	for name, dir := range data {
+		isVolume := func(v types.ServiceVolumeConfig) bool {
+			_, named := project.Volumes[v.Source]
+			return v.Type == types.VolumeTypeVolume && v.Target == dir && named
+		}
+		if dir == "" || !slices.ContainsFunc(project.Services[name].Volumes, isVolume) {
+			t.Errorf("%s keeps its data in %q, which is on none of its volumes", name, dir)
+		}
+	}
+}
+
+// The command with which compose.yaml says how to make the secrets makes files that the containers'
+// user can read, in a directory that nobody else on the machine can enter. It does so under the
+// strictest umask, too: Compose mounts such files with the rights that they have.
+func TestComposeSecretsCanBeRead(t *testing.T) {
+	file, err := os.ReadFile("../../compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := regexp.MustCompile(`(?m)^# +(install -d .*)$`).FindSubmatch(file)
+	if says == nil {
+		t.Fatal("compose.yaml does not say how to make the secrets")
+	}
+	for _, umask := range []string{"022", "077"} {
+		root := t.TempDir()
+		command := exec.Command("sh", "-ec", "umask "+umask+"; "+string(says[1]))
+		command.Dir = root
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", says[1], err, out)
+		}
+		rights(t, filepath.Join(root, "deploy/secrets"), 0o700)
+		for name, secret := range loadCompose(t).Secrets {
+			path := filepath.Join(root, "deploy/secrets", filepath.Base(secret.File))
+			rights(t, path, 0o444)
+			if text, err := os.ReadFile(path); err != nil || len(text) < 32 {
+				t.Errorf("the secret %s is %d bytes: %v", name, len(text), err)
+			}
+		}
+	}
+}
+
+func rights(t *testing.T, path string, want os.FileMode) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != want {
+		t.Errorf("%s has the rights %o, want %o", path, got, want)
 	}
 }
 
@@ -100,18 +196,34 @@ func TestComposeStagesAreLocked(t *testing.T) {
 	}
 }
 
-// Prometheus scrapes the stages by their names and their admin port. Grafana finds Prometheus and
-// the dashboard.
+// Prometheus scrapes every container of each stage, however many there are, on its admin port: it
+// asks Docker's name server for the stage's addresses. Grafana finds Prometheus and the dashboard.
 func TestComposeWatchesTheStages(t *testing.T) {
 	project := loadCompose(t)
-	config, err := os.ReadFile("../../prometheus/prometheus.yaml")
+	text, err := os.ReadFile("../../prometheus/prometheus.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var config struct {
+		Scrape []struct {
+			DNS []struct {
+				Names []string
+				Type  string
+				Port  int
+			} `json:"dns_sd_configs"`
+		} `json:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	if len(config.Scrape) != 1 || len(config.Scrape[0].DNS) != 1 {
+		t.Fatalf("the stages are not one job that is found by DNS:\n%s", text)
+	}
+	found := config.Scrape[0].DNS[0]
 	for _, stage := range []string{"ingest", "rollup", "export"} {
-		addr := project.Services[stage].Environment["ROLLCALL_ADMIN_ADDR"]
-		if addr == nil || !strings.Contains(string(config), stage+*addr) {
-			t.Errorf("Prometheus does not scrape %s", stage)
+		addr := given(project.Services[stage])["ROLLCALL_ADMIN_ADDR"]
+		if !slices.Contains(found.Names, stage) || found.Type != "A" || addr != fmt.Sprintf(":%d", found.Port) {
+			t.Errorf("Prometheus does not scrape all of %s: %+v", stage, found)
 		}
 	}
 	source, err := os.ReadFile("../../grafana/provisioning/datasources/prometheus.yaml")
