@@ -37,11 +37,13 @@ func (pl *pipeline) commit(ctx context.Context, b *batch) (err error) {
 			return nil
 		case errors.Is(err, kafkago.UnknownTopicOrPartition):
 			// The offsets of the other topics are stored.
-			pl.log.Warn("an offset was not committed: its topic is gone", "batch", b.number)
+			pl.log.Warn("an offset was not committed: its topic is gone", "batch", b.number,
+				"do", "if the topic was deleted for good: 'Topics that go' in OPERATIONS.md")
 			return nil
 		case errors.Is(err, kafkago.IllegalGeneration), errors.Is(err, kafkago.UnknownMemberId),
 			errors.Is(err, kafkago.RebalanceInProgress), failures == commitTries:
-			pl.log.Warn("batch not committed; it will be delivered again", "batch", b.number, "error", err)
+			pl.log.Warn("batch not committed; it will be delivered again", "batch", b.number, "error", err,
+				"do", "nothing: it is stored, and counts once; if it comes often, look why the group rebalances")
 			return fmt.Errorf("%w: %w", errGeneration, err)
 		}
 		pl.metrics.retries.WithLabelValues(string(stepCommit)).Inc()

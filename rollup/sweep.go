@@ -231,8 +231,9 @@ func (r *Rollup) markShort(ctx context.Context, manifests string, page Filter) e
 		}
 		if len(gone) > 0 {
 			r.metrics.cleaned.WithLabelValues(short).Add(float64(len(gone)))
-			r.log.Warn("rows of rollups are gone that their manifests speak of; they are made again from the log", "of",
-				manifests, "generations", len(gone))
+			r.log.Warn("rows of rollups are gone that their manifests speak of; they are made again from the log",
+				"of", manifests, "generations", len(gone),
+				"do", "exports stay exact; find out who took the rows: 'Rows that are gone' in OPERATIONS.md")
 		}
 	}
 	return nil

@@ -62,7 +62,8 @@ func (r *Rollup) verifyNext(ctx context.Context) error {
 	report := func(d Difference) {
 		r.metrics.differences.Inc()
 		r.log.Error("a rollup is not what the log says",
-			"org", d.Org, "day", d.Day.String(), "table", d.Table, "month", d.Month)
+			"org", d.Org, "day", d.Day.String(), "table", d.Table, "month", d.Month,
+			"do", "exports that read it are wrong: `rollcall verify` shows the rows, `rollcall rebuild` makes them anew")
 	}
 	if err := r.verifyBatch(ctx, batch, report); err != nil {
 		return err

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -42,9 +41,10 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err == nil || errors.Is(err, errHelpShown) {
 		return ok
 	}
-	fmt.Fprintf(std.err, "rollcall: %s\n", oneLine(err.Error()))
+	code := failed
 	if errors.As(err, new(settingsError)) {
-		return badSettings
+		code = badSettings
 	}
-	return failed
+	tellFatal(std.err, args, code, err)
+	return code
 }

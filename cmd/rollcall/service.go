@@ -40,6 +40,8 @@ const stopGrace = 15 * time.Second
 
 // A service has the parts of one process, their metrics and their admin address.
 type service struct {
+	stage  string
+	build  build
 	log    *slog.Logger
 	reg    *prometheus.Registry
 	certs  *certificates
@@ -56,6 +58,8 @@ func newService(ctx context.Context, stage string, f traceFlags, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
+	s.stage = stage
+	s.build = b
 	b.register(s.reg)
 	s.reg.MustRegister(s.certs)
 	s.ready = newReadinessMetrics(s.reg)
@@ -140,10 +144,11 @@ func (s *service) run(ctx context.Context, adminAddr string) error {
 	overdue := time.AfterFunc(1<<62, func() { panic("rollcall: did not stop in time") })
 	context.AfterFunc(ctx, func() { overdue.Reset(stopGrace) })
 	defer overdue.Stop()
-	s.log.Info("started", "admin", adminAddr)
+	s.log.Info("started", "stage", s.stage, "version", s.build.version, "commit", s.build.commit,
+		"go", s.build.goVersion, "schema", s.build.schema, "admin", adminAddr)
 	err := s.group.Run()
 	s.traces.close()
-	s.log.Info("stopped")
+	s.log.Info("stopped", "stage", s.stage, "version", s.build.version)
 	return err
 }
 

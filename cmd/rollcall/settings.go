@@ -29,7 +29,7 @@ func (f logFlags) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it against the enum
 	options := &slog.HandlerOptions{Level: level}
-	if f.LogFormat == "text" || f.LogFormat == "auto" && isTerminal(w) {
+	if f.LogFormat == formatText || f.LogFormat == formatAuto && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))

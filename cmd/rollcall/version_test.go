@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"log/slog"
 	"os/exec"
 	"regexp"
 	"runtime/debug"
@@ -89,5 +91,27 @@ func TestCompletion(t *testing.T) {
 	if code := run(t.Context(), []string{"completion", "bash"}, streams{out: &out, err: &out}); code != ok ||
 		!strings.Contains(out.String(), "complete") {
 		t.Errorf("exit code %d, %q", code, out.String())
+	}
+}
+
+// The first line of a stage's log says which version started.
+func TestStartedSaysTheVersion(t *testing.T) {
+	var log safeBuffer
+	ctx, stop := context.WithCancel(t.Context())
+	s, err := newService(ctx, "rollup", traceFlags{}, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := s.run(ctx, processtest.FreeAddr(t)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := thisBuild()
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := "msg=started stage=rollup version=" + b.version
+	if text := log.String(); !strings.Contains(text, says) || !strings.Contains(text, "schema="+b.schema) {
+		t.Errorf("the log says %s; want %s and the schema %s", text, says, b.schema)
 	}
 }

@@ -47,7 +47,8 @@ const (
 // Gap counts and logs records that will never be read.
 func (r Report) Gap(p TopicPartition, g Gap) {
 	r.Counters.Missed(p, g.Records)
-	r.Log.Error("gap: "+g.Why, "partition", p, "position", g.From, "goes_on_at", g.To, "records", g.Records)
+	r.Log.Error("gap: "+g.Why, "partition", p, "position", g.From, "goes_on_at", g.To, "records", g.Records,
+		"do", "ask the producers to send that time again with the same ids and times, which counts nothing twice")
 }
 
 // unread is told while a partition cannot be read for another reason than a corrupt record batch.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -24,8 +26,33 @@ func (u *unanswered) Error() string {
 
 func (u *unanswered) Unwrap() error { return u.err }
 
-// short replaces three kinds of errors with short sentences: a request without an answer, a server
-// that serves nothing, and a profile that forbids the statement. It returns all others unchanged.
+// A plain error has the driver's or the server's text without advice that is not ours: settings of
+// the driver that nobody can set here, and addresses of documents of other products.
+type plain struct {
+	says string
+	err  error
+}
+
+func (p *plain) Error() string { return p.says }
+func (p *plain) Unwrap() error { return p.err }
+
+// withoutAdvice returns err, or its text without such advice.
+func withoutAdvice(err error) error {
+	if errors.Is(err, clickhouse.ErrAcquireConnTimeout) {
+		return &plain{"no connection to ClickHouse became free in time: it answers too slowly for what is asked of it", err}
+	}
+	var refused *clickhouse.Exception
+	if !errors.As(err, &refused) || !strings.Contains(refused.Message, "://") {
+		return err
+	}
+	sentences := strings.SplitAfter(err.Error(), ". ")
+	ours := slices.DeleteFunc(sentences[1:], func(s string) bool { return strings.Contains(s, "://") })
+	return &plain{strings.TrimSpace(sentences[0] + strings.Join(ours, "")), err}
+}
+
+// short replaces four kinds of errors with short sentences: a request without an answer, a server
+// that serves nothing, a profile that forbids the statement, and advice that is not ours. It
+// returns all others unchanged.
 func short(err error) error {
 	if err := notServedError(err); err != nil {
 		return err
@@ -35,7 +62,7 @@ func short(err error) error {
 	}
 	var lost *url.Error
 	if !errors.As(err, &lost) {
-		return err
+		return withoutAdvice(err)
 	}
 	host := "an unknown address"
 	if u, err := url.Parse(lost.URL); err == nil {

@@ -192,3 +192,27 @@ func TestWhoServesNothingIsToldInOneSentence(t *testing.T) {
 		})
 	}
 }
+
+// Advice of the driver and of the server's documents is not passed on. The cause can still be
+// matched.
+func TestAdviceOfOthersIsNotPassedOn(t *testing.T) {
+	linked := &clickhouse.Exception{Code: 252, Message: "Too many parts (300) in all partitions. " +
+		"Merges are slower than inserts. See https://clickhouse.com/docs/knowledgebase/parts for more. (TOO_MANY_PARTS)"}
+	for err, want := range map[error]string{
+		clickhouse.ErrAcquireConnTimeout: "no connection to ClickHouse became free in time: " +
+			"it answers too slowly for what is asked of it",
+		linked: "code: 252, message: Too many parts (300) in all partitions. Merges are slower than inserts. (TOO_MANY_PARTS)",
+		&clickhouse.Exception{Code: 241, Message: "Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)"}: "code: 241, " +
+			"message: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)",
+		&clickhouse.Exception{Code: 1, Message: "no scheme a://b"}: "code: 1, message: no scheme a://b",
+	} {
+		got := tables.Short(fmt.Errorf("%w", err))
+		if got.Error() != want || !errors.Is(got, err) {
+			t.Errorf("%v is told as\n%v\nnot\n%s", err, got, want)
+		}
+		wasClass, was := tables.Classify(err)
+		if class, name := tables.Classify(got); class != wasClass || name != was {
+			t.Errorf("%v is %s %s, not %s %s", got, class, name, wasClass, was)
+		}
+	}
+}
