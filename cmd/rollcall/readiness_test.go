@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,12 +48,14 @@ func TestReasonsOfNotReady(t *testing.T) {
 // is no longer ready and one when it is again. A start is told only if it takes long.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		reg := prometheus.NewRegistry()
-		m := newReadinessMetrics(reg)
-		stage := &readiness{ingest.ErrNoAssignment}
-		w := newWatch("ingest", stage, m, slog.New(slog.NewTextHandler(&log, nil)))
-		w.ready = func(context.Context) error { return stage.error }
+		var log safeBuffer
+		var read int // bytes of the log that tells has seen
+		m := newReadinessMetrics(prometheus.NewRegistry())
+		var state atomic.Pointer[readiness]
+		is := func(err error) { state.Store(&readiness{err}) }
+		is(ingest.ErrNoAssignment)
+		w := newWatch("ingest", readiness{}, m, slog.New(slog.NewTextHandler(&log, nil)))
+		w.ready = func(ctx context.Context) error { return state.Load().Ready(ctx) }
 		shows := func(reason string) {
 			t.Helper()
 			ready := testutil.ToFloat64(m.ready.WithLabelValues("ingest"))
@@ -61,24 +63,25 @@ func TestWatch(t *testing.T) {
 				t.Errorf("rollcall_ready is %v, want the reason %q", ready, reason)
 			}
 			for _, r := range notReadyReasons() {
-				if is := testutil.ToFloat64(m.notReady.WithLabelValues("ingest", r)); is != oneIf(r == reason) {
-					t.Errorf("rollcall_not_ready for %s is %v, want the reason %q", r, is, reason)
+				if shown := testutil.ToFloat64(m.notReady.WithLabelValues("ingest", r)); shown != oneIf(r == reason) {
+					t.Errorf("rollcall_not_ready for %s is %v, want the reason %q", r, shown, reason)
 				}
 			}
 		}
 		tells := func(lines ...string) {
 			t.Helper()
-			got := strings.Split(strings.TrimSpace(log.String()), "\n")
+			text := log.String()[read:]
+			read += len(text)
+			got := strings.Split(strings.TrimSpace(text), "\n")
 			for i, line := range lines {
 				if len(got) != len(lines) || !strings.Contains(got[i], line) {
 					t.Errorf("the log says %q, want %q", got, lines)
 					break
 				}
 			}
-			if len(lines) == 0 && log.Len() > 0 {
+			if len(lines) == 0 && text != "" {
 				t.Errorf("the log says %q", got)
 			}
-			log.Reset()
 		}
 		shows(reasonStarting)
 		ctx, stop := context.WithCancel(t.Context())
@@ -88,15 +91,15 @@ func TestWatch(t *testing.T) {
 		after(3 * time.Second)
 		shows(reasonAssignment)
 		tells()
-		stage.error = nil
+		is(nil)
 		after(3 * time.Second)
 		shows("")
 		tells()
-		stage.error = &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+		is(&net.OpError{Op: "dial", Err: errors.New("connection refused")})
 		after(5 * time.Minute)
 		shows(reasonNoAnswer)
 		tells(`level=WARN msg="not ready" stage=ingest do="look whether ClickHouse runs`)
-		stage.error = nil
+		is(nil)
 		after(3 * time.Second)
 		shows("")
 		tells(`level=INFO msg="ready again" stage=ingest lasted=5m`)
@@ -108,7 +111,7 @@ func TestWatch(t *testing.T) {
 // A start that takes long is told, too.
 func TestAStartThatTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log safeBuffer
 		stage := readiness{ingest.ErrNoAssignment}
 		m := newReadinessMetrics(prometheus.NewRegistry())
 		w := newWatch("ingest", stage, m, slog.New(slog.NewTextHandler(&log, nil)))
