@@ -249,14 +249,16 @@ func TestNotReadyWhileTheAuditIsNotWritten(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); a.run(ctx) }()
 	defer func() { stop(); <-ended }()
+	conn.fails.Store(true)
+	if err := a.ready(t.Context()); !errors.Is(err, ErrAudit) {
+		t.Errorf("a new service: %v", err)
+	}
+	conn.fails.Store(false)
 	if err := a.ready(t.Context()); err != nil || f.audited() != 0 {
 		t.Fatalf("before the first request: %v, %d rows", err, f.audited())
 	}
 
 	conn.fails.Store(true)
-	if err := a.ready(t.Context()); !errors.Is(err, ErrAudit) {
-		t.Errorf("a new service: %v", err)
-	}
 	f.want(f.get("/v1/exports/users?"+lastDays(), key), 500)
 	for range 3 {
 		f.want(f.get("/v1/exports/users?"+lastDays(), key), 500)
@@ -284,13 +286,18 @@ func TestNotReadyWhileTheAuditIsNotWritten(t *testing.T) {
 // Before its first request, a service finds out by an insert of no rows.
 func TestNotReadyBeforeTheFirstRequest(t *testing.T) {
 	f := newFixture(t)
-	if err := f.service.audit.ready(t.Context()); err != nil {
-		t.Fatal(err)
+	rename := func(from, to string) {
+		t.Helper()
+		if err := f.conn.Exec(t.Context(), "RENAME TABLE "+from+" TO "+to); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := f.conn.Exec(t.Context(), "RENAME TABLE export_audit TO export_audit_elsewhere"); err != nil {
-		t.Fatal(err)
-	}
+	rename("export_audit", "elsewhere")
 	if err := f.service.audit.ready(t.Context()); !errors.Is(err, ErrAudit) {
 		t.Errorf("without the table: %v", err)
+	}
+	rename("elsewhere", "export_audit")
+	if err := f.service.audit.ready(t.Context()); err != nil || f.audited() != 0 {
+		t.Errorf("with the table: %v, %d rows", err, f.audited())
 	}
 }

@@ -20,8 +20,8 @@ var errTooManyEnded = fmt.Errorf("%d rows wait already", maxEnded)
 // No row is ever written to find that out. The request whose start was not stored has an end, too:
 // its row waits, and is tried again every auditAgain until the engine takes it. So while the last
 // write failed, there is a row that tries. Only before the first row, ready asks by an insert of no
-// rows. That shows a missing right or a table that is read-only; a full disk shows with the first
-// row.
+// rows, until one succeeds. That shows a missing right or a table that is read-only; a full disk
+// shows with the first row.
 type auditWorks struct {
 	outage outage.Outage
 
@@ -68,7 +68,9 @@ func (a *audit) ready(ctx context.Context) error {
 	known, last := a.works.known, a.works.last
 	a.works.mu.Unlock()
 	if !known {
-		last = a.insert(ctx, nil)
+		if last = a.insert(ctx, nil); last == nil {
+			a.works.note(nil) // it need not be asked again
+		}
 	}
 	if last != nil {
 		return fmt.Errorf("%w: %w", ErrAudit, last)
