@@ -116,6 +116,7 @@ func (a account) guard(next http.Handler) http.Handler {
 				"or there is no user with such name. (AUTHENTICATION_FAILED)\n", user)
 			return
 		}
+		r.Host = "localhost" // the engine refuses every other host, and this server is reached by many names
 		next.ServeHTTP(w, r)
 	})
 }

@@ -19,7 +19,11 @@ func TestOneUserMayAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guarded := a.guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	guarded := a.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "localhost" {
+			t.Errorf("the engine is asked as %s, which it refuses", r.Host)
+		}
+	}))
 	basic := func(user, password string) func(*http.Request) {
 		return func(r *http.Request) { r.SetBasicAuth(user, password) }
 	}
@@ -42,7 +46,7 @@ func TestOneUserMayAsk(t *testing.T) {
 		"another user":       {"/", basic("default", "right"), http.StatusForbidden},
 		"both of them wrong": {"/?user=a&password=b", nothing, http.StatusForbidden},
 	} {
-		r := httptest.NewRequest(http.MethodPost, ask.url, nil)
+		r := httptest.NewRequest(http.MethodPost, "http://clickhouse:8123"+ask.url, nil)
 		ask.with(r)
 		w := httptest.NewRecorder()
 		guarded.ServeHTTP(w, r)
