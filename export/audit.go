@@ -44,7 +44,7 @@ func newAudit(conn driver.Conn, log *slog.Logger, cluster bool) *audit {
 	return &audit{
 		conn: conn, log: log, cluster: cluster,
 		works: auditWorks{outage: outage.Outage{
-			Log: log, What: "the audit is not written: exports are answered 503", Over: "the audit is written again",
+			Log: log, What: "the audit is not written: no export is answered", Over: "the audit is written again",
 			Do: "look at ClickHouse's disk (full, read-only), its memory, and the user's right to insert into export_audit",
 		}},
 		dropped: outage.Outage{

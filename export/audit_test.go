@@ -276,7 +276,7 @@ func TestNotReadyWhileTheAuditIsNotWritten(t *testing.T) {
 	})
 	stop()
 	<-ended
-	for _, line := range []string{"the audit is not written: exports are answered 503", "the audit is written again"} {
+	for _, line := range []string{"the audit is not written: no export is answered", "the audit is written again"} {
 		if n := strings.Count(f.log.String(), line); n != 1 {
 			t.Errorf("%q stands in the log %d times:\n%s", line, n, f.log)
 		}
