@@ -45,7 +45,22 @@ func (w *world) startPrometheus(rules []byte, targets ...string) *monitor {
 		"--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+m.addr, "--log.level=warn")
 	w.eventually("Prometheus answers", 30*time.Second, func() bool { return m.look() == nil })
+	// Prometheus takes five seconds of real time to look for targets, which the rules of this test
+	// take for five minutes. What fires until all targets are scraped is not looked at.
+	w.eventually("Prometheus scrapes every target, and nothing fires", 60*time.Second, func() bool {
+		return m.count(`up == 1`) == len(targets) && m.count(`ALERTS{alertstate="firing"}`) == 0
+	})
 	return m
+}
+
+// count is how many series a query finds.
+func (m *monitor) count(query string) int {
+	m.t.Helper()
+	var answer struct {
+		Data struct{ Result []struct{} }
+	}
+	m.ask("/api/v1/query?query="+url.QueryEscape(query), &answer)
+	return len(answer.Data.Result)
 }
 
 // look notes which alerts fire now.
