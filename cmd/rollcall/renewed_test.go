@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/deploy/test/certtest"
 	"rollcall/deploy/test/processtest"
 )
@@ -114,6 +115,18 @@ func TestRenewalWithoutARestart(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "the certificate can be read again") {
 		t.Errorf("the log does not say that the certificate can be read again: %s", log.String())
+	}
+}
+
+// A key without its certificate, or the other way round, must not be served as plain text.
+func TestHalfACertificate(t *testing.T) {
+	c := newCertificate(t)
+	for _, half := range [][]string{{"--http-key-file", c.KeyFile}, {"--http-cert-file", c.CertFile}} {
+		code, _, stderr := call(t, "", concat([]string{"export", "--clickhouse-url", enginetest.Database(t).URL,
+			"--http-addr", processtest.FreeAddr(t), "--admin-addr", processtest.FreeAddr(t)}, half)...)
+		if code != badSettings || !strings.Contains(stderr, "--http-key-file") {
+			t.Errorf("%s: exit code %d, says %q", half[0], code, stderr)
+		}
 	}
 }
 

@@ -98,11 +98,11 @@ func (s *service) serve(addr string, server *http.Server, maxConnections int, ce
 	if err != nil {
 		return badSetting("cannot listen on %s: %w", addr, err)
 	}
-	if certFile != "" {
+	if certFile != "" || keyFile != "" {
 		certificate, err := newRenewedCertificate(certFile, keyFile)
 		if err != nil {
 			listener.Close()
-			return badSetting("--http-cert-file: %w", err)
+			return badSetting("--http-cert-file and --http-key-file: %w", err)
 		}
 		server.TLSConfig = &tls.Config{
 			MinVersion:     tls.VersionTLS12,
