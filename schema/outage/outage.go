@@ -22,12 +22,13 @@ const (
 type Outage struct {
 	Log  *slog.Logger
 	What string // like "ClickHouse takes no statement"
-	Over string // like "ClickHouse takes statements again"
+	Over string // like "ClickHouse takes statements again"; "": Passed is never called, as nobody knows
 	Do   string // like "look whether the server runs"; "": an attribute of Failed says it
 
 	mu       sync.Mutex
 	since    time.Time // the first failure; zero: it works
 	failures int
+	last     time.Time // the last failure
 	told     time.Time // of the last line that names a failure; it outlives the outage
 	reason   string    // that line's
 	open     bool      // that line is about this outage, so its end is told, too
@@ -40,11 +41,12 @@ func (o *Outage) Failed(reason string, err error, attributes ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
-	if o.since.IsZero() {
+	if o.since.IsZero() || o.Over == "" && now.Sub(o.last) > remindEvery {
 		o.since = now
 		o.failures = 0
 		o.open = false
 	}
+	o.last = now
 	o.failures++
 	silent := now.Sub(o.told)
 	news := !o.open || reason != o.reason

@@ -80,6 +80,25 @@ func TestAnotherReason(t *testing.T) {
 	})
 }
 
+// Where nobody says that it works again, a failure after ten quiet minutes is another outage.
+func TestAnOutageWhoseEndIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOutage(&log)
+		o.Over = ""
+		for range 3 {
+			o.Failed("away", errors.New("refused"))
+			<-time.After(time.Minute)
+		}
+		told(&log)
+		<-time.After(time.Hour)
+		o.Failed("away", errors.New("refused"))
+		if lines := told(&log); len(lines) != 1 || !strings.Contains(lines[0], "since=2000-01-01T01:03:00Z failures=1 ") {
+			t.Errorf("an hour later: %s", strings.Join(lines, "\n"))
+		}
+	})
+}
+
 // Something that fails and works in turn, twice a second for ten minutes, is told twice a minute.
 func TestAnOutageThatComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
