@@ -32,6 +32,9 @@ func TestCSVKeepsSpreadsheetsFromRunningTexts(t *testing.T) {
 		"plain": "plain", " =1": " =1", "'=1": "'=1", "a=1": "a=1", `quo"te`: `quo""te`, `\N`: `\N`, "ünïcode": "ünïcode",
 		"％": "％",
 	} {
+		if got := textCell(text); got != `"`+want+`"` {
+			t.Errorf("%q as the id of a workspace: want %q in quotes, got %q", text, want, got)
+		}
 		b := newBed(t, token(text, "2026-10-05T00:00:00", "user_id", "u"))
 		want := `2026-10-01,2026-10-31,"acme","` + want + `","",false,1`
 		if got := csvRow(t, b, request(Models)); got != want {
@@ -43,6 +46,17 @@ func TestCSVKeepsSpreadsheetsFromRunningTexts(t *testing.T) {
 		if err := json.Unmarshal([]byte(b.export(r)), &row); err != nil || row.Name != text {
 			t.Errorf("ndjson: want %q as it is, got %q (%v)", text, row.Name, err)
 		}
+	}
+}
+
+// The cell of the workspace's id is not made by the engine, as the others are.
+func TestCSVOfAWorkspaceWhoseIDIsAFormula(t *testing.T) {
+	const org = "=\"1\"+\t\\2"
+	b := newBed(t, token("m", "2026-10-05T00:00:00", "user_id", "u", "org_id", org))
+	r := request(Models)
+	r.Org = org
+	if got, want := csvRow(t, b, r), `2026-10-01,2026-10-31,"'=""1""+`+"\t"+`\2","m","",false,1`; got != want {
+		t.Errorf("want %q, got %q", want, got)
 	}
 }
 
