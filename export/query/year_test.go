@@ -14,9 +14,16 @@ import (
 // tests does, even if all days are read one by one: every second day from a generation of its own,
 // and the others from the log.
 func TestAYearOfDaysIsOneStatement(t *testing.T) {
-	const days = 366
-	today := schema.DayOf(time.Now().UTC())
-	first := today - days + 1
+	const zone = "Europe/Berlin"
+	berlin, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	year, month, day := now.In(berlin).Date() // at 23:00 UTC, Berlin has another date
+	today := schema.DayOf(time.Date(year, month, day, 0, 0, 0, 0, time.UTC))
+	first := schema.Earliest(today)
+	days := int(today-first) + 1
 	b := newBed(t)
 	for _, statement := range []string{
 		`INSERT INTO events (org_id, day, type, event_id, version, time, user_id, assistant_id, model, workflow_id, run_id, project_id, api_key_id)
@@ -32,18 +39,17 @@ func TestAYearOfDaysIsOneStatement(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	period, err := ParsePeriod(
-		PeriodRequest{From: first.String(), To: today.String(), Timezone: "Europe/Berlin"}, time.Now())
+	period, err := ParsePeriod(PeriodRequest{From: first.String(), To: today.String(), Timezone: zone}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := tables.ReadPlan(t.Context(), b.conn, period.Span(org).Counting(), time.Now())
+	plan, err := tables.ReadPlan(t.Context(), b.conn, period.Span(org).Counting(), now)
 	if err != nil || len(plan.Generations) < days/2-2 || len(plan.Live) < days/2-2 {
 		t.Fatalf("%d generations and %d days of the log: %v", len(plan.Generations), len(plan.Live), err)
 	}
 	for _, dataType := range Types() {
 		r := request(dataType)
-		r.AsOf = time.Now()
+		r.AsOf = now
 		r.Period = period
 		r.Settings.BYOK = true
 		r.Settings.Pseudonymize = true
