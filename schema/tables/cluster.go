@@ -135,12 +135,13 @@ func (c cluster) databases() []string {
 	}
 }
 
-// ledger are the statements that create the table of migrations. Every node of the cluster is a
-// replica of it, so each node has the record of all migrations.
+// ledger are the statements that create the table of migrations, and what the cluster's layout is
+// checked with. Every node of the cluster is a replica of the migrations, so each node has the
+// record of all of them.
 func (c cluster) ledger() []string {
 	replicated := strings.Replace(c.qualify(ledger, "migrations"), "ReplacingMergeTree",
 		"ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')", 1)
-	return []string{replicated, c.over("migrations", "Merge('"+c.local()+"', '^migrations$')")}
+	return []string{replicated, c.over("migrations", "Merge('"+c.local()+"', '^migrations$')"), c.shardsTable()}
 }
 
 var (
@@ -288,12 +289,18 @@ FROM system.replicas WHERE database IN (currentDatabase(), concat(currentDatabas
 	case r.Total > max(n.Quorum, 1):
 		return fmt.Errorf("%w: its shards have %d replicas; give --cluster-replicas %d, so that each insert waits for all",
 			ErrSchema, r.Total, r.Total)
+	case r.Total > 0 && r.Total < n.Quorum: // without its keeper, a server counts none
+		return fmt.Errorf("%w: this shard has replicas: %d; give --cluster-replicas %d, or no insert is ever acknowledged; "+
+			"or, if there should be more, look for a replica whose macro `shard` is wrong", ErrSchema, r.Total, r.Total)
 	case !distributed && r.ReadOnly:
 		return fmt.Errorf("this replica is read-only: it has lost its keeper")
 	case !distributed && r.Delay > maxReplicaDelay:
 		return fmt.Errorf("this replica is %d s behind the others; waiting for it to catch up", r.Delay)
 	}
-	return checkLayout(ctx, conn)
+	if err := checkLayout(ctx, conn); err != nil {
+		return err
+	}
+	return checkShards(ctx, conn, distributed)
 }
 
 func shardTables() string {

@@ -52,8 +52,9 @@ func TestClusterStatements(t *testing.T) {
 }
 
 // A shard's own tables differ from one server's only in their database, ON CLUSTER and replication:
-// without these the statements are equal to the letter. Besides, a cluster has its databases, and
-// one table over each of the shard's tables, to which every change of columns is made, too.
+// without these the statements are equal to the letter. Besides, a cluster has its databases, the
+// table by which shards are asked for their names, and one table over each of the shard's tables,
+// to which every change of columns is made, too.
 func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 	cluster, one := clusterStatements(t)
 	over := regexp.MustCompile("^CREATE TABLE IF NOT EXISTS rollcall\\.(\\w+) ON CLUSTER `prod` AS rollcall_local\\.(\\w+)\nENGINE = (Distributed\\('prod', 'rollcall_local', '(\\w+)', cityHash64\\([\\w, ]+\\)\\)|Merge\\('rollcall_local', '\\^(\\w+)\\$'\\))$")
@@ -65,7 +66,7 @@ func TestClusterDiffersOnlyWhereItMust(t *testing.T) {
 			cluster[i-1] == strings.Replace(s, "rollcall.", "rollcall_local.", 1) {
 			continue
 		}
-		if strings.HasPrefix(s, "CREATE DATABASE ") {
+		if strings.HasPrefix(s, "CREATE DATABASE ") || strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS rollcall.shards ") {
 			continue
 		}
 		if m := over.FindStringSubmatch(s); m != nil {
@@ -134,7 +135,7 @@ func TestEngineTakesClusterStatements(t *testing.T) {
 	}
 	paths := db.text("SELECT arrayStringConcat(arraySort(groupArray(concat(zookeeper_path, ' ', replica_name))), '\n') FROM system.replicas WHERE database = 'rollcall_local'")
 	var want []string
-	for _, table := range strings.Fields(db.text("SELECT arrayStringConcat(groupArray(name), ' ') FROM system.tables WHERE database = 'rollcall' AND engine = 'Distributed'")) {
+	for _, table := range strings.Fields(db.text("SELECT arrayStringConcat(groupArray(name), ' ') FROM system.tables WHERE database = 'rollcall' AND engine = 'Distributed' AND name != 'shards'")) {
 		want = append(want, "/clickhouse/tables/7/rollcall_local/"+table+" b")
 	}
 	want = append(want, "/clickhouse/tables/all/rollcall_local/migrations 7-b")
@@ -231,13 +232,29 @@ func TestCheckOfACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.Exec(context.Background(),
-		"INSERT INTO rollcall_local.migrations (name, checksum, applied_at) SELECT 'cluster prod', '[1,1,1]', now64(3) + 1"); err != nil {
-		t.Fatal(err)
+	records := 0
+	record := func(name, layout string) { // the newest record counts
+		t.Helper()
+		records++
+		if err := conn.Exec(context.Background(), "INSERT INTO rollcall_local.migrations (name, checksum, applied_at) "+
+			"SELECT {name:String}, {layout:String}, now64(3) + {n:UInt8}", clickhouse.Named("name", name),
+			clickhouse.Named("layout", layout), clickhouse.Named("n", records)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	record("cluster prod", "[1,1,1]")
 	check(o, "cluster prod had shards of weights [1,1,1] and now has [1,1]")
 	if _, err := tables.Migrate(context.Background(), o); !errors.Is(err, tables.ErrSchema) {
 		t.Errorf("migrate: %v", err)
+	}
+	record("cluster prod", "[1,1]")
+	check(o, "")
+	for _, names := range []string{"['1','2']", "['1']", "['2','1']"} { // both shards are this engine, and say 1
+		record("shards prod", names)
+		check(o, `calls itself "1", but at the first migration the shards were [`)
+		if _, err := tables.Migrate(context.Background(), o); !errors.Is(err, tables.ErrSchema) {
+			t.Errorf("migrate with shards %s: %v", names, err)
+		}
 	}
 	for _, bad := range []tables.Options{
 		{URL: "http://ch/rollcall_local", Cluster: "prod", Replicas: 1},

@@ -83,10 +83,16 @@ func createLedger(ctx context.Context, conn driver.Conn, c *cluster) error {
 			return fmt.Errorf("create the migrations table: %w", err)
 		}
 	}
-	if c != nil {
-		return checkLayout(ctx, conn)
+	if c == nil {
+		return nil
 	}
-	return nil
+	if err := checkLayout(ctx, conn); err != nil {
+		return err
+	}
+	if err := c.nameShards(ctx, conn); err != nil {
+		return err
+	}
+	return checkShards(ctx, conn, true)
 }
 
 // ledgerName is the table in which migrations are recorded.

@@ -11,6 +11,9 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}
 CREATE TABLE IF NOT EXISTS rollcall.migrations ON CLUSTER `prod` AS rollcall_local.migrations
 ENGINE = Merge('rollcall_local', '^migrations$');
 
+CREATE TABLE IF NOT EXISTS rollcall.shards ON CLUSTER `prod` (dummy UInt8)
+ENGINE = Distributed('prod', 'system', 'one');
+
 CREATE TABLE IF NOT EXISTS rollcall_local.events ON CLUSTER `prod`
 (
     org_id                LowCardinality(String)  CODEC(ZSTD(1)),

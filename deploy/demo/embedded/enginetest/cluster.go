@@ -30,6 +30,7 @@ const clusterConfig = `<clickhouse>
 <shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>19000</port></replica></shard>
 <shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>19000</port></replica></shard>
 </prod></remote_servers>
+<macros><shard>1</shard></macros>
 </clickhouse>`
 
 // Cluster returns a database that was migrated as a cluster's, with Distributed tables over two
