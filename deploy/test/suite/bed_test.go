@@ -114,25 +114,32 @@ func (b *bed) ingest(change func(*ingest.Config)) {
 	if change != nil {
 		change(&cfg)
 	}
+	stop := b.startIngest(cfg, b.ch)
+	b.eventually(b.committed)
+	stop()
+	b.compareLog()
+}
+
+// startIngest runs an ingest until stop is called, or until the test ends.
+func (b *bed) startIngest(cfg ingest.Config, ch tables.Options) (stop func()) {
+	b.t.Helper()
 	registry := prometheus.NewRegistry()
 	b.metrics = registry
-	i, err := ingest.New(cfg, b.ch, quiet(b.t), registry)
+	i, err := ingest.New(cfg, ch, quiet(b.t), registry)
 	b.must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, cancel := context.WithCancel(b.t.Context())
 	done := make(chan error, 1)
-	go func() { done <- i.Run(ctx) }()
-	b.eventually(func() error {
-		select {
-		case err := <-done:
-			b.t.Fatalf("ingest ended with %v", err)
-		default:
+	go func() {
+		err := i.Run(ctx)
+		if err != nil {
+			b.t.Errorf("ingest ended with %v", err)
 		}
-		return b.committed()
-	})
-	cancel()
-	b.must(<-done)
-	b.compareLog()
+		done <- err
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // eventually polls until notYet returns nil. Its deadline is long enough for slow machines.

@@ -42,43 +42,56 @@ func message(r traffic.Record) kafka.Message {
 
 // committed returns nil if ingest's group has committed all records, according to the broker.
 func (b *bed) committed() error {
+	ends, offsets, err := b.progress()
+	if err != nil {
+		return err
+	}
+	for partition, end := range ends {
+		if at := offsets[partition]; at < end {
+			return fmt.Errorf("%d of %d records of %s are committed", at, end, partition)
+		}
+	}
+	return nil
+}
+
+// progress returns, for each partition, its end and the offset that ingest's group has committed.
+func (b *bed) progress() (ends, offsets map[string]int64, err error) {
 	client := &kafka.Client{Addr: kafka.TCP(b.broker), Transport: b.kafka}
 	meta, err := client.Metadata(b.t.Context(), &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	ends := map[string][]kafka.OffsetRequest{}
+	asked := map[string][]kafka.OffsetRequest{}
 	partitions := map[string][]int{}
 	for _, topic := range meta.Topics {
 		for _, p := range topic.Partitions {
-			ends[topic.Name] = append(ends[topic.Name], kafka.LastOffsetOf(p.ID))
+			asked[topic.Name] = append(asked[topic.Name], kafka.LastOffsetOf(p.ID))
 			partitions[topic.Name] = append(partitions[topic.Name], p.ID)
 		}
 	}
-	last, err := client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{Topics: ends})
+	last, err := client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{Topics: asked})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	got, err := client.OffsetFetch(b.t.Context(), &kafka.OffsetFetchRequest{GroupID: "rollcall", Topics: partitions})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	// For example, there is no group before ingest has joined.
 	if got.Error != nil {
-		return got.Error
+		return nil, nil, got.Error
 	}
-	offsets := map[string]int64{}
+	ends = map[string]int64{}
+	offsets = map[string]int64{}
 	for topic, partitions := range got.Topics {
 		for _, p := range partitions {
-			offsets[fmt.Sprint(topic, p.Partition)] = p.CommittedOffset
+			offsets[fmt.Sprintf("%s, partition %d", topic, p.Partition)] = max(0, p.CommittedOffset)
 		}
 	}
 	for topic, partitions := range last.Topics {
 		for _, p := range partitions {
-			if at := max(0, offsets[fmt.Sprint(topic, p.Partition)]); at < p.LastOffset {
-				return fmt.Errorf("%d of %d records of %s, partition %d, are committed", at, p.LastOffset, topic, p.Partition)
-			}
+			ends[fmt.Sprintf("%s, partition %d", topic, p.Partition)] = p.LastOffset
 		}
 	}
-	return nil
+	return ends, offsets, nil
 }

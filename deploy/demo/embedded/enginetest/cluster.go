@@ -44,7 +44,13 @@ func Cluster(t testing.TB) tables.Options {
 	if err := os.WriteFile(config, []byte(clusterConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	proxy := httptest.NewServer(withoutKeeper(Start(t, Options{Dir: dir, Config: config}).URL))
+	return ClusterOn(t, Start(t, Options{Dir: dir, Config: config}))
+}
+
+// ClusterOn is Cluster on an engine whose configuration has the cluster.
+func ClusterOn(t testing.TB, engine *Server) tables.Options {
+	t.Helper()
+	proxy := httptest.NewServer(withoutKeeper(engine.URL))
 	t.Cleanup(proxy.Close)
 	o := tables.Options{
 		URL: strings.Replace(proxy.URL, "http://", "http://default@", 1) + "/rollcall", Cluster: ClusterName, Replicas: 1,
