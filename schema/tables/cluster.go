@@ -63,8 +63,10 @@ func clusterSettings(replicas int) clickhouse.Settings {
 	}
 	return clickhouse.Settings{
 		"distributed_foreground_insert": 1, "insert_quorum": quorum, "insert_quorum_parallel": 1,
-		"insert_quorum_timeout":   30_000,
-		"skip_unavailable_shards": 0, "max_replica_delay_for_distributed_queries": maxReplicaDelay,
+		"insert_quorum_timeout": 30_000,
+		// By default a server repeats an insert for minutes while the keeper is away, and says nothing.
+		"insert_keeper_max_retries": 3,
+		"skip_unavailable_shards":   0, "max_replica_delay_for_distributed_queries": maxReplicaDelay,
 		"fallback_to_stale_replicas_for_distributed_queries": 0,
 		"load_balancing": "in_order", "prefer_localhost_replica": 1,
 		"optimize_skip_unused_shards": 1, "distributed_product_mode": "global",

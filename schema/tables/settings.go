@@ -56,11 +56,13 @@ var settings = clickhouse.Settings{
 	"offset":                                   0,
 	"partial_result_on_first_cancel":           0,
 	"use_query_cache":                          0,
-	"ignore_cold_parts_seconds":                0,
-	"enable_parallel_replicas":                 0,
-	"automatic_parallel_replicas_mode":         0,
-	"make_distributed_plan":                    0,
-	"distributed_group_by_no_merge":            0,
+	// it goes by the names of parts, which SYSTEM RESTORE REPLICA gives to other rows
+	"use_query_condition_cache":        0,
+	"ignore_cold_parts_seconds":        0,
+	"enable_parallel_replicas":         0,
+	"automatic_parallel_replicas_mode": 0,
+	"make_distributed_plan":            0,
+	"distributed_group_by_no_merge":    0,
 
 	// The meaning of a statement.
 	"compatibility":                             "",
