@@ -22,6 +22,7 @@ type role struct {
 	grants  []string          // GRANT … ON …, without TO
 	profile map[string]string // setting → value
 	fixed   []string          // settings that statements may not change
+	config  string            // more of the server's configuration
 }
 
 var (
@@ -30,13 +31,17 @@ var (
 	profile     = regexp.MustCompile(`(?s)^CREATE SETTINGS PROFILE IF NOT EXISTS \w+ SETTINGS\s+(.+)\s+TO (\w+)$`)
 )
 
-// readRoles parses users.sql. A statement that is neither a role, a grant nor a profile is an
-// error, so that the tests miss nothing of the file.
-func readRoles(t *testing.T) (statements []string, roles map[string]*role) {
+// readRoles parses users.sql, and cluster.sql after it. A statement that is neither a role, a grant
+// nor a profile is an error, so that the tests miss nothing of the files.
+func readRoles(t *testing.T, files ...string) (statements []string, roles map[string]*role) {
 	t.Helper()
-	text, err := os.ReadFile("users.sql")
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, file := range files {
+		more, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, more...)
 	}
 	roles = map[string]*role{}
 	of := func(names string, change func(*role)) {
@@ -61,7 +66,7 @@ func readRoles(t *testing.T) (statements []string, roles map[string]*role) {
 				of(m[2], func(r *role) { r.profile[strings.TrimSpace(name)] = strings.Trim(strings.TrimSpace(value), "'") })
 			}
 		} else if !strings.HasPrefix(s, "CREATE ROLE IF NOT EXISTS ") {
-			t.Fatalf("users.sql has a statement that this test does not know: %s", s)
+			t.Fatalf("there is a statement that this test does not know: %s", s)
 		}
 	}
 	return statements, roles
@@ -76,17 +81,25 @@ type server struct {
 	*enginetest.Server
 	options tables.Options
 	conn    driver.Conn
+	shard   driver.Conn // to the shard's own tables; without a cluster, as conn
 }
 
 func serve(t *testing.T, dir string, r *role) *server {
 	t.Helper()
 	s := &server{T: t, Server: enginetest.Start(t, enginetest.Options{Dir: dir, Config: r.file(t)})}
 	s.options = tables.Options{URL: strings.Replace(s.URL, "http://", "http://default@", 1) + "/rollcall"}
+	if strings.Contains(r.config, "remote_servers") {
+		s.options = enginetest.ClusterOptions(t, s.Server)
+	}
 	var err error
 	if s.conn, err = tables.Open(s.options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.conn.Close() })
+	if s.shard, err = tables.Open(s.options.OnShard()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.shard.Close() })
 	return s
 }
 
@@ -113,7 +126,7 @@ func (r *role) file(t *testing.T) string {
 <user_directories><users_xml><path>%s</path></users_xml></user_directories>
 <users><default><password></password><networks><ip>::/0</ip></networks><profile>role</profile><quota>default</quota><grants>%s</grants></default></users>
 <profiles><default/><role>%s</role></profiles><quotas><default/></quotas>
-</clickhouse>`, path, grants.String(), settings.String())
+%s</clickhouse>`, path, grants.String(), settings.String(), r.config)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,22 @@ func errorOf(err error) (*clickhouse.Exception, bool) {
 // Every stage does its work with the grants of its role, one after the other on one database. No
 // stage can do what only another one may.
 func TestEveryStageWorksWithItsRole(t *testing.T) {
-	_, roles := readRoles(t)
+	_, roles := readRoles(t, "users.sql")
+	everyStageWorks(t, roles)
+}
+
+// The same on a cluster's tables, with the grants of cluster.sql besides. The embedded engine has
+// no statements ON CLUSTER, so the right to them is not tested.
+func TestEveryStageWorksWithItsRoleOnACluster(t *testing.T) {
+	_, roles := readRoles(t, "users.sql", "cluster.sql")
+	for _, r := range roles {
+		r.config = enginetest.ClusterConfig
+	}
+	everyStageWorks(t, roles)
+}
+
+func everyStageWorks(t *testing.T, roles map[string]*role) {
+	t.Helper()
 	dir := t.TempDir()
 	for _, step := range []struct {
 		role string
@@ -98,7 +113,7 @@ func ingests(s *server) {
 	})
 	// Ingest does this where an erasure races a batch (ingest TestErasureRacesABatch).
 	for _, table := range []string{"events", "entities", "rejects"} {
-		if err := s.conn.Exec(ctx, "DELETE FROM "+table+" WHERE 0"); err != nil {
+		if err := s.conn.Exec(ctx, s.options.DeleteFrom(table)+" WHERE 0"); err != nil {
 			s.Error(err)
 		}
 	}
@@ -109,11 +124,16 @@ func ingests(s *server) {
 func rollsUp(s *server) {
 	r, err := rollup.New(rollup.Config{
 		SettleTime: time.Nanosecond, SweepEvery: time.Nanosecond, VerifyEvery: time.Nanosecond, Poll: 50 * time.Millisecond,
-	}, s.options, s.log(), prometheus.NewRegistry())
+	}, s.options.OnShard(), s.log(), prometheus.NewRegistry())
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.while(r.Run, func() bool { return s.count("SELECT count() FROM slices FINAL WHERE dead = 0") == 1 })
+	rolledUp := func() bool { return s.count("SELECT count() FROM slices FINAL WHERE dead = 0") == 1 }
+	if s.options.Cluster == "" {
+		s.while(r.Run, rolledUp)
+	} else if _, err := r.Once(s.Context()); err != nil || !rolledUp() { // Run wants replicated tables
+		s.Errorf("nothing is rolled up: %v", err)
+	}
 	n, err := r.Verify(s.Context(), rollup.Filter{}, func(d rollup.Difference) { s.Errorf("%+v", d) }, nil)
 	if err != nil || n != 1 {
 		s.Errorf("verified %d, %v", n, err)
@@ -199,7 +219,7 @@ func (s *server) while(run func(context.Context) error, holds func() bool) {
 
 func (s *server) count(query string) (n uint64) {
 	s.Helper()
-	if err := s.conn.QueryRow(context.Background(), query).Scan(&n); err != nil {
+	if err := s.shard.QueryRow(context.Background(), query).Scan(&n); err != nil {
 		s.Fatalf("%s: %v", query, err)
 	}
 	return n
@@ -221,7 +241,7 @@ func (d deniedIn) Write(p []byte) (int, error) {
 
 // ClickHouse can parse every statement of the file.
 func TestUsersFileIsParsed(t *testing.T) {
-	statements, _ := readRoles(t)
+	statements, _ := readRoles(t, "users.sql")
 	o := enginetest.Database(t)
 	conn, err := tables.Open(o)
 	if err != nil {
@@ -240,7 +260,7 @@ func TestUsersFileIsParsed(t *testing.T) {
 // Limits whose overflow would cut results silently are errors here, whatever the user's profile
 // says, because each statement sets the overflow mode itself.
 func TestRowLimitsNeverCut(t *testing.T) {
-	_, roles := readRoles(t)
+	_, roles := readRoles(t, "users.sql")
 	dir := t.TempDir()
 	cutting := &role{grants: []string{"GRANT ALL ON *.*"}, profile: map[string]string{}}
 	admin := serve(t, dir, cutting)

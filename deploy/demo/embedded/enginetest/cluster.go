@@ -21,17 +21,18 @@ import (
 // ClusterName is the name of the cluster on Cluster's engine.
 const ClusterName = "prod"
 
-// clusterConfig has two shards, and both are this engine. Nobody listens on the port; the engine
-// recognizes itself by it. A statement that reads two shards instead of one reads every row twice,
-// so a test that counts rows notices it.
-const clusterConfig = `<clickhouse>
+// ClusterConfig is the part of a configuration file that ClusterOn needs. It has two shards, and
+// both are this engine. Nobody listens on the port; the engine recognizes itself by it. A statement
+// that reads two shards instead of one reads every row twice, so a test that counts rows notices
+// it.
+const ClusterConfig = `
 <tcp_port>19000</tcp_port>
 <remote_servers><prod>
 <shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>19000</port></replica></shard>
 <shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>19000</port></replica></shard>
 </prod></remote_servers>
 <macros><shard>1</shard></macros>
-</clickhouse>`
+`
 
 // Cluster returns a database that was migrated as a cluster's, with Distributed tables over two
 // shards, on an engine of the test's own. The engine has no keeper. So a proxy in front of it
@@ -41,7 +42,7 @@ func Cluster(t testing.TB) tables.Options {
 	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.xml")
-	if err := os.WriteFile(config, []byte(clusterConfig), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("<clickhouse>"+ClusterConfig+"</clickhouse>"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return ClusterOn(t, Start(t, Options{Dir: dir, Config: config}))
@@ -50,15 +51,21 @@ func Cluster(t testing.TB) tables.Options {
 // ClusterOn is Cluster on an engine whose configuration has the cluster.
 func ClusterOn(t testing.TB, engine *Server) tables.Options {
 	t.Helper()
-	proxy := httptest.NewServer(withoutKeeper(engine.URL))
-	t.Cleanup(proxy.Close)
-	o := tables.Options{
-		URL: strings.Replace(proxy.URL, "http://", "http://default@", 1) + "/rollcall", Cluster: ClusterName, Replicas: 1,
-	}
+	o := ClusterOptions(t, engine)
 	if _, err := tables.Migrate(context.Background(), o); err != nil {
 		t.Fatalf("migrate a test cluster: %v", err)
 	}
 	return o
+}
+
+// ClusterOptions is ClusterOn before the database is migrated.
+func ClusterOptions(t testing.TB, engine *Server) tables.Options {
+	t.Helper()
+	proxy := httptest.NewServer(withoutKeeper(engine.URL))
+	t.Cleanup(proxy.Close)
+	return tables.Options{
+		URL: strings.Replace(proxy.URL, "http://", "http://default@", 1) + "/rollcall", Cluster: ClusterName, Replicas: 1,
+	}
 }
 
 var replication = regexp.MustCompile(`Replicated((?:Replacing)?MergeTree)\('[^']*', '[^']*'(?:, (\w+))?\)`)
