@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // A cluster spreads one database over shards. Each node has two databases. `<name>_local` has the
@@ -166,8 +167,7 @@ func (c cluster) statements(one string) ([]string, error) {
 		if !known || engine == nil {
 			return nil, fmt.Errorf("the table %s has no sharding (cluster.go) or is no MergeTree", table)
 		}
-		distributed := "Distributed('" + c.name + "', '" + c.local() + "', '" + table + "', " + key + ")"
-		return []string{c.replicated(one, table, engine), c.over(table, distributed)}, nil
+		return []string{c.replicated(one, table, engine), c.over(table, c.distributed(table, key))}, nil
 	}
 	if m := alterTable.FindStringSubmatch(one); m != nil {
 		all := []string{c.qualify(one, m[1])}
@@ -202,6 +202,43 @@ func (c cluster) replicated(statement, table string, engine []string) string {
 		with += ", " + engine[2]
 	}
 	return strings.Replace(c.qualify(statement, table), engine[0], "ENGINE = Replicated"+engine[1]+"("+with+")", 1)
+}
+
+func (c cluster) distributed(table, key string) string {
+	return "Distributed('" + c.name + "', '" + c.local() + "', '" + table + "', " + key + ")"
+}
+
+// complete creates, on every node that lacks them, the tables that this node has: on a replica that
+// joined later, and on nodes whose own tables were restored from a backup. Its statements are not
+// those of the migrations, because a replica must be created with the columns that the others have
+// now.
+func (c cluster) complete(ctx context.Context, conn driver.Conn) error {
+	var all []struct {
+		Name   string `ch:"name"`
+		Create string `ch:"create_table_query"`
+	}
+	err := conn.Select(ctx, &all,
+		"SELECT name, create_table_query FROM system.tables WHERE database = {local:String} ORDER BY name",
+		clickhouse.Named("local", c.local()))
+	if err != nil {
+		return fmt.Errorf("read this node's tables: %w", err)
+	}
+	for _, table := range all {
+		key, known := sharding[table.Name]
+		if !known {
+			continue
+		}
+		for _, statement := range []string{
+			strings.Replace(table.Create, "CREATE TABLE "+c.local()+"."+table.Name,
+				"CREATE TABLE IF NOT EXISTS "+c.local()+"."+table.Name+c.on(), 1),
+			c.over(table.Name, c.distributed(table.Name, key)),
+		} {
+			if err := conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("create the table %s on all nodes of cluster %s: %w", table.Name, c.name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // over is the statement that creates, on all nodes, the table of the same name and columns through

@@ -31,7 +31,8 @@ type migration struct {
 
 // Migrate creates the database and its tables, or brings them to this binary's schema. It returns
 // the names of the migrations that it applied. Each statement may be run twice, so a migration that
-// was killed half way is simply run again. A second call changes nothing.
+// was killed half way is simply run again. A second call changes nothing, but that nodes of a
+// cluster that lack tables get them.
 func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 	c, err := o.cluster()
 	if err != nil {
@@ -67,6 +68,9 @@ func Migrate(ctx context.Context, o Options) (applied []string, err error) {
 			return applied, fmt.Errorf("record migration %s: %w", m.name, err)
 		}
 		applied = append(applied, m.name)
+	}
+	if c != nil {
+		return applied, c.complete(ctx, conn)
 	}
 	return applied, nil
 }

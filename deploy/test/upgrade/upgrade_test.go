@@ -121,7 +121,7 @@ func (db *database) exports() string {
 
 func (db *database) worker() *rollup.Rollup {
 	db.Helper()
-	r, err := rollup.New(rollup.Config{}, db.options, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	r, err := rollup.New(rollup.Config{}, db.options.OnShard(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		db.Fatal(err)
 	}
