@@ -307,9 +307,9 @@ func (n node) check(ctx context.Context, conn Querier) error {
 	distributed := n.Engine == "Distributed"
 	switch clustered := distributed || strings.HasPrefix(n.Engine, "Replicated"); {
 	case !clustered && n.Clustered:
-		return fmt.Errorf("%w: it is one server's; leave --cluster out", ErrSchema)
+		return fmt.Errorf("%w: it is one server's; leave --cluster out", ErrMisfit)
 	case clustered && !n.Clustered:
-		return fmt.Errorf("%w: it is a cluster's; give --cluster and --cluster-replicas", ErrSchema)
+		return fmt.Errorf("%w: it is a cluster's; give --cluster and --cluster-replicas", ErrMisfit)
 	case !clustered:
 		return nil
 	}
@@ -327,7 +327,7 @@ FROM system.replicas WHERE database IN (currentDatabase(), concat(currentDatabas
 	switch r := replicas[0]; {
 	case r.Total > max(n.Quorum, 1):
 		return fmt.Errorf("%w: its shards have %d replicas; give --cluster-replicas %d, so that each insert waits for all",
-			ErrSchema, r.Total, r.Total)
+			ErrMisfit, r.Total, r.Total)
 	case r.Total > 0 && r.Total < n.Quorum: // without its keeper, a server counts none
 		return fmt.Errorf("%w: this shard has replicas: %d; give --cluster-replicas %d, or no insert is ever acknowledged; "+
 			"or, if there should be more, look for a replica whose macro `shard` is wrong", ErrSchema, r.Total, r.Total)

@@ -115,6 +115,10 @@ type Querier interface {
 // ErrSchema says that the database does not have the schema that this binary was built for.
 var ErrSchema = errors.New("the database's schema is not this binary's")
 
+// ErrMisfit is an ErrSchema that no `rollcall migrate` mends: this process has other settings of
+// the cluster, or another text of a migration, than the database was made with.
+var ErrMisfit = fmt.Errorf("%w", ErrSchema)
+
 // Check returns nil if the database has all migrations of this binary. Otherwise the error wraps
 // ErrSchema and says what to do.
 func Check(ctx context.Context, conn Querier) error {
@@ -166,7 +170,7 @@ func Pending(ctx context.Context, conn Querier) ([]migration, error) {
 		case !ok:
 			pending = append(pending, m)
 		case sum != m.checksum:
-			return nil, fmt.Errorf("%w: migration %s was applied with another text; restore the released file", ErrSchema,
+			return nil, fmt.Errorf("%w: migration %s was applied with another text; restore the released file", ErrMisfit,
 				m.name)
 		}
 	}
