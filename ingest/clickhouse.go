@@ -36,21 +36,35 @@ type engine struct {
 
 // again repeats a step until it succeeds, ctx ends, or ClickHouse refuses it for good.
 func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context) error) error {
+	return e.repeat(ctx, at, do, func(err error) error {
+		class, _ := tables.Classify(err)
+		switch {
+		case class == tables.Lasting:
+			return fmt.Errorf("%w: %w", errRefused, err)
+		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema), errors.Is(err, tables.ErrProfile):
+			return err
+		}
+		return nil
+	})
+}
+
+// repeat repeats a step until it succeeds, ctx ends, or final makes an error of its failure.
+func (e *engine) repeat(
+	ctx context.Context, at step, do func(ctx context.Context) error, final func(error) error,
+) error {
 	for failures := 1; ; failures++ {
 		err := do(ctx)
 		if err == nil {
 			e.waits.engine.Passed()
 			return nil
 		}
-		class, name := tables.Classify(err)
-		switch {
-		case class == tables.Lasting:
-			return fmt.Errorf("%w: %w", errRefused, err)
-		case ctx.Err() != nil:
-			return fmt.Errorf("given up: %w", errors.Join(ctx.Err(), err))
-		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema), errors.Is(err, tables.ErrProfile):
+		if err := final(err); err != nil {
 			return err
 		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("given up: %w", errors.Join(ctx.Err(), err))
+		}
+		class, name := tables.Classify(err)
 		e.metrics.retries.WithLabelValues(string(at)).Inc()
 		e.waits.engine.Failed(name, err, "step", at, "class", class)
 		_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 5*time.Second))

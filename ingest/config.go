@@ -130,6 +130,15 @@ func (c Config) MemoryLimit() int64 {
 	return 6*int64(c.BatchBytes) + 2*brokers*int64(c.FetchBytes) + 2*int64(c.InflateBytes) + recordbatch.MaxWindow + beside
 }
 
+// Check checks all settings, as New does.
+func (c Config) Check() error {
+	if _, err := c.withDefaults(); err != nil {
+		return err
+	}
+	_, err := parsePassOver(c.PassOver)
+	return err
+}
+
 func (c Config) check() error {
 	switch {
 	case len(c.Brokers) == 0:

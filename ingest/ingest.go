@@ -74,8 +74,9 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 // Run reads, stores and commits until ctx ends. Then it stores and commits the batch in hand,
 // leaves the group and returns nil, within 15 s.
 //
-// Run waits for everything that may recover. It returns an error only for what will not: another
-// schema, a batch that ClickHouse refuses for good, a missing secret. It may be called once.
+// Run waits for everything that may recover, and before it joins the group also for rights that
+// somebody may grant. It returns an error only for what will not: another schema, a batch that
+// ClickHouse refuses for good, a missing secret. It may be called once.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.engine.conn.Close()
 	defer i.cluster.Close()
@@ -117,10 +118,11 @@ func (i *Ingest) Ready(ctx context.Context) error {
 }
 
 // prepare waits for ClickHouse, compares its schema with this binary's, and reads what earlier
-// starts left: the progress and the erasures.
+// starts left: the progress and the erasures. It also waits for rights, which somebody may grant
+// later: no batch is in hand yet that ClickHouse could refuse.
 func (i *Ingest) prepare(ctx context.Context) error {
 	conn := i.engine.conn
-	return i.engine.again(ctx, stepLog, func(ctx context.Context) error {
+	return i.engine.repeat(ctx, stepLog, func(ctx context.Context) error {
 		if err := tables.Check(ctx, conn); err != nil {
 			return err
 		}
@@ -132,6 +134,11 @@ func (i *Ingest) prepare(ctx context.Context) error {
 		}
 		_, err := i.erasures.refresh(ctx, conn)
 		return err
+	}, func(err error) error {
+		if errors.Is(err, errNoSecret) || errors.Is(err, tables.ErrSchema) {
+			return err
+		}
+		return nil
 	})
 }
 
