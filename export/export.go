@@ -54,20 +54,28 @@ type Config struct {
 	Now        func() time.Time
 }
 
+// Check checks all settings but the secret, which the database may have to tell first.
+func (c Config) Check() error {
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("the public URL must look like https://usage.example.com, not %q", c.PublicURL)
+		}
+	}
+	if min(c.RatePerMinute, c.MaxConcurrentPerOrg, c.MaxConcurrent) < 0 || min(c.FirstByteTimeout, c.StallTimeout) < 0 {
+		return errors.New("rate, concurrency and timeouts must not be negative; 0 takes the default")
+	}
+	return nil
+}
+
 func (c Config) withDefaults() (Config, error) {
 	if len(c.Secret) < 16 {
 		return c, errors.New("the export service needs a secret of at least 16 bytes")
 	}
-	if c.PublicURL != "" {
-		u, err := url.Parse(c.PublicURL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-			return c, fmt.Errorf("the public URL must look like https://usage.example.com, not %q", c.PublicURL)
-		}
-		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if err := c.Check(); err != nil {
+		return c, err
 	}
-	if min(c.RatePerMinute, c.MaxConcurrentPerOrg, c.MaxConcurrent) < 0 || min(c.FirstByteTimeout, c.StallTimeout) < 0 {
-		return c, errors.New("rate, concurrency and timeouts must not be negative; 0 takes the default")
-	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	if c.RatePerMinute == 0 {
 		c.RatePerMinute = DefaultRatePerMinute
 	}

@@ -3,6 +3,7 @@ package export
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -31,10 +32,26 @@ func (e *Export) routes() http.Handler {
 	}
 
 	r.Get("/openapi.yaml", serveOpenAPI)
-	r.Get("/healthz", e.healthz)
+	r.Get("/healthz", healthz)
 	r.Get("/readyz", e.readyz)
 
 	e.page(r)
+	return r
+}
+
+// Waiting answers in place of the service until it can begin: it lives, but is not ready.
+func Waiting() http.Handler {
+	r := chi.NewRouter()
+	r.Use(identify, harden, middleware.GetHead)
+	r.Get("/healthz", healthz)
+	r.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) { notReady(w) })
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		f := &failure{
+			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second,
+			detail: "The service waits for its database and cannot answer yet; try again in a few seconds.",
+		}
+		failureForm(r)(w, f, requestID(r).String())
+	})
 	return r
 }
 
@@ -74,15 +91,19 @@ func notAnExport(err error) error {
 	return &failure{status: http.StatusNotFound, detail: err.Error()}
 }
 
-func (e *Export) healthz(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") }
+func healthz(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") }
 
 func (e *Export) readyz(w http.ResponseWriter, _ *http.Request) {
 	if e.readiness.now() != nil {
-		writeText(w, http.StatusServiceUnavailable, "not ready: the database does not answer, does not have this version's "+
-			"tables, or takes no audit; the service's log says which")
+		notReady(w)
 		return
 	}
 	writeText(w, http.StatusOK, "ready")
+}
+
+func notReady(w http.ResponseWriter) {
+	writeText(w, http.StatusServiceUnavailable, "not ready: the database does not answer, does not have this version's "+
+		"tables, or takes no audit; the service's log says which")
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {
