@@ -52,7 +52,12 @@ func (c *demoCommand) Run(ctx context.Context, std streams, log *slog.Logger) er
 		return err
 	}
 	usage := c.usage()
-	usage.ready = func(workspaces []sample.Config) error { return c.announce(ctx, std, clickhouse, workspaces) }
+	usage.ready = func(workspaces []sample.Config) error {
+		if s.waitUntilReady(ctx) != nil {
+			return nil // it was stopped before
+		}
+		return c.announce(ctx, std, clickhouse, workspaces)
+	}
 	s.add(ctx, "sample", usage)
 	return s.run(ctx, c.AdminAddr)
 }
@@ -84,11 +89,11 @@ func (c *demoCommand) stages(clickhouse clickhouseFlags) (ingestCommand, rollupC
 
 func (c *demoCommand) addStages(ctx context.Context, s *service, clickhouse clickhouseFlags) error {
 	ingestion, rollups, exports := c.stages(clickhouse)
-	i, err := ingestion.build(ctx, s)
+	i, err := ingestion.build(s)
 	if err != nil {
 		return err
 	}
-	r, err := rollups.build(ctx, s)
+	r, err := rollups.build(s)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ func (c *exportCommand) Run(ctx context.Context, log *slog.Logger) error {
 	return s.run(ctx, c.AdminAddr)
 }
 
-// addTo makes the export service a part of s and starts to listen.
+// addTo makes the export service a part of s and starts to listen. Clients are told to come back
+// while the service waits for ClickHouse.
 func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 	if err := c.exportFlags.check(); err != nil {
 		return err
@@ -50,18 +51,28 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 	}
 	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
 	s.certs.watch("http-cert-file", c.HTTPCertFile, c.HTTPKeyFile)
-	secret, err := c.secret(ctx, o)
-	if err != nil {
+	if _, err := c.given(); err != nil {
 		return err
 	}
-	config := c.exportFlags.config(secret)
+	config := c.exportFlags.config(nil)
 	config.Traces = s.traces
-	e, err := export.New(config, o, s.log, s.reg)
-	if err != nil {
+	if err := config.Check(); err != nil {
 		return settingsError{err}
 	}
-	s.add(ctx, "export", e)
-	return s.serve(c.HTTPAddr, guarded(e.Handler()), c.MaxConnections, c.HTTPCertFile, c.HTTPKeyFile)
+	var handler lateHandler
+	handler.become(export.Waiting())
+	s.add(ctx, "export", &awaited{
+		needs: needs{o, &c.secretFlags},
+		begin: func(secret []byte) (part, error) {
+			config.Secret = secret
+			e, err := export.New(config, o, s.log, s.reg)
+			if err == nil {
+				handler.become(e.Handler())
+			}
+			return e, err
+		},
+	})
+	return s.serve(c.HTTPAddr, guarded(&handler), c.MaxConnections, c.HTTPCertFile, c.HTTPKeyFile)
 }
 
 // check checks the settings that export.New does not take.

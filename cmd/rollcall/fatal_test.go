@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"rollcall/deploy/demo/embedded/enginetest"
 	"rollcall/deploy/test/processtest"
 )
 
@@ -24,8 +25,8 @@ func TestFatalErrorsAreLinesOfTheLog(t *testing.T) {
 		args           []string
 	}{
 		{"a stage", "", badSettings, object, "unknown flag --broker", []string{"ingest", "--broker", "x"}},
-		{"a stage that cannot go on", "", failed, object, "does not answer",
-			[]string{"export", "--clickhouse-url", "http://127.0.0.1:1/rollcall", "--admin-addr", admin}},
+		{"a stage that cannot go on", "", failed, object, "leave --cluster out", []string{"ingest", "--log-level", "error",
+			"--clickhouse-url", enginetest.Database(t).URL, "--cluster", "prod", "--admin-addr", admin}},
 		{"a stage with text", "", badSettings, text, "unknown flag --broker",
 			[]string{"--log-format", "text", "rollup", "--broker", "x"}},
 		{"a stage with text, by a variable", "text", badSettings, text, "unknown flag --broker",

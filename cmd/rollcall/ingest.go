@@ -50,7 +50,7 @@ func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	i, err := c.build(ctx, s)
+	i, err := c.build(s)
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,8 @@ func (c *ingestCommand) Run(ctx context.Context, log *slog.Logger) error {
 	return s.run(ctx, c.AdminAddr)
 }
 
-// build makes the ingest stage. It connects to ClickHouse once, for the secret.
-func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, error) {
+// build makes the ingest stage. It connects to nothing yet.
+func (c *ingestCommand) build(s *service) (part, error) {
 	o, err := c.options()
 	if err != nil {
 		return nil, err
@@ -74,14 +74,19 @@ func (c *ingestCommand) build(ctx context.Context, s *service) (*ingest.Ingest, 
 		return nil, err
 	}
 	config.Traces = s.traces
-	if config.Secret, err = c.secret(ctx, o); err != nil {
+	if _, err := c.given(); err != nil {
 		return nil, err
 	}
-	i, err := ingest.New(config, o, s.log, s.reg)
-	if err != nil {
+	if err := config.Check(); err != nil {
 		return nil, settingsError{err}
 	}
-	return i, nil
+	return &awaited{
+		needs: needs{o, &c.secretFlags},
+		begin: func(secret []byte) (part, error) {
+			config.Secret = secret
+			return ingest.New(config, o, s.log, s.reg)
+		},
+	}, nil
 }
 
 // config returns all that ingest.New takes, except the secret.

@@ -25,7 +25,8 @@ const (
 	reasonStarting   = "starting"   // it was not asked yet
 	reasonNoAnswer   = "no_answer"  // ClickHouse gives no answer
 	reasonClickHouse = "clickhouse" // ClickHouse answers with an error
-	reasonSchema     = "schema"     // the tables are not those of this binary
+	reasonSchema     = "schema"     // the tables are not those of this binary, or not there
+	reasonSecret     = "secret"     // the service's secret is not the one of the database
 	reasonAudit      = "audit"      // the audit cannot be written
 	reasonAssignment = "assignment" // ingest has no partitions assigned yet
 	reasonOther      = "other"
@@ -33,15 +34,20 @@ const (
 
 func notReadyReasons() []string {
 	return []string{
-		reasonStarting, reasonNoAnswer, reasonClickHouse, reasonSchema, reasonAudit, reasonAssignment, reasonOther,
+		reasonStarting, reasonNoAnswer, reasonClickHouse, reasonSchema, reasonSecret, reasonAudit, reasonAssignment,
+		reasonOther,
 	}
 }
 
 // reasonOf is the only table from what Ready says to a reason.
 func reasonOf(err error) string {
 	switch {
+	case errors.Is(err, errStarting):
+		return reasonStarting
 	case errors.Is(err, tables.ErrSchema):
 		return reasonSchema
+	case errors.Is(err, tables.ErrSecret):
+		return reasonSecret
 	case errors.Is(err, export.ErrAudit):
 		return reasonAudit
 	case errors.Is(err, ingest.ErrNoAssignment):
@@ -50,6 +56,8 @@ func reasonOf(err error) string {
 	switch class, name := tables.Classify(err); {
 	case name == tables.NoAnswer:
 		return reasonNoAnswer
+	case name == "UNKNOWN_DATABASE" || name == "UNKNOWN_TABLE":
+		return reasonSchema
 	case class != tables.Unknown || name != tables.Other:
 		return reasonClickHouse
 	}
@@ -58,10 +66,12 @@ func reasonOf(err error) string {
 
 // whatToDo says what an SRE does about each reason.
 var whatToDo = map[string]string{
+	reasonStarting: "wait some seconds",
 	reasonNoAnswer: "look whether ClickHouse runs, is reachable from here and is not overloaded; " +
 		"everything goes on by itself once it answers",
 	reasonClickHouse: "see 'ClickHouse refuses' in OPERATIONS.md for this error",
 	reasonSchema:     "run `rollcall migrate` of this version, or the version that fits the tables",
+	reasonSecret:     "give it the secret that the first stage had (--secret-file is read again)",
 	reasonAudit: "no export is answered while its start cannot be recorded: look at ClickHouse's disk (full, read-only) " +
 		"and at the user's rights",
 	reasonAssignment: "look at the brokers, at --kafka-topics and at the members of the consumer group",
@@ -82,8 +92,8 @@ func newReadinessMetrics(reg prometheus.Registerer) *readinessMetrics {
 		notReady: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "rollcall_not_ready",
 			Help: "1 for the reason why the stage is not ready, 0 for all others: starting, no_answer (ClickHouse gives " +
-				"none), clickhouse (it answers with an error), schema, audit (it cannot be written), assignment (ingest has " +
-				"no partitions yet), other.",
+				"none), clickhouse (it answers with an error), schema, secret (it is not the database's), audit (it cannot " +
+				"be written), assignment (ingest has no partitions yet), other.",
 		}, []string{"stage", "reason"}),
 	}
 	reg.MustRegister(m.ready, m.notReady)

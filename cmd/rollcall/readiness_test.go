@@ -26,6 +26,8 @@ func TestReasonsOfNotReady(t *testing.T) {
 		reasonNoAnswer:   &net.OpError{Op: "dial", Err: errors.New("connection refused")},
 		reasonClickHouse: &clickhouse.Exception{Code: 241, Name: "MEMORY_LIMIT_EXCEEDED"},
 		reasonSchema:     tables.ErrSchema,
+		reasonSecret:     tables.ErrSecret,
+		reasonStarting:   errStarting,
 		reasonAudit:      fmt.Errorf("%w: %w", export.ErrAudit, &clickhouse.Exception{Code: 243}),
 		reasonAssignment: ingest.ErrNoAssignment,
 		reasonOther:      errors.New("a defect"),
@@ -38,7 +40,7 @@ func TestReasonsOfNotReady(t *testing.T) {
 		t.Errorf("an engine that is frozen is %s", got)
 	}
 	for _, reason := range notReadyReasons() {
-		if reason != reasonStarting && whatToDo[reason] == "" {
+		if whatToDo[reason] == "" {
 			t.Errorf("nothing is said to do about %s", reason)
 		}
 	}

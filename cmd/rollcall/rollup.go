@@ -30,7 +30,7 @@ func (c *rollupCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	r, err := c.build(ctx, s)
+	r, err := c.build(s)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (c *rollupCommand) Run(ctx context.Context, log *slog.Logger) error {
 	return s.run(ctx, c.AdminAddr)
 }
 
-func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, error) {
+func (c *rollupCommand) build(s *service) (part, error) {
 	o, err := c.options()
 	if err != nil {
 		return nil, err
@@ -46,11 +46,12 @@ func (c *rollupCommand) build(ctx context.Context, s *service) (*rollup.Rollup, 
 	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
 	config := c.config()
 	config.Traces = s.traces
-	r, err := rollup.New(config, o.OnShard(), s.log, s.reg)
+	o = o.OnShard()
+	r, err := rollup.New(config, o, s.log, s.reg)
 	if err != nil {
 		return nil, settingsError{err}
 	}
-	return r, nil
+	return &awaited{needs: needs{options: o}, begin: func([]byte) (part, error) { return r, nil }}, nil
 }
 
 // config returns all that rollup.New takes.

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
+
+	"rollcall/ingest/backoff"
 )
 
 // adminFlags are the flags that every long-running command has.
@@ -170,11 +172,29 @@ func (s *service) admin() http.Handler {
 func (s *service) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	for name, p := range s.parts {
-		if err := p.Ready(ctx); err != nil {
-			http.Error(w, fmt.Sprintf("%s: %v", name, err), http.StatusServiceUnavailable)
-			return
-		}
+	if err := s.notReady(ctx); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// notReady returns nil if all parts are ready.
+func (s *service) notReady(ctx context.Context) error {
+	for name, p := range s.parts {
+		if err := p.Ready(ctx); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// waitUntilReady returns ctx's error if ctx ends first.
+func (s *service) waitUntilReady(ctx context.Context) error {
+	for s.notReady(ctx) != nil {
+		if err := backoff.Sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }

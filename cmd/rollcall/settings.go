@@ -103,14 +103,22 @@ type secretFlags struct {
 	SecretFile string `help:"File that holds the secret." type:"path" placeholder:"FILE"`
 }
 
-func (f secretFlags) secret(ctx context.Context, o tables.Options) ([]byte, error) {
+// given returns the secret of the settings, or "".
+func (f secretFlags) given() (string, error) {
 	given, err := secretOf("secret", f.Secret, f.SecretFile)
+	if err == nil && given != "" && len(given) < 32 {
+		err = badSetting("the secret has %d characters; give at least 32, for example from `openssl rand -hex 32`",
+			len(given))
+	}
+	return given, err
+}
+
+// secret returns the service's secret: the given one, if the database has been used with it, or the
+// database's own.
+func (f secretFlags) secret(ctx context.Context, o tables.Options) ([]byte, error) {
+	given, err := f.given()
 	if err != nil {
 		return nil, err
-	}
-	if given != "" && len(given) < 32 {
-		return nil, badSetting("the secret has %d characters; give at least 32, for example from `openssl rand -hex 32`",
-			len(given))
 	}
 	conn, err := tables.Open(o)
 	if err != nil {
