@@ -110,7 +110,7 @@ func (w batchesWritten) OnProduceBatchWritten(_ kgo.BrokerMetadata, _ string, _ 
 // granted is the memory that the manifest grants to ingest, in bytes.
 func granted(t *testing.T) int {
 	t.Helper()
-	manifest, err := os.ReadFile("../../kubernetes/ingest.yaml")
+	manifest, err := os.ReadFile("../../kubernetes/base/ingest.yaml")
 	must(t, err)
 	limit := regexp.MustCompile(`limits: \{ memory: (\d+)Gi \}`).FindSubmatch(manifest)
 	if limit == nil {

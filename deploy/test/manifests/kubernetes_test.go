@@ -27,11 +27,11 @@ type objects struct {
 	configs     []corev1.ConfigMap
 }
 
-// buildKustomization does what `kubectl kustomize deploy/kubernetes` does, and decodes strictly: a
+// buildKustomization does what `kubectl kustomize deploy/kubernetes/base` does, and decodes strictly: a
 // field that Kubernetes does not know, or a kind that this test does not know, is an error.
 func buildKustomization(t *testing.T) (all objects) {
 	t.Helper()
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../kubernetes")
+	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../kubernetes/base")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestPodsAreLocked(t *testing.T) {
 
 // The settings in the comments of settings.env are settings that the binary knows.
 func TestOfferedSettingsAreKnown(t *testing.T) {
-	text, err := os.ReadFile("../../kubernetes/settings.env")
+	text, err := os.ReadFile("../../kubernetes/base/settings.env")
 	if err != nil {
 		t.Fatal(err)
 	}
