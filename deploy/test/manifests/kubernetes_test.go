@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -8,30 +9,37 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
 
-// objects are those that the kustomization makes, by kind.
+// overlays are the sizes in which deploy/kubernetes comes.
+var overlays = []string{"small", "medium", "large"}
+
+// objects are those that an overlay makes, by kind.
 type objects struct {
+	namespaces  []corev1.Namespace
 	deployments []appsv1.Deployment
+	sets        []appsv1.StatefulSet
 	jobs        []batchv1.Job
 	services    []corev1.Service
 	budgets     []policyv1.PodDisruptionBudget
-	scalers     []autoscalingv2.HorizontalPodAutoscaler
+	policies    []networkingv1.NetworkPolicy
 	configs     []corev1.ConfigMap
 }
 
-// buildKustomization does what `kubectl kustomize deploy/kubernetes/base` does, and decodes strictly: a
-// field that Kubernetes does not know, or a kind that this test does not know, is an error.
-func buildKustomization(t *testing.T) (all objects) {
+// buildOverlay does what `kubectl kustomize deploy/kubernetes/OVERLAY` does, and decodes strictly:
+// a field that Kubernetes does not know, or a kind that this test does not know, is an error.
+func buildOverlay(t *testing.T, overlay string) (all objects) {
 	t.Helper()
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../kubernetes/base")
+	kustomizer := krusty.MakeKustomizer(krusty.MakeDefaultOptions())
+	made, err := kustomizer.Run(filesys.MakeFsOnDisk(), "../../kubernetes/"+overlay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +55,12 @@ func buildKustomization(t *testing.T) (all objects) {
 			}
 		}
 		switch resource.GetApiVersion() + " " + resource.GetKind() {
+		case "v1 Namespace":
+			strict(grown(&all.namespaces))
+		case "apps/v1 StatefulSet":
+			strict(grown(&all.sets))
+		case "networking.k8s.io/v1 NetworkPolicy":
+			strict(grown(&all.policies))
 		case "apps/v1 Deployment":
 			strict(grown(&all.deployments))
 		case "batch/v1 Job":
@@ -55,8 +69,6 @@ func buildKustomization(t *testing.T) (all objects) {
 			strict(grown(&all.services))
 		case "policy/v1 PodDisruptionBudget":
 			strict(grown(&all.budgets))
-		case "autoscaling/v2 HorizontalPodAutoscaler":
-			strict(grown(&all.scalers))
 		case "v1 ConfigMap":
 			strict(grown(&all.configs))
 		default:
@@ -74,20 +86,103 @@ func grown[T any](list *[]T) *T {
 	return &(*list)[len(*list)-1]
 }
 
-func TestKustomizationIsBuilt(t *testing.T) {
-	all := buildKustomization(t)
-	if len(all.deployments) != 3 || len(all.jobs) != 1 || len(all.services) != 1 || len(all.scalers) != 1 ||
-		len(all.configs) != 1 {
-		t.Errorf("%d deployments, %d jobs, %d services, %d autoscalers, %d configurations", len(all.deployments),
-			len(all.jobs), len(all.services), len(all.scalers), len(all.configs))
+// A workload keeps pods of one stage running: a Deployment, or a StatefulSet.
+type workload struct {
+	name     string
+	replicas int32
+	selector *metav1.LabelSelector
+	template corev1.PodTemplateSpec
+}
+
+func (all objects) workloads() (found []workload) {
+	for _, d := range all.deployments {
+		found = append(found, workload{d.Name, *d.Spec.Replicas, d.Spec.Selector, d.Spec.Template})
+	}
+	for _, s := range all.sets {
+		found = append(found, workload{s.Name, *s.Spec.Replicas, s.Spec.Selector, s.Spec.Template})
+	}
+	return found
+}
+
+// forEachOverlay runs the test for each size.
+func forEachOverlay(t *testing.T, test func(t *testing.T, all objects)) {
+	for _, overlay := range overlays {
+		t.Run(overlay, func(t *testing.T) { test(t, buildOverlay(t, overlay)) })
+	}
+}
+
+// An overlay has the three stages and the migration, in a namespace that admits only pods of the
+// profile "restricted".
+func TestOverlaysAreBuilt(t *testing.T) {
+	forEachOverlay(t, func(t *testing.T, all objects) {
+		var stages []string
+		for _, w := range all.workloads() {
+			stages = append(stages, w.name)
+		}
+		slices.Sort(stages)
+		if !slices.Equal(stages, []string{"export", "ingest", "rollup"}) || len(all.jobs) != 1 || len(all.services) != 1 ||
+			len(all.configs) != 1 || len(all.namespaces) != 1 {
+			t.Fatalf("stages %v, %d jobs, %d services, %d configurations, %d namespaces", stages, len(all.jobs),
+				len(all.services), len(all.configs), len(all.namespaces))
+		}
+		if n := all.namespaces[0]; n.Name != all.jobs[0].Namespace ||
+			n.Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
+			t.Errorf("the namespace %s is not that of the pods, or admits others: %v", n.Name, n.Labels)
+		}
+	})
+}
+
+// Nothing is let in or out but by a policy for it: DNS and ClickHouse for all pods, Kafka for
+// ingest, the admin port for Prometheus, and http to export alone.
+func TestNetworkPolicies(t *testing.T) {
+	all := buildOverlay(t, "small")
+	rules := map[string]int{}
+	for _, p := range all.policies {
+		component := p.Spec.PodSelector.MatchLabels["app.kubernetes.io/component"]
+		known := func(w workload) bool { return w.name == component }
+		if component != "" && !slices.ContainsFunc(all.workloads(), known) {
+			t.Errorf("%s is for %s, which is no stage", p.Name, component)
+		}
+		if len(p.Spec.Ingress)+len(p.Spec.Egress) == 0 && len(p.Spec.PodSelector.MatchLabels) == 0 {
+			rules["nothing else"] += len(p.Spec.PolicyTypes)
+		}
+		for _, in := range p.Spec.Ingress {
+			for _, port := range in.Ports {
+				if len(in.From) != 1 || in.From[0].NamespaceSelector == nil {
+					t.Errorf("%s lets everybody in", p.Name)
+				}
+				rules["in "+component+" "+port.Port.String()]++
+			}
+		}
+		for _, out := range p.Spec.Egress {
+			for _, port := range out.Ports {
+				rules["out "+component+" "+port.Port.String()]++
+			}
+		}
+	}
+	want := map[string]int{
+		"nothing else": 2, "in  admin": 1, "in export http": 1, "out  53": 2, "out  8123": 1, "out  8443": 1,
+		"out  4318": 1, "out ingest 9092": 1, "out ingest 9093": 1,
+	}
+	if !maps.Equal(rules, want) {
+		t.Errorf("the policies are %v, want %v", rules, want)
+	}
+	settings := all.configs[0].Data
+	for name, port := range map[string]string{"ROLLCALL_KAFKA_BROKERS": ":9092", "ROLLCALL_CLICKHOUSE_URL": ":8123/"} {
+		if !strings.Contains(settings[name], port) {
+			t.Errorf("%s is %s, and the policies let only %s out", name, settings[name], port)
+		}
 	}
 }
 
 // Every pod runs as nobody, on a read-only file system, and within limits. It takes its settings
 // from a ConfigMap that the binary understands, and its secrets from a Secret.
 func TestPodsAreLocked(t *testing.T) {
-	all := buildKustomization(t)
 	binary := build(t)
+	forEachOverlay(t, func(t *testing.T, all objects) { podsAreLocked(t, all, binary) })
+}
+
+func podsAreLocked(t *testing.T, all objects, binary binary) {
 	for name, pod := range all.pods() {
 		if c := pod.SecurityContext; c == nil || c.RunAsNonRoot == nil || !*c.RunAsNonRoot || c.SeccompProfile == nil {
 			t.Errorf("%s: the pod may run as root", name)
@@ -108,7 +203,12 @@ func TestPodsAreLocked(t *testing.T) {
 		if len(c.EnvFrom) != 1 || c.EnvFrom[0].ConfigMapRef == nil || c.EnvFrom[0].ConfigMapRef.Name != all.configs[0].Name {
 			t.Fatalf("%s: %+v is not the ConfigMap %s", name, c.EnvFrom, all.configs[0].Name)
 		}
-		binary.understands(t, c.Args[0], all.configs[0].Data)
+		settings := maps.Clone(all.configs[0].Data)
+		for _, v := range c.Env {
+			settings[v.Name] = strings.ReplaceAll(v.Value, "$(SHARD)", "1")
+		}
+		delete(settings, "SHARD")
+		binary.understands(t, c.Args[0], settings)
 		mounted := pod.Volumes[0].Secret
 		if mounted == nil || c.VolumeMounts[0].Name != pod.Volumes[0].Name || !c.VolumeMounts[0].ReadOnly {
 			t.Fatalf("%s mounts no secret", name)
@@ -135,9 +235,8 @@ func TestOfferedSettingsAreKnown(t *testing.T) {
 			offered[name] = value
 		}
 	}
-	if offered["ROLLCALL_OTLP_ENDPOINT"] == "" || offered["ROLLCALL_CLUSTER"] == "" ||
-		offered["ROLLCALL_CLUSTER_REPLICAS"] == "" {
-		t.Errorf("neither tracing nor a cluster is offered: %v", offered)
+	if offered["ROLLCALL_OTLP_ENDPOINT"] == "" {
+		t.Errorf("tracing is not offered: %v", offered)
 	}
 	binary := build(t)
 	for _, command := range []string{"migrate", "ingest", "rollup", "export"} {
@@ -147,8 +246,8 @@ func TestOfferedSettingsAreKnown(t *testing.T) {
 
 func (all objects) pods() map[string]corev1.PodSpec {
 	pods := map[string]corev1.PodSpec{}
-	for _, d := range all.deployments {
-		pods[d.Name] = d.Spec.Template.Spec
+	for _, w := range all.workloads() {
+		pods[w.name] = w.template.Spec
 	}
 	for _, j := range all.jobs {
 		pods[j.Name] = j.Spec.Template.Spec
@@ -156,53 +255,41 @@ func (all objects) pods() map[string]corev1.PodSpec {
 	return pods
 }
 
-// Every stage has a liveness and a readiness probe, time to stop, more than one replica, and a
-// disruption budget. Selectors match the labels of what they select.
-func TestStagesStayUp(t *testing.T) {
-	all := buildKustomization(t)
-	for _, d := range all.deployments {
-		labels := d.Spec.Template.Labels
-		c := d.Spec.Template.Spec.Containers[0]
-		if !selects(d.Spec.Selector.MatchLabels, labels) || *d.Spec.Replicas < 2 ||
-			*d.Spec.Template.Spec.TerminationGracePeriodSeconds < 16 {
-			t.Errorf("%s: selector, replicas or the time to stop (15 s and a little)", d.Name)
+// Every stage has a liveness and a readiness probe, time to stop, more than one replica, which are
+// spread over nodes, and a disruption budget. Selectors match the labels of what they select.
+func TestStagesStayUp(t *testing.T) { forEachOverlay(t, stagesStayUp) }
+
+func stagesStayUp(t *testing.T, all objects) {
+	for _, w := range all.workloads() {
+		labels := w.template.Labels
+		c := w.template.Spec.Containers[0]
+		if !selects(w.selector.MatchLabels, labels) || w.replicas < 2 ||
+			*w.template.Spec.TerminationGracePeriodSeconds < 16 {
+			t.Errorf("%s: selector, replicas or the time to stop (15 s and a little)", w.name)
+		}
+		spread := w.template.Spec.TopologySpreadConstraints
+		if len(spread) != 1 || spread[0].TopologyKey != "kubernetes.io/hostname" ||
+			!selects(spread[0].LabelSelector.MatchLabels, labels) {
+			t.Errorf("%s is not spread over nodes: %+v", w.name, spread)
 		}
 		for what, probe := range map[string]*corev1.Probe{"/readyz": c.ReadinessProbe, "/healthz": c.LivenessProbe} {
 			probed := func(p corev1.ContainerPort) bool { return p.Name == probe.HTTPGet.Port.String() }
 			if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != what ||
 				!slices.ContainsFunc(c.Ports, probed) {
-				t.Errorf("%s: no probe of %s at one of its ports", d.Name, what)
+				t.Errorf("%s: no probe of %s at one of its ports", w.name, what)
 			}
 		}
 		if !slices.ContainsFunc(all.budgets, func(b policyv1.PodDisruptionBudget) bool {
 			return selects(b.Spec.Selector.MatchLabels, labels) && b.Spec.MaxUnavailable.IntValue() == 1
 		}) {
-			t.Errorf("%s has no disruption budget", d.Name)
+			t.Errorf("%s has no disruption budget", w.name)
 		}
 	}
 	for _, s := range all.services {
-		selected := func(d appsv1.Deployment) bool { return selects(s.Spec.Selector, d.Spec.Template.Labels) }
-		if !slices.ContainsFunc(all.deployments, selected) {
+		selected := func(w workload) bool { return selects(s.Spec.Selector, w.template.Labels) }
+		if !slices.ContainsFunc(all.workloads(), selected) {
 			t.Errorf("the service %s selects nothing", s.Name)
 		}
-	}
-}
-
-// Ingest scales on a metric that exists.
-func TestIngestScalesOnLag(t *testing.T) {
-	all := buildKustomization(t)
-	page, err := os.ReadFile("../../METRICS.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := all.scalers[0]
-	scaled := func(d appsv1.Deployment) bool { return d.Name == h.Spec.ScaleTargetRef.Name && d.Name == "ingest" }
-	if h.Spec.ScaleTargetRef.Kind != "Deployment" || !slices.ContainsFunc(all.deployments, scaled) {
-		t.Errorf("it scales %+v", h.Spec.ScaleTargetRef)
-	}
-	if len(h.Spec.Metrics) != 1 || h.Spec.Metrics[0].External == nil ||
-		!metricExists(page, h.Spec.Metrics[0].External.Metric.Name) {
-		t.Errorf("it scales on %+v", h.Spec.Metrics)
 	}
 }
 
