@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet images test-containers test-alerts test-cluster test-clocks test-sdks test-mutants screenshots dist clean
+.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet images test-containers test-alerts test-cluster test-kubernetes test-clocks test-sdks test-mutants screenshots dist clean
 
 GO ?= go
 RACE ?=
@@ -51,6 +51,10 @@ test-alerts: engine ## every alert under its fault, with a real Prometheus (need
 test-cluster: engine ## two replicas that take no rows, on a real ZooKeeper (needs Java and Debian's package zookeeper)
 	$(GO) test -tags zookeeper $(TEST_FLAGS) -count=1 -run Replicas ./deploy/test/suite
 
+test-kubernetes: ## the Kubernetes manifests on a real API server (Linux; the first run builds etcd, kube-apiserver and kubectl, for 14 minutes of CPU; cached outside the repository)
+	cd deploy/test/kubernetes/servers && $(GO) mod tidy -diff
+	$(GO) test -tags kubernetes -timeout 80m -count=1 -v ./deploy/test/kubernetes
+
 test-clocks: engine ## the tests under other clocks (needs a C compiler and Debian's package chromium); CLOCKS='-clocks leap-day ./rollup' for some
 	$(GO) run ./deploy/test/clocks $(CLOCKS)
 
@@ -63,7 +67,7 @@ test-mutants: engine ## small faults put into packages, and how many their tests
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,spreadsheet,containers,faults,kcat,sdks,brokers,zookeeper ./...
+	$(GO) vet -tags alerts,spreadsheet,containers,faults,kcat,kubernetes,sdks,brokers,zookeeper ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/test/browser && $(GO) vet ./... && $(GO) mod tidy -diff
