@@ -88,8 +88,10 @@ func TestNoAuditNoData(t *testing.T) {
 	}
 	for _, path := range []string{"/v1/exports/users?" + lastDays(), "/v1/exports"} {
 		a := f.want(f.get(path, key), 500)
-		leaked := strings.Contains(a.body, "ada") || strings.Contains(a.body, "export_audit")
-		if leaked || !strings.Contains(a.body, a.Header.Get("Rollcall-Request-Id")) {
+		id := a.Header.Get("Rollcall-Request-Id")
+		says := strings.ReplaceAll(a.body, id, "") // which may have the letters of a name
+		leaked := strings.Contains(says, "ada") || strings.Contains(says, "export_audit")
+		if leaked || !strings.Contains(a.body, id) {
 			t.Errorf("%s", a.body)
 		}
 	}
