@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"rollcall/deploy/test/suite/eventlog"
 	"rollcall/deploy/test/suite/oracle"
 )
 
@@ -164,34 +165,10 @@ func (w *world) check() {
 // log is not exactly the oracle's events.
 func (w *world) checkLog(o *oracle.Oracle) {
 	w.t.Helper()
-	log := w.log()
-	for _, id := range o.Conflicts() {
-		if err := o.Settle(id, func(e oracle.Event) bool { return e == log[id] }); err != nil {
-			w.fail("%v\nin the log: %+v", err, log[id])
-		}
-	}
-	lost := 0
-	odd := 0
-	foreign := 0
-	example := ""
-	for id, want := range o.Events() {
-		switch got, ok := log[id]; {
-		case !ok:
-			lost++
-			example = fmt.Sprintf("%+v is missing", id)
-		case got != want:
-			odd++
-			example = fmt.Sprintf("%+v is %+v, was sent %+v", id, got, want)
-		}
-		delete(log, id)
-	}
-	for id := range log {
-		foreign++
-		example = fmt.Sprintf("%+v was never sent", id)
-	}
-	if lost+odd+foreign > 0 {
-		w.fail("the log lacks %d events, has %d with other content and %d that were not produced; such as: %s", lost, odd,
-			foreign, example)
+	events, err := w.database().Events(w.t.Context())
+	must(w.t, err)
+	if err := eventlog.Settle(o, events); err != nil {
+		w.fail("%v", err)
 	}
 }
 
