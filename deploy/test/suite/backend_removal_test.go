@@ -6,13 +6,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+
+	"rollcall/deploy/test/processtest"
 )
 
 // containersLabel marks the containers of this run of the suite.
@@ -37,26 +37,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// removeAtEnd starts a shell that removes the containers of a run as soon as its standard input is
-// closed. The kernel closes it when this process ends, even by a panic or SIGKILL. The shell has a
-// process group of its own, so that Ctrl-C does not reach it. remove closes the input, and waits.
+// removeAtEnd removes the containers of a run as soon as this process has ended, or when remove is
+// called.
 func removeAtEnd(run string) (remove func() error, err error) {
-	shell := exec.Command("sh", "-c", `
-		cat >/dev/null
+	return processtest.AtEnd(`
 		docker ps --all --quiet --filter "label=$0" | xargs --no-run-if-empty docker rm --force --volumes
 	`, containersLabel+"="+run)
-	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	input, err := shell.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := shell.Start(); err != nil {
-		return nil, err
-	}
-	return func() error {
-		input.Close()
-		return shell.Wait()
-	}, nil
 }
 
 func ofRun(run string) testcontainers.CustomizeRequestOption {
