@@ -99,6 +99,9 @@ add_clickhouse() {
 inputs_prometheus() { inputs_base; }
 add_prometheus() { :; }
 
+inputs_alertmanager() { inputs_base; }
+add_alertmanager() { :; }
+
 # image FOLDER IMAGE makes one of the images that others publish, and lists it.
 image() {
   local name
@@ -119,6 +122,7 @@ image golang golang
 image kafka apache/kafka
 image clickhouse clickhouse/clickhouse-server
 image prometheus prom/prometheus
+image alertmanager prom/alertmanager
 
 # The product's image is built from what is checked out, always by its own Dockerfile. Its build stage
 # gets a name, so that `docker system prune` leaves the modules that are in it. An image inherits the

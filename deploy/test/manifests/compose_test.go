@@ -12,7 +12,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
-	"sigs.k8s.io/yaml"
 )
 
 // loadCompose reads the file as Compose does in an environment with these variables, each
@@ -32,7 +31,7 @@ func loadCompose(t *testing.T, environment ...string) *types.Project {
 }
 
 // Compose can read the file, and it has every service: brokers, engine, tables, the three stages,
-// Prometheus, Grafana.
+// Prometheus, Alertmanager, Grafana.
 func TestComposeIsRead(t *testing.T) {
 	var names []string
 	for name := range loadCompose(t).Services {
@@ -40,7 +39,8 @@ func TestComposeIsRead(t *testing.T) {
 	}
 	slices.Sort(names)
 	if want := []string{
-		"clickhouse", "export", "grafana", "ingest", "kafka", "migrate", "prometheus", "rollup", "topics",
+		"alertmanager", "clickhouse", "export", "grafana", "ingest", "kafka", "migrate", "prometheus", "rollup",
+		"topics",
 	}; !slices.Equal(names, want) {
 		t.Errorf("services %v, want %v", names, want)
 	}
@@ -105,13 +105,15 @@ func TestComposeServicesComeBack(t *testing.T) {
 func TestComposeDataOutlivesItsContainer(t *testing.T) {
 	project := loadCompose(t)
 	data := map[string]string{
-		"kafka":      given(project.Services["kafka"])["KAFKA_LOG_DIRS"],
-		"clickhouse": "/var/lib/clickhouse",
-		"prometheus": "/prometheus",
+		"kafka":        given(project.Services["kafka"])["KAFKA_LOG_DIRS"],
+		"clickhouse":   "/var/lib/clickhouse",
+		"prometheus":   "/prometheus",
+		"alertmanager": "/alertmanager",
 	}
-	command := project.Services["prometheus"].Command
-	if !slices.Contains(command, "--storage.tsdb.path="+data["prometheus"]) {
-		t.Errorf("Prometheus keeps its data elsewhere: %q", command)
+	for name, flag := range map[string]string{"prometheus": "--storage.tsdb.path=", "alertmanager": "--storage.path="} {
+		if command := project.Services[name].Command; !slices.Contains(command, flag+data[name]) {
+			t.Errorf("%s keeps its data elsewhere: %q", name, command)
+		}
 	}
 	for name, dir := range data {
 		isVolume := func(v types.ServiceVolumeConfig) bool {
@@ -200,24 +202,9 @@ func TestComposeStagesAreLocked(t *testing.T) {
 // asks Docker's name server for the stage's addresses. Grafana finds Prometheus and the dashboard.
 func TestComposeWatchesTheStages(t *testing.T) {
 	project := loadCompose(t)
-	text, err := os.ReadFile("../../prometheus/prometheus.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config struct {
-		Scrape []struct {
-			DNS []struct {
-				Names []string
-				Type  string
-				Port  int
-			} `json:"dns_sd_configs"`
-		} `json:"scrape_configs"`
-	}
-	if err := yaml.Unmarshal(text, &config); err != nil {
-		t.Fatal(err)
-	}
+	config := readYAML[prometheusConfig](t, "../../prometheus/prometheus.yaml")
 	if len(config.Scrape) != 1 || len(config.Scrape[0].DNS) != 1 {
-		t.Fatalf("the stages are not one job that is found by DNS:\n%s", text)
+		t.Fatalf("the stages are not one job that is found by DNS: %+v", config)
 	}
 	found := config.Scrape[0].DNS[0]
 	for _, stage := range []string{"ingest", "rollup", "export"} {
