@@ -126,7 +126,9 @@ image alertmanager prom/alertmanager
 
 # The product's image is built from what is checked out, always by its own Dockerfile. Its build stage
 # gets a name, so that `docker system prune` leaves the modules that are in it. An image inherits the
-# labels of its base: this one is no stand-in.
+# labels of its base: this one is no stand-in. Its own have what the binary says of itself.
 build --file "$repo/deploy/Dockerfile" --target build --tag rollcall-build "$repo"
-build --file "$repo/deploy/Dockerfile" --label "$label=" --tag rollcall "$repo"
+says=$(docker run --rm rollcall-build /rollcall version)
+build --file "$repo/deploy/Dockerfile" --label "$label=" --tag rollcall \
+  --build-arg "VERSION=$(sed -n 's/^rollcall //p' <<<"$says")" --build-arg "REVISION=$(sed -n 's/^commit //p' <<<"$says")" "$repo"
 list rollcall
