@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet images test-containers test-alerts test-cluster test-kubernetes test-clocks test-sdks test-mutants screenshots dist clean
+.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet images test-containers test-compose test-alerts test-cluster test-kubernetes test-clocks test-sdks test-mutants screenshots dist clean
 
 GO ?= go
 RACE ?=
@@ -45,6 +45,9 @@ images: ## the images of deploy/compose.yaml: pulled, or stand-ins built where n
 test-containers: ## the integration suite against Kafka and ClickHouse in containers of those images, over HTTP and over TLS
 	$(DOCKER) sh -ec '$(MAKE) images; docker run --rm --read-only --cap-drop ALL rollcall version; for tls in false true; do $(GO) test -tags containers $(TEST_FLAGS) -count=1 ./deploy/test/suite -tls=$$tls; done'
 
+test-compose: ## deploy/compose.yaml in containers of those images: each killed, cut off, paused and recreated while events come; exports, alerts, locks
+	$(DOCKER) sh -ec '$(MAKE) images; $(GO) test -tags compose $(TEST_FLAGS) -count=1 -v ./deploy/test/compose'
+
 test-alerts: engine ## every alert under its fault, with a real Prometheus (needs Debian's package prometheus, and root or sudo to mount a small disk)
 	$(GO) test -tags alerts -timeout 10m -count=1 ./deploy/test/alerts
 
@@ -67,7 +70,7 @@ test-mutants: engine ## small faults put into packages, and how many their tests
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,spreadsheet,containers,faults,kcat,kubernetes,sdks,brokers,zookeeper ./...
+	$(GO) vet -tags alerts,spreadsheet,containers,compose,faults,kcat,kubernetes,sdks,brokers,zookeeper ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/test/browser && $(GO) vet ./... && $(GO) mod tidy -diff

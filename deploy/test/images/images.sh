@@ -124,6 +124,10 @@ image clickhouse clickhouse/clickhouse-server
 image prometheus prom/prometheus
 image alertmanager prom/alertmanager
 
+# Grafana has no stand-in: what needs it does without where no registry answers.
+grafana=$(named grafana/grafana)
+if pulled "$grafana"; then list "$grafana"; else printf '%-42s      none\n' "$grafana"; fi
+
 # The product's image is built from what is checked out, always by its own Dockerfile. Its build stage
 # gets a name, so that `docker system prune` leaves the modules that are in it. An image inherits the
 # labels of its base: this one is no stand-in. Its own have what the binary says of itself.
