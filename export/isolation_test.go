@@ -146,7 +146,7 @@ SELECT * REPLACE (version + 2 AS version, 'm2' AS model) FROM events WHERE org_i
 		t.Error("another workspace's data changed the tag")
 	}
 	for _, more := range []string{
-		"&format=ndjson", "&delimiter=tab", "&bom=true", "&group_by=model", "&include_inactive=false", "&attributes=now",
+		"&format=ndjson", "&delimiter=tab", "&bom=true", "&delimiter=tab&decimal=comma", "&group_by=model", "&include_inactive=false", "&attributes=now",
 		"&timezone=Asia/Kolkata",
 	} {
 		changed("with "+more, path+more)

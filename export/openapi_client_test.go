@@ -114,7 +114,8 @@ func (c schemaClient) values(p *openapi3.Parameter) (values []string) {
 }
 
 // whole adds the parameters that the document requires in words: an export takes exactly one of
-// range, or from and to; week_start goes with a range of a week.
+// range, or from and to; week_start goes with a range of a week, and a decimal comma with another
+// delimiter than the comma.
 func (c schemaClient) whole(path string, query url.Values) url.Values {
 	whole := url.Values{}
 	for name, values := range query {
@@ -128,6 +129,9 @@ func (c schemaClient) whole(path string, query url.Values) url.Values {
 		whole.Set("range", "this_week")
 	default:
 		whole.Set("range", "this_month")
+	}
+	if query.Get("decimal") == "comma" {
+		whole.Set("delimiter", "semicolon")
 	}
 	return whole
 }

@@ -17,13 +17,14 @@ type exportParams struct {
 	withoutInactive bool
 	attributesNow   bool
 	delimiter       byte // ',' ';' or tab; csv only
+	decimalComma    bool // csv only
 	bom             bool // csv only
 }
 
 // exportParamNames are all parameters, in the order of the documentation.
 var exportParamNames = []string{
 	"range", "from", "to", "timezone", "week_start", "format", "group_by", "include_inactive", "attributes", "delimiter",
-	"bom",
+	"decimal", "bom", "preset",
 }
 
 // catalogueParamNames are the parameters of GET /v1/exports.
@@ -52,13 +53,38 @@ func parseExportParams(rawQuery string) (exportParams, error) {
 		return p, err
 	}
 	if p.format != query.CSV {
-		for _, name := range []string{"delimiter", "bom"} {
+		for _, name := range append(csvParamNames, "preset") {
 			if values.Has(name) {
 				return p, badParam(name, name+" only applies to format=csv; leave it out.")
 			}
 		}
 	}
+	if err := applyPreset(values); err != nil {
+		return p, err
+	}
 	return p, p.parseChoices(values)
+}
+
+// csvParamNames are the parameters that a preset stands for.
+var csvParamNames = []string{"delimiter", "decimal", "bom"}
+
+// applyPreset adds the parameters that a preset stands for.
+func applyPreset(values url.Values) error {
+	if !values.Has("preset") {
+		return nil
+	}
+	if preset := values.Get("preset"); preset != "excel-de" {
+		return badParam("preset", "There is no preset \""+clip(preset)+"\"; the only one is excel-de.")
+	}
+	for _, name := range csvParamNames {
+		if values.Has(name) {
+			return badParam(name, "preset=excel-de already says "+name+"; leave out one of the two.")
+		}
+	}
+	values.Set("delimiter", "semicolon")
+	values.Set("decimal", "comma")
+	values.Set("bom", "true")
+	return nil
 }
 
 func (p *exportParams) parseChoices(values url.Values) error {
@@ -74,6 +100,10 @@ func (p *exportParams) parseChoices(values url.Values) error {
 	if err != nil {
 		return err
 	}
+	decimal, err := choice(values, "decimal", "point", "comma")
+	if err != nil {
+		return err
+	}
 	bom, err := choice(values, "bom", "false", "true")
 	if err != nil {
 		return err
@@ -81,6 +111,7 @@ func (p *exportParams) parseChoices(values url.Values) error {
 	p.withoutInactive = inactive == "false"
 	p.attributesNow = attributes == "now"
 	p.delimiter = map[string]byte{"comma": ',', "semicolon": ';', "tab": '\t'}[delimiter]
+	p.decimalComma = decimal == "comma"
 	p.bom = bom == "true"
 	return nil
 }
@@ -156,6 +187,7 @@ func (p exportParams) job(t query.Type, org string, now time.Time) (job, error) 
 		request: query.Request{
 			Org: org, Type: t, GroupBy: p.groupBy, Period: period, AsOf: now,
 			AttributesNow: p.attributesNow, WithoutInactive: p.withoutInactive, Format: p.format, Delimiter: p.delimiter,
+			DecimalComma: p.decimalComma,
 		},
 		bom: p.bom,
 	}, nil

@@ -21,7 +21,8 @@ func FuzzExportParams(f *testing.F) {
 		"range=this_month&range=this_month", "range=%zz", "a;b",
 		"group_by=model&include_inactive=false&attributes=now&format=parquet", "timezone=%00",
 		"from=0000-00-00&to=9999-99-99",
-		"range=this_month&%e2%80%ae=1", "format=%ff",
+		"range=this_month&%e2%80%ae=1", "format=%ff", "range=this_month&preset=excel-de",
+		"range=this_month&delimiter=semicolon&decimal=comma",
 	} {
 		f.Add(seed)
 	}
@@ -49,7 +50,9 @@ func FuzzExportParams(f *testing.F) {
 			"group_by":         p.groupBy == values.Get("group_by"),
 			"include_inactive": p.withoutInactive == (values.Get("include_inactive") == "false"),
 			"attributes":       p.attributesNow == (values.Get("attributes") == "now"),
-			"bom":              p.bom == (values.Get("bom") == "true"),
+			"bom":              p.bom == (values.Get("bom") == "true" || values.Has("preset")),
+			"decimal":          p.decimalComma == (values.Get("decimal") == "comma" || values.Has("preset")),
+			"delimiter":        !values.Has("preset") || p.delimiter == ';',
 		}
 		for name, ok := range said {
 			if !ok {

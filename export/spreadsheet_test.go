@@ -22,6 +22,7 @@ import (
 const (
 	byDefault    = "CSV:59,34,76,1,,1033,false,false" // as after a double click
 	quotedAsText = "CSV:59,34,76,1,,1033,true,true"   // "Format quoted field as text", "Detect special numbers"
+	german       = "CSV:59,34,76,1,,1031,true,true"   // the same with German numbers
 )
 
 // oddTexts are names and ids that spreadsheets are known to change, or to run as formulas.
@@ -31,8 +32,9 @@ var oddTexts = []string{
 	"Müller; \"Anna\", GmbH", "two\nlines", "  two  blanks  ", "ünïcode 😀", "'quoted'", "plain",
 }
 
-// A spreadsheet opens the file with semicolons and byte order mark. Every cell has the value and
-// the type that the NDJSON of the same export has, and no cell is a formula.
+// A spreadsheet opens the file with semicolons and byte order mark, and a German one the file of the
+// preset excel-de. Every cell has the value and the type that the NDJSON of the same export has,
+// and no cell is a formula.
 func TestSpreadsheetReadsTheFile(t *testing.T) {
 	f := newFixture(t)
 	at := yesterday()
@@ -63,26 +65,15 @@ func TestSpreadsheetReadsTheFile(t *testing.T) {
 				}
 				rows = append(rows, row)
 			}
-			sheet := calc(t, file, quotedAsText)
 			columns, err := query.Columns(query.Request{
 				Org: "acme", Type: typ, Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(sheet) != len(rows)+1 || len(rows) < len(oddTexts) || len(sheet[0]) != len(columns) {
-				t.Fatalf("%d rows of %d cells instead of %d of %d", len(sheet), len(sheet[0]), len(rows)+1, len(columns))
-			}
-			for i, c := range columns {
-				if sheet[0][i].text != c.Name {
-					t.Errorf("column %d is called %q, not %q", i, sheet[0][i].text, c.Name)
-				}
-				for j, row := range rows {
-					if err := sheet[j+1].at(i).is(c, row[c.Name]); err != nil {
-						t.Errorf("row %d, %s: %v", j+1, c.Name, err)
-					}
-				}
-			}
+			sameCells(t, calc(t, file, quotedAsText), columns, rows, "boolean")
+			preset := f.want(f.get(path+"&preset=excel-de", key), 200).body
+			sameCells(t, calc(t, preset, german), columns, rows, "string") // there, WAHR is a truth, and true a text
 			for _, row := range calc(t, file, byDefault) {
 				for _, c := range row {
 					if c.formula != "" {
@@ -94,8 +85,28 @@ func TestSpreadsheetReadsTheFile(t *testing.T) {
 	}
 }
 
+// sameCells wants the spreadsheet to have the values of the NDJSON. Truths are of the kind truth.
+func sameCells(
+	t *testing.T, sheet []sheetRow, columns []query.Column, rows []map[string]json.RawMessage, truth string,
+) {
+	t.Helper()
+	if len(sheet) != len(rows)+1 || len(rows) < len(oddTexts) || len(sheet[0]) != len(columns) {
+		t.Fatalf("%d rows of %d cells instead of %d of %d", len(sheet), len(sheet[0]), len(rows)+1, len(columns))
+	}
+	for i, c := range columns {
+		if sheet[0][i].text != c.Name {
+			t.Errorf("column %d is called %q, not %q", i, sheet[0][i].text, c.Name)
+		}
+		for j, row := range rows {
+			if err := sheet[j+1].at(i).is(c, row[c.Name], truth); err != nil {
+				t.Errorf("row %d, %s: %v", j+1, c.Name, err)
+			}
+		}
+	}
+}
+
 // is returns nil if the spreadsheet's cell has the value of the NDJSON.
-func (c sheetCell) is(column query.Column, want json.RawMessage) error {
+func (c sheetCell) is(column query.Column, want json.RawMessage, truth string) error {
 	var text string
 	var number float64
 	switch column.Kind {
@@ -121,7 +132,7 @@ func (c sheetCell) is(column query.Column, want json.RawMessage) error {
 			return fmt.Errorf("date %s is %+v", want, c)
 		}
 	case query.Bool:
-		if c.kind != "boolean" || c.value != string(want) {
+		if shown := map[string]string{"boolean": c.value, "string": c.text}[truth]; c.kind != truth || shown != string(want) {
 			return fmt.Errorf("%s is %+v", want, c)
 		}
 	default:

@@ -59,15 +59,25 @@ func (r Request) csvCell(c Column, v string) string {
 	case Date:
 		return fmt.Sprintf("ifNull(toString(%s), '')", v)
 	case Ratio:
-		return fmt.Sprintf("toDecimalString(%s, 2)", v)
+		return r.fraction(fmt.Sprintf("toDecimalString(%s, 2)", v))
 	case Rate:
-		return fmt.Sprintf("toDecimalString(%s, 4)", v)
+		return r.fraction(fmt.Sprintf("toDecimalString(%s, 4)", v))
+	case Cost:
+		return r.fraction(fmt.Sprintf("toString(%s)", v))
 	case Bool:
 		return fmt.Sprintf("if(%s, 'true', 'false')", v)
 	case CountMap, CostMap:
 		return fmt.Sprintf("r.maps[%d]", 1+slices.Index(r.mapColumns(), c.Name))
 	}
 	return v
+}
+
+// fraction is a number in plain notation with the point or comma that the request wants.
+func (r Request) fraction(v string) string {
+	if !r.DecimalComma {
+		return v
+	}
+	return fmt.Sprintf("replaceOne(%s, '.', ',')", v)
 }
 
 // quoted is a text cell of RFC 4180.

@@ -21,9 +21,10 @@ type Request struct {
 
 	PseudonymKey [32]byte // HMAC-SHA-256 of the org under the service's secret; only used with Settings.Pseudonymize
 
-	Format    Format // "" is csv
-	Delimiter byte   // csv only: ',' (also 0), ';' or '\t'
-	Limit     int    // only so many of the first rows; 0: all
+	Format       Format // "" is csv
+	Delimiter    byte   // csv only: ',' (also 0), ';' or '\t'
+	DecimalComma bool   // csv only: numbers with a fraction have a comma; not with the delimiter ','
+	Limit        int    // only so many of the first rows; 0: all
 
 	// SpillBytes is how much memory one aggregation or sort may take before the engine continues on
 	// disk. 0: the engine's own setting.
@@ -49,6 +50,9 @@ func (r Request) check() error {
 	case 0, ',', ';', '\t':
 	default:
 		return bad("delimiter", "The delimiter must be comma, semicolon or tab.")
+	}
+	if r.DecimalComma && (r.Delimiter == 0 || r.Delimiter == ',') {
+		return bad("decimal", "decimal=comma needs another delimiter than the comma; add delimiter=semicolon or delimiter=tab.")
 	}
 	if _, err := ParseFormat(string(r.Format)); err != nil {
 		return err

@@ -19,6 +19,7 @@ type ask struct {
 	oracle.Query
 	Format    string // csv, ndjson, json
 	Delimiter string // comma, semicolon, tab; csv only
+	Decimal   string // point, comma; csv only
 	BOM       bool
 	DropIn    bool // through the drop-in surface; then Format is csv or json
 }
@@ -86,6 +87,7 @@ func (a ask) parameters() url.Values {
 	set("group_by", a.GroupBy)
 	set("format", a.Format)
 	set("delimiter", a.Delimiter)
+	set("decimal", a.Decimal)
 	if a.WeekMonday {
 		v.Set("week_start", "monday")
 	}

@@ -170,6 +170,9 @@ func random(r *rand.Rand, now time.Time) ask {
 	if a.Format == "csv" {
 		a.Delimiter = []string{"", "comma", "semicolon", "tab"}[r.IntN(4)]
 		a.BOM = r.IntN(4) == 0
+		if a.Delimiter == "semicolon" || a.Delimiter == "tab" {
+			a.Decimal = []string{"", "point", "comma"}[r.IntN(3)]
+		}
 	}
 	return a
 }
@@ -223,6 +226,9 @@ func diff(a ask, want oracle.Table, body []byte) error {
 		return fmt.Errorf("the file begins with %q", body[:min(len(body), 10)])
 	}
 	delimiter := map[string]byte{"": ',', "comma": ',', "semicolon": ';', "tab": '\t'}[a.Delimiter]
+	if a.Decimal == "comma" {
+		want = want.DecimalComma()
+	}
 	return want.DiffCSV(bytes.TrimPrefix(body, []byte(bom)), delimiter)
 }
 

@@ -58,6 +58,21 @@ func readCell(file []byte, delimiter byte) (cell string, rest []byte, err error)
 	}
 }
 
+// DecimalComma is the table with a comma in its numbers, but not in its maps.
+func (t Table) DecimalComma() Table {
+	rows := make([][]Cell, len(t.Rows))
+	for i, row := range t.Rows {
+		for _, c := range row {
+			if c.Kind == Number {
+				c.Text = strings.ReplaceAll(c.Text, ".", ",")
+			}
+			rows[i] = append(rows[i], c)
+		}
+	}
+	t.Rows = rows
+	return t
+}
+
 // DiffCSV says where a CSV file differs from the table. It returns nil if they are the same.
 func (t Table) DiffCSV(file []byte, delimiter byte) error {
 	got, err := ReadCSV(file, delimiter)
