@@ -102,7 +102,7 @@ func (p *tab) checkFigures(s *service, key, period string) {
 }
 
 func TestExportsAreTheServicesFiles(t *testing.T) {
-	s, p, key := signedIn(t, 40, german) // the files are the same in every language
+	s, p, key := signedIn(t, 40, german) // in German, the preset for Excel is what a file has first
 	p.openDialog()
 	now := testNow().UTC()
 	custom := "from=" + now.AddDate(0, 0, -12).Format(time.DateOnly) + "&to=" + now.AddDate(0, 0, -3).Format(time.DateOnly)
@@ -119,7 +119,7 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 		p.previewed()
 		p.click("#generate")
 		file, content := p.downloaded()
-		if want := s.file(key, name+"?"+period); content != want {
+		if want := s.file(key, name+"?preset=excel-de&"+period); content != want {
 			t.Errorf("%s %s: the file of %d bytes is not the service's of %d", name, period, len(content), len(want))
 		}
 		if !strings.Contains(file, "-"+name+"-usage-20") || !strings.HasSuffix(file, ".csv") {
@@ -133,6 +133,9 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 	p.previewed()
 	p.generates(s, key, "api-keys?format=ndjson&group_by=model&range=this_month")
 	p.until("document.querySelectorAll('#recent tbody tr').length >= 7")
+	if last := eval[string](p, "localStorage.getItem('rollcall-format')"); last != "ndjson" {
+		t.Errorf("the format that was chosen last is remembered as %q", last)
+	}
 	if curl := p.text(".curl code"); !strings.Contains(curl,
 		p.origin+"/v1/exports/api-keys?range=this_month&group_by=model&format=ndjson") {
 		t.Errorf("curl line: %s", curl)

@@ -1,11 +1,18 @@
 // The export dialog: choose the type, the period and the format, then download the file.
 import { h, fill, announce } from "./dom.js";
 import * as api from "./api.js";
-import { t, reason, bytes, moment, dates } from "./words.js";
+import { t, reason, bytes, moment, dates, spoken } from "./words.js";
 import { periodPicker } from "./period.js";
 
 const numeric = new Set(["integer", "ratio", "rate", "cost"]); // kinds of columns
-const formats = { csv: "CSV", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" };
+const formats = { csv: "CSV", "excel-de": "CSV", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" }; // excel-de is a preset of CSV
+
+/** usualFormat is the one that was chosen last; before that, a German reader gets what German Excel reads. */
+function usualFormat() {
+  let last = null;
+  try { last = localStorage.getItem("rollcall-format"); } catch { /* private mode */ }
+  return last in formats ? last : spoken() === "de" ? "excel-de" : "csv";
+}
 
 /** exportDialog makes the dialog. Its open(period) shows it. */
 export function exportDialog(catalogue, ended) {
@@ -29,7 +36,8 @@ export function exportDialog(catalogue, ended) {
       return h("label", { class: "choice" }, h("input", { type: "radio", name: "type", value: entry.type, checked: i === 0, onchange: typeChanged }), h("span", {}, label), h("small", {}, line));
     }));
     leftOut = h("p", { class: "hint", id: "left-out", hidden: true });
-    format = select("format", Object.entries(formats), formatChanged);
+    format = select("format", Object.entries(formats).map(([value, name]) => [value, value === "excel-de" ? t("excelDe") : name]), formatChosen);
+    format.value = usualFormat();
     delimiter = select("delimiter", ["comma", "semicolon", "tab"].map((d) => [d, t(d)]), refresh);
     bom = h("input", { type: "checkbox", id: "bom", onchange: refresh });
     inactive = h("input", { type: "checkbox", id: "inactive", checked: true, onchange: refresh });
@@ -39,8 +47,9 @@ export function exportDialog(catalogue, ended) {
     previewBox = h("div", { class: "preview scroll", tabindex: "0", role: "region", "aria-label": t("preview") });
     curl = h("code", {});
     status = h("p", { class: "status", role: "status" });
-    generate = h("button", { class: "primary", type: "button", id: "generate", onclick: download }, t("generate", "CSV"));
+    generate = h("button", { class: "primary", type: "button", id: "generate", onclick: download }, t("generate", formats[format.value]));
     cancel = h("button", { type: "button", id: "cancel", hidden: true, onclick: () => running?.abort() }, t("cancel"));
+    showCsvOptions();
     recent = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("recent") });
     return [
       h("div", { class: "row spread" }, h("h2", { id: "export-title" }, t("exportTitle")),
@@ -65,8 +74,10 @@ export function exportDialog(catalogue, ended) {
     fill(group, h("option", { value: "" }, t("noGrouping")), (entry.group_by ?? []).map((g) => h("option", { value: g }, g)));
   }
   function typeChanged() { fillGroups(); refresh(); }
-  function formatChanged() {
-    delimiter.disabled = bom.disabled = format.value !== "csv";
+  function showCsvOptions() { delimiter.disabled = bom.disabled = format.value !== "csv"; }
+  function formatChosen() {
+    try { localStorage.setItem("rollcall-format", format.value); } catch { /* private mode: only this visit */ }
+    showCsvOptions();
     generate.textContent = t("generate", formats[format.value]);
     refresh();
   }
@@ -76,7 +87,8 @@ export function exportDialog(catalogue, ended) {
     const q = new URLSearchParams(picker.query());
     if (group.value) q.set("group_by", group.value);
     if (!inactive.checked) q.set("include_inactive", "false");
-    if (format.value !== "csv") q.set("format", format.value);
+    if (format.value === "excel-de") q.set("preset", "excel-de");
+    else if (format.value !== "csv") q.set("format", format.value);
     else {
       if (delimiter.value !== "comma") q.set("delimiter", delimiter.value);
       if (bom.checked) q.set("bom", "true");
@@ -95,7 +107,7 @@ export function exportDialog(catalogue, ended) {
     showLeftOut();
     const kinds = new Map(catalogue.types.find((e) => e.type === chosenType()).columns.map((c) => [c.name, c.type]));
     const q = query();
-    for (const name of ["format", "delimiter", "bom"]) q.delete(name);
+    for (const name of ["format", "delimiter", "bom", "preset"]) q.delete(name);
     previewBox.setAttribute("aria-busy", "true");
     if (!previewBox.hasChildNodes()) fill(previewBox, h("p", { class: "hint" }, t("loading")));
     try {
