@@ -36,7 +36,8 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 	}{
 		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format,
 		j.request.Period.From, j.request.Period.To,
-		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.DecimalComma, j.request.Delimiter, w.Settings, j.request.PseudonymKey,
+		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.DecimalComma, j.request.Delimiter,
+		w.Settings, j.request.PseudonymKey,
 		w.Entities.Events, w.Past, w.Entities.Digest, plan.Versions, names,
 	})
 	if err != nil {

@@ -23,6 +23,8 @@ func (e *Export) routes() http.Handler {
 	r.Get("/v1/exports/{type}", e.data(e.gate.ByKeyOrSession, writeProblem, e.download))
 	r.Head("/v1/exports/{type}", e.data(e.gate.ByKeyOrSession, writeProblem, e.download))
 
+	r.Get("/v1/days", e.data(e.gate.ByKeyOrSession, writeProblem, e.days))
+
 	for _, prefix := range []string{"", publicPrefix} {
 		r.Post(prefix+"/export/{type}", e.data(e.gate.ByKey, writeDropInError, e.dropInLink))
 		r.Post(prefix+"/export/{type}/csv", e.data(e.gate.ByKey, writeDropInError, e.dropInLink))

@@ -32,7 +32,7 @@ var oddTexts = []string{
 	"Müller; \"Anna\", GmbH", "two\nlines", "  two  blanks  ", "ünïcode 😀", "'quoted'", "plain",
 }
 
-// A spreadsheet opens the file with semicolons and byte order mark, and a German one the file of the
+// A spreadsheet opens the file with semicolons and byte order mark, and a German one that of the
 // preset excel-de. Every cell has the value and the type that the NDJSON of the same export has,
 // and no cell is a formula.
 func TestSpreadsheetReadsTheFile(t *testing.T) {

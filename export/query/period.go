@@ -33,8 +33,8 @@ type PeriodRequest struct {
 	WeekStart string // "" or sunday, monday
 }
 
-// maxAhead is how many days after today a period may end.
-const maxAhead = 366
+// MaxAhead is how many days after today a period may end.
+const MaxAhead = 366
 
 // Ranges are the names of the named ranges.
 func Ranges() []string { return []string{"this_month", "last_month", "this_week", "last_week"} }
@@ -140,8 +140,8 @@ func (d dates) check() error {
 		return bad(d.fromName, "%s must not be before %s: usage is kept for 12 months.", d.fromName, earliest)
 	case d.from > d.todayFrom:
 		return bad(d.fromName, "%s must not be after today, %s.", d.fromName, d.todayFrom)
-	case d.to > d.todayTo+maxAhead:
-		return bad(d.toName, "%s must not be after %s, %d days from today.", d.toName, d.todayTo+maxAhead, maxAhead)
+	case d.to > d.todayTo+MaxAhead:
+		return bad(d.toName, "%s must not be after %s, %d days from today.", d.toName, d.todayTo+MaxAhead, MaxAhead)
 	case d.todayFrom == d.todayTo && d.to < d.from:
 		return bad(d.toName, "%s must not be before %s, %s.", d.toName, d.fromName, d.from)
 	}

@@ -43,6 +43,7 @@ type bed struct {
 	server *httptest.Server
 	keys   map[string]string // workspace → key
 	files  map[string][]byte // request and ETag → the answer
+	days   map[string]daySeen
 }
 
 func newBed(t *testing.T) *bed {
@@ -53,7 +54,7 @@ func newBed(t *testing.T) *bed {
 func newBedOn(t *testing.T, broker string, ch, shard tables.Options) *bed {
 	b := &bed{
 		t: t, oracle: oracle.New(), now: time.Now(), metrics: prometheus.NewRegistry(), keys: map[string]string{},
-		files: map[string][]byte{},
+		files: map[string][]byte{}, days: map[string]daySeen{},
 	}
 	b.broker = broker
 	b.kafka = transport(t)

@@ -153,6 +153,7 @@ func (b *bed) compare(r *rand.Rand, share float64) {
 			}
 		}
 	}
+	b.compareDays()
 	b.t.Logf("%d exports compared, %d wrong", asked, failed)
 }
 
