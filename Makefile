@@ -18,7 +18,7 @@ help: ## list the targets
 run: engine ## start the whole of Rollcall on embedded parts, with live sample data
 	$(GO) run ./cmd/rollcall demo
 
-test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS='-tags kcat' adds those with a client of others (needs Debian's package kcat)
+test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS='-tags kcat,python' adds those with a client of others (needs Debian's packages kcat and python3)
 	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
 test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka, one broker and four of it (needs Java, Maven and Debian's package kcat), but for what never meets the broker
@@ -70,7 +70,7 @@ test-mutants: engine ## small faults put into packages, and how many their tests
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,spreadsheet,containers,compose,faults,kcat,kubernetes,sdks,brokers,zookeeper ./...
+	$(GO) vet -tags alerts,spreadsheet,containers,compose,faults,kcat,kubernetes,python,sdks,brokers,zookeeper ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/test/browser && $(GO) vet ./... && $(GO) mod tidy -diff
