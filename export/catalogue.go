@@ -44,7 +44,8 @@ type catalogueColumn struct {
 	Name    string     `json:"name"`
 	Type    query.Kind `json:"type"`
 	Meaning string     `json:"meaning"`
-	When    string     `json:"when"` // "": always
+	When    string     `json:"when"`    // "": always
+	Default bool       `json:"default"` // whether it is there without the parameter columns
 }
 
 func (e *Export) catalogue(w http.ResponseWriter, r *http.Request, x *exchange) error {
@@ -123,7 +124,7 @@ func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 		}
 		for _, c := range query.AllColumns(t) {
 			if shown[c] {
-				entry.Columns = append(entry.Columns, catalogueColumn{c.Name, c.Kind, c.Meaning, c.When})
+				entry.Columns = append(entry.Columns, catalogueColumn{c.Name, c.Kind, c.Meaning, c.When, true})
 			}
 		}
 		entry.LeftOut = leftOut(org, t, settings, shown)

@@ -146,7 +146,8 @@ SELECT * REPLACE (version + 2 AS version, 'm2' AS model) FROM events WHERE org_i
 		t.Error("another workspace's data changed the tag")
 	}
 	for _, more := range []string{
-		"&format=ndjson", "&delimiter=tab", "&bom=true", "&delimiter=tab&decimal=comma", "&group_by=model", "&include_inactive=false", "&attributes=now",
+		"&format=ndjson", "&delimiter=tab", "&bom=true", "&delimiter=tab&decimal=comma", "&columns=user_id", "&columns=user_id,role", "&columns=role,user_id",
+		"&group_by=model", "&include_inactive=false", "&attributes=now",
 		"&timezone=Asia/Kolkata",
 	} {
 		changed("with "+more, path+more)

@@ -42,14 +42,9 @@ func TestOpenAPIColumns(t *testing.T) {
 func rowSchemas() string {
 	var b strings.Builder
 	for _, t := range query.Types() {
-		fmt.Fprintf(&b, "    %s:\n      type: object\n      additionalProperties: false\n      required: [", rowSchema(t))
-		var always []string
-		for _, c := range query.AllColumns(t) {
-			if c.When == "" {
-				always = append(always, c.Name)
-			}
-		}
-		b.WriteString(strings.Join(always, ", ") + "]\n      properties:\n")
+		fmt.Fprintf(&b, "    %s:\n      type: object\n      additionalProperties: false\n      minProperties: 1\n"+
+			"      description: All columns whose condition holds, or those that the parameter columns names.\n"+
+			"      properties:\n", rowSchema(t))
 		for _, c := range query.AllColumns(t) {
 			meaning := c.Meaning
 			if c.When != "" {

@@ -13,6 +13,7 @@ import (
 type exportParams struct {
 	period          query.PeriodRequest
 	groupBy         string
+	columns         []string // nil: the default ones
 	format          query.Format
 	withoutInactive bool
 	attributesNow   bool
@@ -23,8 +24,8 @@ type exportParams struct {
 
 // exportParamNames are all parameters, in the order of the documentation.
 var exportParamNames = []string{
-	"range", "from", "to", "timezone", "week_start", "format", "group_by", "include_inactive", "attributes", "delimiter",
-	"decimal", "bom", "preset",
+	"range", "from", "to", "timezone", "week_start", "format", "group_by", "columns", "include_inactive", "attributes",
+	"delimiter", "decimal", "bom", "preset",
 }
 
 // catalogueParamNames are the parameters of GET /v1/exports.
@@ -49,6 +50,9 @@ func parseExportParams(rawQuery string) (exportParams, error) {
 		return p, badParam("week_start", "week_start only applies to range=this_week and range=last_week; leave it out.")
 	}
 	p.groupBy = values.Get("group_by")
+	if values.Has("columns") {
+		p.columns = strings.Split(values.Get("columns"), ",")
+	}
 	if p.format, err = query.ParseFormat(values.Get("format")); err != nil {
 		return p, err
 	}
@@ -185,7 +189,7 @@ func (p exportParams) job(t query.Type, org string, now time.Time) (job, error) 
 	}
 	return job{
 		request: query.Request{
-			Org: org, Type: t, GroupBy: p.groupBy, Period: period, AsOf: now,
+			Org: org, Type: t, GroupBy: p.groupBy, Names: p.columns, Period: period, AsOf: now,
 			AttributesNow: p.attributesNow, WithoutInactive: p.withoutInactive, Format: p.format, Delimiter: p.delimiter,
 			DecimalComma: p.decimalComma,
 		},

@@ -22,7 +22,7 @@ func FuzzExportParams(f *testing.F) {
 		"group_by=model&include_inactive=false&attributes=now&format=parquet", "timezone=%00",
 		"from=0000-00-00&to=9999-99-99",
 		"range=this_month&%e2%80%ae=1", "format=%ff", "range=this_month&preset=excel-de",
-		"range=this_month&delimiter=semicolon&decimal=comma",
+		"range=this_month&delimiter=semicolon&decimal=comma", "range=this_month&columns=default,,%ff",
 	} {
 		f.Add(seed)
 	}
@@ -51,6 +51,7 @@ func FuzzExportParams(f *testing.F) {
 			"include_inactive": p.withoutInactive == (values.Get("include_inactive") == "false"),
 			"attributes":       p.attributesNow == (values.Get("attributes") == "now"),
 			"bom":              p.bom == (values.Get("bom") == "true" || values.Has("preset")),
+			"columns":          strings.Join(p.columns, ",") == values.Get("columns"),
 			"decimal":          p.decimalComma == (values.Get("decimal") == "comma" || values.Has("preset")),
 			"delimiter":        !values.Has("preset") || p.delimiter == ';',
 		}

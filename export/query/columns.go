@@ -31,13 +31,41 @@ func Columns(r Request) ([]Column, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	var shown []Column
+	var usual []Column
 	for _, c := range AllColumns(r.Type) {
 		if present(r, c) {
-			shown = append(shown, c)
+			usual = append(usual, c)
 		}
 	}
-	return shown, nil
+	if r.Names == nil {
+		return usual, nil
+	}
+	return chosen(r, usual)
+}
+
+// chosen are the columns that the request names, in its order.
+func chosen(r Request, usual []Column) (all []Column, err error) {
+	for _, name := range r.Names {
+		if name == "default" {
+			all = append(all, usual...)
+			continue
+		}
+		i := slices.IndexFunc(usual, func(c Column) bool { return c.Name == name })
+		if i < 0 {
+			return nil, bad("columns", "columns: the export %s that you ask for has no column %q; "+
+				"GET /v1/exports lists the columns of this workspace, and under which condition each is there.",
+				r.Type, clip(name))
+		}
+		all = append(all, usual[i])
+	}
+	seen := map[string]bool{}
+	for _, c := range all {
+		if seen[c.Name] {
+			return nil, bad("columns", "columns: %s would be there twice; name each column once.", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	return all, nil
 }
 
 // The conditions of columns.

@@ -16,6 +16,8 @@ type Request struct {
 	Period   Period
 	AsOf     time.Time // the moment of the export
 
+	Names []string // of the columns, in the order wanted; "default" stands for the usual ones; nil: these
+
 	AttributesNow   bool // attributes as of AsOf; else as of the period's end, or AsOf if that is earlier
 	WithoutInactive bool // leaves out known entities without usage in the period
 

@@ -17,9 +17,11 @@ import (
 // An ask is one request for an export: the query, and the format of the answer.
 type ask struct {
 	oracle.Query
-	Format    string // csv, ndjson, json
-	Delimiter string // comma, semicolon, tab; csv only
-	Decimal   string // point, comma; csv only
+	Format    string   // csv, ndjson, json
+	Delimiter string   // comma, semicolon, tab; csv only
+	Decimal   string   // point, comma; csv only
+	Pick      uint64   // chooses Columns at random; 0: the usual ones
+	Columns   []string // in the order wanted
 	BOM       bool
 	DropIn    bool // through the drop-in surface; then Format is csv or json
 }
@@ -86,6 +88,7 @@ func (a ask) parameters() url.Values {
 	set("timezone", a.Zone)
 	set("group_by", a.GroupBy)
 	set("format", a.Format)
+	set("columns", strings.Join(a.Columns, ","))
 	set("delimiter", a.Delimiter)
 	set("decimal", a.Decimal)
 	if a.WeekMonday {

@@ -166,6 +166,9 @@ func random(r *rand.Rand, now time.Time) ask {
 		return a
 	}
 	a.ActiveOnly = r.IntN(3) == 0
+	if r.IntN(4) == 0 {
+		a.Pick = r.Uint64()
+	}
 	a.AttributesNow = r.IntN(3) == 0
 	a.Format = []string{"", "csv", "csv", "ndjson", "json", "parquet"}[r.IntN(6)]
 	if a.Format == "csv" {
@@ -196,6 +199,13 @@ func (b *bed) checkAt(a ask) error {
 	a.Secret = secret
 	want, err := b.oracle.Export(a.Query)
 	b.must(err)
+	if a.Pick != 0 {
+		r := rand.New(rand.NewPCG(a.Pick, 0))
+		for _, i := range r.Perm(len(want.Columns))[:1+r.IntN(len(want.Columns))] {
+			a.Columns = append(a.Columns, want.Columns[i])
+		}
+		want = want.Select(a.Columns)
+	}
 	status, body := b.answer(a)
 	if a.Type == "workflows" && (a.Org == traffic.Private || a.Org == traffic.Plain) {
 		return statusError(status, body, http.StatusForbidden)

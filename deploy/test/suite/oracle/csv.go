@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -56,6 +57,17 @@ func readCell(file []byte, delimiter byte) (cell string, rest []byte, err error)
 		}
 		b.WriteByte('"')
 	}
+}
+
+// Select is the table with these columns, in this order.
+func (t Table) Select(names []string) Table {
+	chosen := Table{Columns: names, Rows: make([][]Cell, len(t.Rows))}
+	for i, row := range t.Rows {
+		for _, name := range names {
+			chosen.Rows[i] = append(chosen.Rows[i], row[slices.Index(t.Columns, name)])
+		}
+	}
+	return chosen
 }
 
 // DecimalComma is the table with a comma in its numbers, but not in its maps.
