@@ -14,11 +14,12 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 	for _, c := range []struct {
 		name, language string
 		settings       row
+		file           string // the parameters of the page's first offer
 		says           []string
 	}{
-		{"off", english, row{"user_level_data": false},
+		{"off", english, row{"user_level_data": false}, "range=this_month",
 			[]string{"user_level_data is off", "The file has no name, email: the workspace's setting user_level_data is off."}},
-		{"pseudonyms", german, row{"pseudonymize": true}, []string{
+		{"pseudonyms", german, row{"pseudonymize": true}, "preset=excel-de&range=this_month", []string{
 			"pseudonymize des Workspace ist eingeschaltet", "Die Datei hat nicht: name, email. Die Einstellung pseudonymize",
 		}},
 	} {
@@ -60,7 +61,7 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 			}
 			p.click("input[name=type][value=users]")
 			p.previewed()
-			if content := p.generates(s, key, "users?range=this_month"); strings.Contains(content, "email") {
+			if content := p.generates(s, key, "users?"+c.file); strings.Contains(content, "email") {
 				t.Error("the file has e-mail addresses")
 			}
 		})
