@@ -280,7 +280,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	f := newFixture(t)
 	f.crowd("small", 1000, 6)
 	f.crowd("large", crowdSize, 6)
-	f.manyKeys("wide", 50_000)
+	f.manyKeys("wide", 100_000)
 	peak := func(org string) (held uint64, size int64) {
 		_, key := f.key(org)
 		response := f.begin(t.Context(), "/v1/exports/users?"+lastDays(), key, "Accept-Encoding", "gzip")
@@ -313,7 +313,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	if largeSize < 100*smallSize || largeSize < 10<<20 {
 		t.Fatalf("the large answer has only %d bytes", largeSize)
 	}
-	if wideSize < 2<<20 || wide > small+1<<20 {
+	if wideSize < 4<<20 || wide > small+3<<20 { // the driver holds a few blocks of 1 MiB
 		t.Errorf("%d bytes held for one row of %d", wide, wideSize)
 	}
 	if large > small+4<<20 { // a tenth of the answer
