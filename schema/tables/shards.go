@@ -109,12 +109,13 @@ func checkShards(ctx context.Context, conn Querier, distributed bool) error {
 		return fmt.Errorf("ask the shards for their macro `shard`: %w", err)
 	}
 	for _, s := range shards {
-		if s.Number == 0 && slices.Contains(names, s.Name) {
-			continue
-		}
-		if s.Number == 0 || int(s.Number) > len(names) || names[s.Number-1] != s.Name {
+		switch n := int(s.Number); {
+		case n == 0 && !slices.Contains(names, s.Name):
+			return fmt.Errorf("%w: this server calls itself shard %q, but at the first migration the shards were %q; "+
+				"correct its macro `shard`", ErrSchema, s.Name, names)
+		case n > len(names) || n > 0 && names[n-1] != s.Name:
 			return fmt.Errorf("%w: shard %d calls itself %q, but at the first migration the shards were %q, in this order; "+
-				"correct remote_servers or the macro `shard`", ErrSchema, s.Number, s.Name, names)
+				"correct remote_servers or the macro `shard`", ErrSchema, n, s.Name, names)
 		}
 	}
 	return nil

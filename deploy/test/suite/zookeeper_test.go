@@ -96,7 +96,7 @@ func startZooKeeper(t *testing.T) (port string) {
 		server.Process.Kill()
 		server.Wait()
 	})
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) { // between two looks
 		conn, err := net.Dial("tcp", net.JoinHostPort(host, port))
 		if err == nil {
 			conn.Close()
