@@ -256,6 +256,22 @@ func TestCheckOfACluster(t *testing.T) {
 			t.Errorf("migrate with shards %s: %v", names, err)
 		}
 	}
+	shard, err := tables.Open(o.OnShard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shard.Close()
+	if err := tables.CheckShards(t.Context(), shard); err != nil {
+		t.Errorf("a server that is one of the shards: %v", err)
+	}
+	record("shards prod", "['2','3']")
+	if err := tables.CheckShards(t.Context(), shard); !errors.Is(err, tables.ErrSchema) ||
+		!strings.Contains(err.Error(), `this server calls itself shard "1"`) {
+		t.Errorf("a server that is none of the shards: %v", err)
+	}
+	if tables.EachNamed("1", "2", "10") != nil || tables.EachNamed("1", "2", "1") == nil {
+		t.Error("two shards of one name are not told from shards of different names")
+	}
 	for _, bad := range []tables.Options{
 		{URL: "http://ch/rollcall_local", Cluster: "prod", Replicas: 1},
 		{URL: "http://ch/rollcall", Cluster: "pr`od", Replicas: 1},

@@ -58,13 +58,23 @@ func (c cluster) nameShards(ctx context.Context, conn driver.Conn) error {
 		clickhouse.Named("local", c.local())).Scan(&replicated); err != nil {
 		return fmt.Errorf("look for replicated tables: %w", err)
 	}
-	if sorted := slices.Compact(slices.Sorted(slices.Values(names))); replicated > 0 && len(sorted) < len(names) {
-		return fmt.Errorf("the shards of cluster %s call themselves %q: two of one name would share their rows; "+
-			"give each shard a macro `shard` of its own", c.name, names)
+	if replicated > 0 {
+		if err := c.eachNamed(names); err != nil {
+			return err
+		}
 	}
 	if err := conn.Exec(ctx, "INSERT INTO "+c.local()+".migrations (name, checksum) SELECT {name:String}, toString({names:Array(String)})",
 		clickhouse.Named("name", shardsRow+c.name), clickhouse.Named("names", names)); err != nil {
 		return fmt.Errorf("record the names of the shards: %w", err)
+	}
+	return nil
+}
+
+// eachNamed refuses two shards of one name: replicated tables of one path have the same rows.
+func (c cluster) eachNamed(names []string) error {
+	if len(slices.Compact(slices.Sorted(slices.Values(names)))) < len(names) {
+		return fmt.Errorf("the shards of cluster %s call themselves %q: two of one name would share their rows; "+
+			"give each shard a macro `shard` of its own", c.name, names)
 	}
 	return nil
 }
