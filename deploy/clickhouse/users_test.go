@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,20 @@ func TestEveryStageWorksWithItsRoleOnACluster(t *testing.T) {
 		r.config = enginetest.ClusterConfig
 	}
 	everyStageWorks(t, roles)
+}
+
+// Whatever a role may do with a table, it may do with the shard's own table behind it.
+func TestEveryGrantHoldsOnTheShard(t *testing.T) {
+	_, one := readRoles(t, "users.sql")
+	_, more := readRoles(t, "cluster.sql")
+	for name, role := range one {
+		for _, grant := range role.grants {
+			local := strings.Replace(grant, " ON rollcall.", " ON rollcall_local.", 1)
+			if local != grant && !slices.Contains(more[name].grants, local) {
+				t.Errorf("cluster.sql lacks %s TO %s", local, name)
+			}
+		}
+	}
 }
 
 func everyStageWorks(t *testing.T, roles map[string]*role) {
