@@ -425,3 +425,20 @@ ALTER TABLE rollcall.months ON CLUSTER `prod` COMMENT COLUMN IF EXISTS versions 
 ALTER TABLE rollcall_local.marks ON CLUSTER `prod` ADD INDEX IF NOT EXISTS marked_at marked_at TYPE minmax GRANULARITY 1;
 
 ALTER TABLE rollcall_local.marks ON CLUSTER `prod` MATERIALIZE INDEX marked_at;
+
+ALTER TABLE rollcall_local.entities ON CLUSTER `prod`
+    MODIFY COLUMN kind Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6, 'group' = 7),
+    ADD COLUMN IF NOT EXISTS company_name String,
+    ADD COLUMN IF NOT EXISTS license_type LowCardinality(String),
+    ADD COLUMN IF NOT EXISTS status Enum8('active' = 0, 'invited' = 1, 'suspended' = 2),
+    ADD COLUMN IF NOT EXISTS group_ids Array(String);
+
+ALTER TABLE rollcall.entities ON CLUSTER `prod`
+    MODIFY COLUMN kind Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6, 'group' = 7),
+    ADD COLUMN IF NOT EXISTS company_name String,
+    ADD COLUMN IF NOT EXISTS license_type LowCardinality(String),
+    ADD COLUMN IF NOT EXISTS status Enum8('active' = 0, 'invited' = 1, 'suspended' = 2),
+    ADD COLUMN IF NOT EXISTS group_ids Array(String);
+
+ALTER TABLE rollcall_local.entities ON CLUSTER `prod`
+    MODIFY COLUMN company_name CODEC(ZSTD(1)), MODIFY COLUMN license_type CODEC(ZSTD(1)), MODIFY COLUMN group_ids CODEC(ZSTD(1));
