@@ -34,8 +34,9 @@ func population(db *database) {
 		event{org: "acme", day: db.today - 3, id: 101, user: "u1", version: 10})
 	db.once()
 	entity := func(org, id, kind, entity, name, owner string) {
-		db.exec(`INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, owner_id)
-			SELECT {org:String}, '2026-01-05', {id:String}, 40, {kind:String}, {entity:String}, '2026-01-05 10:00:00', 'crm', {id:String}, {name:String}, concat({entity:String}, '@x.org'), {owner:String}`,
+		db.exec(`INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, owner_id, company_name, license_type, status, group_ids)
+			SELECT {org:String}, '2026-01-05', {id:String}, 40, {kind:String}, {entity:String}, '2026-01-05 10:00:00', 'crm', {id:String}, {name:String}, concat({entity:String}, '@x.org'), {owner:String},
+				concat('company of ', {entity:String}), concat('license of ', {entity:String}), 'suspended', ['g0', 'g1', concat('group of ', {entity:String})]`,
 			clickhouse.Named("org", org), clickhouse.Named("id", id), clickhouse.Named("kind", kind),
 			clickhouse.Named("entity", entity), clickhouse.Named("name", name), clickhouse.Named("owner", owner))
 	}
@@ -43,6 +44,7 @@ func population(db *database) {
 		for n := range 3 {
 			entity(org, fmt.Sprintf("e-%d", n), "user", fmt.Sprintf("u%d", n), "Name", []string{"", "", "u0"}[n])
 			entity(org, fmt.Sprintf("a-%d", n), "assistant", fmt.Sprintf("a%d", n), "Assistant", fmt.Sprintf("u%d", n))
+			entity(org, fmt.Sprintf("g-%d", n), "group", fmt.Sprintf("g%d", n), "Group", fmt.Sprintf("u%d", n))
 		}
 	}
 	for n, r := range []struct{ org, user, value, header string }{
@@ -79,7 +81,7 @@ func others(db *database) map[string]string {
 		}
 	}
 	for _, query := range []string{
-		"SELECT toString(groupArray((org_id, kind, entity_id, name, email, if(org_id = 'acme' AND owner_id = 'u0', '', owner_id)))) FROM (SELECT * FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND NOT (org_id = 'acme' AND kind = 'user' AND entity_id = 'u0') ORDER BY org_id, kind, entity_id)",
+		"SELECT toString(groupArray((org_id, kind, entity_id, name, email, if(org_id = 'acme' AND owner_id = 'u0', '', owner_id), company_name, license_type, status, group_ids))) FROM (SELECT * FROM entities FINAL WHERE bitAnd(version, 1) = 0 AND NOT (org_id = 'acme' AND kind = 'user' AND entity_id = 'u0') ORDER BY org_id, kind, entity_id)",
 		fmt.Sprintf("SELECT toString(groupArray(offset)) FROM (SELECT offset FROM rejects FINAL WHERE offset >= %d ORDER BY offset)", theirRejects),
 	} {
 		var text string
@@ -109,7 +111,8 @@ func gone(db *database) {
 		"SELECT count() FROM action_daily WHERE org_id = 'acme' AND user_id = 'u0'",
 		"SELECT count() FROM token_daily WHERE org_id = 'acme' AND user_id = 'u0'",
 		"SELECT count() FROM workflow_daily WHERE org_id = 'acme' AND user_id = 'u0'",
-		"SELECT count() FROM entities WHERE org_id = 'acme' AND (entity_id = 'u0' OR owner_id = 'u0' OR email = 'u0@x.org')",
+		"SELECT count() FROM entities WHERE org_id = 'acme' AND (entity_id = 'u0' OR owner_id = 'u0' OR email = 'u0@x.org' OR company_name = 'company of u0' OR license_type = 'license of u0' OR has(group_ids, 'group of u0'))",
+		"SELECT count() FROM entities WHERE org_id = 'acme' AND entity_id = '' AND (company_name != '' OR license_type != '' OR status != 'active' OR group_ids != [])",
 		fmt.Sprintf("SELECT count() FROM rejects WHERE offset < %d", theirRejects),
 	} {
 		if n := db.count(query); n != 0 {
