@@ -43,8 +43,9 @@ var optional = map[string]map[string]any{
 	"usage.workflow_run.v1": {"error_type": "e", "trigger": "manual", "user_id": "bob"},
 	"usage.entity.v1": {"name": "N", "email": "e@x", "role": "admin", "joined_at": "2026-01-02", "department": "D",
 		"description": "long \u00e9", "url": "http://x",
-		"owner_id": "gone", "deleted": true,
-		"settings": map[string]any{"user_level_data": false, "byok": true, "workflows": true, "pseudonymize": true}},
+		"owner_id": "gone", "deleted": true, "company_name": "C", "license_type": "L", "status": "suspended",
+		"group_ids": []string{"h-1", "g", "h-1"},
+		"settings":  map[string]any{"user_level_data": false, "byok": true, "workflows": true, "pseudonymize": true}},
 }
 
 var required = map[string]map[string]any{

@@ -95,7 +95,10 @@ func (d *Decoder) workflowRun(ev *Event) {
 }
 
 // kinds are the entity kinds as events name them, in the order of Kind.
-var kinds = []string{"workspace", "user", "assistant", "workflow", "project", "api_key"}
+var kinds = []string{"workspace", "user", "assistant", "workflow", "project", "api_key", "group"}
+
+// statuses are the statuses of entities as events name them, in the order of EntityStatus.
+var statuses = []string{"active", "invited", "suspended"}
 
 func (d *Decoder) entityState(ev *Event) {
 	j := &d.judge
@@ -120,6 +123,10 @@ func (d *Decoder) entityState(ev *Event) {
 		e.Role = j.in(role, e.Role, []string{"member", "editor", "admin"})
 	}
 	e.Department = j.limited(department, maxText)
+	e.Company = j.limited(companyName, maxText)
+	e.License = j.limited(licenseType, maxText)
+	e.Status = j.entityStatus()
+	e.GroupIDs = j.groups()
 	e.Description = j.limited(description, maxName)
 	e.URL = j.limited(url, maxURL)
 	e.Owner = j.limited(ownerID, maxID)
@@ -127,6 +134,18 @@ func (d *Decoder) entityState(ev *Event) {
 	if e.Kind == Workspace {
 		e.Settings = d.settings()
 	}
+}
+
+// entityStatus reads the optional status. Without one, the entity is active.
+func (j *judge) entityStatus() EntityStatus {
+	v := j.limited(status, maxText)
+	named := j.in(status, v, statuses)
+	for i, s := range statuses {
+		if string(named) == s {
+			return EntityStatus(i)
+		}
+	}
+	return Active
 }
 
 func (d *Decoder) joinedAt() *Day {

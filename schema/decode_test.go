@@ -199,6 +199,17 @@ func TestRules(t *testing.T) {
 		{"e-mail of 257 bytes", structured(entity, user(`,"email":`+text256(257))), InvalidValue},
 		{"unknown role", structured(entity, user(`,"role":"owner"`)), InvalidValue},
 		{"unknown kind", structured(entity, `{"org_id":"o","kind":"team","id":"t"}`), InvalidValue},
+		{"group", structured(entity, `{"org_id":"o","kind":"group","id":"g","name":"G","owner_id":"u"}`), ""},
+		{"group without id", structured(entity, `{"org_id":"o","kind":"group","name":"G"}`), MissingField},
+		{"unknown status", structured(entity, user(`,"status":"gone"`)), InvalidValue},
+		{"a run's status", structured(entity, user(`,"status":"failed"`)), InvalidValue},
+		{"an entity's status", structured(workflow,
+			`{"org_id":"o","workflow_id":"w","run_id":"r","status":"active","duration_ms":0}`), InvalidValue},
+		{"status of a group", structured(entity, `{"org_id":"o","kind":"group","id":"g","status":"gone"}`), InvalidValue},
+		{"company of 257 bytes", structured(entity, user(`,"company_name":`+text256(257))), InvalidValue},
+		{"license as a number", structured(entity, user(`,"license_type":7`)), InvalidValue},
+		{"groups of a message are unknown", structured(message, chat(`,"group_ids":[7,[]]`)), ""},
+		{"groups of a deleted one are ignored", structured(entity, user(`,"deleted":true,"group_ids":7,"status":7`)), ""},
 		{"entity without id", structured(entity, `{"org_id":"o","kind":"user"}`), MissingField},
 		{"joined on 30 February", structured(entity, user(`,"joined_at":"2026-02-30"`)), InvalidValue},
 		{"attributes of a deleted one are ignored", structured(entity, user(`,"deleted":true,"role":"owner"`)), ""},
@@ -414,6 +425,18 @@ func TestEventFields(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	ev, rej = decodeBoth(t, &Record{
+		Value: structured(entity,
+			user(`,"company_name":"C","license_type":"L","status":"suspended","group_ids":["h","g"]`)),
+	}, benchNow)
+	if e := ev.Entity; rej != nil || string(e.Company)+string(e.License) != "CL" || e.Status != Suspended ||
+		fmt.Sprintf("%s", e.GroupIDs) != "[g h]" {
+		t.Errorf("%+v %v", ev.Entity, rej)
+	}
+	ev, rej = decodeBoth(t, &Record{Value: structured(entity, `{"org_id":"o","kind":"group","id":"g"}`)}, benchNow)
+	if rej != nil || ev.Entity.Kind != Group || ev.Entity.Status != Active {
+		t.Errorf("%+v %v", ev.Entity, rej)
+	}
+	ev, rej = decodeBoth(t, &Record{
 		Value: structured(workflow,
 			`{"org_id":"o","workflow_id":"w","run_id":"r","status":"cancelled","duration_ms":77,"trigger":"t","error_type":"e","user_id":"u"}`),
 	}, benchNow)
@@ -434,8 +457,10 @@ func TestRejectionNamesWhomItSpeaksOf(t *testing.T) {
 func TestDecodingUsualEventsAllocatesNothing(t *testing.T) {
 	d := NewDecoder()
 	ev := new(Event)
-	rec := &Record{Value: []byte(benchMessage)}
-	if n := testing.AllocsPerRun(100, func() { d.Decode(rec, benchNow, ev) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	for _, value := range [][]byte{[]byte(benchMessage), usualRecords["user"]} {
+		rec := &Record{Value: value}
+		if n := testing.AllocsPerRun(100, func() { d.Decode(rec, benchNow, ev) }); n != 0 {
+			t.Errorf("%v allocations for %s", n, value)
+		}
 	}
 }

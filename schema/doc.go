@@ -86,12 +86,29 @@
 // EventID and version are both stored: a change of what they are hashes of turns old events into
 // new ones.
 //
+// A field that the contract gets later was ignored before, so the log has the event without it.
+// Sent again, the event must show the field. So it is a copy with a higher version: the version of
+// the copy without later fields, and at most 2⁴⁸ more, by a hash of these fields (above, in
+// identity.go). Why this is exact:
+//
+//   - The version still follows from the record alone. So one copy wins, the same one in every
+//     order of arrival, also while older processes go on storing the event without the fields.
+//   - An event that has none of the fields, or only their defaults, has the version that it had: it
+//     is the same copy as the one that is stored.
+//   - Conflicts are counted where two copies meet in a batch. One decoder read both of them, so
+//     their versions differ only if their contents do.
+//   - A tombstone from before stands for the copy without the fields, and the copy with them would
+//     win against it. But ingest knows an erased person by the id (package ingest) and stores a
+//     tombstone for each copy that it drops, with that copy's own version.
+//
 // # Entities
 //
 // An entity event carries the full state of one entity from its time on. What it leaves out is
 // empty from then on, with one exception: a workspace event without settings leaves the settings as
-// they were. A member that is left out of settings has its default. With deleted: true only org_id,
-// kind, id and deleted are read, and exports go on showing the last attributes before it.
+// they were. A member that is left out of settings has its default. An entity without a status is
+// active. The ids of group_ids are a set: sorted by bytes, each once, at most 64. With deleted:
+// true only org_id, kind, id and deleted are read, and exports go on showing the last attributes
+// before it.
 //
 // # How a record is read
 //

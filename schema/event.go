@@ -64,6 +64,17 @@ const (
 	Workflow
 	Project
 	APIKey
+	Group // users belong to groups: their GroupIDs
+)
+
+// An EntityStatus says whether a user takes part. Its values are those of the Enum8 of the column
+// status of the table entities.
+type EntityStatus uint8
+
+const (
+	Active EntityStatus = iota // the default
+	Invited
+	Suspended
 )
 
 // An Entity is the full state of one entity from the event's time on.
@@ -74,6 +85,11 @@ type Entity struct {
 	Name, Email, Role, Department, Description, URL, Owner []byte
 	JoinedAt                                               *Day      // nil if absent
 	Settings                                               *Settings // workspaces only; nil if the event had none
+
+	// Fields that the contract got later: see appendLater.
+	Company, License []byte
+	Status           EntityStatus
+	GroupIDs         [][]byte // sorted by bytes, each once, at most 64
 }
 
 // Settings are those of a workspace, as the last event that carried settings left them.

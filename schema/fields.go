@@ -30,6 +30,7 @@ type fields struct {
 	repeated bool   // ce_* headers are there and do not count: the content type says that the value is the envelope
 	data     kindOf
 	settings kindOf
+	groups   idList // the value of groupIDs, if that is an array
 }
 
 const (

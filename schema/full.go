@@ -124,10 +124,30 @@ func (d *fullDecoder) member(in place, name string) error {
 	if k == noKey {
 		return d.json.SkipValue()
 	}
+	if k == groupIDs && d.json.PeekKind() == '[' {
+		return d.ids()
+	}
 	kind, bytes, err := d.value()
 	if err == nil {
 		d.f.put(k, kind, bytes)
 	}
+	return err
+}
+
+// ids reads the list of group ids. Its elements may be of any JSON type.
+func (d *fullDecoder) ids() error {
+	d.f.startGroups()
+	if _, err := d.json.ReadToken(); err != nil {
+		return err
+	}
+	for d.json.PeekKind() != ']' {
+		kind, bytes, err := d.value()
+		if err != nil {
+			return err
+		}
+		d.f.groups.add(kind, bytes)
+	}
+	_, err := d.json.ReadToken()
 	return err
 }
 

@@ -66,6 +66,14 @@ func addSeeds(f *testing.F) {
 			f.Add(slices.Concat(event[:len(event)-2], []byte(","+more+"}}")), byte(0))
 		}
 	}
+	for _, list := range []string{
+		`[]`, ` [ "b" , "a", "b" ] `, `["\u0062","b"]`, `["a",""]`, `["a",null]`, `["a",7]`, `[["a"]]`, `["a",{"group_ids":["b"]}]`,
+		`["a"],"group_ids":["b"]`, `["a"],"group_ids":null`, `["a"`, `["a",]`, `["a" "b"]`, `"a"`, `{}`, ids(64, `,"g0"`),
+		ids(65, ""), "[" + text256(257) + "]", "[\"\xff\"]",
+	} {
+		f.Add(structured(entity, user(`,"status":"suspended","company_name":"C","license_type":"L","group_ids":`+list)), byte(0))
+		f.Add([]byte(user(`,"group_ids":`+list)), byte(8))
+	}
 	for _, cost := range []string{
 		`"1e9"`, `"1E+2"`, `"-0"`, `"0e999999999"`, `"1e-999999999999999999999"`, `"1.0E-9"`, `"1e"`,
 		`1e9`, `1E+2`, `-0`, `0e999999999`,

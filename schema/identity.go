@@ -35,6 +35,12 @@ func (d *Decoder) identify(ev *Event) {
 	}
 	d.content = b
 	ev.Version = xxh3.Hash(b) &^ Erased
+	if ev.Type == EntityState {
+		if b = ev.Entity.appendLater(b[:0]); len(b) > 0 {
+			ev.Version = above(ev.Version, xxh3.Hash(b))
+		}
+		d.content = b
+	}
 }
 
 func (e *Entity) append(b []byte) []byte {
@@ -52,6 +58,46 @@ func (e *Entity) append(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+// appendLater appends the fields that the contract got later than those of append. It appends
+// nothing if the event has none of them: an event that was stored before keeps its version.
+//
+// The events that were stored before are the reason for the second hash. Rollcall ignored these
+// fields then, so its log has the event without them. When the event is sent again, the copy with
+// its fields must win against that one. A hash of all fields would win against it only every second
+// time. So the version is that of the copy without the fields, and a little more (see above).
+func (e *Entity) appendLater(b []byte) []byte {
+	if len(e.Company) == 0 && len(e.License) == 0 && e.Status == Active && len(e.GroupIDs) == 0 {
+		return b
+	}
+	b = appendAll(b, e.Company, e.License)
+	b = append(b, byte(e.Status))
+	return appendAll(b, e.GroupIDs...)
+}
+
+// laterBits is the number of bits of the hash of later fields that count.
+const laterBits = 46
+
+// above returns the version of a copy that has later fields. version is that of the same copy
+// without them, later is the hash of them. The result is a multiple of 4 above version, at most
+// 2⁴⁸, so
+//
+//   - it is greater than version, and greater than the tombstone and the redacted copy that may
+//     stand for version: the greatest of them is version + Redaction + Erased;
+//   - two copies that differ only in later fields have versions that differ by 4 or more, but for
+//     one pair in 2⁴⁶. So what stands for one of them never has the version of the other;
+//   - against a copy that differs in other fields it wins or loses as version does, but for one
+//     pair in 2¹⁶. For that pair, too, the same copy wins in every order of arrival.
+//
+// Close to the end of the 64 bits there is room for fewer bits of the hash. Only the last 8 of the
+// 2⁶⁴ versions leave no room at all.
+func above(version, later uint64) uint64 {
+	room := (^uint64(0) - version) / 4 // at least 3 above the greatest result: redacted and erased
+	if room < 2 {
+		return version
+	}
+	return version + 4*(1+later%min(room-1, 1<<laterBits))
 }
 
 func prefixed(b, field []byte) []byte {

@@ -62,6 +62,22 @@ var (
 		invalid(`{"byok":1}`, `{"workflows":"true"}`, `{"user_level_data":[]}`, `{"pseudonymize":0}`, `true`, `"x"`, `[]`))
 )
 
+var groupLists = slices.Concat(
+	valid(`[]`, `["g"]`, `["b","a","b"]`, `["ä\u00e4","\ud83d"]`, "["+text256(maxID)+"]", ids(64, ""),
+		ids(64, `,"g0","g63"`)),
+	invalid(`"g"`, `7`, `true`, `{}`, `{"g":true}`, `[null]`, `[""]`, `["g",7]`, `[true,"g"]`, `[["g"]]`, `[{}]`,
+		"["+text256(maxID+1)+"]"),
+	beyond(ids(65, ""), `["`+strings.Repeat("ä", maxID/2+1)+`"]`))
+
+// ids is a list of n different ids, and more.
+func ids(n int, more string) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`"g%d"`, i))
+	}
+	return "[" + strings.Join(all, ",") + more + "]"
+}
+
 // A member is a field of data: samples of its values, and whether it is required.
 type member struct {
 	values   []sample
@@ -115,10 +131,13 @@ var eventRules = map[string]eventRule{
 	},
 	entity: {
 		map[string]member{
-			"org_id": required(anID), "kind": required(oneOf("user", "assistant", "workflow", "project", "api_key")),
+			"org_id": required(anID), "kind": required(oneOf("user", "assistant", "workflow", "project", "api_key",
+				"group")),
 			"id": required(anID), "deleted": optional(aBool),
 			"name": optional(textsUpTo(maxName)), "email": optional(aText), "role": optional(oneOf("member", "editor", "admin")),
 			"joined_at": optional(aDate), "department": optional(aText),
+			"company_name": optional(aText), "license_type": optional(aText),
+			"status": optional(oneOf("active", "invited", "suspended")), "group_ids": optional(groupLists),
 			"description": optional(textsUpTo(maxName)), "url": optional(textsUpTo(maxURL)), "owner_id": optional(anID),
 		},
 		map[string]string{"org_id": `"o"`, "kind": `"user"`, "id": `"u"`},

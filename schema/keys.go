@@ -46,6 +46,9 @@ const (
 	role
 	joinedAt
 	department
+	companyName
+	licenseType
+	groupIDs
 	description
 	url
 	ownerID
@@ -148,6 +151,12 @@ func dataKey(member []byte) key {
 		return joinedAt
 	case "department":
 		return department
+	case "company_name":
+		return companyName
+	case "license_type":
+		return licenseType
+	case "group_ids":
+		return groupIDs
 	case "description":
 		return description
 	case "url":
@@ -213,6 +222,9 @@ var keyNames = [keyCount]string{
 	role:                "data.role",
 	joinedAt:            "data.joined_at",
 	department:          "data.department",
+	companyName:         "data.company_name",
+	licenseType:         "data.license_type",
+	groupIDs:            "data.group_ids",
 	description:         "data.description",
 	url:                 "data.url",
 	ownerID:             "data.owner_id",

@@ -7,8 +7,9 @@ import (
 )
 
 // A scanner reads the JSON that producers usually send, without allocating: texts without escapes,
-// and no nested values but data and settings. It accepts a value only if it is sure that the full
-// decoder would find the same fields. At the first doubt it gives up, and the full decoder decides.
+// and no nested values but data, settings and lists of group ids. It accepts a value only if it is
+// sure that the full decoder would find the same fields. At the first doubt it gives up, and the
+// full decoder decides.
 //
 // Its methods take the position at which they start. They return the position after what they read,
 // or doubt. So the position stays in a register; as a field of the scanner it would cost a sixth of
@@ -102,8 +103,42 @@ func (s *scanner) other(k key, i int) int {
 		return s.nested(inData, i)
 	case settingsObject:
 		return s.nested(inSettings, i)
+	case groupIDs:
+		if i < len(s.b) && s.b[i] == '[' {
+			return s.ids(i)
+		}
 	}
 	return s.scalar(k, i)
+}
+
+// ids reads a list of texts.
+func (s *scanner) ids(i int) int {
+	b := s.b
+	s.f.startGroups()
+	if i = space(b, i+1); i < len(b) && b[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i >= len(b) || b[i] != '"' {
+			return doubt
+		}
+		start := i + 1
+		if i = textEnd(b, start); i == doubt {
+			return doubt
+		}
+		s.f.groups.add(text, b[start:i])
+		if i = space(b, i+1); i >= len(b) {
+			return doubt
+		}
+		switch b[i] {
+		case ',':
+			i = space(b, i+1)
+		case ']':
+			return i + 1
+		default:
+			return doubt
+		}
+	}
 }
 
 func (s *scanner) put(k key, kind kindOf, bytes []byte) {

@@ -16,6 +16,9 @@ var usualRecords = map[string][]byte{
 		`"status":"failed","duration_ms":10,"byok":false}`),
 	"workspace": structured(entity, `{"org_id":"o","kind":"workspace","id":"o","name":"Käse",`+
 		`"settings":{"byok":true,"workflows":false,"pseudonymize":null}}`),
+	"user": structured(entity, user(`,"department":"R&D","company_name":"Acme","license_type":"pro","status":"invited",`+
+		`"group_ids":["engines","Käse","engines"],"group_ids":["a" , "b"],"email":"a@x"`)),
+	"user of no group": structured(entity, user(`,"group_ids":[ ]`)),
 	"spaces": []byte(" { \"specversion\" : \"1.0\" ,\n\t\"id\" : \"i\" , \"source\":\"s\",\"type\":\"usage.message.v1\",\r\n" +
 		"\"time\":\"2026-10-31T08:15:30Z\" , \"data\" : { \"org_id\" : \"o\" ,\t\"user_id\" : \"u\" ,\n" +
 		"\"channel\" : \"chat\" } } \n"),

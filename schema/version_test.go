@@ -2,6 +2,7 @@ package schema
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -58,6 +59,80 @@ func TestSettingsAreContent(t *testing.T) {
 	}
 	if entityVersion(t, user(`,"settings":{"byok":true}`)) != entityVersion(t, user("")) {
 		t.Error("a user has settings")
+	}
+}
+
+// Spellings of one content, and contents that differ in a field which the contract got later.
+func TestLaterFieldsAreContent(t *testing.T) {
+	for same, as := range map[string]string{
+		`,"status":"active","company_name":"","license_type":null,"group_ids":[]`: ``,
+		`,"group_ids":["b","a","b"]`:                 `,"group_ids":["a","b"]`,
+		`,"group_ids":["g"],"status":"active"`:       `,"group_ids":["g"],"status":null`,
+		`,"deleted":true,"group_ids":["g"]`:          `,"deleted":true`,
+		`,"group_ids":["g"],"company_name":"\u0043"`: `,"company_name":"C","group_ids":["\u0067"]`,
+	} {
+		if entityVersion(t, user(same)) != entityVersion(t, user(as)) {
+			t.Errorf("%s is not %q", same, as)
+		}
+	}
+	var versions []uint64
+	for _, content := range []string{
+		``, `,"status":"invited"`, `,"status":"suspended"`, `,"company_name":"C"`, `,"license_type":"C"`,
+		`,"group_ids":["C"]`, `,"group_ids":["C","D"]`, `,"group_ids":["CD"]`, `,"company_name":"C","group_ids":["D"]`,
+	} {
+		versions = append(versions, entityVersion(t, user(content)))
+	}
+	slices.Sort(versions)
+	if len(slices.Compact(versions)) != 9 {
+		t.Error("different contents are one version")
+	}
+}
+
+// An event that was stored before Rollcall knew the later fields is in the log without them. Sent
+// again it has its fields, and wins. The event without such fields has the version that it had.
+func TestAReplayShowsItsLaterFields(t *testing.T) {
+	const later = `"company_name":"C","license_type":"L","status":"invited","group_ids":["g","h"]`
+	rename := strings.NewReplacer("company_name", "x1", "license_type", "x2", "status", "x3", "group_ids", "x4")
+	unknown := rename.Replace(later)
+	for _, attributes := range []string{
+		``, `,"name":"N"`, `,"department":"D"`, `,"joined_at":"2020-02-29"`, `,"owner_id":"v"`,
+	} {
+		stored := entityVersion(t, user(attributes+","+unknown))
+		if stored != entityVersion(t, user(attributes)) {
+			t.Fatal("unknown fields are content")
+		}
+		again := entityVersion(t, user(attributes+","+later))
+		// An erasure of the owner may have put a redacted copy, and one of the person a tombstone, in
+		// the place of what was stored.
+		if again <= stored+Redaction+Erased || again-stored > 1<<(laterBits+2) || again&Erased != 0 {
+			t.Errorf("%q: stored as %x, again as %x", attributes, stored, again)
+		}
+	}
+}
+
+// Wherever the version of the stored event lies, there are versions above it, and room for what
+// may stand for them.
+func TestVersionsAbove(t *testing.T) {
+	laters := []uint64{0, 1, 2, 1<<laterBits - 1, 1 << laterBits, 1<<64 - 1}
+	for _, version := range []uint64{
+		0, 2, 4, 1 << 63, 1<<64 - 1<<(laterBits+2) - 2, 1<<64 - 1<<(laterBits+2), 1<<64 - 1<<(laterBits+2) + 2,
+		1<<64 - 1<<20, 1<<64 - 16, 1<<64 - 14, 1<<64 - 12, 1<<64 - 10,
+	} {
+		for _, later := range laters {
+			got := above(version, later)
+			if got <= version+Redaction+Erased || got-version > 1<<(laterBits+2) || (got-version)%4 != 0 ||
+				got+Redaction+Erased < got {
+				t.Errorf("above %x with %x is %x", version, later, got)
+			}
+		}
+		if version < 1<<64-1<<20 && above(version, 1) == above(version, 2) {
+			t.Errorf("above %x two contents are one", version)
+		}
+	}
+	for version := uint64(1<<64 - 8); version != 0; version += 2 { // no room: nothing panics or wraps
+		if got := above(version, 7); got != version {
+			t.Errorf("above %x is %x", version, got)
+		}
 	}
 }
 

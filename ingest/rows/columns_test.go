@@ -217,6 +217,7 @@ func TestHeldByColumns(t *testing.T) {
 		"hashes":     {&hashes{data: make([]byte, 32, 48), width: 16}, 32, 48},
 		"words":      {&words{dictionary: text, index: make([]uint32, 64), rows: make([]uint32, 2, 30)}, 13, 1456},
 		"maybe days": {&days, 5, 150},
+		"lists":      {&lists{ends: make([]uint32, 2, 10), texts: text, wanted: make([]uint32, 5, 50)}, 21, 1320},
 		"pairs": {
 			&pairs{ends: make([]uint32, 2, 10), names: text, values: text, wanted: make([]uint32, 5, 50)}, 18, 2400,
 		},
@@ -230,14 +231,19 @@ func TestHeldByColumns(t *testing.T) {
 // reserve makes room for rows. A column that has the room keeps its memory.
 func TestReserve(t *testing.T) {
 	pair := &pairs{}
+	list := &lists{}
 	days := &maybeDays{}
 	for _, c := range []struct {
 		rows, want int
 	}{{10, 10}, {7, 10}, {10, 10}, {11, 11}} {
 		pair.reserve(c.rows)
+		list.reserve(c.rows)
 		days.reserve(c.rows)
 		if got := cap(pair.ends); got != c.want {
 			t.Errorf("%d rows: room for %d pairs, want %d", c.rows, got, c.want)
+		}
+		if got := cap(list.ends); got != c.want {
+			t.Errorf("%d rows: room for %d lists, want %d", c.rows, got, c.want)
 		}
 		if got := cap(days.days.values); got != c.want || cap(days.missing.values) != c.want {
 			t.Errorf("%d rows: room for %d days, want %d", c.rows, got, c.want)

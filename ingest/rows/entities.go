@@ -1,8 +1,13 @@
 package rows
 
-import "rollcall/schema"
+import (
+	"encoding/binary"
 
-// Entities are rows of the attribute history, schema/tables/migrations/0004_entities.sql.
+	"rollcall/schema"
+)
+
+// Entities are rows of the attribute history, schema/tables/migrations/0004_entities.sql
+// and 0015_teams.sql.
 type Entities struct {
 	table
 	sorter
@@ -23,9 +28,18 @@ type Entities struct {
 	joined                                           maybeDays
 
 	hasSettings, userLevelData, byok, workflows, pseudonymize numbers[uint8]
+
+	company  texts
+	license  words
+	status   numbers[schema.EntityStatus]
+	groupIDs lists
 }
 
-const kindEnum = "Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6)"
+const (
+	kindEnum = "Enum8('workspace' = 1, 'user' = 2, 'assistant' = 3, 'workflow' = 4, 'project' = 5, 'api_key' = 6, " +
+		"'group' = 7)"
+	statusEnum = "Enum8('active' = 0, 'invited' = 1, 'suspended' = 2)"
+)
 
 // NewEntities makes Entities without rows.
 func NewEntities() *Entities {
@@ -34,6 +48,7 @@ func NewEntities() *Entities {
 	e.eventID = hashes{width: 16, typ: "FixedString(16)"}
 	e.version = numbers[uint64]{width: 8, typ: "UInt64"}
 	e.kind = numbers[schema.Kind]{width: 1, typ: kindEnum}
+	e.status = numbers[schema.EntityStatus]{width: 1, typ: statusEnum}
 	e.time = numbers[schema.Millis]{width: 8, typ: "DateTime64(3, 'UTC')"}
 	for _, c := range []*numbers[uint8]{
 		&e.deleted, &e.hasSettings, &e.userLevelData, &e.byok, &e.workflows, &e.pseudonymize,
@@ -46,7 +61,8 @@ func NewEntities() *Entities {
 		{"deleted", &e.deleted}, {"name", &e.name}, {"email", &e.email}, {"role", &e.role}, {"joined_at", &e.joined},
 		{"department", &e.department}, {"description", &e.description}, {"url", &e.url}, {"owner_id", &e.owner},
 		{"has_settings", &e.hasSettings}, {"user_level_data", &e.userLevelData}, {"byok", &e.byok},
-		{"workflows", &e.workflows}, {"pseudonymize", &e.pseudonymize},
+		{"workflows", &e.workflows}, {"pseudonymize", &e.pseudonymize}, {"company_name", &e.company},
+		{"license_type", &e.license}, {"status", &e.status}, {"group_ids", &e.groupIDs},
 	}}
 	return e
 }
@@ -100,6 +116,10 @@ func (e *Entities) Add(ev *schema.Event) {
 	e.description.add(entity.Description)
 	e.url.add(entity.URL)
 	e.owner.add(entity.Owner)
+	e.company.add(entity.Company)
+	e.license.add(entity.License)
+	e.status.add(entity.Status)
+	e.groupIDs.add(entity.GroupIDs)
 
 	settings := entity.Settings
 	e.hasSettings.add(oneIf(settings != nil))
@@ -159,4 +179,50 @@ func (c *maybeDays) encode(out []byte, rows []uint32) []byte {
 	c.missing.width = 1
 	c.days.width = 4
 	return c.days.encode(c.missing.encode(out, rows), rows)
+}
+
+// lists are lists of strings: Array(String).
+type lists struct {
+	ends   []uint32
+	texts  texts
+	wanted []uint32 // memory of encode, used again
+}
+
+func (c *lists) kind() string { return "Array(String)" }
+func (c *lists) len() int     { return len(c.ends) }
+func (c *lists) size() int    { return 8*len(c.ends) + c.texts.size() }
+func (c *lists) held() int    { return 4*cap(c.ends) + c.texts.held() + 4*cap(c.wanted) }
+
+func (c *lists) reserve(rows int) { c.ends = withRoom(c.ends, rows) }
+
+func (c *lists) reset() {
+	c.ends = c.ends[:0]
+	c.texts.reset()
+}
+
+func (c *lists) add(list [][]byte) {
+	for _, v := range list {
+		c.texts.add(v)
+	}
+	c.ends = append(c.ends, uint32(c.texts.len()))
+}
+
+// of returns the places of a row's texts: the first, and the one after the last.
+func (c *lists) of(row uint32) (from, to uint32) {
+	if row > 0 {
+		from = c.ends[row-1]
+	}
+	return from, c.ends[row]
+}
+
+func (c *lists) encode(out []byte, rows []uint32) []byte {
+	c.wanted = c.wanted[:0]
+	for _, row := range rows {
+		from, to := c.of(row)
+		for i := from; i < to; i++ {
+			c.wanted = append(c.wanted, i)
+		}
+		out = binary.LittleEndian.AppendUint64(out, uint64(len(c.wanted)))
+	}
+	return c.texts.encode(out, c.wanted)
 }

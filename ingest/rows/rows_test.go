@@ -99,6 +99,12 @@ func entityOf(n int) *schema.Event {
 		ev.Entity.Name = fmt.Appendf(nil, "name-%d", n)
 		ev.Entity.Owner = fmt.Appendf(nil, "owner-%d", n)
 		ev.Entity.Role = fmt.Appendf(nil, "role-%d", n%3)
+		ev.Entity.Company = fmt.Appendf(nil, "company-%d", n)
+		ev.Entity.License = fmt.Appendf(nil, "license-%d", n%3)
+		ev.Entity.Status = schema.EntityStatus(n % 3)
+		for i := range n % 5 {
+			ev.Entity.GroupIDs = append(ev.Entity.GroupIDs, fmt.Appendf(nil, "group-%d", i))
+		}
 	}
 	return ev
 }
