@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,8 @@ func (b *bed) log() map[oracle.Identity]oracle.Event {
 		toString(kind) AS Kind, entity_id AS Entity, deleted AS Deleted, name AS Name, email AS Email, role AS Role, ifNull(toString(joined_at), '') AS Joined,
 		department AS Department, description AS Description, url AS URL, owner_id AS Owner, has_settings AS HasSettings,
 		toBool(has_settings AND user_level_data) AS UserLevelData, toBool(has_settings AND byok) AS BYOKSetting, toBool(has_settings AND workflows) AS Workflows,
-		toBool(has_settings AND pseudonymize) AS Pseudonymize
+		toBool(has_settings AND pseudonymize) AS Pseudonymize,
+		company_name AS CompanyName, license_type AS LicenseType, toString(status) AS Status, group_ids AS Groups
 		FROM entities FINAL WHERE bitAnd(version, 1) = 0`)
 	return found
 }
@@ -63,6 +65,7 @@ type row struct {
 	oracle.Event
 	oracle.Settings
 	BYOKSetting bool
+	Groups      []string
 }
 
 func (b *bed) read(into map[oracle.Identity]oracle.Event, query string) {
@@ -79,6 +82,10 @@ func (b *bed) read(into map[oracle.Identity]oracle.Event, query string) {
 		e.Settings = oracle.Settings{
 			UserLevelData: r.UserLevelData, BYOK: r.BYOKSetting, Workflows: r.Workflows, Pseudonymize: r.Pseudonymize,
 		}
+		if !slices.IsSorted(r.Groups) || len(slices.Compact(slices.Clone(r.Groups))) != len(r.Groups) {
+			b.t.Errorf("the groups of %+v are no set: %q", e, r.Groups)
+		}
+		e.GroupIDs = oracle.GroupIDs(r.Groups)
 		id := oracle.Identity{Org: e.Org, Day: r.Day, Type: e.Type, Source: e.Source, ID: e.ID}
 		if _, twice := into[id]; twice {
 			b.t.Errorf("%+v is in the log twice", id)
@@ -103,6 +110,7 @@ func (r *row) fields(columns []string) (pointers []any) {
 		"Kind": &e.Kind, "Entity": &e.Entity, "Deleted": &e.Deleted, "Name": &e.Name, "Email": &e.Email, "Role": &e.Role,
 		"Joined":     &e.Joined,
 		"Department": &e.Department, "Description": &e.Description, "URL": &e.URL, "Owner": &e.Owner,
+		"CompanyName": &e.CompanyName, "LicenseType": &e.LicenseType, "Groups": &r.Groups,
 		"HasSettings":   &e.HasSettings,
 		"UserLevelData": &r.UserLevelData, "BYOKSetting": &r.BYOKSetting, "Workflows": &r.Workflows,
 		"Pseudonymize": &r.Pseudonymize,

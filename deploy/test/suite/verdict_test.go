@@ -2,6 +2,7 @@ package suite
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -81,7 +82,7 @@ func asked(r traffic.Record) oracle.Record {
 	return in
 }
 
-var value = regexp.MustCompile(`(": ?)("(\\.|[^"\\])*"|[-0-9.eE+]+|true|false|null|\{\})`)
+var value = regexp.MustCompile(`(": ?)("(\\.|[^"\\])*"|[-0-9.eE+]+|true|false|null|\{\}|\[[^\[\]{}]*\])`)
 
 var contentTypes = []string{
 	"", "application/json", "application/cloudevents+json", " Application/CloudEvents",
@@ -100,7 +101,19 @@ var odd = []string{
 	`"2026-06-30 12:00:00Z"`, `"2026-06-30T12:00:00"`, `"2026-06-30T12:00:00."`, `"2026-06-30T12:00:00,5Z"`,
 	`"1969-12-31T23:59:59.999Z"`, `"2299-12-31T23:59:59Z"`, `"2026-06-30T24:00:00Z"`,
 	`"\ud83d\ude42"`, `"\ud83d"`, `"\ude42"`, `"\u0000"`, `"a\u0000b"`, `"\\ud83d"`, "\"\xff\"", "\"tab\tin text\"",
-	`"usage.message.v1"`, `"usage.entity.v1"`, `"1.0"`, `"1"`, `{"byok":1}`, `{"byok":null,"x":{}}`}
+	`"usage.message.v1"`, `"usage.entity.v1"`, `"1.0"`, `"1"`, `{"byok":1}`, `{"byok":null,"x":{}}`,
+	`"active"`, `"suspended"`, `"group"`, `["b","a","b"]`, `["\u0062","b"]`, `["\ud83d","\ufffd"]`, `["a",""]`, `["a",null]`,
+	`["a",7]`, `[["a"]]`, `[{"a":"b"}]`, `["a",]`, `["a" "b"]`, "[\"\xff\"]", manyIDs(64), manyIDs(65),
+	`["` + strings.Repeat("g", 256) + `"]`, `["` + strings.Repeat("g", 257) + `"]`}
+
+// manyIDs is a list of n different ids, and of one of them again.
+func manyIDs(n int) string {
+	list := `["g0"`
+	for i := range n {
+		list += fmt.Sprintf(`,"g%d"`, i)
+	}
+	return list + "]"
+}
 
 // damaged changes a value, a byte or the end of a record.
 func damaged(r *rand.Rand, record traffic.Record) traffic.Record {
@@ -161,13 +174,21 @@ func decoded(d *schema.Decoder, r traffic.Record, now time.Time) (oracle.Event, 
 }
 
 func describe(out *oracle.Event, e *schema.Entity) {
-	out.Kind = []string{"", "workspace", "user", "assistant", "workflow", "project", "api_key"}[e.Kind]
+	out.Kind = []string{"", "workspace", "user", "assistant", "workflow", "project", "api_key", "group"}[e.Kind]
 	out.Entity = string(e.ID)
 	out.Deleted = e.Deleted
 	out.Name = string(e.Name)
 	out.Email = string(e.Email)
 	out.Role = string(e.Role)
 	out.Department = string(e.Department)
+	out.CompanyName = string(e.Company)
+	out.LicenseType = string(e.License)
+	out.Status = []string{"active", "invited", "suspended"}[e.Status]
+	var groups []string
+	for _, id := range e.GroupIDs {
+		groups = append(groups, string(id))
+	}
+	out.GroupIDs = oracle.GroupIDs(groups)
 	out.Description = string(e.Description)
 	out.URL = string(e.URL)
 	out.Owner = string(e.Owner)

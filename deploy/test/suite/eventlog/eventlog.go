@@ -67,7 +67,8 @@ const (
 		toString(kind) AS Kind, entity_id AS Entity, deleted AS Deleted, name AS Name, email AS Email, role AS Role, ifNull(toString(joined_at), '') AS Joined,
 		department AS Department, description AS Description, url AS URL, owner_id AS Owner, has_settings AS HasSettings,
 		map('UserLevelData', has_settings AND user_level_data, 'BYOK', has_settings AND byok, 'Workflows', has_settings AND workflows,
-			'Pseudonymize', has_settings AND pseudonymize)::Map(String, Bool) AS Settings
+			'Pseudonymize', has_settings AND pseudonymize)::Map(String, Bool) AS Settings,
+		company_name AS CompanyName, license_type AS LicenseType, toString(status) AS Status, group_ids AS Groups
 		FROM entities FINAL WHERE bitAnd(version, 1) = 0`
 )
 
@@ -78,7 +79,8 @@ func (d Database) Events(ctx context.Context) (map[oracle.Identity]oracle.Event,
 		err := d.Query(ctx, sql, func(line []byte) error {
 			var row struct {
 				oracle.Event
-				Day string
+				Day    string
+				Groups []string
 			}
 			if err := json.Unmarshal(line, &row); err != nil {
 				return err
@@ -87,6 +89,7 @@ func (d Database) Events(ctx context.Context) (map[oracle.Identity]oracle.Event,
 			if _, twice := found[id]; twice {
 				return fmt.Errorf("%+v is in the log twice", id)
 			}
+			row.Event.GroupIDs = oracle.GroupIDs(row.Groups)
 			found[id] = row.Event
 			return nil
 		})

@@ -13,12 +13,14 @@ type Event struct {
 	Prompt, Completion, CachedPrompt, CacheCreation int64
 	Cost                                            int64 // 10⁻⁹ USD
 
-	Run, Status, ErrorType, Trigger string
-	Duration                        int64 // milliseconds
+	Run, ErrorType, Trigger string
+	Status                  string // of a run, or of an entity, which is active if the event does not say
+	Duration                int64  // milliseconds
 
 	Kind, Entity                                                   string
 	Deleted                                                        bool
 	Name, Email, Role, Joined, Department, Description, URL, Owner string // Joined: YYYY-MM-DD
+	CompanyName, LicenseType, GroupIDs                             string // GroupIDs: see the function
 	HasSettings                                                    bool
 	Settings                                                       Settings
 }
@@ -82,8 +84,9 @@ var contract = map[string]func(*data, *Event){
 		d.need("org_id", "kind", "id")
 		e.Org = d.text("org_id", 256)
 		e.Entity = d.text("id", 256)
-		e.Kind = d.text("kind", 256, "workspace", "user", "assistant", "workflow", "project", "api_key")
+		e.Kind = d.text("kind", 256, "workspace", "user", "group", "assistant", "workflow", "project", "api_key")
 		d.invalid = d.invalid || e.Kind == "workspace" && e.Org != "" && e.Entity != "" && e.Entity != e.Org
+		e.Status = "active"
 		if e.Deleted = d.bool("deleted", false); !e.Deleted {
 			d.attributes(e)
 		}
@@ -107,6 +110,12 @@ func (d *data) attributes(e *Event) {
 	e.Email = d.text("email", 256)
 	e.Role = d.text("role", 256, "member", "editor", "admin")
 	e.Department = d.text("department", 256)
+	e.CompanyName = d.text("company_name", 256)
+	e.LicenseType = d.text("license_type", 256)
+	if d.value("status") != "" {
+		e.Status = d.text("status", 256, "active", "invited", "suspended")
+	}
+	e.GroupIDs = d.groupIDs("group_ids")
 	e.URL = d.text("url", 2048)
 	e.Owner = d.text("owner_id", 256)
 	e.Joined = d.date("joined_at")

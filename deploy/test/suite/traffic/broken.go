@@ -18,7 +18,7 @@ func (m *maker) broken(e event) Record {
 }
 
 func (m *maker) spoil(e *event) {
-	switch m.IntN(9) {
+	switch m.IntN(10) {
 	case 0:
 		e.kind = "usage.message.v9"
 	case 1:
@@ -43,5 +43,13 @@ func (m *maker) spoil(e *event) {
 		e.set("kind", `"robot"`)
 	case 8:
 		e.source = string(slices.Repeat([]byte("s"), 257))
+	case 9:
+		// What is no list of ids, or no status of an entity, means nothing for usage, and is then valid.
+		e.set("group_ids", pick(m, []string{
+			`"grp-0"`, "{}", "7", `["grp-0",null]`, `[""]`, `["grp-0",["grp-1"]]`, listed(numbered("grp-", 65)),
+		}))
+		if m.IntN(3) == 0 {
+			e.set("status", `"gone"`)
+		}
 	}
 }

@@ -85,7 +85,14 @@ func (m *maker) shuffled(e event) event {
 	for i, f := range e.fields {
 		e.fields[i].json = strings.NewReplacer("ö", `\u00f6`, "/", `\/`, "🙂", `\ud83d\ude42`).Replace(f.json)
 	}
-	for _, name := range []string{"conversation_id", "provider", "owner_id", "error_type"} {
+	for i, f := range e.fields {
+		if f.name == "group_ids" {
+			e.fields[i].json = listedAgain(f.json)
+		}
+	}
+	for _, name := range []string{
+		"conversation_id", "provider", "owner_id", "error_type", "company_name", "license_type", "group_ids",
+	} {
 		if !e.has(name) {
 			e.raw(name, pick(m, []string{"null", `""`}))
 		}
@@ -96,11 +103,15 @@ func (m *maker) shuffled(e event) event {
 // changed has the same identity and other content.
 func (m *maker) changed(e event) event {
 	switch {
+	case e.kind == "usage.entity.v1" && !e.has("deleted") && m.IntN(2) == 0:
+		e.set("group_ids", m.groupIDs())
 	case e.kind == "usage.entity.v1" && !e.has("deleted"):
 		e.set("name", quoted(pick(m, awkward)+" changed"))
 	case e.kind == "usage.entity.v1" || m.IntN(3) == 0:
 		e.at = e.at - e.at%dayMS + m.Int64N(dayMS) // another time of the same day
-		if limit := m.Now.UnixMilli() + 20*hourMS; e.at > limit && e.kind != "usage.entity.v1" {
+		if e.kind == "usage.entity.v1" {
+			e.at = m.settled(e.at)
+		} else if limit := m.Now.UnixMilli() + 20*hourMS; e.at > limit {
 			e.at = limit - limit%dayMS
 		}
 	case e.kind == "usage.token.v1" && m.IntN(2) == 0:

@@ -35,12 +35,15 @@ func (m *maker) settings() (records []Record) {
 func (m *maker) entity(e *event) {
 	e.kind = "usage.entity.v1"
 	e.at = m.entityTime()
-	kind := pick(m, []string{"user", "user", "user", "assistant", "project", "workflow", "api_key"})
+	kind := pick(m, []string{
+		"user", "user", "user", "user", "group", "group", "assistant", "project", "workflow", "api_key",
+	})
 	e.add("kind", kind)
 	e.add("id", pick(m,
 		map[string][]string{"user": append(users[:len(users):len(users)], "silent1", "silent2", "=silent", "silent3"),
 			"assistant": append(assistants, "asst-unused"), "project": append(projects, "proj-unused"),
-			"workflow": append(flows, "flow-unused"), "api_key": append(apiKeys, "key-unused")}[kind]))
+			"workflow": append(flows, "flow-unused"), "api_key": append(apiKeys, "key-unused"),
+			"group": append(groups, "grp-unused")}[kind]))
 	if m.IntN(4) == 0 {
 		e.raw("deleted", "true")
 		if m.IntN(2) == 0 {
@@ -53,8 +56,12 @@ func (m *maker) entity(e *event) {
 	e.add("url", m.maybe([]string{"https://example.org/a?b=1&c=2", "=HYPERLINK(1)"}))
 	e.add("owner_id", m.maybe(users))
 	e.add("department", m.maybe([]string{"Sales"}))
-	if kind == "user" {
+	switch {
+	case kind == "user":
 		m.person(e)
+		m.teams(e)
+	case m.IntN(6) == 0:
+		m.teams(e) // means nothing for this kind, and is stored
 	}
 	if m.IntN(6) == 0 {
 		e.raw("deleted", "false")

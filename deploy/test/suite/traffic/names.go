@@ -34,5 +34,9 @@ var (
 	deployments   = []string{"eu", "us-east", "+plus"}
 	errorTypes    = []string{"timeout", "tool\nerror", "=error"}
 	triggers      = []string{"manual", "schedule", "webhook", "cron/5"}
+	groups        = append(numbered("grp-", 6), awkward[18:26]...)
+	departments   = []string{"Sales", "R&D", "=dept", "Zoë's", "日本", " "}
+	companies     = []string{"Acme", "=Acme", "Öl & Gas"}
+	licenses      = []string{"pro", "free", "+plus"}
 	roles         = []string{"member", "editor", "admin"}
 )

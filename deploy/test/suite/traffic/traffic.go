@@ -39,6 +39,10 @@ type Config struct {
 	Topics []string  // any topic carries any type
 }
 
+// moveEvery is how many other events there are for each user who moves on some day: the events of a
+// move are a sixth of all.
+const moveEvery = 40
+
 // A maker draws everything from one random source.
 type maker struct {
 	*rand.Rand
@@ -53,11 +57,16 @@ func Make(c Config) []Record {
 	m.first = earliest(c.Now.Add(20 * time.Minute))
 	records := m.settings()
 	for n := range c.Events {
-		e := m.event(fmt.Sprintf("e%d", n))
-		records = append(records, m.encode(e))
-		records = append(records, m.copies(e)...)
-		if m.IntN(40) == 0 {
-			records = append(records, m.broken(e))
+		events := []event{m.event(fmt.Sprintf("e%d", n))}
+		if n%moveEvery == 0 {
+			events = append(events, m.moves(n)...)
+		}
+		for _, e := range events {
+			records = append(records, m.encode(e))
+			records = append(records, m.copies(e)...)
+			if m.IntN(40) == 0 {
+				records = append(records, m.broken(e))
+			}
 		}
 	}
 	m.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
@@ -72,19 +81,26 @@ func (m *maker) event(id string) event {
 	}
 	org := Orgs()[m.IntN(4)]
 	e := event{id: id, source: pick(m, sources), fields: []field{{"org_id", quoted(org)}}}
-	switch p := m.IntN(100); {
-	case p < 35:
-		m.message(&e)
-	case p < 50:
-		m.action(&e)
-	case p < 75:
-		m.token(&e)
-	case p < 87:
-		m.workflowRun(&e)
-	default:
+	if p := m.IntN(100); p < 87 {
+		m.usage(&e, p)
+	} else {
 		m.entity(&e)
 	}
 	return e
+}
+
+// usage makes an event of a type of usage, by a number from 0 to 86.
+func (m *maker) usage(e *event, p int) {
+	switch {
+	case p < 35:
+		m.message(e)
+	case p < 50:
+		m.action(e)
+	case p < 75:
+		m.token(e)
+	default:
+		m.workflowRun(e)
+	}
 }
 
 // copies returns copies of an event that was sent: the same bytes, the same content written

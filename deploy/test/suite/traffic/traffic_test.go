@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +39,75 @@ func TestTrafficHasEverythingItPromises(t *testing.T) {
 			t.Errorf("nothing is rejected as %s", reason)
 		}
 	}
+	checkMoves(t, o)
 	if broken := len(records) - accepted; broken > c.Events/20 {
 		t.Errorf("%d records were rejected: valid ones must be among them: %v", broken, o.Rejected)
+	}
+}
+
+// checkMoves looks for what makes it hard to say what a user belongs to.
+func checkMoves(t *testing.T, o *oracle.Oracle) {
+	t.Helper()
+	type userDay struct{ org, user, day string }
+	described := map[userDay]map[string]bool{} // what the descriptions of a day say, each once
+	deleted := map[userDay]bool{}
+	active := map[userDay]bool{}
+	groups := map[string]map[string]bool{} // names
+	longest, ahead, gone := 0, 0, 0
+	for id, e := range o.Events() {
+		on := userDay{id.Org, e.User, id.Day}
+		switch {
+		case e.Kind == "user":
+			on.user = e.Entity
+			if e.Deleted {
+				deleted[on] = true
+				continue
+			}
+			if described[on] == nil {
+				described[on] = map[string]bool{}
+			}
+			described[on][e.Department+e.GroupIDs] = true
+			longest = max(longest, strings.Count(e.GroupIDs, `"`)/2)
+			if id.Day > "2026-10-14" {
+				ahead++
+			}
+		case e.Kind == "group" && e.Deleted:
+			gone++
+		case e.Kind == "group":
+			of := id.Org + e.Entity
+			if groups[of] == nil {
+				groups[of] = map[string]bool{}
+			}
+			groups[of][e.Name] = true
+		default:
+			active[on] = true
+		}
+	}
+	moved, movedAndDeleted, movedAndActive, renamed := 0, 0, 0, 0
+	for on, said := range described {
+		if len(said) < 2 {
+			continue
+		}
+		moved++
+		if deleted[on] {
+			movedAndDeleted++
+		}
+		if active[on] {
+			movedAndActive++
+		}
+	}
+	for _, names := range groups {
+		if len(names) > 1 {
+			renamed++
+		}
+	}
+	t.Logf("%d moves with two or more places in a day, %d of them with a deletion, %d with usage; "+
+		"%d descriptions ahead; %d groups renamed, %d deleted; at most %d groups",
+		moved, movedAndDeleted, movedAndActive, ahead, renamed, gone, longest)
+	if moved < 50 || movedAndDeleted < 10 || movedAndActive < 50 || ahead < 5 || renamed < 10 || gone < 10 {
+		t.Error("too little of something")
+	}
+	if longest != 64 {
+		t.Errorf("nobody is in as many groups as there may be, but in %d", longest)
 	}
 }
