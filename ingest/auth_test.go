@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"rollcall/deploy/test/certtest"
+	"rollcall/ingest/kafka"
 )
 
 // Ingest joins its group, fetches and commits over TLS with a client certificate, and with each
@@ -34,7 +35,7 @@ func TestTLSAndSASL(t *testing.T) {
 			h.connect([]string{"usage.messages"}, "127.0.0.1:0")
 			if c.tls {
 				options = append(options, kfake.TLS(certificate.Server()))
-				h.config.TLS = certificate.Client()
+				h.config.TLS = certificate.Client
 			}
 			if c.kfake != "" {
 				options = append(options, kfake.EnableSASL(), kfake.Superuser(c.kfake, "rollcall", "right"))
@@ -57,7 +58,7 @@ func TestTLSAndSASL(t *testing.T) {
 				return
 			}
 			w := &kafkago.Writer{Addr: kafkago.TCP(h.config.Brokers...), Topic: "usage.messages", BatchTimeout: time.Millisecond,
-				Transport: &kafkago.Transport{TLS: h.config.TLS, SASL: h.config.SASL}}
+				Transport: &kafkago.Transport{Dial: kafka.Dial(h.config.TLS), SASL: h.config.SASL}}
 			t.Cleanup(func() { w.Close() })
 			if err := w.WriteMessages(t.Context(), kafkago.Message{Value: []byte(message("a", "ann", time.Now()))}); err != nil {
 				t.Fatal(err)

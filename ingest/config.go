@@ -30,11 +30,12 @@ const (
 // Config says what to read, how to reach it, and how much to hold in memory (see MemoryLimit).
 // Brokers and Topics are required. A zero field takes its default.
 type Config struct {
-	Brokers []string       // host:port of some brokers; the others are learned from them
-	Topics  []string       // a missing one is waited for while the others are read
-	Group   string         // consumer group; "": DefaultGroup. A new group starts at the first offset
-	TLS     *tls.Config    // nil: plain TCP. With a client certificate in it: mTLS
-	SASL    sasl.Mechanism // nil: none. See SASL
+	Brokers []string // host:port of some brokers; the others are learned from them
+	Topics  []string // a missing one is waited for while the others are read
+	Group   string   // consumer group; "": DefaultGroup. A new group starts at the first offset
+	// the TLS of a new connection; nil: plain TCP. With a client certificate in it: mTLS
+	TLS  func() *tls.Config
+	SASL sasl.Mechanism // nil: none. See SASL
 
 	// A batch is full when it has this many rows (0: DefaultBatchRows; 1 … 10,000,000) or this many
 	// bytes of columns (0: DefaultBatchBytes; at least 1 MiB). A full batch is stored.

@@ -20,7 +20,7 @@ func (i *Ingest) join(ctx context.Context, known *kafka.Layout) error {
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
 		ID: i.cfg.Group, Brokers: i.cfg.Brokers, Topics: known.Topics(i.cfg.Topics), StartOffset: kafkago.FirstOffset,
 		Dialer: &kafkago.Dialer{
-			ClientID: "rollcall", Timeout: kafka.AnswerTime, DualStack: true, TLS: i.cfg.TLS, SASLMechanism: i.cfg.SASL,
+			ClientID: "rollcall", Timeout: kafka.AnswerTime, DialFunc: kafka.Dial(i.cfg.TLS), SASLMechanism: i.cfg.SASL,
 		},
 		HeartbeatInterval: min(time.Second, i.cfg.SessionTimeout/5), SessionTimeout: i.cfg.SessionTimeout,
 		RebalanceTimeout: i.cfg.StopTimeout + 5*time.Second, JoinGroupBackoff: 250 * time.Millisecond,

@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	kafkago "github.com/segmentio/kafka-go"
 
+	"rollcall/ingest/kafka"
 	"rollcall/schema"
 )
 
@@ -124,7 +125,7 @@ func Replay(
 	if len(cfg.Brokers) == 0 {
 		return done, errors.New("no Kafka broker is named; give at least one as host:port")
 	}
-	transport := &kafkago.Transport{ClientID: "rollcall", TLS: cfg.TLS, SASL: cfg.SASL}
+	transport := &kafkago.Transport{ClientID: "rollcall", Dial: kafka.Dial(cfg.TLS), SASL: cfg.SASL}
 	defer transport.CloseIdleConnections()
 	w := &kafkago.Writer{
 		Addr: kafkago.TCP(cfg.Brokers...), Transport: transport, Balancer: &kafkago.Hash{},

@@ -14,6 +14,7 @@ import (
 
 	"rollcall/export"
 	"rollcall/ingest"
+	ingestkafka "rollcall/ingest/kafka"
 	"rollcall/rollup"
 	"rollcall/schema/tables"
 )
@@ -95,7 +96,7 @@ func (c *configCheckCommand) Run(ctx context.Context, std streams) error {
 		check("schema", func(ctx context.Context) error { return checkSchema(ctx, o) }) {
 		check("secret", func(ctx context.Context) error { _, err := c.secret(ctx, o); return err })
 	}
-	transport := &kafka.Transport{TLS: kafkaConfig.TLS, SASL: kafkaConfig.SASL}
+	transport := &kafka.Transport{Dial: ingestkafka.Dial(kafkaConfig.TLS), SASL: kafkaConfig.SASL}
 	defer transport.CloseIdleConnections()
 	check("kafka", func(ctx context.Context) error { return haveTopics(ctx, transport, c.KafkaBrokers, c.KafkaTopics) })
 	if len(vain) > 0 {

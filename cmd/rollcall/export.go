@@ -50,6 +50,7 @@ func (c *exportCommand) addTo(ctx context.Context, s *service) error {
 		return err
 	}
 	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
+	s.certs.watchAuthorities("clickhouse-ca-file", c.ClickhouseCAFile)
 	s.certs.watch("http-cert-file", c.HTTPCertFile, c.HTTPKeyFile)
 	if _, err := c.given(); err != nil {
 		return err

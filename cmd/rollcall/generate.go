@@ -8,6 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"rollcall/deploy/demo/sample"
+	ingestkafka "rollcall/ingest/kafka"
 )
 
 type generateCommand struct {
@@ -58,5 +59,5 @@ func (f kafkaFlags) transport() (*kafka.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafka.Transport{TLS: tlsConfig, SASL: mechanism}, nil
+	return &kafka.Transport{Dial: ingestkafka.Dial(tlsConfig), SASL: mechanism}, nil
 }

@@ -17,7 +17,7 @@ import (
 type kafkaFlags struct {
 	KafkaBrokers      []string `help:"Brokers to start from, host:port, comma-separated." default:"127.0.0.1:9092"`
 	KafkaTLS          bool     `name:"kafka-tls" help:"Speak TLS to the brokers."`
-	KafkaCAFile       string   `name:"kafka-ca-file" help:"PEM certificates that sign the brokers', where the system does not know them." type:"path" placeholder:"FILE"`
+	KafkaCAFile       string   `name:"kafka-ca-file" help:"PEM certificates that sign the brokers', where the system does not know them. A replaced file is read within a second, for new connections." type:"path" placeholder:"FILE"`
 	KafkaCertFile     string   `help:"PEM client certificate (mTLS)." type:"path" placeholder:"FILE"`
 	KafkaKeyFile      string   `help:"PEM key of the client certificate." type:"path" placeholder:"FILE"`
 	KafkaSASL         string   `name:"kafka-sasl" help:"How to sign in: ${enum}." enum:"none,plain,scram-sha-256,scram-sha-512" default:"none"`
@@ -68,7 +68,9 @@ func (c *ingestCommand) build(s *service) (part, error) {
 		return nil, err
 	}
 	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
+	s.certs.watchAuthorities("clickhouse-ca-file", c.ClickhouseCAFile)
 	s.certs.watch("kafka-cert-file", c.KafkaCertFile, c.KafkaKeyFile)
+	s.certs.watchAuthorities("kafka-ca-file", c.KafkaCAFile)
 	config, err := c.ingestFlags.config(c.kafkaFlags)
 	if err != nil {
 		return nil, err
@@ -108,13 +110,14 @@ func (f kafkaFlags) config() (ingest.Config, error) {
 	return ingest.Config{Brokers: f.KafkaBrokers, TLS: tlsConfig, SASL: mechanism}, err
 }
 
-func (f kafkaFlags) security() (*tls.Config, sasl.Mechanism, error) {
+func (f kafkaFlags) security() (func() *tls.Config, sasl.Mechanism, error) {
 	tlsConfig, err := clientTLS(f.KafkaCAFile, f.KafkaCertFile, f.KafkaKeyFile)
 	if err != nil {
 		return nil, nil, badSetting("--kafka-*-file: %w", err)
 	}
 	if tlsConfig == nil && f.KafkaTLS {
-		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		plain := &tls.Config{MinVersion: tls.VersionTLS12}
+		tlsConfig = func() *tls.Config { return plain }
 	}
 	mechanism, err := newRenewed(f.mechanism, filesOf(f.KafkaPasswordFile)...)
 	if err != nil || mechanism.get() == nil {

@@ -143,7 +143,7 @@ func TestClientsUseRenewedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	presented := func() string {
-		pair, err := conf.GetClientCertificate(nil)
+		pair, err := conf().GetClientCertificate(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

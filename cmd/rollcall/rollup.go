@@ -44,6 +44,7 @@ func (c *rollupCommand) build(s *service) (part, error) {
 		return nil, err
 	}
 	s.certs.watch("clickhouse-cert-file", c.ClickhouseCertFile, c.ClickhouseKeyFile)
+	s.certs.watchAuthorities("clickhouse-ca-file", c.ClickhouseCAFile)
 	config := c.config()
 	config.Traces = s.traces
 	o = o.OnShard()

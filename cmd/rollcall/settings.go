@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,7 +48,7 @@ type clickhouseFlags struct {
 	ClickhouseURL          string `name:"clickhouse-url" help:"ClickHouse over HTTP: http(s)://user@host:port/database. https speaks TLS." default:"http://127.0.0.1:8123/rollcall"`
 	ClickhousePassword     string `help:"Password of the URL's user." placeholder:"PASSWORD"`
 	ClickhousePasswordFile string `help:"File that holds the password." type:"path" placeholder:"FILE"`
-	ClickhouseCAFile       string `name:"clickhouse-ca-file" help:"PEM certificates that sign the server's, where the system does not know them." type:"path" placeholder:"FILE"`
+	ClickhouseCAFile       string `name:"clickhouse-ca-file" help:"PEM certificates that sign the server's, where the system does not know them. A replaced file is read within a second, for new connections." type:"path" placeholder:"FILE"`
 	ClickhouseCertFile     string `help:"PEM client certificate, where the server asks for one." type:"path" placeholder:"FILE"`
 	ClickhouseKeyFile      string `help:"PEM key of the client certificate." type:"path" placeholder:"FILE"`
 	Cluster                string `help:"Name of the ClickHouse cluster over whose shards the tables are spread; every command says the same. Without it, one server holds them." placeholder:"NAME"`
@@ -155,25 +154,17 @@ func secretOf(name, value, file string) (string, error) {
 	return value, nil
 }
 
-// clientTLS returns nil if no file is named: then the certificates of the system apply.
-func clientTLS(ca, cert, key string) (*tls.Config, error) {
+// clientTLS returns the TLS of a new connection: the configuration is another one once the file of
+// the authorities was replaced. It returns nil if no file is named: then the certificates of the
+// system apply.
+func clientTLS(ca, cert, key string) (func() *tls.Config, error) {
 	if ca == "" && cert == "" && key == "" {
 		return nil, nil
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no PEM certificate", ca)
-		}
 	}
 	if (cert == "") != (key == "") {
 		return nil, fmt.Errorf("a client certificate needs both its certificate and its key file")
 	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if cert != "" {
 		pair, err := newRenewedCertificate(cert, key)
 		if err != nil {
@@ -181,7 +172,22 @@ func clientTLS(ca, cert, key string) (*tls.Config, error) {
 		}
 		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get(), nil }
 	}
-	return conf, nil
+	trusting, err := newRenewed(func() (*tls.Config, error) {
+		if ca == "" {
+			return conf, nil
+		}
+		all, err := readAuthorities(ca)
+		if err != nil {
+			return nil, err
+		}
+		trusting := conf.Clone()
+		trusting.RootCAs = all.pool()
+		return trusting, nil
+	}, filesOf(ca)...)
+	if err != nil {
+		return nil, err
+	}
+	return trusting.get, nil
 }
 
 // days is a duration that also knows days: 90d, 36h.

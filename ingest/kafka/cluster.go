@@ -45,9 +45,9 @@ type Cluster struct {
 
 // A Config says how a cluster is reached.
 type Config struct {
-	Brokers []string // host:port of some brokers; the others are learned from them
-	Topics  []string // the topics that are asked about
-	TLS     *tls.Config
+	Brokers []string           // host:port of some brokers; the others are learned from them
+	Topics  []string           // the topics that are asked about
+	TLS     func() *tls.Config // see Dial
 	SASL    sasl.Mechanism
 	Clock   func() time.Time // gives the time of a layout
 }
@@ -56,7 +56,7 @@ func NewCluster(c Config) *Cluster {
 	return &Cluster{
 		topics: c.Topics, addr: c.Brokers, clock: c.Clock, newest: newest{topics: map[string]*topicLayout{}},
 		transport: &kafkago.Transport{
-			ClientID: "rollcall", TLS: c.TLS, SASL: c.SASL, MetadataTTL: metadataTime, MetadataTopics: c.Topics,
+			ClientID: "rollcall", Dial: Dial(c.TLS), SASL: c.SASL, MetadataTTL: metadataTime, MetadataTopics: c.Topics,
 			DialTimeout: AnswerTime,
 		},
 	}

@@ -19,9 +19,11 @@ type Options struct {
 	Password string // in place of the one in the URL
 	// the password at the time of a request, where it may change; nil: it does not
 	PasswordNow func() string
-	TLS         *tls.Config   // for https; nil: the system's certificates
-	MaxConns    int           // at most this many connections; default 16
-	Timeout     time.Duration // until an answer's first byte; default 5 min
+	// the TLS of a new connection, for https; nil: the system's certificates. It returns the same
+	// pointer until the configuration changes
+	TLS      func() *tls.Config
+	MaxConns int           // at most this many connections; default 16
+	Timeout  time.Duration // until an answer's first byte; default 5 min
 
 	Failures *Failures // counts failed statements; nil: nothing is counted
 
@@ -85,18 +87,22 @@ func (o Options) client() (*clickhouse.Options, error) {
 		ReadTimeout:  o.Timeout,
 	}
 	opt.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) {
-		if o.PasswordNow != nil {
-			return forms{passwords{t, o.PasswordNow}}, nil
+		var to transport = t
+		if o.TLS != nil && u.Scheme == "https" {
+			to = &renewedTLS{current: o.TLS, config: t.TLSClientConfig, to: t}
 		}
-		return forms{t}, nil
+		if o.PasswordNow != nil {
+			to = passwords{to, o.PasswordNow}
+		}
+		return forms{to}, nil
 	}
 	if opt.ReadTimeout == 0 {
 		opt.ReadTimeout = 5 * time.Minute
 	}
 	if u.Scheme == "https" {
-		opt.TLS = o.TLS
-		if opt.TLS == nil {
-			opt.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		opt.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		if o.TLS != nil {
+			opt.TLS = o.TLS()
 		}
 	}
 	return opt, nil

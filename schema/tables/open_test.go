@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,7 +49,8 @@ func TestPasswordsOfTheMoment(t *testing.T) {
 			PasswordNow: func() string { return now },
 		}
 		if name == "https" {
-			o.TLS = server.Client().Transport.(*http.Transport).TLSClientConfig
+			config := server.Client().Transport.(*http.Transport).TLSClientConfig
+			o.TLS = func() *tls.Config { return config }
 		}
 		conn, err := Open(o)
 		if err != nil {

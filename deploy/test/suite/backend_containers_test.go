@@ -4,6 +4,7 @@ package suite
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"net/netip"
@@ -72,7 +73,8 @@ func startServers(ctx context.Context) (err error) {
 		if secured, err = certtest.New(dir); err != nil {
 			return err
 		}
-		security.tls = secured.Client()
+		client := secured.Client()
+		security.tls = func() *tls.Config { return client }
 		security.kcat = []string{"-X", "security.protocol=ssl", "-X", "ssl.ca.location=" + secured.CertFile}
 	}
 	if err := startClickHouse(ctx, secured); err != nil {
@@ -106,7 +108,7 @@ func startClickHouse(ctx context.Context, secured *certtest.Certificate) error {
 	}
 	servers.engine = tables.Options{URL: scheme + "://suite@" + endpoint, Password: "suite"}
 	if secured != nil {
-		servers.engine.TLS = secured.Client()
+		servers.engine.TLS = security.tls
 	}
 	return nil
 }
