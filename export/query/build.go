@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,7 @@ type entityRead struct {
 	Kind       string
 	attributes []string
 	Listed     bool // whether the entity has a row without usage
+	InBuckets  bool // and in which buckets
 }
 
 // Values are the attributes as an event has them, and Shown as the WITH clause has them.
@@ -111,10 +113,10 @@ type choices struct {
 // entities are what the type's SQL reads of entities.
 func (c choices) entities() (all []entityRead) {
 	if c.Kind != "" {
-		all = append(all, entityRead{c.Kind, c.Kind, c.attributes, !c.WithoutInactive})
+		all = append(all, entityRead{c.Kind, c.Kind, c.attributes, !c.WithoutInactive, c.listsBuckets()})
 	}
 	if c.showsOwners() {
-		all = append(all, entityRead{"owner", "user", []string{"email"}, false})
+		all = append(all, entityRead{Name: "owner", Kind: "user", attributes: []string{"email"}})
 	}
 	return all
 }
@@ -122,54 +124,75 @@ func (c choices) entities() (all []entityRead) {
 // showsOwners says whether the rows have the e-mail address of the entity's owner.
 func (c choices) showsOwners() bool { return c.owned && c.named() }
 
-// Group names the column grouped in a list of columns, if the export is grouped. GroupModel and
-// GroupToken are that column of a usage event, and of a model request.
-func (c choices) Group() string {
+// Split names the columns by which the usage of an entity is split into rows: bucket and grouped,
+// as far as the request has them, at the beginning of a list of columns. SplitModel and SplitToken
+// are these columns of a usage event and of a model request; SplitOther those of usage without a
+// model.
+func (c choices) Split() string      { return c.split("grouped, ") }
+func (c choices) SplitModel() string { return c.split("toString(model) AS grouped, ") }
+func (c choices) SplitOther() string { return c.split("'' AS grouped, ") }
+func (c choices) SplitToken() string {
+	if c.GroupBy == "source" {
+		return c.split("toString(client) AS grouped, ")
+	}
+	return c.split("toString(tokens.deployment) AS grouped, ")
+}
+
+func (c choices) split(grouped string) string {
 	if c.GroupBy == "" {
+		grouped = ""
+	}
+	if c.Period.Buckets == nil {
+		return grouped
+	}
+	return "bucket, " + grouped
+}
+
+// Within begins the window of a rank.
+func (c choices) Within() string {
+	within := strings.TrimSuffix(c.Split(), ", ")
+	if within == "" {
 		return ""
 	}
-	return "grouped, "
+	return "PARTITION BY " + strings.Replace(within, "bucket", "bucket_start", 1) + " "
 }
 
-func (c choices) GroupModel() string {
-	if c.GroupBy == "model" {
-		return "toString(model) AS grouped, "
-	}
-	return ""
-}
-
-func (c choices) GroupToken() string {
-	switch c.GroupBy {
-	case "source":
-		return "toString(client) AS grouped, "
-	case "deployment":
-		return "toString(tokens.deployment) AS grouped, "
-	}
-	return ""
-}
-
-// WithinGroup begins the window of a rank.
-func (c choices) WithinGroup() string {
-	if c.GroupBy == "" {
+// Bucket is the column bucket_start of a row, at the end of a list of columns.
+func (c choices) Bucket() string {
+	switch {
+	case c.Period.Buckets == nil:
 		return ""
+	case c.listsBuckets():
+		return ", if(usage.active, usage.bucket, listed.bucket) AS bucket_start"
 	}
-	return "PARTITION BY grouped "
+	return ", usage.bucket AS bucket_start"
+}
+
+// listsBuckets says whether each bucket lists its entities without usage.
+func (c choices) listsBuckets() bool {
+	return c.Period.Buckets != nil && !c.WithoutInactive && c.Kind != ""
 }
 
 // Usage joins the rows of usage with the attributes of their entities and of the entities' owners.
-// An entity that is only listed, without usage, gets a row of its own.
+// An entity that is only listed, without usage, gets a row of its own, in each bucket.
 func (c choices) Usage() string {
-	join := "FULL"
-	owner := ""
-	where := "\nWHERE usage.active OR e.listed"
-	if c.WithoutInactive {
-		join = "LEFT"
-		where = ""
+	entities := c.Kind + "_entities"
+	var joined, where string
+	switch {
+	case c.WithoutInactive:
+		joined = fmt.Sprintf("usage LEFT JOIN %s AS e ON e.entity_id = usage.id", entities)
+	case c.listsBuckets():
+		joined = fmt.Sprintf(`usage FULL JOIN (SELECT entity_id, arrayJoin(listed_in) AS bucket FROM %[1]s) AS listed
+    ON listed.entity_id = usage.id AND listed.bucket = usage.bucket
+LEFT JOIN %[1]s AS e ON e.entity_id = if(usage.active, usage.id, listed.entity_id)`, entities)
+	default:
+		joined = fmt.Sprintf("usage FULL JOIN %s AS e ON e.entity_id = usage.id", entities)
+		where = "\nWHERE usage.active OR e.listed"
 	}
 	if c.showsOwners() {
-		owner = "\nLEFT JOIN owner_entities AS owner ON owner.entity_id = e.owner_id"
+		joined += "\nLEFT JOIN owner_entities AS owner ON owner.entity_id = e.owner_id"
 	}
-	return fmt.Sprintf("usage %s JOIN %s_entities AS e ON e.entity_id = usage.id%s%s", join, c.Kind, owner, where)
+	return joined + where
 }
 
 // Entity is the id of a row of Usage.
@@ -279,6 +302,9 @@ func (d draft) selected() (string, error) {
 		cells[i] = fmt.Sprintf("%s AS %s", d.cell(c), c.Name)
 	}
 	order := d.order
+	if d.Period.Buckets != nil {
+		order = "r.bucket_start, " + order
+	}
 	if d.GroupBy != "" {
 		order += ", r.grouped"
 	}
@@ -297,7 +323,7 @@ func (d draft) from() string {
 // params are all values of the statement.
 func (d draft) params() clickhouse.Parameters {
 	p := d.plan.Params()
-	from, to, _ := d.Period.whole()
+	from, to := d.Period.whole()
 	p["whole_from"] = from.String()
 	p["whole_to"] = to.String()
 	p["log_days"] = days(d.logDays)
@@ -311,6 +337,9 @@ func (d draft) params() clickhouse.Parameters {
 	}
 	p["start"] = d.Period.Start
 	p["end"] = d.Period.End
+	if d.Period.Buckets != nil {
+		maps.Copy(p, bucketParams(d.Period.Buckets))
+	}
 	p["org_cell"] = tables.EscapeParam(textCell(d.Org))
 	if d.Settings.Pseudonymize {
 		p["pseudonym_key"] = hex.EncodeToString(d.PseudonymKey[:])

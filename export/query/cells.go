@@ -12,11 +12,11 @@ import (
 // cell is the expression that turns a column's plain value into what the format shows.
 func (r Request) cell(c Column) string {
 	v := "r." + c.Name
-	switch c.Name { // the same in every row
+	switch c.Name { // the same in every row, or every row of a bucket
 	case "period_start":
-		v = "toDate32({start:String})"
+		v = fmt.Sprintf("toDate32(%s)", r.start())
 	case "period_end":
-		v = "toDate32({end:String})"
+		v = fmt.Sprintf("toDate32(%s)", r.end())
 	case "org_id":
 		v = "{plan_org:String}"
 	}
@@ -47,9 +47,9 @@ func (r Request) csv() bool { return r.Format == CSV || r.Format == "" }
 func (r Request) csvCell(c Column, v string) string {
 	switch c.Name { // the same in every row, so this process makes them: see fromRollups
 	case "period_start":
-		return "{start:String}"
+		return r.start()
 	case "period_end":
-		return "{end:String}"
+		return r.end()
 	case "org_id":
 		return "{org_cell:String}"
 	}
@@ -70,6 +70,21 @@ func (r Request) csvCell(c Column, v string) string {
 		return fmt.Sprintf("r.maps[%d]", 1+slices.Index(r.mapColumns(), c.Name))
 	}
 	return v
+}
+
+// start and end are the texts of period_start and period_end.
+func (r Request) start() string {
+	if r.Period.Buckets != nil {
+		return bucketDate("from")
+	}
+	return "{start:String}"
+}
+
+func (r Request) end() string {
+	if r.Period.Buckets != nil {
+		return bucketDate("to")
+	}
+	return "{end:String}"
 }
 
 // fraction is a number in plain notation with the point or comma that the request wants.

@@ -105,8 +105,8 @@ func AllColumns(t Type) []Column {
 
 // everyRow are the columns that every row starts with.
 var everyRow = []Column{
-	{"period_start", Date, "First day of the period, in the period's time zone.", always},
-	{"period_end", Date, "Last day of the period, in the period's time zone.", always},
+	{"period_start", Date, "First day of the period (with granularity: of the row's bucket), in the period's time zone.", always},
+	{"period_end", Date, "Last day of the period (with granularity: of the row's bucket), in the period's time zone.", always},
 	{"org_id", Text, "The workspace.", always},
 }
 

@@ -17,7 +17,13 @@
 -- says whether the entity has a row in the export without usage.
 {{.Name}}_entities AS (
     SELECT entity_id, {{.Shown}}
-        {{- if and .Listed (eq .Kind "user")}},
+        {{- if .InBuckets}},
+        -- the buckets (start, end, last day) in which the entity has a row without usage; said has
+        -- (time, described, ended) of its moments
+        arrayFilter(b -> {{if eq .Kind "user"}}if(isNull(joined_at), said[1].1 < b.2, assumeNotNull(joined_at) <= b.3){{else}}arrayExists(x -> x.2 AND x.1 < b.2, said){{end}}
+            AND NOT (arrayLast(x -> x.1 <= b.1, said).3 AND NOT arrayExists(x -> x.2 AND x.1 > b.1 AND x.1 < b.2, said)),
+            {listed_in:Array(Tuple(Int64, Int64, Date32))}).1 AS listed_in
+        {{- else if and .Listed (eq .Kind "user")}},
         NOT gone AND if(isNull(joined_at), first_event < {to:DateTime64(3, 'UTC')}, assumeNotNull(joined_at) <= {end:Date32}) AS listed
         {{- else if .Listed}},
         NOT gone AND described_before AS listed
@@ -25,7 +31,9 @@
     FROM (
         SELECT entity_id,
             argMaxIf(attributes, (time <= {at:DateTime64(3, 'UTC')}, if(time <= {at:DateTime64(3, 'UTC')}, 1, -1) * toUnixTimestamp64Milli(time)), described) AS shown
-            {{- if .Listed}},
+            {{- if .InBuckets}},
+            arraySort(groupArray((toUnixTimestamp64Milli(time), described, ended))) AS said
+            {{- else if .Listed}},
             {{- if eq .Kind "user"}}
             min(time) AS first_event,
             {{- else}}

@@ -187,6 +187,20 @@ func (b *bed) run(r Request, plan tables.Plan) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return b.read(s)
+}
+
+// answer is what the engine answers to the statement.
+func (b *bed) answer(s Statement) string {
+	b.t.Helper()
+	text, err := b.read(s)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return text
+}
+
+func (b *bed) read(s Statement) (string, error) {
 	rows, err := b.conn.QueryFormat(s.Context(context.Background()), s.Format, s.SQL)
 	if err != nil {
 		return "", err

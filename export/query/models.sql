@@ -1,7 +1,7 @@
 usage AS (
-    SELECT toString(model) AS name, toString(tokens.provider) AS provider, byok AS bring_your_keys, {{.GroupToken}}
+    SELECT toString(model) AS name, toString(tokens.provider) AS provider, byok AS bring_your_keys, {{.SplitToken}}
         sum(tokens.requests) AS requests{{if .Settings.BYOK}}, {{.TokenSums}}{{end}}
     FROM tokens
-    GROUP BY {{.Group}}name, provider, bring_your_keys
+    GROUP BY {{.Split}}name, provider, bring_your_keys
 )
-SELECT *{{if .GroupBy}}, grouped AS {{.GroupBy}}{{end}} FROM usage
+SELECT *{{.Bucket}}{{if .GroupBy}}, grouped AS {{.GroupBy}}{{end}} FROM usage

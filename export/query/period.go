@@ -12,25 +12,31 @@ type Period struct {
 	From, To    schema.Millis // half-open: From ≤ t < To
 	First, Last time.Time     // its first and last millisecond, each in its own time zone
 	Start, End  string        // their local dates, YYYY-MM-DD: the columns period_start and period_end
+	Granularity Granularity   // of Buckets
+	Buckets     []Bucket      // parts that have rows of their own, in their order; nil: the whole period has the rows
 }
 
 // Days are the UTC days that the period touches, both inclusive. A plan must cover them.
 func (p Period) Days() (from, to schema.Day) { return p.From.Day(), (p.To - 1).Day() }
 
-// Span is what to plan for: Days, and those whole months that the period covers completely.
+// Span is what to plan for: Days, and those whole months that the period covers completely, unless
+// its buckets cut months.
 func (p Period) Span(org string) tables.Span {
 	from, to := p.Days()
 	s := tables.Span{Org: org, From: from, To: to}
-	s.MonthsFrom, s.MonthsTo, _ = p.whole()
+	if !p.cutsMonths() {
+		s.MonthsFrom, s.MonthsTo = p.whole()
+	}
 	return s
 }
 
 // A PeriodRequest is what GET /v1/exports takes: exactly one of Range or From and To.
 type PeriodRequest struct {
-	Range     string // this_month, last_month, this_week, last_week
-	From, To  string // YYYY-MM-DD, both inclusive
-	Timezone  string // IANA name; "" is UTC
-	WeekStart string // "" or sunday, monday
+	Range       string // this_month, last_month, this_week, last_week
+	From, To    string // YYYY-MM-DD, both inclusive
+	Timezone    string // IANA name; "" is UTC
+	WeekStart   string // "" or sunday, monday
+	Granularity string // "" or day, week, month: the period has buckets
 }
 
 // MaxAhead is how many days after today a period may end.
@@ -49,35 +55,44 @@ func ParsePeriod(q PeriodRequest, now time.Time) (Period, error) {
 	if err != nil {
 		return Period{}, err
 	}
+	granularity, err := parseGranularity(q.Granularity)
+	if err != nil {
+		return Period{}, err
+	}
 	today := schema.DayOf(now.In(zone))
+	from, to, err := q.dates(today, weekStart)
+	if err != nil {
+		return Period{}, err
+	}
+	p := wholeDays(from, to, zone)
+	if granularity != "" {
+		p.Granularity = granularity
+		p.Buckets = bucketsOf(from, to, today, zone, granularity, weekStart)
+	}
+	return p, nil
+}
+
+// dates returns the first and last date.
+func (q PeriodRequest) dates(today schema.Day, weekStart time.Weekday) (from, to schema.Day, err error) {
 	switch {
 	case q.Range != "" && (q.From != "" || q.To != ""):
-		return Period{}, bad("range", "Give either range or from and to, not both.")
+		return 0, 0, bad("range", "Give either range or from and to, not both.")
 	case q.Range != "":
-		from, to, err := namedRange(q.Range, today, weekStart)
-		if err != nil {
-			return Period{}, err
-		}
-		return wholeDays(from, to, zone), nil
+		return namedRange(q.Range, today, weekStart)
 	case q.From == "" && q.To == "":
-		return Period{}, bad("range",
+		return 0, 0, bad("range",
 			"Give a period: range=this_month, last_month, this_week or last_week, or both from and to as YYYY-MM-DD.")
 	case q.From == "" || q.To == "":
-		return Period{}, bad(missing(q), "Give both from and to as YYYY-MM-DD; %s is missing.", missing(q))
+		return 0, 0, bad(missing(q), "Give both from and to as YYYY-MM-DD; %s is missing.", missing(q))
 	}
-	from, err := parseDate("from", q.From)
-	if err != nil {
-		return Period{}, err
+	if from, err = parseDate("from", q.From); err != nil {
+		return 0, 0, err
 	}
-	to, err := parseDate("to", q.To)
-	if err != nil {
-		return Period{}, err
+	if to, err = parseDate("to", q.To); err != nil {
+		return 0, 0, err
 	}
 	ends := dates{from: from, to: to, todayFrom: today, todayTo: today, fromName: "from", toName: "to"}
-	if err := ends.check(); err != nil {
-		return Period{}, err
-	}
-	return wholeDays(from, to, zone), nil
+	return from, to, ends.check()
 }
 
 func missing(q PeriodRequest) string {
@@ -109,7 +124,7 @@ func parseDate(param, s string) (schema.Day, error) {
 func namedRange(name string, today schema.Day, weekStart time.Weekday) (from, to schema.Day, err error) {
 	y, m, _ := today.Time().Date()
 	month := func(m time.Month) schema.Day { return schema.DayOf(time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)) }
-	week := today - schema.Day((today.Time().Weekday()-weekStart+7)%7)
+	week := today - daysInto(today, weekStart)
 	switch name {
 	case "this_month":
 		return month(m), month(m+1) - 1, nil

@@ -300,10 +300,11 @@ func FuzzResolve(f *testing.F) {
 }
 
 func FuzzParsePeriod(f *testing.F) {
-	f.Add("this_month", "", "", "", "")
-	f.Add("", "2026-10-01", "2026-10-31", "Europe/Berlin", "monday")
-	f.Fuzz(func(t *testing.T, name, from, to, zone, weekStart string) {
-		p, err := ParsePeriod(PeriodRequest{name, from, to, zone, weekStart}, periodsNow)
+	f.Add("this_month", "", "", "", "", "")
+	f.Add("", "2026-10-01", "2026-10-31", "Europe/Berlin", "monday", "week")
+	f.Add("", "2026-10-01", "2026-11-30", "America/St_Johns", "", "day")
+	f.Fuzz(func(t *testing.T, name, from, to, zone, weekStart, granularity string) {
+		p, err := ParsePeriod(PeriodRequest{name, from, to, zone, weekStart, granularity}, periodsNow)
 		var refused *BadRequest
 		if err != nil {
 			if !errors.As(err, &refused) || refused.Param == "" || len(refused.Message) > 400 {
@@ -314,5 +315,29 @@ func FuzzParsePeriod(f *testing.F) {
 		if p.From >= p.To || p.Start > p.End || p.To-p.From > 800*dayMillis || len(p.Start) != len(time.DateOnly) {
 			t.Fatalf("%+v", p)
 		}
+		if granularity != "" {
+			checkBuckets(t, p)
+		}
 	})
+}
+
+// checkBuckets holds that every millisecond and every date of the period is in one bucket.
+func checkBuckets(t *testing.T, p Period) {
+	t.Helper()
+	next := p.From
+	nextDate := p.Start
+	for _, b := range p.Buckets {
+		if b.From != next || b.To <= b.From || b.Start != nextDate || b.End < b.Start {
+			t.Fatalf("%+v, want a bucket from %d, %s", b, next, nextDate)
+		}
+		next = b.To
+		day, err := time.Parse(time.DateOnly, b.End)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nextDate = day.AddDate(0, 0, 1).Format(time.DateOnly)
+	}
+	if last := p.Buckets[len(p.Buckets)-1]; next != p.To || last.End != p.End {
+		t.Fatalf("the last bucket is %+v of %+v", last, p)
+	}
 }

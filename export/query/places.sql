@@ -1,17 +1,17 @@
 -- Assistants and projects. facts has the usage with their id. counted marks the messages of their
 -- own channel: only those count as messages.
 facts AS (
-    SELECT {{.ID}} AS id, {{.GroupModel}}user_id AS person, channel = '{{.Kind}}' AS counted, {{messages.Names}}{{.NoTokens}}
+    SELECT {{.ID}} AS id, {{.SplitModel}}user_id AS person, channel = '{{.Kind}}' AS counted, {{messages.Names}}{{.NoTokens}}
     FROM messages WHERE {{.ID}} != ''
     UNION ALL
-    SELECT {{.ID}}, {{.GroupModel}}user_id, 0, {{messages.Zeros}}{{.NoTokens}}
+    SELECT {{.ID}}, {{.SplitModel}}user_id, 0, {{messages.Zeros}}{{.NoTokens}}
     FROM actions WHERE {{.ID}} != ''
     UNION ALL
-    SELECT {{.ID}}, {{.GroupModel}}user_id, 0, {{messages.Zeros}}{{.Tokens}}
+    SELECT {{.ID}}, {{.SplitModel}}user_id, 0, {{messages.Zeros}}{{.Tokens}}
     FROM tokens WHERE {{.ID}} != ''
 ),
 usage AS (
-    SELECT id, {{.Group}}1 AS active,
+    SELECT id, {{.Split}}1 AS active,
         sumIf(facts.messages, counted) AS messages,
         uniqExactIf(person, counted) AS unique_users,
         uniqExactIf(person, person != '') AS active_users,
@@ -32,9 +32,9 @@ usage AS (
         {{- end}}
         {{- end}}
     FROM facts
-    GROUP BY {{.Group}}id
+    GROUP BY {{.Split}}id
 )
-SELECT usage.* EXCEPT id, {{.Entity}} AS {{.ID}}, {{if .GroupBy}}grouped AS model, {{end}}e.name AS {{.Kind}}_name,
+SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS {{.ID}}, {{if .GroupBy}}grouped AS model, {{end}}e.name AS {{.Kind}}_name,
     {{if eq .Kind "assistant"}}e.description AS assistant_description, e.url AS assistant_url, {{end -}}
     {{.Owner}}
 FROM {{.Usage}}

@@ -19,7 +19,7 @@ type Request struct {
 	Names []string // of the columns, in the order wanted; "default" stands for the usual ones; nil: these
 
 	AttributesNow   bool // attributes as of AsOf; else as of the period's end, or AsOf if that is earlier
-	WithoutInactive bool // leaves out known entities without usage in the period
+	WithoutInactive bool // leaves out known entities without usage in the period or, if it has buckets, in the bucket
 
 	PseudonymKey [32]byte // HMAC-SHA-256 of the org under the service's secret; only used with Settings.Pseudonymize
 

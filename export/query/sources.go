@@ -14,7 +14,8 @@ import (
 // the rollups or from the log, never from both.
 type reading struct {
 	plan    tables.Plan
-	logDays []schema.Day // whole days that are not rolled up, and days that the period covers only in part
+	period  Period
+	logDays []schema.Day // whole days that are not rolled up, and days that the period or a bucket cuts
 }
 
 // These conditions select what each arm of the UNION reads. A statement has only the arms, columns
@@ -28,28 +29,47 @@ const (
 )
 
 func newReading(p Period, plan tables.Plan) reading {
-	from, to, days := p.whole()
+	from, to := p.whole()
+	days := p.cutDays()
 	for _, day := range plan.Live {
 		if day >= from && day <= to {
 			days = append(days, day)
 		}
 	}
 	slices.Sort(days)
-	return reading{plan: plan, logDays: days}
+	return reading{plan, p, slices.Compact(days)}
 }
 
 // source is the period's usage from one type of event, in the shape of its rollup. Whole days come
 // from the rollup or from the log, as the plan says; partial days come from the log, to the
-// millisecond.
+// millisecond. With buckets, each row has its bucket, too.
 func (r reading) source(d tables.Daily) string {
 	var arms []string
-	if len(r.plan.Generations) > 0 || len(r.logDays) == 0 {
-		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM %s\nWHERE %s", d.KeyNames(), d.Names(), d.Table, fromRollups))
+	rolled, logged := d, d
+	where := fromRollups
+	if r.period.Buckets != nil {
+		rolled.Keys = append([]tables.Key{{Name: bucketOfDay + " AS bucket"}}, d.Keys...)
+		logged.Keys = append([]tables.Key{{Name: "bucket", Log: bucketOfTime}}, d.Keys...)
+		where += " AND day NOT IN {log_days:Array(Date)}"
+	}
+	if len(r.plan.Generations) > 0 && r.readsRollups() || len(r.logDays) == 0 {
+		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM %s\nWHERE %s", rolled.KeyNames(), d.Names(), d.Table, where))
 	}
 	if len(r.logDays) > 0 {
-		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", d.KeyNames(), d.Names(), d.FromLog(fromLog)))
+		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", logged.KeyNames(), d.Names(), logged.FromLog(fromLog)))
 	}
 	return strings.Join(arms, "\nUNION ALL\n")
+}
+
+// readsRollups says whether a day of the period is not read from the log.
+func (r reading) readsRollups() bool {
+	from, to := r.period.whole()
+	for day := from; day <= to; day++ {
+		if _, found := slices.BinarySearch(r.logDays, day); !found {
+			return true
+		}
+	}
+	return false
 }
 
 // usageOf is the name of a rollup's usage in the SQL: messages, actions, tokens, workflow_runs.
@@ -94,22 +114,15 @@ func (d draft) guards() string {
 }
 
 // whole returns the period's whole UTC days, both inclusive; if there are none, from is after to.
-// edges are the days that the period covers only in part.
-func (p Period) whole() (from, to schema.Day, edges []schema.Day) {
-	first, last := p.Days()
-	from = first
-	to = last
-	if p.From != schema.Millis(first)*dayMillis {
+func (p Period) whole() (from, to schema.Day) {
+	from, to = p.Days()
+	if p.From != schema.Millis(from)*dayMillis {
 		from++
-		edges = append(edges, first)
 	}
-	if p.To != schema.Millis(last+1)*dayMillis {
+	if p.To != schema.Millis(to+1)*dayMillis {
 		to--
-		if len(edges) == 0 || last != first {
-			edges = append(edges, last)
-		}
 	}
-	return from, to, edges
+	return from, to
 }
 
 const dayMillis = 86_400_000

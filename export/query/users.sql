@@ -1,32 +1,32 @@
 -- facts has one row per user, group, dimension and key, with the count (n) and, where tokens are
 -- shown, the amounts of token events. Messages are there twice: by channel, and by model.
 facts AS (
-    SELECT user_id AS id, {{.GroupModel}}channel AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
+    SELECT user_id AS id, {{.SplitModel}}channel AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
         sum(messages) AS n{{.NoAmounts}}
     FROM messages
-    GROUP BY id, {{.Group}}dimension, key
+    GROUP BY id, {{.Split}}dimension, key
     UNION ALL
-    SELECT user_id, {{.GroupModel}}toLowCardinality('model'), toString(model), sum(messages){{.NoAmounts}}
+    SELECT user_id, {{.SplitModel}}toLowCardinality('model'), toString(model), sum(messages){{.NoAmounts}}
     FROM messages
     WHERE model != ''
-    GROUP BY user_id, {{.Group}}model
+    GROUP BY user_id, {{.Split}}model
     UNION ALL
-    SELECT user_id, {{.GroupModel}}toLowCardinality('action'), toString(action), sum(messages){{.NoAmounts}}
+    SELECT user_id, {{.SplitModel}}toLowCardinality('action'), toString(action), sum(messages){{.NoAmounts}}
     FROM actions
-    GROUP BY user_id, {{.Group}}action
+    GROUP BY user_id, {{.Split}}action
     UNION ALL
-    SELECT user_id, {{.GroupModel}}toLowCardinality('token'), toString(model), sum(d.requests){{.Amounts}}
+    SELECT user_id, {{.SplitModel}}toLowCardinality('token'), toString(model), sum(d.requests){{.Amounts}}
     FROM tokens AS d
     WHERE user_id != ''
-    GROUP BY user_id, {{.Group}}model
+    GROUP BY user_id, {{.Split}}model
     UNION ALL
-    SELECT user_id, {{if .GroupBy}}'', {{end}}toLowCardinality('run'), '', 0{{.NoAmounts}}
+    SELECT user_id, {{.SplitOther}}toLowCardinality('run'), '', 0{{.NoAmounts}}
     FROM workflow_runs
     WHERE user_id != ''
-    GROUP BY user_id -- not DISTINCT: with it the engine would read columns that nobody needs
+    GROUP BY {{.Split}}user_id -- not DISTINCT: with it the engine would read columns that nobody needs
 ),
 usage AS (
-    SELECT id, {{.Group}}1 AS active,
+    SELECT id, {{.Split}}1 AS active,
         sumIf(n, dimension IN ('chat', 'assistant', 'project', 'workflow', 'api')) AS messages_total,
         sumIf(n, dimension = 'chat') AS messages_chat,
         sumIf(n, dimension = 'assistant') AS messages_assistants,
@@ -46,11 +46,11 @@ usage AS (
         mapSort(CAST(groupArrayIf((key, cost_usd), dimension = 'token'), 'Map(String, Decimal(38, 9))')) AS model_to_cost_usd
         {{- end}}
     FROM facts
-    GROUP BY {{.Group}}id
+    GROUP BY {{.Split}}id
 )
-SELECT usage.* EXCEPT id, {{.Entity}} AS person, {{.Person "person"}} AS user_id, {{if .GroupBy}}grouped AS model, {{end}}e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at,
-    rank() OVER ({{.WithinGroup}}ORDER BY messages_total DESC) AS messages_total_rank,
-    rank() OVER ({{.WithinGroup}}ORDER BY messages_chat DESC) AS messages_chat_rank,
-    rank() OVER ({{.WithinGroup}}ORDER BY messages_assistants DESC) AS messages_assistants_rank,
-    rank() OVER ({{.WithinGroup}}ORDER BY messages_projects DESC) AS messages_projects_rank{{.Maps}}
+SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS person, {{.Person "person"}} AS user_id, {{if .GroupBy}}grouped AS model, {{end}}e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at,
+    rank() OVER ({{.Within}}ORDER BY messages_total DESC) AS messages_total_rank,
+    rank() OVER ({{.Within}}ORDER BY messages_chat DESC) AS messages_chat_rank,
+    rank() OVER ({{.Within}}ORDER BY messages_assistants DESC) AS messages_assistants_rank,
+    rank() OVER ({{.Within}}ORDER BY messages_projects DESC) AS messages_projects_rank{{.Maps}}
 FROM {{.Usage}}

@@ -1,17 +1,17 @@
 -- facts has the runs, and other usage with a workflow's id.
 facts AS (
-    SELECT workflow_id AS id, user_id AS person, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause, duration_bucket AS bucket,
+    SELECT workflow_id AS id, {{.Split}}user_id AS person, toString(status) AS ended, toString(error_type) AS error, toString(trigger) AS cause, duration_bucket,
         {{workflow_runs.Names}}{{.NoTokens}}
     FROM workflow_runs WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', '', '', 0, {{workflow_runs.Zeros}}{{.NoTokens}} FROM messages WHERE workflow_id != ''
+    SELECT workflow_id, {{.Split}}'', '', '', '', 0, {{workflow_runs.Zeros}}{{.NoTokens}} FROM messages WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', '', '', 0, {{workflow_runs.Zeros}}{{.NoTokens}} FROM actions WHERE workflow_id != ''
+    SELECT workflow_id, {{.Split}}'', '', '', '', 0, {{workflow_runs.Zeros}}{{.NoTokens}} FROM actions WHERE workflow_id != ''
     UNION ALL
-    SELECT workflow_id, '', '', '', '', 0, {{workflow_runs.Zeros}}{{.Tokens}} FROM tokens WHERE workflow_id != ''
+    SELECT workflow_id, {{.Split}}'', '', '', '', 0, {{workflow_runs.Zeros}}{{.Tokens}} FROM tokens WHERE workflow_id != ''
 ),
 usage AS (
-    SELECT id, 1 AS active,
+    SELECT id, {{.Split}}1 AS active,
         sum(facts.runs) AS runs,
         sumIf(facts.runs, ended = 'succeeded') AS runs_succeeded,
         sumIf(facts.runs, ended = 'failed') AS runs_failed,
@@ -22,7 +22,7 @@ usage AS (
         max(duration_ms_max) AS max_duration_ms,
         -- spread is (buckets in order, runs in each, sum of their durations). The p95 is the mean
         -- of the bucket that has element ⌈0.95·n⌉. It differs from that element by at most 1 %.
-        sumMapIf([bucket], [facts.runs], [duration_ms_sum], facts.runs > 0) AS spread,
+        sumMapIf([facts.duration_bucket], [facts.runs], [duration_ms_sum], facts.runs > 0) AS spread,
         arrayFirstIndex(reached -> reached >= intDiv(95 * runs + 99, 100), arrayCumSum(spread.2)) AS at,
         if(runs = 0, 0, intDiv(2 * spread.3[at] + spread.2[at], 2 * spread.2[at])) AS p95_duration_ms,
         sumMapIf([error], [facts.runs], error != '') AS errors,
@@ -34,7 +34,7 @@ usage AS (
         {{.TokenSums}}
         {{- end}}
     FROM facts
-    GROUP BY id
+    GROUP BY {{.Split}}id
 )
-SELECT usage.* EXCEPT id, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Owner}}{{.Maps}}
+SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Owner}}{{.Maps}}
 FROM {{.Usage}}
