@@ -26,7 +26,8 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 		Format                                  query.Format
 		From, To                                schema.Millis
 		AttributesNow, WithoutInactive, BOM     bool
-		DecimalComma                            bool `json:",omitempty"` // other files keep their tags
+		DecimalComma                            bool           `json:",omitempty"` // other files keep their tags
+		Buckets                                 []query.Bucket `json:",omitempty"`
 		Delimiter                               byte
 		Settings                                schema.Settings
 		PseudonymKey                            [32]byte
@@ -36,7 +37,8 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 	}{
 		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format,
 		j.request.Period.From, j.request.Period.To,
-		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.DecimalComma, j.request.Delimiter,
+		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.DecimalComma, j.request.Period.Buckets,
+		j.request.Delimiter,
 		w.Settings, j.request.PseudonymKey,
 		w.Entities.Events, w.Past, w.Entities.Digest, plan.Versions, names,
 	})

@@ -6,18 +6,25 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"rollcall/export/query"
 )
 
 // fileName returns the name under which a browser saves the export:
-// acme-users-usage-2026-10-01-2026-10-31-by-model.csv. It has the workspace, the type, the period
-// and the grouping.
+// acme-users-usage-2026-10-01-2026-10-31-by-model-daily.csv. It has the workspace, the type, the
+// period, and what makes it another file: the grouping and the granularity.
 func (j job) fileName() string {
 	q := j.request
 	name := fmt.Sprintf("%s-%s-usage-%s-%s", inFileName(q.Org), q.Type, q.Period.Start, q.Period.End)
 	if q.GroupBy != "" {
 		name += "-by-" + q.GroupBy
 	}
+	name += ofGranularity[q.Period.Granularity]
 	return name + "." + string(q.Format)
+}
+
+var ofGranularity = map[query.Granularity]string{
+	query.Daily: "-daily", query.Weekly: "-weekly", query.Monthly: "-monthly",
 }
 
 // maxNamePart bounds the part that an id takes in a file name, in bytes. Most file systems take

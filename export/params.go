@@ -24,8 +24,8 @@ type exportParams struct {
 
 // exportParamNames are all parameters, in the order of the documentation.
 var exportParamNames = []string{
-	"range", "from", "to", "timezone", "week_start", "format", "group_by", "columns", "include_inactive", "attributes",
-	"delimiter", "decimal", "bom", "preset",
+	"range", "from", "to", "timezone", "week_start", "granularity", "format", "group_by", "columns", "include_inactive",
+	"attributes", "delimiter", "decimal", "bom", "preset",
 }
 
 // catalogueParamNames are the parameters of GET /v1/exports.
@@ -44,10 +44,12 @@ func parseExportParams(rawQuery string) (exportParams, error) {
 	}
 	p.period = query.PeriodRequest{
 		Range: values.Get("range"), From: values.Get("from"), To: values.Get("to"), Timezone: values.Get("timezone"),
-		WeekStart: values.Get("week_start"),
+		WeekStart: values.Get("week_start"), Granularity: values.Get("granularity"),
 	}
-	if values.Has("week_start") && p.period.Range != "this_week" && p.period.Range != "last_week" {
-		return p, badParam("week_start", "week_start only applies to range=this_week and range=last_week; leave it out.")
+	weekly := strings.HasSuffix(p.period.Range, "_week") || p.period.Granularity == string(query.Weekly)
+	if values.Has("week_start") && !weekly {
+		return p, badParam("week_start",
+			"week_start only applies to range=this_week, range=last_week and granularity=week; leave it out.")
 	}
 	p.groupBy = values.Get("group_by")
 	if values.Has("columns") {
@@ -112,7 +114,8 @@ func (p *exportParams) parseChoices(values url.Values) error {
 	if err != nil {
 		return err
 	}
-	p.withoutInactive = inactive == "false"
+	// a row for everybody on each day is a file that nobody expects, so it must be asked for
+	p.withoutInactive = inactive == "false" || p.period.Granularity != "" && !values.Has("include_inactive")
 	p.attributesNow = attributes == "now"
 	p.delimiter = map[string]byte{"comma": ',', "semicolon": ';', "tab": '\t'}[delimiter]
 	p.decimalComma = decimal == "comma"

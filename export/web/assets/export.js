@@ -28,7 +28,7 @@ export function exportDialog(catalogue, ended) {
     showHistory();
   }
 
-  let leftOut, type, format, delimiter, bom, inactive, group, picker, previewBox, curl, status, generate, cancel, recent;
+  let leftOut, type, format, delimiter, bom, inactive, group, granularity, picker, previewBox, curl, status, generate, cancel, recent;
 
   function form(period) {
     type = h("fieldset", { class: "types" }, h("legend", {}, t("dataType")), catalogue.types.map((entry, i) => {
@@ -42,6 +42,7 @@ export function exportDialog(catalogue, ended) {
     bom = h("input", { type: "checkbox", id: "bom", onchange: refresh });
     inactive = h("input", { type: "checkbox", id: "inactive", checked: true, onchange: refresh });
     group = select("group", [["", t("noGrouping")]], refresh);
+    granularity = select("granularity", ["", "day", "week", "month"].map((g) => [g, t("buckets")[g]]), granularityChosen);
     fillGroups();
     picker = periodPicker("dialog", catalogue, period, refresh);
     previewBox = h("div", { class: "preview scroll", tabindex: "0", role: "region", "aria-label": t("preview") });
@@ -56,7 +57,7 @@ export function exportDialog(catalogue, ended) {
         h("button", { type: "button", class: "quiet", "aria-label": t("close"), onclick: () => { running?.abort(); element.close(); } }, "✕")),
       h("div", { class: "columns" }, type, picker.element), leftOut,
       h("details", {}, h("summary", {}, t("options")), h("div", { class: "fields" },
-        field("format", format), field("delimiter", delimiter), field("groupBy", group),
+        field("format", format), field("delimiter", delimiter), field("groupBy", group), field("granularity", granularity),
         h("label", { class: "check" }, bom, t("bom")), h("label", { class: "check" }, inactive, t("inactive")))),
       h("section", {}, h("h3", {}, t("preview")), previewBox),
       h("details", {}, h("summary", {}, t("curl")), h("div", { class: "curl" }, h("pre", {}, curl), h("button", { type: "button", onclick: copy }, t("copy")))),
@@ -73,6 +74,8 @@ export function exportDialog(catalogue, ended) {
     const entry = catalogue.types.find((e) => e.type === (body.querySelector("input[name=type]:checked")?.value ?? catalogue.types[0].type));
     fill(group, h("option", { value: "" }, t("noGrouping")), (entry.group_by ?? []).map((g) => h("option", { value: g }, g)));
   }
+  /** granularityChosen: a row for everybody in each bucket is what few want, so it must be asked for. */
+  function granularityChosen() { inactive.checked = granularity.value === ""; refresh(); }
   function typeChanged() { fillGroups(); refresh(); }
   function showCsvOptions() { delimiter.disabled = bom.disabled = format.value !== "csv"; }
   function formatChosen() {
@@ -86,7 +89,8 @@ export function exportDialog(catalogue, ended) {
   function query() {
     const q = new URLSearchParams(picker.query());
     if (group.value) q.set("group_by", group.value);
-    if (!inactive.checked) q.set("include_inactive", "false");
+    if (granularity.value) q.set("granularity", granularity.value);
+    if (inactive.checked !== (granularity.value === "")) q.set("include_inactive", inactive.checked);
     if (format.value === "excel-de") q.set("preset", "excel-de");
     else if (format.value !== "csv") q.set("format", format.value);
     else {
