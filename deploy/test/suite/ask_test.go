@@ -86,6 +86,7 @@ func (a ask) parameters() url.Values {
 	set("from", a.From)
 	set("to", a.To)
 	set("timezone", a.Zone)
+	set("granularity", a.Granularity)
 	set("group_by", a.GroupBy)
 	set("format", a.Format)
 	set("columns", strings.Join(a.Columns, ","))
@@ -94,8 +95,11 @@ func (a ask) parameters() url.Values {
 	if a.WeekMonday {
 		v.Set("week_start", "monday")
 	}
-	if a.ActiveOnly {
+	switch {
+	case a.ActiveOnly && a.Granularity == "":
 		v.Set("include_inactive", "false")
+	case !a.ActiveOnly && a.Granularity != "":
+		v.Set("include_inactive", "true")
 	}
 	if a.AttributesNow {
 		v.Set("attributes", "now")
@@ -163,8 +167,11 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 			a.From = ""
 			a.To = ""
 			a.Range = []string{"this_month", "last_month", "this_week", "last_week"}[r.IntN(4)]
-			a.WeekMonday = strings.HasSuffix(a.Range, "week") && r.IntN(2) == 0
 		}
+		if r.IntN(3) == 0 {
+			a.Granularity = []string{"day", "week", "month"}[r.IntN(3)]
+		}
+		a.WeekMonday = (strings.HasSuffix(a.Range, "week") || a.Granularity == "week") && r.IntN(2) == 0
 		return
 	}
 	if a.Zone == "" {

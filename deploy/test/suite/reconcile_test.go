@@ -59,6 +59,7 @@ func (b *bed) reconcile(r *rand.Rand) {
 				new(big.Rat).Add(users.cell("sum_prompt_tokens", i), users.cell("sum_completion_tokens", i)))
 			b.equal(a, "the costs of a user", users.cell("model_to_cost_usd", i), users.cell("total_cost_usd", i))
 		}
+		b.bucketsAddUp(a, r)
 		grouped := a
 		grouped.GroupBy = "model"
 		b.equal(a, "messages by model", b.sheet(grouped, "users").sum("messages_total"), users.sum("messages_total"))
@@ -70,6 +71,24 @@ func (b *bed) reconcile(r *rand.Rand) {
 			}
 		}
 		b.equal(a, "messages that name a model", users.sum("model_to_messages_total"), named)
+	}
+}
+
+// bucketsAddUp compares the sums of a type's additive columns over all buckets with the period's.
+func (b *bed) bucketsAddUp(a ask, r *rand.Rand) {
+	b.t.Helper()
+	bucketed := a
+	bucketed.ActiveOnly = true
+	bucketed.Granularity = []string{"day", "week", "month"}[r.IntN(3)]
+	for dataType, columns := range map[string][]string{
+		"users":      {"messages_total", "action_messages", "requests", "total_cost_usd", "assistants_to_messages", "model_to_tokens"},
+		"assistants": {"messages", "sum_prompt_tokens"}, "projects": {"messages"}, "models": {"requests", "total_cost_usd"},
+		"workflows": {"runs", "runs_failed", "error_to_runs"}, "api-keys": {"requests"},
+	} {
+		parts, whole := b.sheet(bucketed, dataType), b.sheet(a, dataType)
+		for _, column := range columns {
+			b.equal(bucketed, dataType+"."+column+" of all buckets", parts.sum(column), whole.sum(column))
+		}
 	}
 }
 

@@ -16,8 +16,9 @@ type Query struct {
 	From, To     string // YYYY-MM-DD, or YYYY-MM-DDTHH:MM[:SS[.fff]]
 	Zone, ToZone string // IANA; empty: UTC, and for ToZone: Zone
 	WeekMonday   bool   // weeks start on Monday instead of Sunday
+	Granularity  string // day, week, month; empty: one row per entity
 
-	ActiveOnly    bool // include_inactive=false
+	ActiveOnly    bool // include_inactive=false, which is the default with Granularity
 	AttributesNow bool // attributes=now
 
 	Now    time.Time // the moment of the export

@@ -48,6 +48,7 @@ type column struct {
 type export struct {
 	Query
 	period
+	until    int64 // attributes are those of this moment, unless it is still to come
 	settings Settings
 	events   []Event // of the workspace, at all times
 	usage    []Event // of the period, without entity events
@@ -60,7 +61,15 @@ func (o *Oracle) Export(q Query) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	switch q.Type {
+	if q.Granularity == "" {
+		return x.export()
+	}
+	return x.buckets()
+}
+
+// export computes the rows of the period.
+func (x export) export() (Table, error) {
+	switch x.Type {
 	case "users":
 		return x.users(), nil
 	case "assistants":
@@ -74,7 +83,7 @@ func (o *Oracle) Export(q Query) (Table, error) {
 	case "api-keys":
 		return x.apiKeys(), nil
 	}
-	return Table{}, fmt.Errorf("no export %q", q.Type)
+	return Table{}, fmt.Errorf("no export %q", x.Type)
 }
 
 // Usage returns the workspace's usage events in the query's period, of all types.
@@ -88,15 +97,16 @@ func (o *Oracle) ask(q Query) (x export, err error) {
 	if err != nil {
 		return x, err
 	}
-	x = export{Query: q, period: p, events: o.events(q.Org)}
+	x = export{Query: q, period: p, until: p.end - 1, events: o.events(q.Org)}
 	x.settings = settings(x.events, q.Now.UnixMilli())
 	x.private = !x.settings.UserLevelData || x.settings.Pseudonymize
-	for _, e := range x.events {
-		if e.Type != entityType && e.Time >= p.start && e.Time < p.end {
-			x.usage = append(x.usage, e)
-		}
-	}
+	x.usage = x.in(p)
 	return x, nil
+}
+
+// in is the usage in a period.
+func (x *export) in(p period) []Event {
+	return filter(x.events, func(e Event) bool { return e.Type != entityType && e.Time >= p.start && e.Time < p.end })
 }
 
 // rows returns the rows of a kind of entity: the entities whose id is in the usage, and the known
@@ -142,7 +152,7 @@ func (x *export) attributesOf(h history) Event {
 	if x.AttributesNow {
 		return h.at(now)
 	}
-	return h.at(min(now, x.end-1))
+	return h.at(min(now, x.until))
 }
 
 // shown is a person's id as it is shown in exports.
