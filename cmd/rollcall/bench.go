@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rollcall/deploy/bench"
+	"rollcall/export/query"
 )
 
 type benchCommand struct {
@@ -113,11 +114,12 @@ func (c *benchDelayCommand) print(out io.Writer, r bench.DelayResult) error {
 }
 
 type benchExportCommand struct {
-	Events  []int `help:"Events of the workspace, over a year: sizes, one after the other." default:"1000000,10000000"`
-	Users   int   `help:"Users that they are of." default:"1000"`
-	Repeat  int   `help:"How often each export runs; the median counts." default:"5"`
-	Clients int   `help:"How many requests run at a time, over a month, to measure exports per second. 0: one export after the other." default:"0"`
-	JSON    bool  `name:"json" help:"Print the figures as JSON."`
+	Events      []int  `help:"Events of the workspace, over a year: sizes, one after the other." default:"1000000,10000000"`
+	Users       int    `help:"Users that they are of." default:"1000"`
+	Repeat      int    `help:"How often each export runs; the median counts." default:"5"`
+	Clients     int    `help:"How many requests run at a time, over a month, to measure exports per second. 0: one export after the other." default:"0"`
+	Granularity string `help:"Also measure the year with rows for each day, week or month." enum:",day,week,month" default:"" placeholder:"day|week|month"`
+	JSON        bool   `name:"json" help:"Print the figures as JSON."`
 }
 
 func (c *benchExportCommand) Run(ctx context.Context, std streams) error {
@@ -145,7 +147,8 @@ func (c *benchExportCommand) options(dir string, progress io.Writer) (each []ben
 	for _, events := range c.Events {
 		own := filepath.Join(dir, fmt.Sprint(events))
 		each = append(each, bench.ExportOptions{
-			Events: events, Users: c.Users, Repeat: c.Repeat, Clients: c.Clients, Dir: own, Progress: progress,
+			Events: events, Users: c.Users, Repeat: c.Repeat, Clients: c.Clients,
+			Granularity: query.Granularity(c.Granularity), Dir: own, Progress: progress,
 		})
 	}
 	return each

@@ -26,12 +26,14 @@ import (
 
 // ExportOptions are those of `bench export`.
 type ExportOptions struct {
-	Events   int // of one workspace, over a year
-	Users    int // users who sent the events
-	Repeat   int // how often each export runs; the median counts
-	Clients  int // of ExportLoad: how many ask at a time
-	Dir      string
-	Progress io.Writer
+	Events  int // of one workspace, over a year
+	Users   int // users who sent the events
+	Repeat  int // how often each export runs; the median counts
+	Clients int // of ExportLoad: how many ask at a time
+	// of Export: also measures the year with buckets, unless it is ""
+	Granularity query.Granularity
+	Dir         string
+	Progress    io.Writer
 }
 
 // An ExportResult is one data type over one period. Seconds are medians.
@@ -201,11 +203,17 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 	now := time.Now()
 	today := schema.DayOf(now.UTC())
 	year := schema.Earliest(today)
-	for _, p := range []struct {
+	asked := []struct {
 		name string
 		query.PeriodRequest
 	}{{"month", query.PeriodRequest{Range: "last_month"}},
-		{"year", query.PeriodRequest{From: year.String(), To: today.String()}}} {
+		{"year", query.PeriodRequest{From: year.String(), To: today.String()}}}
+	if g := string(r.Granularity); g != "" {
+		asked = append(asked, asked[1])
+		asked[2].name += " by " + g
+		asked[2].Granularity = g
+	}
+	for _, p := range asked {
 		period, err := query.ParsePeriod(p.PeriodRequest, now)
 		if err != nil {
 			return err
@@ -280,7 +288,11 @@ func (r *exportRun) roll(ctx context.Context) error {
 // service asks for an export as a client does.
 func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (download, error) {
 	before := r.cpu()
-	d, err := fetch(ctx, fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End), r.key, io.Discard)
+	url := fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End)
+	if p.Granularity != "" {
+		url += "&granularity=" + string(p.Granularity)
+	}
+	d, err := fetch(ctx, url, r.key, io.Discard)
 	d.cpu = r.cpu() - before
 	return d, err
 }
@@ -317,11 +329,12 @@ func (r *exportRun) statement(ctx context.Context, t query.Type, p namedPeriod) 
 		return query.Statement{}, err
 	}
 	return query.Build(query.Request{
-		Org:      benchOrg,
-		Type:     t,
-		Settings: schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
-		Period:   p.Period,
-		AsOf:     time.Now(),
+		Org:             benchOrg,
+		Type:            t,
+		Settings:        schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
+		Period:          p.Period,
+		AsOf:            time.Now(),
+		WithoutInactive: p.Buckets != nil, // as the service has it
 	}, plan)
 }
 
