@@ -7,6 +7,6 @@
 // are always new.
 //
 // People, assistants, projects, models and actions are drawn from Zipf distributions: a few do most
-// of the work. During the history, new people join, assistants and projects are renamed, and some
-// users and projects are deleted.
+// of the work. During the history, new people join, assistants, projects and groups are renamed,
+// people move to other departments and groups, and some users, projects and groups are deleted.
 package sample

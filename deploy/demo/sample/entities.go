@@ -15,6 +15,10 @@ type entity struct {
 	Role        string    `json:"role,omitempty"`
 	JoinedAt    string    `json:"joined_at,omitempty"`
 	Department  string    `json:"department,omitempty"`
+	Company     string    `json:"company_name,omitempty"`
+	License     string    `json:"license_type,omitempty"`
+	Status      string    `json:"status,omitempty"`
+	GroupIDs    []string  `json:"group_ids,omitempty"`
 	Description string    `json:"description,omitempty"`
 	URL         string    `json:"url,omitempty"`
 	Owner       string    `json:"owner_id,omitempty"`
@@ -29,13 +33,17 @@ func (w *workspace) entities() []Record {
 		w.entity(w.start.Add(-1000*day), entity{Kind: "workspace", ID: w.Org, Name: w.Name, Settings: w.Settings}),
 	}
 	for _, p := range w.users {
-		all = append(all, w.entity(p.joined,
-			entity{Kind: "user", ID: p.id, Name: p.name, Email: p.email, Role: p.role, Department: p.department,
-				JoinedAt: p.joined.Format(time.DateOnly)}))
+		for _, at := range p.places {
+			all = append(all, w.entity(at.from, entity{
+				Kind: "user", ID: p.id, Name: p.name, Email: p.email, Role: p.role, JoinedAt: p.joined.Format(time.DateOnly),
+				Department: at.department, GroupIDs: at.groups, Company: p.company, License: p.license, Status: p.status,
+			}))
+		}
 		all = w.ended(all, p.left, "user", p.id)
 	}
 	for kind, things := range map[string][]thing{
 		"assistant": w.assistants, "project": w.projects, "workflow": w.flows, "api_key": w.apiKeys,
+		"group": w.groups,
 	} {
 		for _, t := range things {
 			all = append(all, w.described(kind, t.name, t.created, t))

@@ -17,6 +17,8 @@ var (
 	}
 	kindsOfProject  = []string{"2026", "Rollout", "Migration", "Pilot", "Archive", "Task force", "Relaunch"}
 	kindsOfWorkflow = []string{"Digest", "Triage", "Import", "Report", "Approval", "Follow-up"}
+	kindsOfGroup    = []string{"Guild", "Squad", "Champions", "Task force", "Circle"}
+	agencies        = []string{"Norðurljós Consulting", "Temp & Partners"}
 	departments     = []string{"Engineering", "Sales", "Legal", "Finance", "People", "Marketing", "Operations"}
 
 	actionNames = []string{"web_search", "canvas", "data_analysis", "image_generation", "Jira_Search for issues",

@@ -140,3 +140,65 @@ func BenchmarkYear(b *testing.B) {
 		b.ReportMetric(float64(total), "events")
 	}
 }
+
+// People belong to departments and groups, and some of them move, a few twice in a day. Every group
+// that somebody belongs to is described.
+func TestTeams(t *testing.T) {
+	c := Config{Org: "acme", Users: 60, Days: 60, Seed: 7, Now: now}
+	type stay struct{ person, day string }
+	places := map[string]map[string]bool{}
+	moves := map[stay]int{}
+	groups := map[string]bool{}
+	named := map[string]bool{}
+	statuses := map[string]int{}
+	for r := range Events(c) {
+		if r.Topic != entities {
+			continue
+		}
+		var e struct{ Data entity }
+		if err := json.Unmarshal(r.Value, &e); err != nil {
+			t.Fatal(err)
+		}
+		switch d := e.Data; {
+		case d.Kind == "group":
+			groups[d.ID] = true
+		case d.Kind == "user" && !d.Deleted:
+			if d.Department == "" || d.Company == "" || d.License == "" {
+				t.Errorf("%s lacks something", r.Value)
+			}
+			if !slices.IsSorted(d.GroupIDs) || len(slices.Compact(slices.Clone(d.GroupIDs))) != len(d.GroupIDs) {
+				t.Errorf("%s: the groups are no set", r.Value)
+			}
+			if places[d.ID] == nil {
+				places[d.ID] = map[string]bool{}
+			}
+			places[d.ID][d.Department] = true
+			moves[stay{d.ID, r.Time.Format(time.DateOnly)}]++
+			statuses[d.Status]++
+			for _, id := range d.GroupIDs {
+				named[id] = true
+			}
+		}
+	}
+	moved, twice := 0, 0
+	for _, departments := range places {
+		if len(departments) > 1 {
+			moved++
+		}
+	}
+	for _, n := range moves {
+		if n > 1 {
+			twice++
+		}
+	}
+	t.Logf("%d people, %d changed departments, %d days with two moves, %d groups, statuses %v",
+		len(places), moved, twice, len(groups), statuses)
+	if moved < 5 || twice < 2 || len(groups) < 5 || len(named) < 5 || statuses["invited"]*statuses["suspended"] == 0 {
+		t.Error("too little of something")
+	}
+	for id := range named {
+		if !groups[id] {
+			t.Errorf("group %s has no description", id)
+		}
+	}
+}

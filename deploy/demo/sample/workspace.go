@@ -16,6 +16,7 @@ type workspace struct {
 	start                                   time.Time // 00:00 UTC of the first day of the history
 	users                                   []person
 	assistants, projects, flows, apiKeys    []thing
+	groups                                  []thing
 	byUser, byAssistant, byProject, byModel func(*rand.Rand) int // Zipf: small indexes are drawn most often
 }
 
@@ -24,9 +25,11 @@ type person struct {
 	joined                            time.Time
 	left                              time.Time // zero: still there
 	favourite                         model
+	company, license, status          string  // status "": active
+	places                            []place // never empty; the first from joined on
 }
 
-// A thing is an assistant, project, workflow or API key.
+// A thing is an assistant, project, workflow, API key or group.
 type thing struct {
 	id, name, newName, owner string
 	created                  time.Time
@@ -44,6 +47,7 @@ func newWorkspace(c Config) *workspace {
 	w.projects = w.things(r, "proj", 2+min(w.Users/5, 300), kindsOfProject)
 	w.flows = w.things(r, "flow", 2+min(w.Users/10, 40), kindsOfWorkflow)
 	w.apiKeys = w.things(r, "key", 1+min(w.Users/20, 20), []string{"integration", "batch", "staging"})
+	w.addTeams()
 	w.byUser = zipf(len(w.users))
 	w.byAssistant = zipf(len(w.assistants))
 	w.byProject = zipf(len(w.projects))
