@@ -154,13 +154,27 @@ func (r *exportRun) fromRollups(ctx context.Context, x *ExportResult, p namedPer
 const settings = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, has_settings, user_level_data, byok, workflows)
 	VALUES ({org:String}, '2020-01-01', '0000000000000000', 2, 'workspace', {org:String}, '2020-01-01 00:00:00', 'bench', 'w', 'Bench', 1, 1, 1, 1)`
 
-// described has an entity event for each user, assistant, project, workflow and API key of usage.
-const described = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, role, joined_at, owner_id)
+// described has an entity event for each user, assistant, project, workflow and API key of usage,
+// and for each group. A user belongs to one of 20 departments and to two or three of 30 groups.
+const described = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, role, joined_at, owner_id, department, group_ids)
 SELECT {org:String}, '2020-01-01', reinterpretAsFixedString(sipHash128(kind, number)), 2, kind, concat(prefix, toString(number)) AS entity_id, '2020-01-01 00:00:00', 'bench', entity_id,
 	concat('The ', kind, ' of number ', toString(number)), if(kind = 'user', concat(entity_id, '@example.com'), ''), if(kind = 'user', 'member', ''),
-	if(kind = 'user', toDate32('2020-01-01'), NULL), if(kind = 'user', '', concat('user-', toString(number % {users:UInt64})))
-FROM (SELECT arrayJoin([('user', 'user-', {users:UInt64}), ('assistant', 'asst-', 201), ('project', 'proj-', 101), ('workflow', 'flow-', 41), ('api_key', 'key-', 7)]) AS of,
+	if(kind = 'user', toDate32('2020-01-01'), NULL), if(kind = 'user', '', concat('user-', toString(number % {users:UInt64}))),
+	if(kind = 'user', ` + departmentOf + `, ''), if(kind = 'user', ` + groupsOf + `, [])
+FROM (SELECT arrayJoin([('user', 'user-', {users:UInt64}), ('assistant', 'asst-', 201), ('project', 'proj-', 101), ('workflow', 'flow-', 41), ('api_key', 'key-', 7), ('group', 'grp-', 30)]) AS of,
 	of.1 AS kind, of.2 AS prefix, arrayJoin(range(of.3)) AS number)`
+
+// moved describes every fourth user anew, half a year ago: with another department and other
+// groups.
+const moved = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, role, joined_at, department, group_ids)
+SELECT {org:String}, toDate32(now('UTC') - INTERVAL 180 DAY) AS on, reinterpretAsFixedString(sipHash128('moved', n)), 2, 'user', concat('user-', toString(n)) AS entity_id, toDateTime64(on, 3, 'UTC'), 'bench',
+	concat('moved-', entity_id), concat('The user of number ', toString(n)), concat(entity_id, '@example.com'), 'member', toDate32('2020-01-01'), ` + departmentOf + `, ` + groupsOf + `
+FROM (SELECT n, n + 1 AS number FROM (SELECT 4 * number AS n FROM numbers(intDiv({users:UInt64} + 3, 4))))`
+
+const (
+	departmentOf = "concat('Department ', toString(sipHash64('department', number) % 20))"
+	groupsOf     = "arraySort(arrayDistinct(arrayMap(k -> concat('grp-', toString(sipHash64(k, number) % 30)), [1, 2, 3])))"
+)
 
 // usage fills the log by SQL in the engine, without Kafka. Habits are those of the sample: few
 // people do most of the work, three of four events are of the person's favourite model, half of the
@@ -232,7 +246,7 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	for _, statement := range []string{
-		settings, described,
+		settings, described, moved,
 		"INSERT INTO marks (org_id, day, writer, seq) SELECT DISTINCT org_id, day, toUUID('00000000-0000-4000-8000-000000000000'), 1 FROM events",
 	} {
 		if err := r.conn.Exec(ctx, statement, clickhouse.Named("org", benchOrg),

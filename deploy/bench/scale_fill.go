@@ -47,10 +47,11 @@ FROM (SELECT *, arrayJoin(range(if((w + toUInt16(day)) % 8 = 0, 2, 1))) AS secon
 
 	// fillEntities describes the workspaces and their ten people. The workspaces' settings switch
 	// every column on.
-	fillEntities = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, has_settings, user_level_data, byok, workflows)
+	fillEntities = `INSERT INTO entities (org_id, day, event_id, version, kind, entity_id, time, source, id, name, email, department, group_ids, has_settings, user_level_data, byok, workflows)
 SELECT concat('org-', leftPad(toString(1 + intDiv(number, 11)), 6, '0')) AS org_id, {first:Date} AS day, reinterpretAsFixedString(sipHash128('entity', number)),
 	bitAnd(sipHash64(number), 18446744073709551614), if(number % 11 = 0, 'workspace', 'user') AS kind, if(kind = 'user', concat('user-', toString(number % 11 - 1)), org_id) AS entity_id,
-	{first:Date}, '/bench', toString(number), concat('Name of ', entity_id), if(kind = 'user', concat(entity_id, '@example.com'), ''), kind = 'workspace', kind = 'workspace', kind = 'workspace', kind = 'workspace'
+	{first:Date}, '/bench', toString(number), concat('Name of ', entity_id), if(kind = 'user', concat(entity_id, '@example.com'), ''),
+	if(kind = 'user', concat('Department ', toString(number % 3)), ''), if(kind = 'user', [concat('grp-', toString(number % 2)), 'grp-all'], []), kind = 'workspace', kind = 'workspace', kind = 'workspace', kind = 'workspace'
 FROM numbers({entities:UInt64})`
 
 	filledAt = "fromUnixTimestamp64Milli({now:Int64}, 'UTC')"
