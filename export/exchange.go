@@ -11,6 +11,7 @@ import (
 	"rollcall/export/access"
 	"rollcall/export/query"
 	"rollcall/export/steps"
+	"rollcall/schema/tables"
 )
 
 // An exchange is one request for data and its outcome: what the log line, the metrics and the audit
@@ -123,6 +124,9 @@ func (e *Export) end(r *http.Request, x *exchange, failed *failure) {
 	}
 	switch {
 	case outcome == outcomeFailed || outcome == outcomeAborted && failed.status != statusClientGone:
+		if do := tables.Remedy(failed.err); do != "" {
+			log = log.With("do", do)
+		}
 		log.Error("export failed", "error", failed.err)
 	case failed != nil:
 		log.Info("export refused")

@@ -41,6 +41,9 @@ func (f *failure) Unwrap() error { return f.err }
 // never sent: only metrics and the audit use it.
 const statusClientGone = 499
 
+// retryLasting is when a client should try again that was refused until the operator has acted.
+const retryLasting = time.Minute
+
 // failureOf is the only table from errors to answers.
 func failureOf(err error, requestID string) *failure {
 	var f *failure
@@ -74,6 +77,12 @@ func failureOf(err error, requestID string) *failure {
 		return &failure{
 			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second, err: err,
 			detail: "The service's database does not answer at the moment; try again in a few seconds.",
+		}
+	case class == tables.Lasting:
+		return &failure{
+			status: http.StatusServiceUnavailable, retryAfter: retryLasting, err: err,
+			detail: "The service's database refuses this until the service's operator has changed something there; tell them " +
+				"the request id " + requestID + ", and try again once they have.",
 		}
 	}
 	return &failure{

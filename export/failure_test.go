@@ -52,7 +52,8 @@ func TestFailuresOfAClientThatIsGone(t *testing.T) {
 	}
 }
 
-// A failure that may pass in a moment is a 503, which says when to try again. A defect is a 500.
+// A failure that may pass in a moment, or once the operator has acted, is a 503, which says when to
+// try again. A defect is a 500.
 func TestWhatPassesIs503(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -64,7 +65,12 @@ func TestWhatPassesIs503(t *testing.T) {
 		{"an answer that ends before its rows", io.ErrUnexpectedEOF, 503},
 		{"a proxy whose ClickHouse is away", &clickhouse.HTTPError{StatusCode: 502, Err: errors.New("a page")}, 503},
 		{"a server that starts", &clickhouse.Exception{Code: 236, Name: "ABORTED"}, 503},
-		{"a column that is not there", &clickhouse.Exception{Code: 47, Name: "UNKNOWN_IDENTIFIER"}, 500},
+		{"a column that is not there", &clickhouse.Exception{Code: 47, Name: "UNKNOWN_IDENTIFIER"}, 503},
+		{"a profile that only reads", &clickhouse.Exception{Code: 164, Name: "READONLY"}, 503},
+		{"a missing right", &clickhouse.Exception{Code: 497, Name: "ACCESS_DENIED"}, 503},
+		{"a password that is not right any more", &clickhouse.Exception{Code: 516, Name: "AUTHENTICATION_FAILED"}, 503},
+		{"a page of something else", &clickhouse.HTTPError{StatusCode: 404, Err: errors.New("a page")}, 503},
+		{"a statement that is none", &clickhouse.Exception{Code: 62, Name: "SYNTAX_ERROR"}, 500},
 		{"a bug", errors.New("a bug"), 500},
 	} {
 		f := failureOf(fmt.Errorf("read: %w", c.err), "id")

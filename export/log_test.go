@@ -18,7 +18,7 @@ func TestTheLogOfAFailureHasNoKeys(t *testing.T) {
 		if err := f.conn.Exec(t.Context(), breakage); err != nil {
 			t.Fatal(err)
 		}
-		f.want(f.get("/v1/exports/users?"+lastDays(), key), 500)
+		f.want(f.get("/v1/exports/users?"+lastDays(), key), 503)
 	}
 	pseudonyms := f.service.pseudonymKey("acme")
 	log := f.log.String()

@@ -83,7 +83,7 @@ func TestNoSignatureIsKept(t *testing.T) {
 	if err := f.conn.Exec(t.Context(), "RENAME TABLE events TO elsewhere"); err != nil {
 		t.Fatal(err)
 	}
-	f.want(f.get(link, ""), 500)
+	f.want(f.get(link, ""), 503)
 
 	var requests []string
 	audited := f.conn.QueryRow(t.Context(), "SELECT groupArray(concat(request, ' ', outcome)) FROM export_audit")

@@ -93,7 +93,7 @@ func TestSignOutFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("no table")
-	f.want(f.get("/app/history", "", with...), 500) // whether the session has ended cannot be read
+	f.want(f.get("/app/history", "", with...), 503) // whether the session has ended cannot be read
 	if err := f.conn.Exec(t.Context(), "RENAME TABLE elsewhere TO ended_sessions"); err != nil {
 		t.Fatal(err)
 	}

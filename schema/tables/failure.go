@@ -18,16 +18,17 @@ import (
 // A Class says what each stage does when a statement failed:
 //
 //	         ingest                      rollup                             export
-//	Passing  repeats the statement       leaves the slices for the          answers 503: the client
-//	                                     next look                          may try again
-//	Lasting  ends with the reason: what  goes on with the other batches;    answers 500
-//	         it read is not committed    exports read the failed slices
-//	                                     from the log and stay exact
-//	Unknown  repeats the statement       divides the batch, so that no      answers 500
+//	Passing  repeats the statement; is   leaves the slices for the          answers 503: the client
+//	         not ready after a while     next look                          may try again
+//	Lasting  repeats the statement; is   goes on with the other batches;    answers 503: the client
+//	         not ready meanwhile         exports read the failed slices     may try again once the
+//	                                     from the log and stay exact        operator has acted
+//	Defect   as Lasting                  as Lasting                         answers 500
+//	Unknown  as Passing                  divides the batch, so that no      answers 500
 //	                                     slice waits because another fails
 //
-// All failures are counted by class and name (Failures). Lasting and Unknown ones that go on for
-// minutes raise the alert RollcallClickHouseErrors, which has the name.
+// All failures are counted by class and name (Failures). All but Passing ones raise the alert
+// RollcallClickHouseErrors when they go on for minutes. It has the name.
 type Class string
 
 const (
@@ -35,9 +36,11 @@ const (
 	// lacks: memory, disk space, connections, merges that keep up with inserts, keepers and
 	// replicas, quota. That ClickHouse gave no answer is Passing, too.
 	Passing Class = "passing"
-	// Lasting: the statement cannot succeed before somebody changes the schema, a right, a user's
-	// profile or this program.
+	// Lasting: the statement cannot succeed before an operator changes the tables, a right, a user's
+	// profile, the server's version or what is between. Remedy says which.
 	Lasting Class = "lasting"
+	// Defect: the server cannot read what this program sent. No operator of ClickHouse can mend that.
+	Defect Class = "defect"
 	// Unknown: everything else, such as errors that are newer than this program. Only time shows
 	// whether it passes, so the statement is repeated and the failure reported.
 	Unknown Class = "unknown"
@@ -76,22 +79,68 @@ var passing = map[int32]string{
 	999: "KEEPER_EXCEPTION",
 }
 
-var lasting = map[int32]string{
-	7: "INCORRECT_NUMBER_OF_COLUMNS", 8: "THERE_IS_NO_COLUMN", 10: "NOT_FOUND_COLUMN_IN_BLOCK",
-	16: "NO_SUCH_COLUMN_IN_TABLE",
-	20: "NUMBER_OF_COLUMNS_DOESNT_MATCH", 27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED", 33: "CANNOT_READ_ALL_DATA",
-	42: "NUMBER_OF_ARGUMENTS_DOESNT_MATCH",
-	43: "ILLEGAL_TYPE_OF_ARGUMENT", 44: "ILLEGAL_COLUMN", 46: "UNKNOWN_FUNCTION", 47: "UNKNOWN_IDENTIFIER",
-	48: "NOT_IMPLEMENTED", 50: "UNKNOWN_TYPE",
-	53: "TYPE_MISMATCH", 60: "UNKNOWN_TABLE", 62: "SYNTAX_ERROR", 63: "UNKNOWN_AGGREGATE_FUNCTION",
-	70: "CANNOT_CONVERT_TYPE", 73: "UNKNOWN_FORMAT",
-	81: "UNKNOWN_DATABASE", 115: "UNKNOWN_SETTING", 117: "INCORRECT_DATA", 164: "READONLY", 192: "UNKNOWN_USER",
-	193: "WRONG_PASSWORD",
-	194: "REQUIRED_PASSWORD", 195: "IP_ADDRESS_NOT_ALLOWED", 291: "DATABASE_ACCESS_DENIED",
-	349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
-	446: "FUNCTION_NOT_ALLOWED", 452: "SETTING_CONSTRAINT_VIOLATION", 472: "READONLY_SETTING", 497: "ACCESS_DENIED",
-	516: "AUTHENTICATION_FAILED", 565: "TOO_MANY_PARTITIONS", 691: "UNKNOWN_ELEMENT_OF_ENUM", 720: "USER_EXPIRED",
-	774: "TABLE_IS_PERMANENTLY_READ_ONLY",
+// refusals are the errors that are Lasting, by what an operator does about them.
+var refusals = []struct {
+	remedy string
+	names  map[int32]string
+}{
+	{"run `rollcall migrate --check`, then `rollcall migrate`, or the binary that fits the tables", map[int32]string{
+		7: "INCORRECT_NUMBER_OF_COLUMNS", 8: "THERE_IS_NO_COLUMN", 10: "NOT_FOUND_COLUMN_IN_BLOCK",
+		16: "NO_SUCH_COLUMN_IN_TABLE", 20: "NUMBER_OF_COLUMNS_DOESNT_MATCH", 43: "ILLEGAL_TYPE_OF_ARGUMENT",
+		44: "ILLEGAL_COLUMN", 47: "UNKNOWN_IDENTIFIER", 53: "TYPE_MISMATCH", 60: "UNKNOWN_TABLE", 70: "CANNOT_CONVERT_TYPE",
+		81: "UNKNOWN_DATABASE", 349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN", 691: "UNKNOWN_ELEMENT_OF_ENUM",
+	}},
+	{"give the ClickHouse user the rights of its stage: deploy/clickhouse/users.sql has them", map[int32]string{
+		291: "DATABASE_ACCESS_DENIED", 446: "FUNCTION_NOT_ALLOWED", 497: "ACCESS_DENIED",
+	}},
+	{"take readonly, constraints and limits that are too low out of the profile of the ClickHouse user: " +
+		"deploy/clickhouse/users.sql has one that works", map[int32]string{
+		164: "READONLY", 452: "SETTING_CONSTRAINT_VIOLATION", 472: "READONLY_SETTING", 565: "TOO_MANY_PARTITIONS",
+	}},
+	{"correct the user in the ClickHouse URL, its password, or the hosts that it may come from", map[int32]string{
+		192: "UNKNOWN_USER", 193: "WRONG_PASSWORD", 194: "REQUIRED_PASSWORD", 195: "IP_ADDRESS_NOT_ALLOWED",
+		516: "AUTHENTICATION_FAILED", 720: "USER_EXPIRED",
+	}},
+	{"have the table's disk take writes again: it is on a disk that is read-only for good", map[int32]string{
+		774: "TABLE_IS_PERMANENTLY_READ_ONLY",
+	}},
+	{"the server is older than Rollcall needs, or newer than it knows: run the version of deploy/compose.yaml",
+		map[int32]string{
+			46: "UNKNOWN_FUNCTION", 48: "NOT_IMPLEMENTED", 50: "UNKNOWN_TYPE", 63: "UNKNOWN_AGGREGATE_FUNCTION",
+			73: "UNKNOWN_FORMAT", 115: "UNKNOWN_SETTING",
+		}},
+}
+
+// remedyOfOther is what an operator does where no ClickHouse answers.
+const remedyOfOther = "what answers at the ClickHouse URL is not ClickHouse: correct its host and port, or the proxy between"
+
+var lasting, remedies = func() (names, remedies map[int32]string) {
+	names = map[int32]string{}
+	remedies = map[int32]string{}
+	for _, refused := range refusals {
+		for code, name := range refused.names {
+			names[code] = name
+			remedies[code] = refused.remedy
+		}
+	}
+	return names, remedies
+}()
+
+var defects = map[int32]string{
+	27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED", 33: "CANNOT_READ_ALL_DATA", 42: "NUMBER_OF_ARGUMENTS_DOESNT_MATCH",
+	62: "SYNTAX_ERROR", 117: "INCORRECT_DATA",
+}
+
+// Remedy says what an operator does about a Lasting failure. It is "" for all others.
+func Remedy(err error) string {
+	if class, _ := Classify(err); class != Lasting {
+		return ""
+	}
+	var exception *clickhouse.Exception
+	if errors.As(err, &exception) {
+		return remedies[exception.Code]
+	}
+	return remedyOfOther
 }
 
 // Divisible says whether part of a statement's work may succeed where all of it failed: because it
@@ -104,7 +153,7 @@ func Divisible(err error) bool {
 // Names of failures that are not exceptions of ClickHouse.
 const (
 	NoAnswer = "NO_ANSWER" // also the answer of a proxy that got none
-	Other    = "OTHER"     // an answer that the driver does not understand
+	Other    = "OTHER"     // an answer that is not ClickHouse's, or an error of the driver
 )
 
 var exceptionName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,63}$`)
@@ -121,6 +170,9 @@ func Classify(err error) (Class, string) {
 		if name, known := lasting[exception.Code]; known {
 			return Lasting, name
 		}
+		if name, known := defects[exception.Code]; known {
+			return Defect, name
+		}
 		if exceptionName.MatchString(exception.CodeName) {
 			return Unknown, exception.CodeName
 		}
@@ -128,6 +180,8 @@ func Classify(err error) (Class, string) {
 	case cutOff(err), errors.As(err, &answered) &&
 		(answered.StatusCode >= 500 || answered.StatusCode == http.StatusTooManyRequests):
 		return Passing, NoAnswer
+	case answered != nil:
+		return Lasting, Other
 	}
 	return Unknown, Other
 }
@@ -164,7 +218,7 @@ func NewFailures(reg prometheus.Registerer, stage string) *Failures {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_clickhouse_errors_total",
 		Help: "Statements that failed, by ClickHouse's name for the error and by what it means: " +
-			"passing, lasting (until somebody changes something), unknown.",
+			"passing, lasting (until an operator changes something), defect (ClickHouse cannot read what was sent), unknown.",
 	}, []string{"stage", "class", "error"})
 	err := reg.Register(total)
 	var registered prometheus.AlreadyRegisteredError

@@ -43,7 +43,7 @@ func TestFailuresOfTheEngine(t *testing.T) {
 		{"UNKNOWN_DATABASE", "SELECT * FROM nowhere.nothing", tables.Lasting},
 		{"UNKNOWN_IDENTIFIER", "SELECT nothing FROM events", tables.Lasting},
 		{"NO_SUCH_COLUMN_IN_TABLE", "INSERT INTO marks (nothing) SELECT 1", tables.Lasting},
-		{"SYNTAX_ERROR", "SELECT FROM WHERE", tables.Lasting},
+		{"SYNTAX_ERROR", "SELECT FROM WHERE", tables.Defect},
 		{"UNKNOWN_FUNCTION", "SELECT no_such_function(1)", tables.Lasting},
 		{"READONLY", "INSERT INTO marks (org_id) SETTINGS readonly = 1 SELECT 'a'", tables.Lasting},
 		{"UNKNOWN_SETTING", "SELECT 1 SETTINGS nothing = 1", tables.Lasting},

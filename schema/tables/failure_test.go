@@ -18,7 +18,7 @@ import (
 // codes returns all codes that have a class.
 func codes() map[int32]string {
 	all := map[int32]string{}
-	for _, class := range []map[int32]string{passing, lasting} {
+	for _, class := range []map[int32]string{passing, lasting, defects} {
 		for code, name := range class {
 			all[code] = name
 		}
@@ -27,8 +27,12 @@ func codes() map[int32]string {
 }
 
 func TestNoCodeHasTwoClasses(t *testing.T) {
-	if n := len(codes()); n != len(passing)+len(lasting) {
-		t.Errorf("%d codes in two classes of %d and %d", n, len(passing), len(lasting))
+	n := len(passing) + len(defects)
+	for _, refused := range refusals {
+		n += len(refused.names)
+	}
+	if n != len(codes()) {
+		t.Errorf("%d codes have a class, but %d stand in the lists", len(codes()), n)
 	}
 }
 
@@ -48,7 +52,8 @@ func TestClassify(t *testing.T) {
 		{&clickhouse.HTTPError{StatusCode: http.StatusBadGateway, Err: errors.New("a proxy's page")}, Passing, "NO_ANSWER"},
 		{&clickhouse.HTTPError{StatusCode: http.StatusTooManyRequests, Err: errors.New("a proxy's page")}, Passing,
 			"NO_ANSWER"},
-		{&clickhouse.HTTPError{StatusCode: http.StatusForbidden, Err: errors.New("a proxy's page")}, Unknown, "OTHER"},
+		{&clickhouse.HTTPError{StatusCode: http.StatusForbidden, Err: errors.New("a proxy's page")}, Lasting, "OTHER"},
+		{exception(62, "SYNTAX_ERROR"), Defect, "SYNTAX_ERROR"},
 		{&url.Error{Op: "Post", URL: "http://x", Err: errors.New("connection refused")}, Passing, "NO_ANSWER"},
 		{fmt.Errorf("read: %w", io.ErrUnexpectedEOF), Passing, "NO_ANSWER"},
 		{context.DeadlineExceeded, Passing, "NO_ANSWER"},
@@ -57,6 +62,24 @@ func TestClassify(t *testing.T) {
 		if class, name := Classify(c.err); class != c.class || name != c.name {
 			t.Errorf("%v is %s %s, not %s %s", c.err, class, name, c.class, c.name)
 		}
+	}
+}
+
+// Each failure that an operator can mend says how, in one short sentence; no other failure does.
+func TestRemedies(t *testing.T) {
+	for code := range codes() {
+		err := fmt.Errorf("store: %w", &clickhouse.Exception{Code: code})
+		class, name := Classify(err)
+		if says := Remedy(err); (says != "") != (class == Lasting) || len(says) > 150 {
+			t.Errorf("%s is %s, and its remedy %q", name, class, says)
+		}
+	}
+	page := &clickhouse.HTTPError{StatusCode: http.StatusForbidden, Err: errors.New("a proxy's page")}
+	if says := Remedy(page); says != remedyOfOther {
+		t.Errorf("a proxy's page has the remedy %q", says)
+	}
+	if says := Remedy(errors.New("something else")); says != "" {
+		t.Errorf("something else has the remedy %q", says)
 	}
 }
 
