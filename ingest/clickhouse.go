@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -19,10 +20,6 @@ import (
 	"rollcall/schema/tables"
 )
 
-// errRefused says that ClickHouse will never accept a statement as it is (tables.Lasting). Ingest
-// then stops with the reason, because it must not skip a batch.
-var errRefused = errors.New("ClickHouse refuses it for good")
-
 // An engine writes to ClickHouse. It outlives pipelines.
 type engine struct {
 	conn          driver.Conn
@@ -32,43 +29,78 @@ type engine struct {
 	waits         *waits
 	metrics       *metrics
 	tracer        trace.Tracer
+	stuck         atomic.Pointer[stuckStep] // nil: no step is being repeated
 }
 
-// again repeats a step until it succeeds, ctx ends, or ClickHouse refuses it for good.
+// again repeats a step until it succeeds or ctx ends, whatever ClickHouse says. It gives up only
+// where another setting of this process is needed.
+//
+// A batch that ClickHouse refuses is not skipped, and ingest does not end over it, for three
+// reasons. Most refusals can be mended while ingest runs: a right, a profile, a table, a quota, a
+// disk. The engine's error does not tell which refusals cannot. And a member that ended would hand
+// its partitions to the next member, which would end over the same batch, until the group is gone.
 func (e *engine) again(ctx context.Context, at step, do func(ctx context.Context) error) error {
-	return e.repeat(ctx, at, do, func(err error) error {
-		class, _ := tables.Classify(err)
-		switch {
-		case class == tables.Lasting:
-			return fmt.Errorf("%w: %w", errRefused, err)
-		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema), errors.Is(err, tables.ErrProfile):
-			return err
-		}
-		return nil
-	})
-}
-
-// repeat repeats a step until it succeeds, ctx ends, or final makes an error of its failure.
-func (e *engine) repeat(
-	ctx context.Context, at step, do func(ctx context.Context) error, final func(error) error,
-) error {
+	defer e.stuck.Store(nil)
 	for failures := 1; ; failures++ {
 		err := do(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			e.waits.engine.Passed()
 			return nil
-		}
-		if err := final(err); err != nil {
+		case errors.Is(err, errNoSecret), errors.Is(err, tables.ErrSchema):
 			return err
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return fmt.Errorf("given up: %w", errors.Join(ctx.Err(), err))
 		}
-		class, name := tables.Classify(err)
-		e.metrics.retries.WithLabelValues(string(at)).Inc()
-		e.waits.engine.Failed(name, err, "step", at, "class", class)
+		e.tellStuck(at, err)
 		_ = backoff.Sleep(ctx, backoff.Delay(failures, 50*time.Millisecond, 5*time.Second))
 	}
+}
+
+// A stuckStep is a step that is being repeated.
+type stuckStep struct {
+	step  step
+	since time.Time
+	err   error // of the last attempt
+}
+
+// tellStuck notes that a step failed and will be repeated.
+func (e *engine) tellStuck(at step, err error) {
+	now := stuckStep{at, time.Now(), err}
+	if before := e.stuck.Load(); before != nil {
+		now.since = before.since
+	}
+	e.stuck.Store(&now)
+	class, name := tables.Classify(err)
+	do := tables.Remedy(err)
+	if do == "" {
+		do = "see 'ClickHouse refuses' in OPERATIONS.md for the reason"
+	}
+	e.metrics.retries.WithLabelValues(string(at)).Inc()
+	e.waits.engine.Failed(name, err, "step", at, "class", class,
+		"do", "nothing is lost while Kafka keeps the records; "+do)
+}
+
+// stuckTime is how long a step may be repeated while ingest is ready, if ClickHouse's failure is
+// one that passes.
+const stuckTime = 10 * time.Second
+
+// stores returns nil if nothing keeps ingest from storing: ClickHouse answers, and no step has been
+// repeated for long or is refused until an operator acts.
+func (e *engine) stores(ctx context.Context) error {
+	if err := e.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("ingest does not reach ClickHouse: %w", err)
+	}
+	stuck := e.stuck.Load()
+	if stuck == nil {
+		return nil
+	}
+	class, _ := tables.Classify(stuck.err)
+	if class != tables.Lasting && class != tables.Defect && time.Since(stuck.since) < stuckTime {
+		return nil
+	}
+	return fmt.Errorf("ingest repeats the step %s since %s: %w", stuck.step,
+		stuck.since.UTC().Format(time.RFC3339), stuck.err)
 }
 
 // insertSettings save ClickHouse the search for copies within a block: the block has none, and

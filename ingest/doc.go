@@ -29,8 +29,9 @@
 //   - A record batch that cannot be read is fetched again until it can be read, or until an
 //     operator names it (Config.PassOver). A committed offset keeps its meaning, whichever broker
 //     leads the partition later. Package kafka makes these two promises, and says where they end.
-//   - If ClickHouse refuses a statement for a while, ingest repeats it, with growing pauses, for as
-//     long as it takes. If ClickHouse refuses it for good, Run ends with the reason.
+//   - If ClickHouse refuses a statement, ingest repeats it, with growing pauses, for as long as it
+//     takes, and is not ready meanwhile. Somebody may grant the missing right, make the missing
+//     table, or make room. Nothing of the batch is committed before.
 //   - Records that were gone before they could be read are counted
 //     (rollcall_ingest_gap_records_total) and logged as errors. Only then are they passed over.
 //   - Memory is bounded by Config (MemoryLimit), however large the backlog is and whatever

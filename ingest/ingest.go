@@ -74,9 +74,9 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 // Run reads, stores and commits until ctx ends. Then it stores and commits the batch in hand,
 // leaves the group and returns nil, within 15 s.
 //
-// Run waits for everything that may recover, and before it joins the group also for rights that
-// somebody may grant. It returns an error only for what will not: another schema, a batch that
-// ClickHouse refuses for good, a missing secret. It may be called once.
+// Run waits for everything that may recover and for everything that an operator may mend, also for
+// a batch that ClickHouse refuses. It returns an error only for what needs another binary or other
+// settings: another schema, a missing secret. It may be called once.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.engine.conn.Close()
 	defer i.cluster.Close()
@@ -105,24 +105,24 @@ func (i *Ingest) Run(ctx context.Context) error {
 var ErrNoAssignment = errors.New("ingest has no assignment yet: it waits for the brokers, the topics " +
 	"or the other members of its group")
 
-// Ready returns nil if this member has its assignment and reaches ClickHouse. The assignment may be
-// empty, if there are more members than partitions.
+// Ready returns nil if this member has its assignment and can store: ClickHouse answers, and does
+// not refuse the batch in hand. The assignment may be empty, if there are more members than
+// partitions.
 func (i *Ingest) Ready(ctx context.Context) error {
+	if err := i.engine.stores(ctx); err != nil {
+		return err
+	}
 	if !i.assigned.Load() {
 		return ErrNoAssignment
-	}
-	if err := i.engine.conn.Ping(ctx); err != nil {
-		return fmt.Errorf("ingest does not reach ClickHouse: %w", err)
 	}
 	return nil
 }
 
 // prepare waits for ClickHouse, compares its schema with this binary's, and reads what earlier
-// starts left: the progress and the erasures. It also waits for rights, which somebody may grant
-// later: no batch is in hand yet that ClickHouse could refuse.
+// starts left: the progress and the erasures.
 func (i *Ingest) prepare(ctx context.Context) error {
 	conn := i.engine.conn
-	return i.engine.repeat(ctx, stepLog, func(ctx context.Context) error {
+	return i.engine.again(ctx, stepLog, func(ctx context.Context) error {
 		if err := tables.Check(ctx, conn); err != nil {
 			return err
 		}
@@ -134,11 +134,6 @@ func (i *Ingest) prepare(ctx context.Context) error {
 		}
 		_, err := i.erasures.refresh(ctx, conn)
 		return err
-	}, func(err error) error {
-		if errors.Is(err, errNoSecret) || errors.Is(err, tables.ErrSchema) {
-			return err
-		}
-		return nil
 	})
 }
 

@@ -56,8 +56,8 @@ type pipeline struct {
 }
 
 // run works until one of these happens: ctx ends, the topics change (errTopics), the group moves on
-// (errGeneration), or a batch cannot be stored at all. In the first two cases the batch in hand is
-// still stored and committed, if that takes no longer than StopTimeout.
+// (errGeneration), or a batch needs a setting that ingest lacks. In the first two cases the batch
+// in hand is still stored and committed, if that takes no longer than StopTimeout.
 func (pl *pipeline) run(ctx context.Context) error {
 	fetching, stop := context.WithCancelCause(ctx)
 	storing, abandon := context.WithCancel(context.WithoutCancel(ctx))

@@ -18,7 +18,6 @@ func newWaits(log *slog.Logger) *waits {
 	w := &waits{
 		engine: outage.Outage{
 			What: "ClickHouse failed; trying again", Over: "ClickHouse takes the statements of ingest again",
-			Do: "nothing is lost while Kafka keeps the records; see 'ClickHouse refuses' in OPERATIONS.md for the reason",
 		},
 		watermark: outage.Outage{
 			What: "the watermark was not stored", Over: "the watermark is stored again",

@@ -36,7 +36,7 @@ func TestAnOutageIsTwoLines(t *testing.T) {
 	if err := m.stop(); err != nil {
 		t.Fatal(err)
 	}
-	h.told(log, 1, `level=WARN msg="ClickHouse failed; trying again" step=log class=passing reason=NO_ANSWER`,
+	h.told(log, 1, `level=WARN msg="ClickHouse failed; trying again" step=log class=passing do=`, ` reason=NO_ANSWER`,
 		`level=INFO msg="ClickHouse takes the statements of ingest again" lasted=`)
 	h.told(log, 0, "the watermark was not stored")
 }

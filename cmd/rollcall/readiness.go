@@ -78,6 +78,14 @@ var whatToDo = map[string]string{
 	reasonOther:      "look at the lines before this one",
 }
 
+// whatToDoAbout is whatToDo, or what mends this error of ClickHouse.
+func whatToDoAbout(reason string, err error) string {
+	if remedy := tables.Remedy(err); reason == reasonClickHouse && remedy != "" {
+		return remedy
+	}
+	return whatToDo[reason]
+}
+
 // readinessMetrics show which stages of the process are ready, and why one is not. Their names are
 // a promise (SPEC.md §5).
 type readinessMetrics struct {
@@ -160,7 +168,7 @@ func (w *watch) look(ctx context.Context) {
 		reason := reasonOf(err)
 		w.metrics.show(w.stage, reason)
 		if time.Now().After(w.quiet) {
-			w.outage.Failed(reason, err, "do", whatToDo[reason])
+			w.outage.Failed(reason, err, "do", whatToDoAbout(reason, err))
 		}
 	}
 }
