@@ -21,8 +21,8 @@ run: engine ## start the whole of Rollcall on embedded parts, with live sample d
 test: engine ## run the tests: embedded broker, embedded ClickHouse; TEST_FLAGS='-tags kcat,python' adds those with a client of others (needs Debian's packages kcat and python3)
 	$(GO) test $(RACE) -p 3 $(TEST_FLAGS) ./...
 
-test-kafka: engine ## the integration suite, the broker's own tests and ingest's against Apache Kafka, one broker and four of it (needs Java, Maven and Debian's package kcat), but for what never meets the broker
-	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat,brokers $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder' ./deploy/test/suite ./ingest ./deploy/test/kafkatest
+test-kafka: engine ## the integration suite, the broker's own tests, ingest's and the pages' lines of Kafka's tools against Apache Kafka, one broker and four of it (needs Java, Maven and Debian's package kcat), but for what never meets the broker
+	ROLLCALL_TEST_KAFKA=real $(GO) test -tags kcat,brokers $(TEST_FLAGS) -count=1 -p 3 -skip 'ClickHouse|Crash|Eras|Decoder|EveryCommand' ./deploy/test/suite ./ingest ./deploy/test/kafkatest ./deploy/test/runbooks
 
 test-faults: engine ## kill, cut, delay and corrupt while it runs; FAULTS='-run Mixed -for 1h' for longer, FAULTS='-run Mixed -seed 7' for one seed again
 	$(GO) test -tags faults -timeout 2h -count=1 -v ./deploy/test/faults $(FAULTS)
