@@ -143,15 +143,32 @@ func (s *service) run(ctx context.Context, adminAddr string) error {
 	}
 	stopped, cancel := context.WithCancel(ctx)
 	s.group.Add(func() error { <-stopped.Done(); return nil }, func(error) { cancel() })
-	overdue := time.AfterFunc(1<<62, func() { panic("rollcall: did not stop in time") })
-	context.AfterFunc(ctx, func() { overdue.Reset(stopGrace) })
-	defer overdue.Stop()
+	defer inTime(ctx, func() { panic("rollcall: did not stop in time") })()
 	s.log.Info("started", "stage", s.stage, "version", s.build.version, "commit", s.build.commit,
 		"go", s.build.goVersion, "schema", s.build.schema, "admin", adminAddr)
 	err := s.group.Run()
 	s.traces.close()
 	s.log.Info("stopped", "stage", s.stage, "version", s.build.version)
 	return err
+}
+
+// inTime calls overdue if stopGrace has passed since ctx was cancelled, and ended was not called
+// until then. After ended, it does nothing, also if ctx is cancelled later.
+func inTime(ctx context.Context, overdue func()) (ended func()) {
+	end := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-end:
+			return
+		}
+		select {
+		case <-time.After(stopGrace):
+			overdue()
+		case <-end:
+		}
+	}()
+	return func() { close(end) }
 }
 
 // admin is the handler of the admin address.
