@@ -35,6 +35,12 @@ func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (j
 	if err != nil {
 		return job{}, notAnExport(err)
 	}
+	if t == query.Departments || t == query.Groups {
+		return job{}, &failure{
+			status: http.StatusNotFound,
+			detail: fmt.Sprintf("This surface has no export %s; GET /v1/exports/%[1]s answers with it.", t),
+		}
+	}
 	x.what = string(t)
 	x.format = format
 	if r.URL.RawQuery != "" {

@@ -28,6 +28,7 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 		AttributesNow, WithoutInactive, BOM     bool
 		DecimalComma                            bool           `json:",omitempty"` // other files keep their tags
 		Buckets                                 []query.Bucket `json:",omitempty"`
+		Filters                                 []query.Filter `json:",omitempty"`
 		Delimiter                               byte
 		Settings                                schema.Settings
 		PseudonymKey                            [32]byte
@@ -38,7 +39,7 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format,
 		j.request.Period.From, j.request.Period.To,
 		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.DecimalComma, j.request.Period.Buckets,
-		j.request.Delimiter,
+		j.request.Filters, j.request.Delimiter,
 		w.Settings, j.request.PseudonymKey,
 		w.Entities.Events, w.Past, w.Entities.Digest, plan.Versions, names,
 	})

@@ -12,7 +12,7 @@ import (
 
 // fileName returns the name under which a browser saves the export:
 // acme-users-usage-2026-10-01-2026-10-31-by-model-daily.csv. It has the workspace, the type, the
-// period, and what makes it another file: the grouping and the granularity.
+// period, and what makes it another file: the grouping, the granularity, and that it is filtered.
 func (j job) fileName() string {
 	q := j.request
 	name := fmt.Sprintf("%s-%s-usage-%s-%s", inFileName(q.Org), q.Type, q.Period.Start, q.Period.End)
@@ -20,6 +20,9 @@ func (j job) fileName() string {
 		name += "-by-" + q.GroupBy
 	}
 	name += ofGranularity[q.Period.Granularity]
+	if q.Filters != nil {
+		name += "-filtered"
+	}
 	return name + "." + string(q.Format)
 }
 

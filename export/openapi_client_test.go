@@ -107,6 +107,8 @@ func (c schemaClient) values(p *openapi3.Parameter) (values []string) {
 		values = []string{"true", "false"}
 	case schema.Format == "date":
 		values = []string{yesterday().Format(time.DateOnly)}
+	case schema.Type.Is("array"):
+		values = []string{fmt.Sprint(p.Example.([]any)[0])}
 	default:
 		values = []string{fmt.Sprint(p.Example)}
 	}

@@ -13,6 +13,7 @@ import (
 type exportParams struct {
 	period          query.PeriodRequest
 	groupBy         string
+	filters         []query.Filter
 	columns         []string // nil: the default ones
 	format          query.Format
 	withoutInactive bool
@@ -23,15 +24,17 @@ type exportParams struct {
 }
 
 // exportParamNames are all parameters, in the order of the documentation.
-var exportParamNames = []string{
+var exportParamNames = slices.Concat([]string{
 	"range", "from", "to", "timezone", "week_start", "granularity", "format", "group_by", "columns", "include_inactive",
-	"attributes", "delimiter", "decimal", "bom", "preset",
-}
+	"attributes",
+}, query.FilterNames(), []string{"delimiter", "decimal", "bom", "preset"})
 
 // catalogueParamNames are the parameters of GET /v1/exports.
 var catalogueParamNames = []string{"timezone", "week_start"}
 
-const maxQueryBytes = 4096
+// maxQueryBytes leaves room for other headers within what the server reads of a request's head. It
+// holds as many values of filters as a request may have, each as long as an id may be.
+const maxQueryBytes = 24 << 10
 
 // parseExportParams refuses, with a *query.BadRequest, a parameter that is unknown, repeated, empty
 // or wrong, or has no effect. It does not check whether the period exists and whether the type can
@@ -52,6 +55,7 @@ func parseExportParams(rawQuery string) (exportParams, error) {
 			"week_start only applies to range=this_week, range=last_week and granularity=week; leave it out.")
 	}
 	p.groupBy = values.Get("group_by")
+	p.filters = filters(values)
 	if values.Has("columns") {
 		p.columns = strings.Split(values.Get("columns"), ",")
 	}
@@ -93,10 +97,26 @@ func applyPreset(values url.Values) error {
 	return nil
 }
 
+// filters are those of the query, with each value once.
+func filters(values url.Values) (all []query.Filter) {
+	for _, name := range query.FilterNames() {
+		if values.Has(name) {
+			list := slices.Clone(values[name])
+			slices.Sort(list)
+			all = append(all, query.Filter{Name: name, Values: slices.Compact(list)})
+		}
+	}
+	return all
+}
+
 func (p *exportParams) parseChoices(values url.Values) error {
 	inactive, err := choice(values, "include_inactive", "true", "false")
 	if err != nil {
 		return err
+	}
+	if p.filters != nil && values.Get("include_inactive") == "true" {
+		return badParam("include_inactive", "include_inactive=true cannot stand beside a filter, which lists what has the "+
+			"usage that it names; leave out one of the two.")
 	}
 	attributes, err := choice(values, "attributes", "period_end", "now")
 	if err != nil {
@@ -115,7 +135,8 @@ func (p *exportParams) parseChoices(values url.Values) error {
 		return err
 	}
 	// a row for everybody on each day is a file that nobody expects, so it must be asked for
-	p.withoutInactive = inactive == "false" || p.period.Granularity != "" && !values.Has("include_inactive")
+	usual := p.period.Granularity == "" && p.filters == nil
+	p.withoutInactive = inactive == "false" || !usual && !values.Has("include_inactive")
 	p.attributesNow = attributes == "now"
 	p.delimiter = map[string]byte{"comma": ',', "semicolon": ';', "tab": '\t'}[delimiter]
 	p.decimalComma = decimal == "comma"
@@ -131,10 +152,11 @@ func parseCatalogueParams(rawQuery string) (catalogueParams, error) {
 	return catalogueParams{values.Get("timezone"), values.Get("week_start")}, err
 }
 
-// strictQuery parses the query. It accepts each known name at most once, and only with a value.
+// strictQuery parses the query. It accepts each known name at most once, and only with a value. But
+// a filter may be given several times, and what a user belongs to may be nothing.
 func strictQuery(rawQuery string, known []string) (url.Values, error) {
 	if len(rawQuery) > maxQueryBytes {
-		return nil, badParam("", "The query is too long; no request needs more than 4 KiB.")
+		return nil, badParam("", "The query is too long; it may have at most 24 KiB; ask for fewer values at a time.")
 	}
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -150,6 +172,10 @@ func strictQuery(rawQuery string, known []string) (url.Values, error) {
 		case !slices.Contains(known, name):
 			return nil, badParam(clip(name),
 				"There is no parameter \""+clip(name)+"\"; the parameters are "+strings.Join(known, ", ")+".")
+		case slices.Contains(query.FilterNames(), name):
+			if slices.Contains(list, "") && name != "department" && name != "group_id" {
+				return nil, badParam(name, name+" is empty; give it a value or leave it out.")
+			}
 		case len(list) > 1:
 			return nil, badParam(name, name+" is given more than once; give it once.")
 		case list[0] == "":
@@ -192,7 +218,7 @@ func (p exportParams) job(t query.Type, org string, now time.Time) (job, error) 
 	}
 	return job{
 		request: query.Request{
-			Org: org, Type: t, GroupBy: p.groupBy, Names: p.columns, Period: period, AsOf: now,
+			Org: org, Type: t, GroupBy: p.groupBy, Filters: p.filters, Names: p.columns, Period: period, AsOf: now,
 			AttributesNow: p.attributesNow, WithoutInactive: p.withoutInactive, Format: p.format, Delimiter: p.delimiter,
 			DecimalComma: p.decimalComma,
 		},

@@ -52,7 +52,7 @@ func (e *Export) byPlan(ctx context.Context, span tables.Span, read func(tables.
 // tagged, the answer gets a tag that says which data it is made of, unless this data moves too
 // fast. read may be called several times, so it must not begin to answer.
 func (e *Export) byJobsPlan(ctx context.Context, j *job, tagged bool, read func(planned) error) error {
-	span := j.request.Period.Span(j.request.Org)
+	span := j.request.Span()
 	return untilPlanHolds(span, func(span tables.Span, last bool) error {
 		p, err := e.plan(ctx, j, span, last || !tagged)
 		if err != nil {

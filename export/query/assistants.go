@@ -1,9 +1,12 @@
 package query
 
+import "slices"
+
 // assistantColumns: SPEC.md §2.2, assistants.
-var assistantColumns = []Column{
+var assistantColumns = slices.Concat([]Column{
 	{"assistant_id", Text, "The assistant.", always},
 	groupModel,
+}, groupTeam, []Column{
 	{"assistant_name", Text, "The assistant's name.", always},
 	{"messages", Integer, "Messages to the assistant.", always},
 	{"unique_users", Integer, "How many users sent it messages.", always},
@@ -23,4 +26,4 @@ var assistantColumns = []Column{
 	{"min_completion_tokens", Integer, "Fewest completion tokens of a request.", ifBYOK},
 	{"max_completion_tokens", Integer, "Most completion tokens of a request.", ifBYOK},
 	sumCached, sumCacheCreation, noCache, totalCost,
-}
+})

@@ -42,6 +42,7 @@ type shape struct {
 	owned      bool           // the SQL shows the e-mail address of the entity's owner
 	reads      []tables.Daily // the usage that it reads
 	order      string         // the order of the rows: columns of the SQL's result
+	teams      bool           // the rows are departments or groups, with their members
 }
 
 var shapes = map[Type]shape{
@@ -74,6 +75,14 @@ var shapes = map[Type]shape{
 		sql: "apikeys.sql", ID: "api_key_id", Kind: "api_key", attributes: []string{"name"},
 		reads: []tables.Daily{tables.Messages, tables.Tokens},
 		order: "r.requests DESC, r.api_key_id",
+	},
+	Departments: {
+		sql: "teams.sql", ID: "department", teams: true, reads: tables.Dailies(),
+		order: "r.messages DESC, r.department",
+	},
+	Groups: {
+		sql: "teams.sql", ID: "group_id", Kind: "group", attributes: []string{"name"}, teams: true, reads: tables.Dailies(),
+		order: "r.messages DESC, r.group_id",
 	},
 }
 
@@ -113,10 +122,18 @@ type choices struct {
 // entities are what the type's SQL reads of entities.
 func (c choices) entities() (all []entityRead) {
 	if c.Kind != "" {
-		all = append(all, entityRead{c.Kind, c.Kind, c.attributes, !c.WithoutInactive, c.listsBuckets()})
+		listed := !c.WithoutInactive
+		all = append(all, entityRead{c.Kind, c.Kind, c.attributes, listed, listed && c.Period.Buckets != nil})
 	}
 	if c.showsOwners() {
 		all = append(all, entityRead{Name: "owner", Kind: "user", attributes: []string{"email"}})
+	}
+	if c.GroupBy == "group" {
+		all = append(all, entityRead{Name: "group", Kind: "group", attributes: []string{"name"}})
+	}
+	if c.teams {
+		attributes := []string{"joined_at", "department", "group_ids"}
+		all = append(all, entityRead{"user", "user", attributes, true, c.Period.Buckets != nil})
 	}
 	return all
 }
@@ -125,17 +142,30 @@ func (c choices) entities() (all []entityRead) {
 func (c choices) showsOwners() bool { return c.owned && c.named() }
 
 // Split names the columns by which the usage of an entity is split into rows: bucket and grouped,
-// as far as the request has them, at the beginning of a list of columns. SplitModel and SplitToken
-// are these columns of a usage event and of a model request; SplitOther those of usage without a
-// model.
+// as far as the request has them, at the beginning of a list of columns. SplitUsage are these
+// columns of a usage event; SplitOther those of usage without a model.
 func (c choices) Split() string      { return c.split("grouped, ") }
-func (c choices) SplitModel() string { return c.split("toString(model) AS grouped, ") }
 func (c choices) SplitOther() string { return c.split("'' AS grouped, ") }
-func (c choices) SplitToken() string {
-	if c.GroupBy == "source" {
-		return c.split("toString(client) AS grouped, ")
+func (c choices) SplitUsage() string { return c.split(groupings[c.GroupBy].of + " AS grouped, ") }
+
+// Grouped are the columns of the grouping as the export has them, at the beginning of a list.
+func (c choices) Grouped() string { return groupings[c.GroupBy].shown }
+
+// JoinGroup joins the name of the group of group_by=group.
+func (c choices) JoinGroup() string {
+	if c.GroupBy != "group" {
+		return ""
 	}
-	return c.split("toString(tokens.deployment) AS grouped, ")
+	return "\nLEFT JOIN group_entities AS team ON team.entity_id = usage.grouped"
+}
+
+// groupings have, by group_by, the group of a usage event, and the columns that show it.
+var groupings = map[string]struct{ of, shown string }{
+	"model":      {"toString(model)", "grouped AS model, "},
+	"source":     {"toString(client)", "grouped AS source, "},
+	"deployment": {"toString(tokens.deployment)", "grouped AS deployment, "},
+	"department": {"department", "grouped AS department, "},
+	"group":      {"arrayJoin(teams)", "grouped AS group_id, team.name AS group_name, "},
 }
 
 func (c choices) split(grouped string) string {
@@ -170,7 +200,55 @@ func (c choices) Bucket() string {
 
 // listsBuckets says whether each bucket lists its entities without usage.
 func (c choices) listsBuckets() bool {
-	return c.Period.Buckets != nil && !c.WithoutInactive && c.Kind != ""
+	return c.Period.Buckets != nil && !c.WithoutInactive && c.Kind != "" && !c.teams
+}
+
+// Listed is a table expression with the entities of a kind that have a row without usage.
+func (c choices) Listed(kind string) string {
+	if c.Period.Buckets == nil {
+		return fmt.Sprintf("(SELECT entity_id FROM %s_entities WHERE listed)", kind)
+	}
+	return fmt.Sprintf("(SELECT entity_id, arrayJoin(listed_in) AS bucket FROM %s_entities)", kind)
+}
+
+// Team is the department or the groups that the user of a usage event belonged to: a row for each.
+// MemberOf is what a member belongs to by its attributes, and MemberWhere which members count.
+func (c choices) Team() string {
+	if c.Type == Departments {
+		return "department"
+	}
+	return "arrayJoin(teams)"
+}
+
+const memberTeams = "if(empty(e.group_ids), [''], e.group_ids)"
+
+func (c choices) MemberOf() string {
+	if c.Type == Departments {
+		return "e.department"
+	}
+	return "arrayJoin(" + memberTeams + ")"
+}
+
+func (c choices) MemberWhere() string {
+	var all []string
+	if c.filtered("department") != nil {
+		all = append(all, "e.department IN {filter_department:Array(String)}")
+	}
+	if c.filtered("group_id") != nil {
+		all = append(all, "hasAny("+memberTeams+", {filter_group_id:Array(String)})")
+	}
+	if all == nil {
+		return ""
+	}
+	return "\n    WHERE " + strings.Join(all, " AND ")
+}
+
+// OwnFilter is the filter by the type's own column.
+func (c choices) OwnFilter() string {
+	if c.filtered(c.ID) == nil {
+		return ""
+	}
+	return "{filter_" + c.ID + ":Array(String)}"
 }
 
 // Usage joins the rows of usage with the attributes of their entities and of the entities' owners.
@@ -192,7 +270,7 @@ LEFT JOIN %[1]s AS e ON e.entity_id = if(usage.active, usage.id, listed.entity_i
 	if c.showsOwners() {
 		joined += "\nLEFT JOIN owner_entities AS owner ON owner.entity_id = e.owner_id"
 	}
-	return joined + where
+	return joined + c.JoinGroup() + where
 }
 
 // Entity is the id of a row of Usage.
@@ -209,8 +287,10 @@ func (c choices) Owner() string {
 
 // Person is the expression for a user's id as the export shows it: a pseudonym, if the workspace
 // pseudonymizes.
-func (c choices) Person(id string) string {
-	if !c.Settings.Pseudonymize {
+func (c choices) Person(id string) string { return c.person(id) }
+
+func (r Request) person(id string) string {
+	if !r.Settings.Pseudonymize {
 		return id
 	}
 	const pseudonym = "lower(substring(hex(HMAC('SHA256', %[1]s, unhex({pseudonym_key:String}))), 1, 32))"
@@ -265,19 +345,29 @@ type draft struct {
 }
 
 func newDraft(r Request, plan tables.Plan) (draft, error) {
-	d := draft{Request: r, shape: shapes[r.Type], reading: newReading(r.Period, plan)}
+	d := draft{Request: r, shape: shapes[r.Type], reading: newReading(r, plan)}
 	c := choices{d.shape, r}
 	text, err := execute(d.sql, c)
 	if err != nil {
 		return d, err
 	}
 	parts := []string{"WITH " + d.sources(d.reads, text)}
+	if d.teams {
+		parts = append(parts, d.present())
+	}
 	for _, read := range c.entities() {
 		entities, err := execute("entities.sql", read)
 		if err != nil {
 			return d, err
 		}
 		parts = append(parts, entities)
+	}
+	if d.teams {
+		members, err := execute("members.sql", c)
+		if err != nil {
+			return d, err
+		}
+		parts = append(parts, members)
 	}
 	d.rows = strings.Join(append(parts, text), ",\n")
 	return d, nil
@@ -341,6 +431,9 @@ func (d draft) params() clickhouse.Parameters {
 		maps.Copy(p, bucketParams(d.Period.Buckets))
 	}
 	p["org_cell"] = tables.EscapeParam(textCell(d.Org))
+	for _, f := range d.Filters {
+		p["filter_"+f.Name] = textArray(f.Values)
+	}
 	if d.Settings.Pseudonymize {
 		p["pseudonym_key"] = hex.EncodeToString(d.PseudonymKey[:])
 	}

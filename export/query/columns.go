@@ -76,6 +76,8 @@ const (
 	ifModel      = "with group_by=model"
 	ifSource     = "with group_by=source"
 	ifDeployment = "with group_by=deployment"
+	ifDepartment = "with group_by=department"
+	ifGroup      = "with group_by=group"
 )
 
 func present(r Request, c Column) bool {
@@ -90,6 +92,10 @@ func present(r Request, c Column) bool {
 		return r.GroupBy == "source"
 	case ifDeployment:
 		return r.GroupBy == "deployment"
+	case ifDepartment:
+		return r.GroupBy == "department"
+	case ifGroup:
+		return r.GroupBy == "group"
 	}
 	return true
 }
@@ -98,7 +104,7 @@ func present(r Request, c Column) bool {
 func AllColumns(t Type) []Column {
 	own := map[Type][]Column{
 		Users: userColumns, Assistants: assistantColumns, Workflows: workflowColumns, Projects: projectColumns,
-		Models: modelColumns, APIKeys: apiKeyColumns,
+		Models: modelColumns, APIKeys: apiKeyColumns, Departments: departmentColumns, Groups: groupColumns,
 	}
 	return append(slices.Clone(everyRow), own[t]...)
 }
@@ -111,6 +117,13 @@ var everyRow = []Column{
 }
 
 var groupModel = Column{"model", Text, "The model that the row's events name; empty for those that name none.", ifModel}
+
+// groupTeam are the columns of group_by=department and group_by=group.
+var groupTeam = []Column{
+	{"department", Text, "The department that the users of the row's events belonged to; empty for none.", ifDepartment},
+	{"group_id", Text, "The group that the users of the row's events belonged to; empty for none.", ifGroup},
+	{"group_name", Text, "The group's name.", ifGroup},
+}
 
 // tokenSums are the columns T of SPEC.md §2.2.
 var tokenSums = []Column{

@@ -17,7 +17,8 @@
 // tables.StaleVersion), and the caller plans again.
 //
 // Each type has its list of columns (users.go, …) and its SQL (users.sql, …). sources.go says from
-// where usage is read, entities.sql from where the attributes of entities come. The SQL yields
-// plain values under the columns' names; cells.go turns them into the cells of the format. What a
-// user sent is always a query parameter of a statement, never SQL text.
+// where usage is read, entities.sql from where the attributes of entities come, belongings.sql what
+// a user belonged to on a day. buckets.go cuts a period, filters.go says which usage counts. The
+// SQL yields plain values under the columns' names; cells.go turns them into the cells of the
+// format. What a user sent is always a query parameter of a statement, never SQL text.
 package query

@@ -164,7 +164,7 @@ func request(t Type) Request {
 
 func (b *bed) plan(r Request) tables.Plan {
 	b.t.Helper()
-	plan, err := tables.ReadPlan(context.Background(), b.conn, r.Period.Span(r.Org), now)
+	plan, err := tables.ReadPlan(context.Background(), b.conn, r.Span(), now)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -9,5 +9,6 @@ var modelColumns = slices.Concat([]Column{
 	{"bring_your_keys", Bool, "Whether the requests were made with the workspace's own keys.", always},
 	{"source", Text, "The client that the requests came from.", ifSource},
 	{"deployment", Text, "The deployment that answered the requests.", ifDeployment},
+}, groupTeam, []Column{
 	{"requests", Integer, "Model requests (token events).", always},
 }, tokenSums)

@@ -1,7 +1,7 @@
 usage AS (
-    SELECT toString(model) AS name, toString(tokens.provider) AS provider, byok AS bring_your_keys, {{.SplitToken}}
+    SELECT toString(model) AS name, toString(tokens.provider) AS provider, byok AS bring_your_keys, {{.SplitUsage}}
         sum(tokens.requests) AS requests{{if .Settings.BYOK}}, {{.TokenSums}}{{end}}
     FROM tokens
     GROUP BY {{.Split}}name, provider, bring_your_keys
 )
-SELECT *{{.Bucket}}{{if .GroupBy}}, grouped AS {{.GroupBy}}{{end}} FROM usage
+SELECT {{.Grouped}}usage.*{{.Bucket}} FROM usage{{.JoinGroup}}

@@ -1,13 +1,13 @@
 -- Assistants and projects. facts has the usage with their id. counted marks the messages of their
 -- own channel: only those count as messages.
 facts AS (
-    SELECT {{.ID}} AS id, {{.SplitModel}}user_id AS person, channel = '{{.Kind}}' AS counted, {{messages.Names}}{{.NoTokens}}
+    SELECT {{.ID}} AS id, {{.SplitUsage}}user_id AS person, channel = '{{.Kind}}' AS counted, {{messages.Names}}{{.NoTokens}}
     FROM messages WHERE {{.ID}} != ''
     UNION ALL
-    SELECT {{.ID}}, {{.SplitModel}}user_id, 0, {{messages.Zeros}}{{.NoTokens}}
+    SELECT {{.ID}}, {{.SplitUsage}}user_id, 0, {{messages.Zeros}}{{.NoTokens}}
     FROM actions WHERE {{.ID}} != ''
     UNION ALL
-    SELECT {{.ID}}, {{.SplitModel}}user_id, 0, {{messages.Zeros}}{{.Tokens}}
+    SELECT {{.ID}}, {{.SplitUsage}}user_id, 0, {{messages.Zeros}}{{.Tokens}}
     FROM tokens WHERE {{.ID}} != ''
 ),
 usage AS (
@@ -34,7 +34,7 @@ usage AS (
     FROM facts
     GROUP BY {{.Split}}id
 )
-SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS {{.ID}}, {{if .GroupBy}}grouped AS model, {{end}}e.name AS {{.Kind}}_name,
+SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS {{.ID}}, {{.Grouped}}e.name AS {{.Kind}}_name,
     {{if eq .Kind "assistant"}}e.description AS assistant_description, e.url AS assistant_url, {{end -}}
     {{.Owner}}
 FROM {{.Usage}}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"strings"
 	"time"
 
 	"rollcall/schema"
@@ -15,6 +16,8 @@ type Request struct {
 	Settings schema.Settings // the workspace's settings at the moment of the export
 	Period   Period
 	AsOf     time.Time // the moment of the export
+
+	Filters []Filter // by name, each once; usage counts that meets all of them
 
 	Names []string // of the columns, in the order wanted; "default" stands for the usual ones; nil: these
 
@@ -59,7 +62,19 @@ func (r Request) check() error {
 	if _, err := ParseFormat(string(r.Format)); err != nil {
 		return err
 	}
+	if err := r.checkFilters(); err != nil {
+		return err
+	}
 	return r.checkGroupBy()
+}
+
+// Span is what to plan for.
+func (r Request) Span() tables.Span {
+	span := r.Period.Span(r.Org)
+	if r.belongs() { // people move within months
+		return span.WithoutMonths()
+	}
+	return span
 }
 
 func (r Request) checkGroupBy() error {
@@ -82,8 +97,8 @@ func (r Request) checkGroupBy() error {
 		return bad("group_by", "The export %s cannot be grouped by %q; only group_by=%s is possible.",
 			r.Type, clip(r.GroupBy), groups[0])
 	default:
-		return bad("group_by", "The export %s cannot be grouped by %q; choose group_by=%s or group_by=%s.",
-			r.Type, clip(r.GroupBy), groups[0], groups[1])
+		return bad("group_by", "The export %s cannot be grouped by %q; choose one of %s.", r.Type, clip(r.GroupBy),
+			strings.Join(groups, ", "))
 	}
 }
 

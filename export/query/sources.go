@@ -1,6 +1,7 @@
 package query
 
 import (
+	_ "embed"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,7 +15,7 @@ import (
 // the rollups or from the log, never from both.
 type reading struct {
 	plan    tables.Plan
-	period  Period
+	request Request
 	logDays []schema.Day // whole days that are not rolled up, and days that the period or a bucket cuts
 }
 
@@ -28,42 +29,78 @@ const (
 		" AND time >= {from:DateTime64(3, 'UTC')} AND time < {to:DateTime64(3, 'UTC')}"
 )
 
-func newReading(p Period, plan tables.Plan) reading {
-	from, to := p.whole()
-	days := p.cutDays()
+func newReading(r Request, plan tables.Plan) reading {
+	from, to := r.Period.whole()
+	days := r.Period.cutDays()
 	for _, day := range plan.Live {
 		if day >= from && day <= to {
 			days = append(days, day)
 		}
 	}
 	slices.Sort(days)
-	return reading{plan, p, slices.Compact(days)}
+	return reading{plan, r, slices.Compact(days)}
 }
 
 // source is the period's usage from one type of event, in the shape of its rollup. Whole days come
 // from the rollup or from the log, as the plan says; partial days come from the log, to the
-// millisecond. With buckets, each row has its bucket, too.
+// millisecond. With buckets, each row has its bucket, too, and where it matters, what its user
+// belonged to.
 func (r reading) source(d tables.Daily) string {
-	var arms []string
-	rolled, logged := d, d
+	day := ""
+	if r.request.belongs() {
+		day = "day, "
+	}
+	usage := r.arms(d, day)
+	if r.request.belongs() {
+		usage = fmt.Sprintf("SELECT u.*, b.department AS department, if(empty(b.group_ids), [''], b.group_ids) AS teams\n"+
+			"FROM (\n%s\n) AS u\nASOF LEFT JOIN belongings AS b ON b.person = u.user_id AND u.day >= b.since", usage)
+	}
+	if conditions := r.request.conditions(d); conditions != "" {
+		usage = fmt.Sprintf("SELECT * FROM (\n%s\n)\nWHERE %s", usage, conditions)
+	}
+	return usage
+}
+
+// arms are the rollups and the log. day is "", or names the column to show it.
+func (r reading) arms(d tables.Daily, day string) string {
+	columns := d.KeyNames() + ", " + d.Names()
+	rolled := d
+	logged := d
 	where := fromRollups
-	if r.period.Buckets != nil {
+	if r.request.Period.Buckets != nil {
+		columns = "bucket, " + columns
 		rolled.Keys = append([]tables.Key{{Name: bucketOfDay + " AS bucket"}}, d.Keys...)
 		logged.Keys = append([]tables.Key{{Name: "bucket", Log: bucketOfTime}}, d.Keys...)
 		where += " AND day NOT IN {log_days:Array(Date)}"
 	}
+	var arms []string
 	if len(r.plan.Generations) > 0 && r.readsRollups() || len(r.logDays) == 0 {
-		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM %s\nWHERE %s", rolled.KeyNames(), d.Names(), d.Table, where))
+		arms = append(arms,
+			fmt.Sprintf("SELECT %s%s, %s FROM %s\nWHERE %s", day, rolled.KeyNames(), d.Names(), d.Table, where))
 	}
 	if len(r.logDays) > 0 {
-		arms = append(arms, fmt.Sprintf("SELECT %s, %s FROM (\n%s\n)", logged.KeyNames(), d.Names(), logged.FromLog(fromLog)))
+		arms = append(arms, fmt.Sprintf("SELECT %s%s FROM (\n%s\n)", day, columns, logged.FromLog(fromLog)))
 	}
 	return strings.Join(arms, "\nUNION ALL\n")
 }
 
+// present is the WITH clause with everyone who used anything in the period, whatever the filters
+// say: one row per person and bucket.
+func (r reading) present() string {
+	var arms []string
+	for _, d := range tables.Dailies() {
+		arms = append(arms, r.arms(d.Only(map[string]bool{"user_id": true}), ""))
+	}
+	columns := "user_id AS person"
+	if r.request.Period.Buckets != nil {
+		columns = "bucket, " + columns
+	}
+	return fmt.Sprintf("present AS (\nSELECT DISTINCT %s FROM (\n%s\n)\n)", columns, strings.Join(arms, "\nUNION ALL\n"))
+}
+
 // readsRollups says whether a day of the period is not read from the log.
 func (r reading) readsRollups() bool {
-	from, to := r.period.whole()
+	from, to := r.request.Period.whole()
 	for day := from; day <= to; day++ {
 		if _, found := slices.BinarySearch(r.logDays, day); !found {
 			return true
@@ -75,6 +112,11 @@ func (r reading) readsRollups() bool {
 // usageOf is the name of a rollup's usage in the SQL: messages, actions, tokens, workflow_runs.
 func usageOf(d tables.Daily) string { return d.Type.String() + "s" }
 
+// belongings is the WITH clause that says what users belonged to.
+//
+//go:embed belongings.sql
+var belongings string
+
 var identifier = regexp.MustCompile(`[a-z_]+`)
 
 // sources are the WITH clauses that a type's SQL reads, with the columns that it names.
@@ -83,7 +125,14 @@ func (r reading) sources(reads []tables.Daily, sql string) string {
 	for _, name := range identifier.FindAllString(sql, -1) {
 		named[name] = true
 	}
+	for _, f := range r.request.Filters {
+		named[f.Name] = true
+	}
 	var all []string
+	if r.request.belongs() {
+		named["user_id"] = true
+		all = append(all, strings.TrimSpace(belongings))
+	}
 	for _, d := range reads {
 		all = append(all, fmt.Sprintf("%s AS (\n%s\n)", usageOf(d), r.source(d.Only(named))))
 	}

@@ -24,7 +24,7 @@ type Totals struct {
 // in the same way, but does not make their rows: the engine takes longer to analyse the SQL of four
 // exports than to add up. The request's type does not matter.
 func AddUp(r Request, plan tables.Plan) Statement {
-	d := draft{Request: r, shape: shape{reads: tables.Dailies()}, reading: newReading(r.Period, plan)}
+	d := draft{Request: r, shape: shape{reads: tables.Dailies()}, reading: newReading(r, plan)}
 	_, settings := r.engineFormat()
 	const usage = `SELECT user_id AS person, assistant_id AS assistant, project_id AS project, messages AS m, 0 AS a, 0 AS t, toDecimal128(0, 9) AS c FROM messages
 UNION ALL

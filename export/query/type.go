@@ -4,16 +4,20 @@ package query
 type Type string
 
 const (
-	Users      Type = "users"
-	Assistants Type = "assistants"
-	Workflows  Type = "workflows"
-	Projects   Type = "projects"
-	Models     Type = "models"
-	APIKeys    Type = "api-keys"
+	Users       Type = "users"
+	Assistants  Type = "assistants"
+	Workflows   Type = "workflows"
+	Projects    Type = "projects"
+	Models      Type = "models"
+	APIKeys     Type = "api-keys"
+	Departments Type = "departments"
+	Groups      Type = "groups"
 )
 
 // Types lists them all, in the order in which they are shown.
-func Types() []Type { return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys} }
+func Types() []Type {
+	return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys, Departments, Groups}
+}
 
 // ParseType knows the types by their names and aliases: agents, api_keys.
 func ParseType(s string) (Type, error) {
@@ -29,7 +33,8 @@ func ParseType(s string) (Type, error) {
 		}
 	}
 	return "", bad("type",
-		"There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys.",
+		"There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys, "+
+			"departments, groups.",
 		clip(s))
 }
 
@@ -37,10 +42,12 @@ func ParseType(s string) (Type, error) {
 // on.
 func (t Type) GroupBys() []string {
 	switch t {
-	case Users, Assistants, APIKeys:
+	case Users, APIKeys:
 		return []string{"model"}
+	case Assistants:
+		return []string{"model", "department", "group"}
 	case Models:
-		return []string{"source", "deployment"}
+		return []string{"source", "deployment", "department", "group"}
 	}
 	return nil
 }

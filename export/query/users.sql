@@ -1,21 +1,21 @@
 -- facts has one row per user, group, dimension and key, with the count (n) and, where tokens are
 -- shown, the amounts of token events. Messages are there twice: by channel, and by model.
 facts AS (
-    SELECT user_id AS id, {{.SplitModel}}channel AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
+    SELECT user_id AS id, {{.SplitUsage}}channel AS dimension, multiIf(channel = 'assistant', assistant_id, channel = 'project', project_id, '') AS key,
         sum(messages) AS n{{.NoAmounts}}
     FROM messages
     GROUP BY id, {{.Split}}dimension, key
     UNION ALL
-    SELECT user_id, {{.SplitModel}}toLowCardinality('model'), toString(model), sum(messages){{.NoAmounts}}
+    SELECT user_id, {{.SplitUsage}}toLowCardinality('model'), toString(model), sum(messages){{.NoAmounts}}
     FROM messages
     WHERE model != ''
     GROUP BY user_id, {{.Split}}model
     UNION ALL
-    SELECT user_id, {{.SplitModel}}toLowCardinality('action'), toString(action), sum(messages){{.NoAmounts}}
+    SELECT user_id, {{.SplitUsage}}toLowCardinality('action'), toString(action), sum(messages){{.NoAmounts}}
     FROM actions
     GROUP BY user_id, {{.Split}}action
     UNION ALL
-    SELECT user_id, {{.SplitModel}}toLowCardinality('token'), toString(model), sum(d.requests){{.Amounts}}
+    SELECT user_id, {{.SplitUsage}}toLowCardinality('token'), toString(model), sum(d.requests){{.Amounts}}
     FROM tokens AS d
     WHERE user_id != ''
     GROUP BY user_id, {{.Split}}model
@@ -48,7 +48,7 @@ usage AS (
     FROM facts
     GROUP BY {{.Split}}id
 )
-SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS person, {{.Person "person"}} AS user_id, {{if .GroupBy}}grouped AS model, {{end}}e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at,
+SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS person, {{.Person "person"}} AS user_id, {{.Grouped}}e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at,
     rank() OVER ({{.Within}}ORDER BY messages_total DESC) AS messages_total_rank,
     rank() OVER ({{.Within}}ORDER BY messages_chat DESC) AS messages_chat_rank,
     rank() OVER ({{.Within}}ORDER BY messages_assistants DESC) AS messages_assistants_rank,

@@ -42,6 +42,8 @@ const words = {
       projects: ["Projects", "One row per project: messages, users, conversations"],
       models: ["Models", "One row per model and provider: requests"],
       "api-keys": ["API keys", "One row per API key: requests and cost"],
+      departments: ["Departments", "One row per department: members, active users, messages, requests"],
+      groups: ["Groups", "One row per group: members, active users, messages, requests"],
     },
   },
   de: {
@@ -72,6 +74,8 @@ const words = {
       projects: ["Projekte", "Eine Zeile je Projekt: Nachrichten, Personen, Unterhaltungen"],
       models: ["Modelle", "Eine Zeile je Modell und Anbieter: Anfragen"],
       "api-keys": ["API-Schlüssel", "Eine Zeile je API-Schlüssel: Anfragen und Kosten"],
+      departments: ["Abteilungen", "Eine Zeile je Abteilung: Mitglieder, aktive Personen, Nachrichten, Anfragen"],
+      groups: ["Gruppen", "Eine Zeile je Gruppe: Mitglieder, aktive Personen, Nachrichten, Anfragen"],
     },
   },
 };
