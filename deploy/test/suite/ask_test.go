@@ -96,10 +96,14 @@ func (a ask) parameters() url.Values {
 		v.Set("week_start", "monday")
 	}
 	switch {
+	case len(a.Filters) > 0:
 	case a.ActiveOnly && a.Granularity == "":
 		v.Set("include_inactive", "false")
 	case !a.ActiveOnly && a.Granularity != "":
 		v.Set("include_inactive", "true")
+	}
+	for name, values := range a.Filters {
+		v[name] = values
 	}
 	if a.AttributesNow {
 		v.Set("attributes", "now")
@@ -125,11 +129,43 @@ func (a ask) body() []byte {
 
 // groupings has, for each type, those that every workspace may ask for.
 var groupings = map[string][]string{
-	"users": {"", "model"}, "assistants": {"", "model"}, "workflows": {""}, "projects": {""}, "models": {"", "source"},
-	"api-keys": {"", "model"},
+	"users": {"", "model"}, "assistants": {"", "model", "department", "group"}, "workflows": {""}, "projects": {""},
+	"models": {"", "source", "department", "group"}, "api-keys": {"", "model"}, "departments": {""}, "groups": {""},
 }
 
-var dataTypes = []string{"users", "assistants", "workflows", "projects", "models", "api-keys"}
+var dataTypes = []string{
+	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups",
+}
+
+// filters are those that most types take, and those of workflows.
+var (
+	filters = []string{
+		"user_id", "assistant_id", "project_id", "workflow_id", "model", "api_key_id", "department", "group_id",
+	}
+	workflowFilters = []string{"user_id", "workflow_id", "department", "group_id"}
+)
+
+// filter draws filters, most of them with values that the workspace's usage carries. Ids that the
+// workspace shows as pseudonyms are asked for as such.
+func (a *ask) filter(r *rand.Rand, o *oracle.Oracle) {
+	names := filters
+	if a.Type == "workflows" {
+		names = workflowFilters
+	}
+	a.Now = time.Now()
+	a.Secret = secret
+	a.Filters = map[string][]string{}
+	for range 1 + r.IntN(2) {
+		name := names[r.IntN(len(names))]
+		values := o.Values(a.Query, name)
+		for range 1 + r.IntN(3) {
+			if len(values) > 0 {
+				a.Filters[name] = append(a.Filters[name], values[r.IntN(len(values))])
+			}
+		}
+	}
+	a.ActiveOnly = true
+}
 
 var zones = []string{
 	"", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns",

@@ -37,14 +37,14 @@ func TestEveryExportIsTheOracles(t *testing.T) {
 
 	t.Run("none of the slices rolled up", func(t *testing.T) {
 		b.with(t).rolledUp(0)
-		b.with(t).compare(r, 1)
+		b.with(t).compare(r, 0.6)
 	})
 	t.Run("half of them", func(t *testing.T) {
 		half := schema.DayOf(b.now.AddDate(0, -6, 0))
 		_, err := b.roll().Rebuild(t.Context(), rollup.Filter{To: half}, func(int, int) {})
 		b.must(err)
 		b.with(t).rolledUp(0.5)
-		b.with(t).compare(r, 0.5)
+		b.with(t).compare(r, 0.4)
 	})
 	t.Run("all of them", func(t *testing.T) {
 		_, err := b.roll().Once(t.Context())
@@ -57,14 +57,14 @@ func TestEveryExportIsTheOracles(t *testing.T) {
 	t.Run("late events after that, in batches of a few rows", func(t *testing.T) {
 		b.with(t).send(traffic.Make(traffic.Config{Seed: *seed + 1000, Now: b.now, Events: *events / 20, Topics: topics}))
 		b.with(t).ingest(func(c *ingest.Config) { c.BatchRows = 7 })
-		b.with(t).compare(r, 0.5)
+		b.with(t).compare(r, 0.3)
 	})
 	t.Run("and all of those rolled up", func(t *testing.T) {
 		_, err := b.roll().Once(t.Context())
 		b.must(err)
 		b.with(t).rolledUp(1)
 		b.with(t).byMonths()
-		b.with(t).compare(r, 0.5)
+		b.with(t).compare(r, 0.3)
 		b.with(t).reconcile(r)
 	})
 }
@@ -142,6 +142,12 @@ func (b *bed) compare(r *rand.Rand, share float64) {
 					a.Org = org
 					a.Type = dataType
 					a.GroupBy = group
+					switch newer := dataType == "departments" || dataType == "groups"; {
+					case a.DropIn && newer:
+						continue // the surface has the older types
+					case !a.DropIn && r.IntN(3) == 0:
+						a.filter(r, b.oracle)
+					}
 					asked++
 					if err := b.check(a); err != nil {
 						b.t.Errorf("seed %d: %s\n%v", *seed, a, err)

@@ -59,6 +59,10 @@ func (b *bed) reconcile(r *rand.Rand) {
 				new(big.Rat).Add(users.cell("sum_prompt_tokens", i), users.cell("sum_completion_tokens", i)))
 			b.equal(a, "the costs of a user", users.cell("model_to_cost_usd", i), users.cell("total_cost_usd", i))
 		}
+		departments := b.sheet(a, "departments")
+		b.equal(a, "requests of departments", departments.sum("requests"), models.sum("requests"))
+		b.equal(a, "messages of departments", departments.sum("messages"), users.sum("messages_total"))
+		b.equal(a, "members of departments", departments.sum("members"), big.NewRat(int64(len(users["user_id"])), 1))
 		b.bucketsAddUp(a, r)
 		grouped := a
 		grouped.GroupBy = "model"

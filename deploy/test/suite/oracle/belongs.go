@@ -22,9 +22,10 @@ func (o *Oracle) Belongs(org, user string, on time.Time) Belonging {
 
 // belongs returns what a user belongs to at the end of the UTC day of a time.
 func (h history) belongs(ms int64) Belonging {
-	e := h.at(day(ms).AddDate(0, 0, 1).UnixMilli() - 1)
-	return Belonging{e.Department, e.groups()}
+	return belonging(h.at(day(ms).AddDate(0, 0, 1).UnixMilli() - 1))
 }
+
+func belonging(e Event) Belonging { return Belonging{e.Department, e.groups()} }
 
 // groups lists the ids of GroupIDs.
 func (e Event) groups() (ids []string) {

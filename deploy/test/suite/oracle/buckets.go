@@ -24,8 +24,9 @@ func (x export) buckets() (all Table, err error) {
 		if bucket.period, err = q.period(); err != nil {
 			return all, err
 		}
-		bucket.usage = x.in(bucket.period)
-		bucket.ActiveOnly = x.ActiveOnly || q.From > today
+		bucket.usage = filter(x.in(bucket.period), x.passes)
+		bucket.ahead = q.From > today
+		bucket.ActiveOnly = x.ActiveOnly || bucket.ahead
 		t, err := bucket.export()
 		if err != nil {
 			return all, err

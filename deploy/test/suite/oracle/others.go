@@ -14,10 +14,10 @@ func (x *export) public(columns ...column) []column {
 	return columns
 }
 
-// grouped appends the column of group_by=model, which comes right after the id.
+// grouped appends the columns of group_by, which come right after the id.
 func (x *export) grouped(columns []column) []column {
 	if x.GroupBy != "model" {
-		return columns
+		return append(columns, x.teamColumns()...)
 	}
 	return append(columns, column{"model", func(r row) Cell { return text(r.group) }})
 }
@@ -112,14 +112,10 @@ func (x *export) models() Table {
 	}
 	found := map[cut][]Event{}
 	for _, e := range ofType(x.usage, tokenType) {
-		c := cut{modelKey: modelKey{e.Model, e.Provider, e.BYOK}}
-		switch x.GroupBy {
-		case "source":
-			c.group = e.Client
-		case "deployment":
-			c.group = e.Deployment
+		for _, group := range x.cutsOf(e) {
+			c := cut{modelKey{e.Model, e.Provider, e.BYOK}, group}
+			found[c] = append(found[c], e)
 		}
-		found[c] = append(found[c], e)
 	}
 	var rows []row
 	for c, events := range found {
@@ -130,7 +126,8 @@ func (x *export) models() Table {
 		{"provider", func(r row) Cell { return text(r.key.provider) }},
 		{"bring_your_keys", func(r row) Cell { return truth(r.key.byok) }},
 	}
-	if x.GroupBy != "" {
+	columns = append(columns, x.teamColumns()...)
+	if x.GroupBy == "source" || x.GroupBy == "deployment" {
 		columns = append(columns, column{x.GroupBy, func(r row) Cell { return text(r.group) }})
 	}
 	columns = append(columns, requests)

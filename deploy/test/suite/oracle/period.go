@@ -9,8 +9,9 @@ import (
 // A Query is what a client asks for. The period is one of: Range; From and To as dates in Zone;
 // From and To as wall-clock times in Zone and ToZone.
 type Query struct {
-	Org, Type string // users, assistants, workflows, projects, models, api-keys
-	GroupBy   string // model, source, deployment; empty: none
+	Org, Type string              // users, assistants, workflows, projects, models, api-keys, departments, groups
+	GroupBy   string              // model, source, deployment, department, group; empty: none
+	Filters   map[string][]string // by name; with filters, ActiveOnly must be set
 
 	Range        string // this_month, last_month, this_week, last_week
 	From, To     string // YYYY-MM-DD, or YYYY-MM-DDTHH:MM[:SS[.fff]]

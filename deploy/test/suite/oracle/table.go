@@ -50,9 +50,11 @@ type export struct {
 	period
 	until    int64 // attributes are those of this moment, unless it is still to come
 	settings Settings
-	events   []Event // of the workspace, at all times
-	usage    []Event // of the period, without entity events
-	private  bool    // names, e-mails and similar fields are withheld
+	events   []Event            // of the workspace, at all times
+	people   map[string]history // what is said of each user
+	usage    []Event            // of the period, without entity events, as far as it meets the filters
+	ahead    bool               // a bucket that begins after today: nothing without usage is in it
+	private  bool               // names, e-mails and similar fields are withheld
 }
 
 // Export computes what the query asks for. Every conflict must be settled before.
@@ -82,6 +84,10 @@ func (x export) export() (Table, error) {
 		return x.models(), nil
 	case "api-keys":
 		return x.apiKeys(), nil
+	case "departments":
+		return x.teams("department"), nil
+	case "groups":
+		return x.teams("group"), nil
 	}
 	return Table{}, fmt.Errorf("no export %q", x.Type)
 }
@@ -100,7 +106,8 @@ func (o *Oracle) ask(q Query) (x export, err error) {
 	x = export{Query: q, period: p, until: p.end - 1, events: o.events(q.Org)}
 	x.settings = settings(x.events, q.Now.UnixMilli())
 	x.private = !x.settings.UserLevelData || x.settings.Pseudonymize
-	x.usage = x.in(p)
+	x.people = histories(x.events, "user")
+	x.usage = filter(x.in(p), x.passes)
 	return x, nil
 }
 
@@ -118,11 +125,10 @@ func (x *export) rows(kind string, idOf func(Event) string) []row {
 	for _, e := range x.usage {
 		if id := idOf(e); id != "" {
 			active[id] = true
-			c := cut{id: id}
-			if x.GroupBy == "model" {
-				c.group = e.Model
+			for _, group := range x.cutsOf(e) {
+				c := cut{id, group}
+				found[c] = append(found[c], e)
 			}
-			found[c] = append(found[c], e)
 		}
 	}
 	said := histories(x.events, kind)
@@ -135,11 +141,10 @@ func (x *export) rows(kind string, idOf func(Event) string) []row {
 			found[cut{id: id}] = nil
 		}
 	}
-	users := histories(x.events, "user")
 	var all []row
 	for c, events := range found {
 		a := attributes{Event: x.attributesOf(said[c.id])}
-		a.ownerEmail = x.attributesOf(users[a.Owner]).Email
+		a.ownerEmail = x.attributesOf(x.people[a.Owner]).Email
 		all = append(all, row{id: c.id, group: c.group, events: events, attributes: a})
 	}
 	return all
