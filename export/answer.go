@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -24,6 +27,7 @@ type job struct {
 	// makes what stands around the rows in an answer to POST, which has no tag; nil: the rows are
 	// the whole file
 	frame func(io.Writer) frame
+	made  func() // xlsx only: says that the workbook is made, or will not be
 }
 
 var contentTypes = map[query.Format]string{
@@ -31,6 +35,7 @@ var contentTypes = map[query.Format]string{
 	query.NDJSON:  "application/x-ndjson",
 	query.JSON:    "application/json",
 	query.Parquet: "application/vnd.apache.parquet",
+	query.XLSX:    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 // answer sends the job's rows. It makes a plan and runs the guarded statement, and does both again
@@ -43,6 +48,15 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 	x.take(j)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel() // ends the query, however this function ends
+	if j.request.Format == query.XLSX && r.Method != http.MethodHead {
+		// waits before the plan, which would become stale
+		end, err := e.books.turn(ctx)
+		if err != nil {
+			return err
+		}
+		j.made = sync.OnceFunc(end)
+		defer j.made()
+	}
 	start := x.auditRow()
 	audited := steps.All()
 	audited.Go(func() error { return e.audit.start(r.Context(), start) })
@@ -70,6 +84,15 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 		}
 		return err
 	}
+	if began != nil {
+		x.firstByte = e.cfg.Now()
+	}
+	if began != nil && j.request.Format == query.XLSX {
+		if began, err = e.workbook(ctx, j, began, cancel); err != nil {
+			return err
+		}
+		w.Header().Set("Content-Length", strconv.FormatInt(began.size, 10))
+	}
 	j.header(w.Header(), p.tag, p.through)
 	if !p.held(r) { // a copy that the client holds keeps its encoding
 		j.encode(w.Header(), r)
@@ -78,7 +101,6 @@ func (e *Export) answer(w http.ResponseWriter, r *http.Request, x *exchange, j j
 		w.WriteHeader(statusWithoutRows(p.held(r)))
 		return nil
 	}
-	x.firstByte = e.cfg.Now()
 	return e.stream(w, r, x, j, began, cancel)
 }
 
@@ -143,6 +165,9 @@ type begun struct {
 	buf  *[bufferSize]byte // from the pool buffers
 	n    int               // how many
 	end  bool              // no bytes follow
+
+	size  int64   // of a workbook, in bytes
+	count *uint64 // of the rows, where they cannot be counted in the bytes but are known
 }
 
 // begin runs the statement until its first bytes are there. The statement of a tagged answer fails
@@ -184,15 +209,38 @@ func (e *Export) run(ctx context.Context, s query.Statement) (*begun, error) {
 	return b, nil
 }
 
+// workbook makes the workbook of the statement's rows, and returns it in their place.
+func (e *Export) workbook(ctx context.Context, j job, b *begun, cancel context.CancelFunc) (_ *begun, err error) {
+	ctx, endTrace := e.traceStep(ctx, "workbook")
+	defer endTrace(&err)
+	defer j.made()
+	defer b.close()
+	defer cancel() // runs before close, which would otherwise wait for more rows
+	columns, err := query.Columns(j.request)
+	if err != nil {
+		return nil, err
+	}
+	rows := io.Reader(bytes.NewReader(b.buf[:b.n]))
+	if !b.end {
+		rows = io.MultiReader(rows, b.rows)
+	}
+	made, err := e.books.make(ctx, columns, string(j.request.Type), rows)
+	if err != nil {
+		return nil, err
+	}
+	return &begun{rows: made, buf: buffers.Get().(*[bufferSize]byte), size: made.size, count: &made.rows}, nil
+}
+
 func (b *begun) close() {
 	b.rows.Close()
 	buffers.Put(b.buf)
 }
 
-// encode sets Content-Encoding to an encoding that the client accepts. Parquet stays as it is,
-// because its columns are compressed already.
+// encode sets Content-Encoding to an encoding that the client accepts. Parquet and
+// xlsx stay as they are, because their contents are compressed already.
 func (j job) encode(h http.Header, r *http.Request) {
-	if encoding := acceptedEncoding(r.Header); encoding != "" && j.request.Format != query.Parquet {
+	compressed := j.request.Format == query.Parquet || j.request.Format == query.XLSX
+	if encoding := acceptedEncoding(r.Header); encoding != "" && !compressed {
 		h.Set("Content-Encoding", encoding)
 	}
 }

@@ -11,6 +11,9 @@
 //     is sent.
 //   - The service holds one buffer of fixed size per answer, however long the answer is. When the
 //     client closes the connection, the query ends.
+//   - A workbook is made whole, in a file without a name, before its answer begins: only then is it
+//     known whether the rows fit a sheet. It takes up to 80 MB of memory however long it is, so a
+//     process makes two at a time.
 //   - Nothing that a client sent is ever part of an SQL text.
 //   - Exports with different contents have different ETags.
 //   - A refusal says in a sentence what to change. A client's mistake is answered with a 4xx. There
@@ -37,7 +40,8 @@
 //
 // routes.go lists all routes. A request for an export passes through package access (who asks,
 // within which limits), params.go or dropin.go (what is asked for), answer.go (the statement),
-// replan.go (the plan, and another one if it no longer holds), stream.go (the rows) and audit.go.
+// replan.go (the plan, and another one if it no longer holds), workbook.go (for xlsx), stream.go
+// (the rows) and audit.go.
 //
 // The page in web/ calls page.go, signin.go and analytics.go. Its session stands for a key. Its
 // figures are read as exports are read, and equal the sums of the exports.

@@ -117,6 +117,7 @@ type Export struct {
 	keys    *access.Keys
 	gate    *access.Gate
 	audit   *audit
+	books   workbooks
 
 	readiness   *readiness
 	bodyTimeout time.Duration // to receive a request's body
@@ -142,6 +143,7 @@ func New(cfg Config, ch tables.Options, log *slog.Logger, reg prometheus.Registe
 		keys:  keys,
 		gate:  access.New(cfg.gate(), conn, keys),
 		audit: newAudit(conn, log, ch.Cluster != ""),
+		books: newWorkbooks(),
 
 		bodyTimeout: 10 * time.Second,
 	}

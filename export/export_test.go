@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"rollcall/deploy/test/sheets"
 	"rollcall/export/query"
 	"rollcall/schema"
 	"rollcall/schema/tables"
@@ -83,7 +84,7 @@ func TestEveryTypeAndFormat(t *testing.T) {
 	for org, rows := range map[string]int{"acme": 1, "void": 0} {
 		_, key := f.key(org)
 		for _, typ := range query.Types() {
-			formats := []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet}
+			formats := []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet, query.XLSX}
 			if typ != query.Users { // the formats are the same for all types
 				formats = formats[:1]
 			}
@@ -111,6 +112,10 @@ func TestEveryTypeAndFormat(t *testing.T) {
 					if !strings.HasPrefix(a.body, "PAR1") || !strings.HasSuffix(a.body, "PAR1") {
 						t.Errorf("%s %s %s: not parquet", org, typ, format)
 					}
+				case query.XLSX:
+					if sheet, err := sheets.Read([]byte(a.body)); err != nil || len(sheet.Rows) != rows+1 {
+						t.Errorf("%s %s %s: %v, %v", org, typ, format, sheet, err)
+					}
 				}
 			}
 		}
@@ -123,7 +128,7 @@ func TestAuditRowCounts(t *testing.T) {
 	f.event("acme", yesterday().Add(time.Hour), map[string]any{"user_id": "a \"quoted\"\nuser"})
 	f.event("acme", yesterday().Add(time.Hour), map[string]any{"user_id": "{\"}"})
 	_, key := f.key("acme")
-	for _, format := range []string{"csv", "ndjson", "json"} {
+	for _, format := range []string{"csv", "ndjson", "json", "xlsx"} {
 		f.want(f.get("/v1/exports/users?format="+format+"&"+lastDays(), key), 200)
 		if row := f.auditOf("acme", format); row.Outcome != "complete" || row.Rows == nil || *row.Rows != 2 {
 			t.Errorf("%s: audit %+v", format, row)
@@ -180,7 +185,7 @@ func TestHead(t *testing.T) {
 		"/app/preview/users?range=this_month",
 		"/nothing", "/export/users", "/api/public/export/nothing/here", link, link + "x",
 	}
-	for _, format := range []string{"csv", "ndjson", "json", "parquet"} {
+	for _, format := range []string{"csv", "ndjson", "json", "parquet", "xlsx"} {
 		paths = append(paths, "/v1/exports/users?format="+format+"&"+lastDays())
 	}
 	for _, path := range paths {

@@ -105,7 +105,9 @@ func failureFor(r *http.Request, err error, requestID string) *failure {
 
 // header sets the headers of the failure that every surface shares.
 func (f *failure) header(h http.Header) {
-	for _, name := range []string{"ETag", "Content-Disposition", "Content-Encoding", "Rollcall-Complete-Through"} {
+	for _, name := range []string{
+		"ETag", "Content-Disposition", "Content-Encoding", "Content-Length", "Rollcall-Complete-Through",
+	} {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")

@@ -43,10 +43,14 @@ func (l *firstByte) failure(err error) error {
 	if err == nil || !errors.Is(context.Cause(l.ctx), errLate) || failureOf(err, "").status < statusClientGone {
 		return err
 	}
+	detail := "The answer did not begin within %v, because the service's database is overloaded or does " +
+		"not answer; try again in half a minute, or ask for a shorter period."
+	if errors.Is(err, errMaking) {
+		detail = "The workbook was not made within %v; take format=csv, which begins at once, or ask for a shorter period."
+	}
 	return &failure{
 		status: http.StatusServiceUnavailable, retryAfter: retryLate,
-		err: fmt.Errorf("%w, which is %v: %w", errLate, l.limit, err),
-		detail: fmt.Sprintf("The answer did not begin within %v, because the service's database is overloaded or does "+
-			"not answer; try again in half a minute, or ask for a shorter period.", l.limit),
+		err:    fmt.Errorf("%w, which is %v: %w", errLate, l.limit, err),
+		detail: fmt.Sprintf(detail, l.limit),
 	}
 }

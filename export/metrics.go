@@ -11,7 +11,7 @@ import (
 //
 //   - type is an export's type; catalogue; summary, preview or history (of the page); or none if
 //     the request names no existing type.
-//   - format is one of the four formats, or none.
+//   - format is one of the five formats, or none.
 //   - status is the HTTP status of the answer; 499 if the client left before it.
 type metrics struct {
 	requests  *prometheus.CounterVec
@@ -73,7 +73,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // with its first failure, and the first failure would not show as an increase.
 func (m *metrics) start() {
 	for _, t := range query.Types() {
-		for _, f := range []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet} {
+		for _, f := range []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet, query.XLSX} {
 			m.aborts.WithLabelValues(string(t), string(f), causeService)
 			m.aborts.WithLabelValues(string(t), string(f), causeClient)
 			for _, status := range []string{"200", "500", "503"} {

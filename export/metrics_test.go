@@ -131,7 +131,7 @@ func TestMetrics(t *testing.T) {
 	_, noScope := f.key("acme", "ADMIN")
 	path := "/v1/exports/users?" + lastDays()
 
-	for _, format := range []string{"csv", "ndjson", "json", "parquet"} {
+	for _, format := range []string{"csv", "ndjson", "json", "parquet", "xlsx"} {
 		address := path + "&format=" + format
 		whole := f.want(f.get(address, key), 200) // counted before
 		f.until("the answer is counted", func() bool { return f.series()["seconds format="+format+" type=users count"] == 1 })

@@ -19,7 +19,7 @@ func FuzzExportParams(f *testing.F) {
 		"", "range=this_month", "from=2026-10-01&to=2026-10-31&timezone=Europe/Berlin",
 		"range=this_week&week_start=monday&format=csv&delimiter=tab&bom=true",
 		"range=this_month&range=this_month", "range=%zz", "a;b",
-		"group_by=model&include_inactive=false&attributes=now&format=parquet", "timezone=%00",
+		"group_by=model&include_inactive=false&attributes=now&format=parquet", "range=this_month&format=xlsx", "timezone=%00",
 		"from=0000-00-00&to=9999-99-99",
 		"range=this_month&%e2%80%ae=1", "format=%ff", "range=this_month&preset=excel-de",
 		"range=this_month&delimiter=semicolon&decimal=comma", "range=this_month&columns=default,,%ff",

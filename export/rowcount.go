@@ -31,11 +31,12 @@ func (c *rowCounter) add(p []byte) {
 	}
 }
 
-// total returns the number of rows, or nil for parquet, in which rows cannot be counted like this.
+// total returns the number of rows, or nil for parquet and xlsx, in which rows cannot be counted
+// like this.
 func (c *rowCounter) total() *uint64 {
 	rows := c.lines
 	switch {
-	case c.format == query.Parquet:
+	case c.format == query.Parquet, c.format == query.XLSX:
 		return nil
 	case c.format == query.CSV && rows > 0: // the header row
 		rows--

@@ -17,6 +17,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
+	"rollcall/export/query"
 	"rollcall/schema"
 )
 
@@ -181,6 +182,7 @@ func describedAnswers(t *testing.T) func(*http.Request, answer) error {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("text/csv", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/vnd.apache.parquet", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder(contentTypes[query.XLSX], openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.FileBodyDecoder)
 	router, err := gorillamux.NewRouter(loadOpenAPI(t))
 	if err != nil {

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ func (e *Export) stream(
 			return fmt.Errorf("pass the rows on: %w", err)
 		}
 	}
-	x.rows = rows.total()
+	x.rows = cmp.Or(b.count, rows.total())
 	_ = control.SetWriteDeadline(time.Now().Add(e.cfg.StallTimeout))
 	if err := body.finish(x); err != nil {
 		return clientGone(err)

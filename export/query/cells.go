@@ -183,6 +183,8 @@ func (r Request) engineFormat() (string, clickhouse.Settings) {
 	case JSON:
 		settings["output_format_json_array_of_rows"] = 1
 		return "JSONEachRow", settings
+	case XLSX:
+		return "JSONCompactEachRow", settings
 	case Parquet:
 		settings["output_format_parquet_string_as_string"] = 1
 		settings["output_format_parquet_date_as_uint16"] = 0

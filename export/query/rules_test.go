@@ -343,7 +343,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		},
 		"SQL as a group":                func(r *Request) { r.GroupBy = "model; DROP TABLE events" },
 		"an unknown type":               func(r *Request) { r.Type = "events" },
-		"an unknown format":             func(r *Request) { r.Format = "xlsx" },
+		"an unknown format":             func(r *Request) { r.Format = "xls" },
 		"a quotation mark as delimiter": func(r *Request) { r.Delimiter = '"' },
 	} {
 		r := request(Users)

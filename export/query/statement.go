@@ -11,8 +11,8 @@ import (
 // A Statement is one query for the engine.
 type Statement struct {
 	SQL string // without a FORMAT clause
-	// the engine's name of the format: CustomSeparatedWithNames, JSONEachRow, Parquet; "" if the
-	// rows are scanned
+	// the engine's name of the format: CustomSeparatedWithNames, JSONEachRow, JSONCompactEachRow,
+	// Parquet; "" if the rows are scanned
 	Format   string
 	Params   clickhouse.Parameters // every value, by name
 	Settings clickhouse.Settings   // in addition to those of tables.Open

@@ -60,6 +60,7 @@ const (
 	NDJSON  Format = "ndjson"
 	JSON    Format = "json" // one array
 	Parquet Format = "parquet"
+	XLSX    Format = "xlsx" // the rows as the service makes a workbook of them: lines of JSON arrays
 )
 
 // ParseFormat takes the empty string for csv.
@@ -67,8 +68,8 @@ func ParseFormat(s string) (Format, error) {
 	switch f := Format(s); f {
 	case "":
 		return CSV, nil
-	case CSV, NDJSON, JSON, Parquet:
+	case CSV, NDJSON, JSON, Parquet, XLSX:
 		return f, nil
 	}
-	return "", bad("format", "There is no format %q; choose one of csv, ndjson, json, parquet.", clip(s))
+	return "", bad("format", "There is no format %q; choose one of csv, ndjson, json, parquet, xlsx.", clip(s))
 }
