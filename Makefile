@@ -33,7 +33,7 @@ test-faults-short: engine ## a fault of each kind
 test-browser: engine ## the analytics page in Chromium (needs Debian's package chromium)
 	cd deploy/test/browser && $(GO) test $(TEST_FLAGS) -count=1 -skip Screenshots
 
-test-spreadsheet: engine ## the CSV in LibreOffice (needs Debian's package libreoffice-calc)
+test-spreadsheet: engine ## CSV and workbooks in LibreOffice (needs Debian's package libreoffice-calc)
 	$(GO) test -tags spreadsheet $(TEST_FLAGS) -count=1 -run Spreadsheet ./export
 
 screenshots: engine ## pictures of the analytics page, in dist/screenshots

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/deploy/test/sheets"
 	"rollcall/export/query"
 	"rollcall/schema"
 )
@@ -29,7 +30,7 @@ const (
 var oddTexts = []string{
 	"=1+1", "+49 30 1", "-7", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=HYPERLINK(\"http://x.test\";\"y\")", "007",
 	"12345678901234567890", "1e5", "3-4", "TRUE", "2026-01-02", "1,5",
-	"Müller; \"Anna\", GmbH", "two\nlines", "  two  blanks  ", "ünïcode 😀", "'quoted'", "plain",
+	"Müller; \"Anna\", GmbH", "two\nlines", "  two  blanks  ", "ünïcode 😀", "'quoted'", "_x0041_", "plain",
 }
 
 // A spreadsheet opens the file with semicolons and byte order mark, and a German one that of the
@@ -71,9 +72,26 @@ func TestSpreadsheetReadsTheFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sameCells(t, calc(t, file, quotedAsText), columns, rows, "boolean")
+			sameCells(t, calc(t, file, quotedAsText), columns, rows, shown{"boolean", guarded})
 			preset := f.want(f.get(path+"&preset=excel-de", key), 200).body
-			sameCells(t, calc(t, preset, german), columns, rows, "string") // there, WAHR is a truth, and true a text
+			// there, WAHR is a truth, and true a text
+			sameCells(t, calc(t, preset, german), columns, rows, shown{"string", guarded})
+			workbook := f.want(f.get(path+"&format=xlsx", key), 200).body
+			for locale, date := range map[string]string{"en-US": "/", "de-DE": "."} {
+				sheet := calcWorkbook(t, workbook, locale)
+				for i, row := range sheet {
+					for j, c := range row {
+						if c.formula != "" && (j >= len(columns) || columns[j].Kind != query.Bool) {
+							t.Errorf("row %d, column %d: a formula: %s", i, j, c.formula)
+						}
+					}
+				}
+				// LibreOffice reads the truths of a workbook as formulas: TRUE()
+				sameCells(t, sheet, columns, rows, shown{"formula", sheets.TextOf})
+				if day := sheet[1].at(0).text; strings.Count(day, date) != 2 {
+					t.Errorf("in %s, a date shows as %s", locale, day)
+				}
+			}
 			for _, row := range calc(t, file, byDefault) {
 				for _, c := range row {
 					if c.formula != "" {
@@ -85,9 +103,15 @@ func TestSpreadsheetReadsTheFile(t *testing.T) {
 	}
 }
 
-// sameCells wants the spreadsheet to have the values of the NDJSON. Truths are of the kind truth.
+// shown says how a file shows values: the kind of truths, and what becomes of a text.
+type shown struct {
+	truth string
+	text  func(string) string
+}
+
+// sameCells wants the spreadsheet to have the values of the NDJSON.
 func sameCells(
-	t *testing.T, sheet []sheetRow, columns []query.Column, rows []map[string]json.RawMessage, truth string,
+	t *testing.T, sheet []sheetRow, columns []query.Column, rows []map[string]json.RawMessage, as shown,
 ) {
 	t.Helper()
 	if len(sheet) != len(rows)+1 || len(rows) < len(oddTexts) || len(sheet[0]) != len(columns) {
@@ -98,7 +122,7 @@ func sameCells(
 			t.Errorf("column %d is called %q, not %q", i, sheet[0][i].text, c.Name)
 		}
 		for j, row := range rows {
-			if err := sheet[j+1].at(i).is(c, row[c.Name], truth); err != nil {
+			if err := sheet[j+1].at(i).is(c, row[c.Name], as); err != nil {
 				t.Errorf("row %d, %s: %v", j+1, c.Name, err)
 			}
 		}
@@ -106,7 +130,7 @@ func sameCells(
 }
 
 // is returns nil if the spreadsheet's cell has the value of the NDJSON.
-func (c sheetCell) is(column query.Column, want json.RawMessage, truth string) error {
+func (c sheetCell) is(column query.Column, want json.RawMessage, as shown) error {
 	var text string
 	var number float64
 	switch column.Kind {
@@ -114,10 +138,10 @@ func (c sheetCell) is(column query.Column, want json.RawMessage, truth string) e
 		if err := json.Unmarshal(want, &text); err != nil {
 			return err
 		}
-		text = guarded(text)
+		text = as.text(text)
 		// A spreadsheet knows only one kind of line end within a cell.
-		text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
-		if c.kind != "string" && text != "" || c.text != text {
+		lines := strings.NewReplacer("\r\n", "\n", "\r", "\n")
+		if c.kind != "string" && text != "" || lines.Replace(c.text) != lines.Replace(text) {
 			return fmt.Errorf("text %q is %+v", text, c)
 		}
 	case query.CountMap, query.CostMap:
@@ -132,7 +156,14 @@ func (c sheetCell) is(column query.Column, want json.RawMessage, truth string) e
 			return fmt.Errorf("date %s is %+v", want, c)
 		}
 	case query.Bool:
-		if shown := map[string]string{"boolean": c.value, "string": c.text}[truth]; c.kind != truth || shown != string(want) {
+		if as.truth == "formula" {
+			if c.formula != "of:="+strings.ToUpper(string(want))+"()" {
+				return fmt.Errorf("%s is %+v", want, c)
+			}
+			return nil
+		}
+		got := map[string]string{"boolean": c.value, "string": c.text}[as.truth]
+		if c.kind != as.truth || got != string(want) {
 			return fmt.Errorf("%s is %+v", want, c)
 		}
 	default:
@@ -150,17 +181,38 @@ func (c sheetCell) is(column query.Column, want json.RawMessage, truth string) e
 // calc opens a CSV file in LibreOffice and returns its cells.
 func calc(t *testing.T, file, how string) []sheetRow {
 	t.Helper()
+	return opened(t, t.TempDir(), "export.csv", file, how)
+}
+
+// calcWorkbook opens a workbook in a LibreOffice whose user has the locale, and returns its cells.
+func calcWorkbook(t *testing.T, file, locale string) []sheetRow {
+	t.Helper()
+	dir := t.TempDir()
+	profile := filepath.Join(dir, "profile", "user")
+	if err := os.MkdirAll(profile, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	settings := `<oor:items xmlns:oor="http://openoffice.org/2001/registry"><item oor:path="/org.openoffice.Setup/L10N">` +
+		`<prop oor:name="ooSetupSystemLocale" oor:op="fuse"><value>` + locale + `</value></prop></item></oor:items>`
+	if err := os.WriteFile(filepath.Join(profile, "registrymodifications.xcu"), []byte(settings), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return opened(t, dir, "export.xlsx", file, "Calc MS Excel 2007 XML")
+}
+
+// opened opens a file in LibreOffice and returns its cells.
+func opened(t *testing.T, dir, name, file, how string) []sheetRow {
+	t.Helper()
 	soffice, err := exec.LookPath("soffice")
 	if err != nil {
 		t.Fatal("these tests need LibreOffice's soffice, and it is not on the PATH; " +
 			"on Debian: apt-get install libreoffice-calc")
 	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "export.csv"), []byte(file), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(file), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	convert := exec.CommandContext(t.Context(), soffice, "-env:UserInstallation=file://"+filepath.Join(dir, "profile"),
-		"--headless", "--convert-to", "fods", "--outdir", dir, "--infilter="+how, filepath.Join(dir, "export.csv"))
+		"--headless", "--convert-to", "fods", "--outdir", dir, "--infilter="+how, filepath.Join(dir, name))
 	if output, err := convert.CombinedOutput(); err != nil {
 		t.Fatalf("soffice: %v\n%s", err, output)
 	}
