@@ -127,6 +127,9 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 		}
 		p.until("document.querySelector('.status').innerText.includes(`" + file + "`)")
 	}
+	p.set("#format", "xlsx")
+	p.previewed()
+	p.generates(s, key, "api-keys?format=xlsx&range=this_month")
 	p.run(chromedp.Evaluate("document.querySelectorAll('dialog details').forEach(d => { d.open = true })", nil))
 	p.set("#format", "ndjson")
 	p.set("#group", "model")

@@ -5,7 +5,7 @@ import { t, reason, bytes, moment, dates, spoken } from "./words.js";
 import { periodPicker } from "./period.js";
 
 const numeric = new Set(["integer", "ratio", "rate", "cost"]); // kinds of columns
-const formats = { csv: "CSV", "excel-de": "CSV", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" }; // excel-de is a preset of CSV
+const formats = { csv: "CSV", "excel-de": "CSV", xlsx: "XLSX", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" }; // excel-de is a preset of CSV
 
 /** usualFormat is the one that was chosen last; before that, a German reader gets what German Excel reads. */
 function usualFormat() {
@@ -36,7 +36,7 @@ export function exportDialog(catalogue, ended) {
       return h("label", { class: "choice" }, h("input", { type: "radio", name: "type", value: entry.type, checked: i === 0, onchange: typeChanged }), h("span", {}, label), h("small", {}, line));
     }));
     leftOut = h("p", { class: "hint", id: "left-out", hidden: true });
-    format = select("format", Object.entries(formats).map(([value, name]) => [value, value === "excel-de" ? t("excelDe") : name]), formatChosen);
+    format = select("format", Object.entries(formats).map(([value, name]) => [value, { "excel-de": t("excelDe"), xlsx: t("workbook") }[value] ?? name]), formatChosen);
     format.value = usualFormat();
     delimiter = select("delimiter", ["comma", "semicolon", "tab"].map((d) => [d, t(d)]), refresh);
     bom = h("input", { type: "checkbox", id: "bom", onchange: refresh });
