@@ -17,7 +17,7 @@ import (
 // An ask is one request for an export: the query, and the format of the answer.
 type ask struct {
 	oracle.Query
-	Format    string   // csv, ndjson, json
+	Format    string   // csv, ndjson, json, parquet, xlsx
 	Delimiter string   // comma, semicolon, tab; csv only
 	Decimal   string   // point, comma; csv only
 	Pick      uint64   // chooses Columns at random; 0: the usual ones

@@ -176,7 +176,7 @@ func random(r *rand.Rand, now time.Time) ask {
 		a.Pick = r.Uint64()
 	}
 	a.AttributesNow = r.IntN(3) == 0
-	a.Format = []string{"", "csv", "csv", "ndjson", "json", "parquet"}[r.IntN(6)]
+	a.Format = []string{"", "csv", "csv", "ndjson", "json", "parquet", "xlsx"}[r.IntN(7)]
 	if a.Format == "csv" {
 		a.Delimiter = []string{"", "comma", "semicolon", "tab"}[r.IntN(4)]
 		a.BOM = r.IntN(4) == 0
@@ -237,6 +237,8 @@ func diff(a ask, want oracle.Table, body []byte) error {
 			return err
 		}
 		return want.DiffNDJSON(rows)
+	case "xlsx":
+		return diffWorkbook(want, body)
 	}
 	const bom = "\ufeff"
 	if bytes.HasPrefix(body, []byte(bom)) != a.BOM {
