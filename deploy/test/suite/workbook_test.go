@@ -64,11 +64,23 @@ func jsonOf(want oracle.Cell, got sheets.Cell) (string, error) {
 		if err == nil && n > exact {
 			kind = sheets.Text
 		}
-		if got.Kind == kind {
+		switch {
+		case got.Kind == kind && kind == sheets.Number && digits(got.Value) == digits(want.Text):
+			return want.Text, nil
+		case got.Kind == kind:
 			return got.Value, nil
 		}
 	}
 	return "", fmt.Errorf("want %+v, got %+v", want, got)
+}
+
+// digits is a number with the 15 significant digits that a spreadsheet calculates with.
+func digits(number string) string {
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return "no number: " + number
+	}
+	return strconv.FormatFloat(n, 'g', 15, 64)
 }
 
 // carried is the cell without the characters that a workbook cannot carry.
