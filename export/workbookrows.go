@@ -106,7 +106,12 @@ func (s *sheet) cell(c query.Column, raw []byte) (any, error) {
 		}
 		return n, err
 	}
-	return strconv.ParseFloat(string(raw), 64)
+	n, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil {
+		return nil, err
+	}
+	// rounded to the digits that spreadsheets have, because excelize would cut the others off
+	return strconv.ParseFloat(strconv.FormatFloat(n, 'g', 15, 64), 64)
 }
 
 // dateCell returns a day as spreadsheets number them. They do not agree on the numbers of days
