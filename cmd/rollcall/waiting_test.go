@@ -241,7 +241,7 @@ func TestIngestWaitsForARight(t *testing.T) {
 	s.process = start(t, nil, processtest.Build(t, "rollcall/cmd/rollcall"), "ingest", "--kafka-brokers", kafka.Addr(),
 		"--kafka-topics", "usage", "--clickhouse-url", server.URL+"/"+name, "--admin-addr", s.admin)
 	s.eventually("it is refused twice", func() bool { return refused.Load() > 1 })
-	s.waits(reasonAssignment, "it waits")
+	s.waits(reasonClickHouse, "Not enough privileges")
 	granted.Store(true)
 	s.eventually("it is ready", func() bool { return strings.HasPrefix(s.get("/readyz"), "200") })
 	s.stop(syscall.SIGTERM)
