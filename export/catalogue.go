@@ -111,7 +111,7 @@ func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 		entry := catalogueType{Type: t, GroupBy: []string{}}
 		shown := map[query.Column]bool{}
 		for _, group := range append([]string{""}, t.GroupBys()...) {
-			columns, err := query.Columns(query.Request{Org: org, Type: t, GroupBy: group, Settings: settings})
+			columns, err := query.Available(query.Request{Org: org, Type: t, GroupBy: group, Settings: settings})
 			if err != nil { // not for this workspace
 				continue
 			}
@@ -124,7 +124,7 @@ func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 		}
 		for _, c := range query.AllColumns(t) {
 			if shown[c] {
-				entry.Columns = append(entry.Columns, catalogueColumn{c.Name, c.Kind, c.Meaning, c.When, true})
+				entry.Columns = append(entry.Columns, catalogueColumn{c.Name, c.Kind, c.Meaning, c.When, !query.OnRequest(t, c)})
 			}
 		}
 		entry.LeftOut = leftOut(org, t, settings, shown)

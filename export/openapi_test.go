@@ -50,6 +50,9 @@ func rowSchemas() string {
 			if c.When != "" {
 				meaning += " Only " + c.When + "."
 			}
+			if query.OnRequest(t, c) {
+				meaning += " Only if the parameter columns names it."
+			}
 			fmt.Fprintf(&b, "        %s: { %s, description: %q }\n", c.Name, jsonType(c), meaning)
 		}
 	}
@@ -69,7 +72,7 @@ func jsonType(c query.Column) string {
 	case query.Text:
 		return "type: string"
 	case query.Date:
-		if c.Name == "joined_at" {
+		if !strings.HasPrefix(c.Name, "period_") {
 			return "type: string, format: date, nullable: true"
 		}
 		return "type: string, format: date"
@@ -79,6 +82,8 @@ func jsonType(c query.Column) string {
 		return "type: number, minimum: 0"
 	case query.Bool:
 		return "type: boolean"
+	case query.List:
+		return "type: array, items: { type: string }"
 	case query.CountMap:
 		return "type: object, additionalProperties: { type: integer, minimum: 0 }"
 	case query.CostMap:

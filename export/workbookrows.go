@@ -91,7 +91,7 @@ func (s *sheet) cell(c query.Column, raw []byte) (any, error) {
 			return nil, err
 		}
 		return short(c, text)
-	case query.CountMap, query.CostMap:
+	case query.CountMap, query.CostMap, query.List:
 		return short(c, plainJSON(raw))
 	case query.Date:
 		return s.dateCell(raw)

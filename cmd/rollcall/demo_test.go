@@ -78,6 +78,7 @@ func TestDemo(t *testing.T) {
 	event := message("1")
 	send(t, d.kafka, event, event)
 	d.eventually("the event is counted once", counted(d, 1))
+	d.answersReadme()
 
 	old := d.keys["acme"]
 	d.stop(syscall.SIGTERM)
@@ -92,6 +93,25 @@ func TestDemo(t *testing.T) {
 	d = startDemo(t, binary, dir)
 	d.eventually("nothing is lost", counted(d, 2))
 	d.stop(os.Interrupt)
+}
+
+// answersReadme asks for the exports that the README shows.
+func (d *demo) answersReadme() {
+	d.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		d.Fatal(err)
+	}
+	lines := regexp.MustCompile(`ROLLCALL_KEY" 'http://127\.0\.0\.1:8080(/v1/exports/[^']+)'`).
+		FindAllStringSubmatch(string(readme), -1)
+	for _, m := range lines {
+		if status, file := d.get(d.keys["acme"], m[1]); status != 200 || file == "" {
+			d.Errorf("%s: %d %.500s", m[1], status, file)
+		}
+	}
+	if len(lines) < 5 {
+		d.Errorf("the README shows %d exports", len(lines))
+	}
 }
 
 func commandKey(t *testing.T, d *demo, org string) string {

@@ -69,26 +69,40 @@ func daysInto(day schema.Day, weekStart time.Weekday) schema.Day {
 
 // cutDays are the UTC days that belong to two buckets, or only in part to the period. Their usage
 // is read from the log, that of all other days of the period from where the plan says.
-func (p Period) cutDays() (days []schema.Day) {
+func (r Request) cutDays() (days []schema.Day) {
+	p := r.Period
 	cut := func(m schema.Millis) {
 		if day := m.Day(); m != schema.Millis(day)*dayMillis && !slices.Contains(days[max(0, len(days)-1):], day) {
 			days = append(days, day)
 		}
 	}
 	cut(p.From)
-	for _, b := range p.inner() {
+	parts := p.Buckets
+	if r.activity() { // each bucket begins with a day
+		parts = p.days()
+	}
+	for _, b := range parts[min(1, len(parts)):] {
 		cut(b.From)
 	}
 	cut(p.To)
 	return days
 }
 
-// inner are the buckets but for the first, which begins where the period does.
-func (p Period) inner() []Bucket { return p.Buckets[min(1, len(p.Buckets)):] }
+// activity says whether it matters on which local days usage was.
+func (r Request) activity() bool {
+	return r.wants("active_days", "first_active_date", "last_active_date")
+}
+
+// days are the local days of a period of whole days.
+func (p Period) days() []Bucket {
+	first, _ := time.Parse(time.DateOnly, p.Start) // newPeriod made both
+	last, _ := time.Parse(time.DateOnly, p.End)
+	return bucketsOf(schema.DayOf(first), schema.DayOf(last), 0, p.First.Location(), Daily, time.Sunday)
+}
 
 // cutsMonths says whether a bucket begins within a UTC month. Then no month can be read merged.
 func (p Period) cutsMonths() bool {
-	return slices.ContainsFunc(p.inner(), func(b Bucket) bool {
+	return slices.ContainsFunc(p.Buckets[min(1, len(p.Buckets)):], func(b Bucket) bool {
 		return b.From != schema.Millis(tables.MonthStart(b.From.Day()))*dayMillis
 	})
 }
@@ -98,11 +112,32 @@ func (p Period) cutsMonths() bool {
 const (
 	bucketOfDay  = "roundDown(toInt64(toUInt16(day)) * 86400000, {bucket_starts:Array(Int64)})"
 	bucketOfTime = "roundDown(toUnixTimestamp64Milli(time), {bucket_starts:Array(Int64)})"
+
+	// the start of the local day, of whole UTC days likewise
+	localDayOfDay  = "roundDown(toInt64(toUInt16(day)) * 86400000, {local_days:Array(Int64)})"
+	localDayOfTime = "roundDown(toUnixTimestamp64Milli(time), {local_days:Array(Int64)})"
 )
 
 // bucketDate is the expression for the first or last day of a row's bucket, as a text.
 func bucketDate(which string) string {
 	return fmt.Sprintf("transform(r.bucket_start, {bucket_starts:Array(Int64)}, {bucket_%ss:Array(String)}, '')", which)
+}
+
+// localDate is the expression for the date of a local day's start.
+func localDate(start string) string {
+	return fmt.Sprintf("toDate32(transform(%s, {local_days:Array(Int64)}, {local_dates:Array(String)}, '1970-01-01'))", start)
+}
+
+// localDayParams are the parameters of the SQL that says on which days usage was.
+func localDayParams(days []Bucket) map[string]string {
+	var starts, dates []string
+	for _, d := range days {
+		starts = append(starts, fmt.Sprint(int64(d.From)))
+		dates = append(dates, "'"+d.Start+"'")
+	}
+	return map[string]string{
+		"local_days": "[" + strings.Join(starts, ",") + "]", "local_dates": "[" + strings.Join(dates, ",") + "]",
+	}
 }
 
 // bucketParams are the parameters that the SQL with buckets has. listed_in leaves out the buckets

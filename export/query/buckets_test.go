@@ -53,7 +53,7 @@ func TestBucketsReadTheRollupsWhereTheyCan(t *testing.T) {
 	} {
 		p := period(c.zone, c.granularity)
 		span := p.Span(org)
-		if got := p.cutDays(); len(got) != c.cut || (span.MonthsTo != 0) != c.months {
+		if got := (Request{Period: p}).cutDays(); len(got) != c.cut || (span.MonthsTo != 0) != c.months {
 			t.Errorf("%s of %q: %d days are cut, months %t; want %d, %t", c.granularity, c.zone, len(got), span.MonthsTo != 0,
 				c.cut, c.months)
 		}

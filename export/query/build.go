@@ -94,13 +94,16 @@ type entityRead struct {
 	attributes []string
 	Listed     bool // whether the entity has a row without usage
 	InBuckets  bool // and in which buckets
+	Removed    bool // says whether the entity is deleted at {at}
 }
 
 // Values are the attributes as an event has them, and Shown as the WITH clause has them.
 func (e entityRead) Values() string {
 	all := slices.Clone(e.attributes)
-	if i := slices.Index(all, "role"); i >= 0 {
-		all[i] = "toString(role)"
+	for i, name := range all {
+		if name == "role" || name == "status" || name == "license_type" {
+			all[i] = "toString(" + name + ")"
+		}
 	}
 	return strings.Join(all, ", ")
 }
@@ -123,7 +126,9 @@ type choices struct {
 func (c choices) entities() (all []entityRead) {
 	if c.Kind != "" {
 		listed := !c.WithoutInactive
-		all = append(all, entityRead{c.Kind, c.Kind, c.attributes, listed, listed && c.Period.Buckets != nil})
+		all = append(all, entityRead{
+			c.Kind, c.Kind, c.shownAttributes(), listed, listed && c.Period.Buckets != nil, c.wants("status"),
+		})
 	}
 	if c.showsOwners() {
 		all = append(all, entityRead{Name: "owner", Kind: "user", attributes: []string{"email"}})
@@ -133,9 +138,56 @@ func (c choices) entities() (all []entityRead) {
 	}
 	if c.teams {
 		attributes := []string{"joined_at", "department", "group_ids"}
-		all = append(all, entityRead{"user", "user", attributes, true, c.Period.Buckets != nil})
+		all = append(all, entityRead{
+			Name: "user", Kind: "user", attributes: attributes, Listed: true, InBuckets: c.Period.Buckets != nil,
+		})
 	}
 	return all
+}
+
+// requestable are the attributes that are read only for columns on request.
+var requestable = []string{"status", "department", "company_name", "license_type", "group_ids"}
+
+// shownAttributes are what the SQL shows of the entity.
+func (c choices) shownAttributes() []string {
+	all := slices.Clone(c.attributes)
+	for _, name := range requestable {
+		if c.wants(name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// Requested are the columns on request that the request names, at the end of a list of columns.
+func (c choices) Requested() string {
+	var all strings.Builder
+	for _, name := range requestable[1:] {
+		if c.wants(name) {
+			fmt.Fprintf(&all, ",\n    e.%s AS %[1]s", name)
+		}
+	}
+	if c.wants("status") {
+		all.WriteString(",\n    multiIf(e.removed, 'removed', usage.active, 'active', " +
+			"e.status IN ('invited', 'suspended'), e.status, 'inactive') AS status")
+	}
+	if c.activity() {
+		fmt.Fprintf(&all, ",\n    activity.active_days AS active_days, if(active_days = 0, NULL, %s) AS first_active_date, "+
+			"if(active_days = 0, NULL, %s) AS last_active_date", localDate("activity.first_day"), localDate("activity.last_day"))
+	}
+	return all.String()
+}
+
+// joinActivity joins the days with usage of a row of Usage.
+func (c choices) joinActivity() string {
+	if !c.activity() {
+		return ""
+	}
+	on := "activity.id = usage.id"
+	for _, name := range c.SplitNames() {
+		on += fmt.Sprintf(" AND activity_%s = usage.%[1]s", name)
+	}
+	return "\nLEFT JOIN activity ON " + on
 }
 
 // showsOwners says whether the rows have the e-mail address of the entity's owner.
@@ -176,6 +228,11 @@ func (c choices) split(grouped string) string {
 		return grouped
 	}
 	return "bucket, " + grouped
+}
+
+// SplitNames are the columns of Split.
+func (c choices) SplitNames() []string {
+	return strings.FieldsFunc(c.Split(), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // Within begins the window of a rank.
@@ -270,7 +327,7 @@ LEFT JOIN %[1]s AS e ON e.entity_id = if(usage.active, usage.id, listed.entity_i
 	if c.showsOwners() {
 		joined += "\nLEFT JOIN owner_entities AS owner ON owner.entity_id = e.owner_id"
 	}
-	return joined + c.JoinGroup() + where
+	return joined + c.JoinGroup() + c.joinActivity() + where
 }
 
 // Entity is the id of a row of Usage.
@@ -369,6 +426,13 @@ func newDraft(r Request, plan tables.Plan) (draft, error) {
 		}
 		parts = append(parts, members)
 	}
+	if d.activity() {
+		activity, err := execute("activity.sql", c)
+		if err != nil {
+			return d, err
+		}
+		parts = append(parts, activity)
+	}
 	d.rows = strings.Join(append(parts, text), ",\n")
 	return d, nil
 }
@@ -429,6 +493,9 @@ func (d draft) params() clickhouse.Parameters {
 	p["end"] = d.Period.End
 	if d.Period.Buckets != nil {
 		maps.Copy(p, bucketParams(d.Period.Buckets))
+	}
+	if d.activity() {
+		maps.Copy(p, localDayParams(d.Period.days()))
 	}
 	p["org_cell"] = tables.EscapeParam(textCell(d.Org))
 	for _, f := range d.Filters {

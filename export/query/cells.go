@@ -66,7 +66,7 @@ func (r Request) csvCell(c Column, v string) string {
 		return r.fraction(fmt.Sprintf("toString(%s)", v))
 	case Bool:
 		return fmt.Sprintf("if(%s, 'true', 'false')", v)
-	case CountMap, CostMap:
+	case CountMap, CostMap, List:
 		return fmt.Sprintf("r.maps[%d]", 1+slices.Index(r.mapColumns(), c.Name))
 	}
 	return v
@@ -136,6 +136,13 @@ func textCell(text string) string {
 // u2028 is not changed.
 func (c choices) Maps() string {
 	maps := c.mapColumns()
+	for i, name := range maps {
+		from := "usage."
+		if name == "group_ids" {
+			from = "e."
+		}
+		maps[i] = from + name
+	}
 	if !c.csv() || len(maps) == 0 {
 		return ""
 	}
@@ -145,15 +152,16 @@ func (c choices) Maps() string {
 	} {
 		plain = fmt.Sprintf("replaceAll(%s, %s, %s)", plain, step[0], step[1])
 	}
-	return fmt.Sprintf(",\n    arrayMap(json -> %s, [toJSONString(usage.%s)]) AS maps",
+	return fmt.Sprintf(",\n    arrayMap(json -> %s, [toJSONString(%s)]) AS maps",
 		quoted(fmt.Sprintf(`if(position(json, '\\u202') = 0, json, %s)`, plain)),
-		strings.Join(maps, "), toJSONString(usage."))
+		strings.Join(maps, "), toJSONString("))
 }
 
-// mapColumns are the names of the columns that are maps, in their order.
+// mapColumns are the names of the columns that are maps or lists, in their order.
 func (r Request) mapColumns() (names []string) {
 	for _, c := range AllColumns(r.Type) {
-		if (c.Kind == CountMap || c.Kind == CostMap) && present(r, c) {
+		isMap := c.Kind == CountMap || c.Kind == CostMap || c.Kind == List && r.wants(c.Name)
+		if isMap && present(r, c) {
 			names = append(names, c.Name)
 		}
 	}

@@ -7,7 +7,7 @@ type Kind string
 
 const (
 	Text     Kind = "text"
-	Date     Kind = "date"      // YYYY-MM-DD; joined_at may be missing: empty in csv, else null
+	Date     Kind = "date"      // YYYY-MM-DD; one that is missing is empty in csv, else null
 	Integer  Kind = "integer"   // 0 … 2⁶⁴−1
 	Ratio    Kind = "ratio"     // 2 digits after the point, rounded half away from zero
 	Rate     Kind = "rate"      // 4 digits
@@ -15,6 +15,7 @@ const (
 	Bool     Kind = "bool"      // true or false
 	CountMap Kind = "count map" // id → integer
 	CostMap  Kind = "cost map"  // model → USD
+	List     Kind = "list"      // texts, sorted by bytes
 )
 
 // A Column is one column of an export. The SQL, GET /v1/exports, the OpenAPI document and the
@@ -31,32 +32,48 @@ func Columns(r Request) ([]Column, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	var usual []Column
-	for _, c := range AllColumns(r.Type) {
-		if present(r, c) {
-			usual = append(usual, c)
-		}
-	}
+	available := r.available()
+	usual := slices.DeleteFunc(slices.Clone(available), func(c Column) bool { return OnRequest(r.Type, c) })
 	if r.Names == nil {
 		return usual, nil
 	}
-	return chosen(r, usual)
+	return chosen(r, usual, available)
+}
+
+// Available lists the columns that the request can name.
+func Available(r Request) ([]Column, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return r.available(), nil
+}
+
+func (r Request) available() []Column {
+	return slices.DeleteFunc(AllColumns(r.Type), func(c Column) bool { return !present(r, c) })
+}
+
+// OnRequest says whether an export has the column only if the request names it.
+func OnRequest(t Type, c Column) bool { return slices.Contains(onRequest[t], c) }
+
+// wants says whether the request names one of these columns.
+func (r Request) wants(names ...string) bool {
+	return slices.ContainsFunc(r.Names, func(name string) bool { return slices.Contains(names, name) })
 }
 
 // chosen are the columns that the request names, in its order.
-func chosen(r Request, usual []Column) (all []Column, err error) {
+func chosen(r Request, usual, available []Column) (all []Column, err error) {
 	for _, name := range r.Names {
 		if name == "default" {
 			all = append(all, usual...)
 			continue
 		}
-		i := slices.IndexFunc(usual, func(c Column) bool { return c.Name == name })
+		i := slices.IndexFunc(available, func(c Column) bool { return c.Name == name })
 		if i < 0 {
 			return nil, bad("columns", "columns: the export %s that you ask for has no column %q; "+
 				"GET /v1/exports lists the columns of this workspace, and under which condition each is there.",
 				r.Type, clip(name))
 		}
-		all = append(all, usual[i])
+		all = append(all, available[i])
 	}
 	seen := map[string]bool{}
 	for _, c := range all {
@@ -100,13 +117,32 @@ func present(r Request, c Column) bool {
 	return true
 }
 
-// AllColumns lists the columns that a type can have, in their order.
+// AllColumns lists the columns that a type can have, in their order. Those on request are the last.
 func AllColumns(t Type) []Column {
 	own := map[Type][]Column{
 		Users: userColumns, Assistants: assistantColumns, Workflows: workflowColumns, Projects: projectColumns,
 		Models: modelColumns, APIKeys: apiKeyColumns, Departments: departmentColumns, Groups: groupColumns,
 	}
-	return append(slices.Clone(everyRow), own[t]...)
+	return slices.Concat(everyRow, own[t], onRequest[t])
+}
+
+// onRequest are the columns that a request must name: SPEC.md §2.2, Columns on request.
+var onRequest = map[Type][]Column{
+	Users: slices.Concat([]Column{
+		{"status", Text, "removed, active, invited, suspended or inactive: the first of these that applies.", always},
+	}, activityColumns, []Column{
+		{"department", Text, "The user's department.", always},
+		{"company_name", Text, "The user's company.", ifPersonal},
+		{"license_type", Text, "The user's license.", always},
+		{"group_ids", List, "The groups that the user belongs to.", always},
+	}),
+	Assistants: activityColumns, Projects: activityColumns, Workflows: activityColumns,
+}
+
+var activityColumns = []Column{
+	{"active_days", Integer, "On how many days there was any usage.", always},
+	{"first_active_date", Date, "The first day with any usage; missing without any.", always},
+	{"last_active_date", Date, "The last day with any usage; missing without any.", always},
 }
 
 // everyRow are the columns that every row starts with.

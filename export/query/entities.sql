@@ -6,7 +6,7 @@
     SELECT entity_id, time,
         countIf(NOT deleted) > 0 AS described,
         argMaxIf(tuple({{.Values}}), (source, id), NOT deleted) AS attributes
-        {{- if .Listed}},
+        {{- if or .Listed .Removed}},
         argMax(deleted, (source, id)) AS ended
         {{- end}}
     FROM entities FINAL
@@ -16,7 +16,7 @@
 -- One row per entity: its attributes at {at}, or else the earliest known ones; and listed, which
 -- says whether the entity has a row in the export without usage.
 {{.Name}}_entities AS (
-    SELECT entity_id, {{.Shown}}
+    SELECT entity_id, {{.Shown}}{{if .Removed}}, removed{{end}}
         {{- if .InBuckets}},
         -- the buckets (start, end, last day) in which the entity has a row without usage; said has
         -- (time, described, ended) of its moments
@@ -31,6 +31,9 @@
     FROM (
         SELECT entity_id,
             argMaxIf(attributes, (time <= {at:DateTime64(3, 'UTC')}, if(time <= {at:DateTime64(3, 'UTC')}, 1, -1) * toUnixTimestamp64Milli(time)), described) AS shown
+            {{- if .Removed}},
+            argMaxIf(ended, time, time <= {at:DateTime64(3, 'UTC')}) AS removed
+            {{- end}}
             {{- if .InBuckets}},
             arraySort(groupArray((toUnixTimestamp64Milli(time), described, ended))) AS said
             {{- else if .Listed}},

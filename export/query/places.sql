@@ -36,5 +36,5 @@ usage AS (
 )
 SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS {{.ID}}, {{.Grouped}}e.name AS {{.Kind}}_name,
     {{if eq .Kind "assistant"}}e.description AS assistant_description, e.url AS assistant_url, {{end -}}
-    {{.Owner}}
+    {{.Owner}}{{.Requested}}
 FROM {{.Usage}}

@@ -31,7 +31,7 @@ const (
 
 func newReading(r Request, plan tables.Plan) reading {
 	from, to := r.Period.whole()
-	days := r.Period.cutDays()
+	days := r.cutDays()
 	for _, day := range plan.Live {
 		if day >= from && day <= to {
 			days = append(days, day)
@@ -67,10 +67,18 @@ func (r reading) arms(d tables.Daily, day string) string {
 	rolled := d
 	logged := d
 	where := fromRollups
+	cut := func(name, ofDay, ofTime string) {
+		columns = name + ", " + columns
+		rolled.Keys = append([]tables.Key{{Name: ofDay + " AS " + name}}, rolled.Keys...)
+		logged.Keys = append([]tables.Key{{Name: name, Log: ofTime}}, logged.Keys...)
+	}
 	if r.request.Period.Buckets != nil {
-		columns = "bucket, " + columns
-		rolled.Keys = append([]tables.Key{{Name: bucketOfDay + " AS bucket"}}, d.Keys...)
-		logged.Keys = append([]tables.Key{{Name: "bucket", Log: bucketOfTime}}, d.Keys...)
+		cut("bucket", bucketOfDay, bucketOfTime)
+	}
+	if r.request.activity() {
+		cut("local_day", localDayOfDay, localDayOfTime)
+	}
+	if len(rolled.Keys) > len(d.Keys) {
 		where += " AND day NOT IN {log_days:Array(Date)}"
 	}
 	var arms []string

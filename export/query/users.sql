@@ -48,7 +48,7 @@ usage AS (
     FROM facts
     GROUP BY {{.Split}}id
 )
-SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS person, {{.Person "person"}} AS user_id, {{.Grouped}}e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at,
+SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS person, {{.Person "person"}} AS user_id, {{.Grouped}}e.name AS name, e.email AS email, e.role AS role, e.joined_at AS joined_at{{.Requested}},
     rank() OVER ({{.Within}}ORDER BY messages_total DESC) AS messages_total_rank,
     rank() OVER ({{.Within}}ORDER BY messages_chat DESC) AS messages_chat_rank,
     rank() OVER ({{.Within}}ORDER BY messages_assistants DESC) AS messages_assistants_rank,

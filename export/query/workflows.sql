@@ -36,5 +36,5 @@ usage AS (
     FROM facts
     GROUP BY {{.Split}}id
 )
-SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Owner}}{{.Maps}}
+SELECT usage.* EXCEPT id{{.Bucket}}, {{.Entity}} AS workflow_id, e.name AS workflow_name, {{.Owner}}{{.Requested}}{{.Maps}}
 FROM {{.Usage}}
