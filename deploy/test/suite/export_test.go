@@ -203,6 +203,7 @@ func (b *bed) check(a ask) error {
 
 func (b *bed) checkAt(a ask) error {
 	a.Secret = secret
+	a.OnRequest = a.Pick != 0
 	want, err := b.oracle.Export(a.Query)
 	b.must(err)
 	if a.Pick != 0 {

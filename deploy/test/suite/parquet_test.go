@@ -68,8 +68,11 @@ func cell(column *parquet.Column, values map[int][]parquet.Value) (string, error
 	if column.Leaf() {
 		return leaf(column, values[column.Index()][0])
 	}
+	if len(column.Columns()) == 1 && len(column.Columns()[0].Columns()) == 1 {
+		return list(column.Columns()[0].Columns()[0], values)
+	}
 	if len(column.Columns()) != 1 || len(column.Columns()[0].Columns()) != 2 {
-		return "", fmt.Errorf("neither a value nor a map: %s", column)
+		return "", fmt.Errorf("neither a value nor a list nor a map: %s", column)
 	}
 	key := column.Columns()[0].Columns()[0]
 	value := column.Columns()[0].Columns()[1]
@@ -89,6 +92,21 @@ func cell(column *parquet.Column, values map[int][]parquet.Value) (string, error
 		members = append(members, name+":"+number)
 	}
 	return "{" + strings.Join(members, ",") + "}", nil
+}
+
+func list(element *parquet.Column, values map[int][]parquet.Value) (string, error) {
+	var all []string
+	for _, v := range values[element.Index()] {
+		if v.IsNull() { // an empty list
+			continue
+		}
+		text, err := leaf(element, v)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, text)
+	}
+	return "[" + strings.Join(all, ",") + "]", nil
 }
 
 // leaf returns a single value. Its type must be the one that is promised for the column's kind.

@@ -3,6 +3,7 @@ package suite
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,7 +52,8 @@ func diffWorkbook(want oracle.Table, file []byte) error {
 func jsonOf(want oracle.Cell, got sheets.Cell) (string, error) {
 	const exact = 1 << 53 // the highest count that is a number
 	switch {
-	case want.Kind == oracle.Map && got.Kind == sheets.Text, want.Kind == oracle.Bool && got.Kind == sheets.Bool:
+	case (want.Kind == oracle.Map || want.Kind == oracle.List) && got.Kind == sheets.Text,
+		want.Kind == oracle.Bool && got.Kind == sheets.Bool:
 		return got.Value, nil
 	case want.Kind == oracle.Text && (got.Kind == sheets.Text || got.Kind == sheets.Empty),
 		want.Kind == oracle.Date && got.Kind == sheets.Date:
@@ -88,13 +90,15 @@ func carried(c oracle.Cell) oracle.Cell {
 	if c.Kind == oracle.Text {
 		c.Text = sheets.TextOf(c.Text)
 	}
+	inJSON := strings.NewReplacer("\ufffe", "\ufffd", "\uffff", "\ufffd") // JSON escapes what else XML cannot carry
 	names := map[string]string{}
 	for name, value := range c.Map {
-		for _, r := range "\ufffe\uffff" { // other characters that XML cannot carry are escaped by JSON
-			name = strings.ReplaceAll(name, string(r), "\ufffd")
-		}
-		names[name] = value
+		names[inJSON.Replace(name)] = value
 	}
 	c.Map = names
+	c.List = slices.Clone(c.List)
+	for i, text := range c.List {
+		c.List[i] = inJSON.Replace(text)
+	}
 	return c
 }

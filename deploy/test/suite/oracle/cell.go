@@ -18,14 +18,16 @@ const (
 	Number      // a count, ratio or cost: equal as text in csv, as a number elsewhere
 	Near        // a count that may be 1 % off
 	Bool
-	Map // of numbers
+	Map  // of numbers
+	List // of texts
 )
 
 // A Cell of an export.
 type Cell struct {
 	Kind Kind
-	Text string            // all but Map
+	Text string            // all but Map and List
 	Map  map[string]string // name → number
+	List []string
 }
 
 func text(s string) Cell { return Cell{Kind: Text, Text: s} }
@@ -65,7 +67,7 @@ func counts(m map[string]int) Cell {
 // CSV is the cell as in a CSV file, before quoting.
 func (c Cell) CSV() string {
 	switch {
-	case c.Kind == Map:
+	case c.Kind == Map || c.Kind == List:
 		return c.json()
 	case c.Kind == Text && startsFormula(c.Text):
 		return "'" + c.Text
@@ -88,9 +90,16 @@ func startsFormula(text string) bool {
 	return false
 }
 
-// json writes a map: compact, with keys sorted by bytes, and with only those escapes that JSON
-// demands.
+// json writes a map or a list: compact, with keys sorted by bytes, and with only those escapes that
+// JSON demands.
 func (c Cell) json() string {
+	if c.Kind == List {
+		quoted := make([]string, len(c.List))
+		for i, text := range c.List {
+			quoted[i] = quote(text)
+		}
+		return "[" + strings.Join(quoted, ",") + "]"
+	}
 	var b strings.Builder
 	for i, k := range slices.Sorted(maps.Keys(c.Map)) {
 		b.WriteString(map[bool]string{true: "{", false: ","}[i == 0])

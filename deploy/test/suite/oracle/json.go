@@ -90,6 +90,9 @@ func (c Cell) matchesJSON(raw json.RawMessage) bool {
 	switch c.Kind {
 	case Map:
 		return c.matchesObject(raw)
+	case List:
+		var all []string
+		return json.Unmarshal(raw, &all) == nil && all != nil && slices.Equal(all, c.List)
 	case Bool:
 		return got == c.Text
 	case Number:

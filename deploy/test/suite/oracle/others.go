@@ -44,7 +44,7 @@ func (x *export) assistants() Table {
 		columns = append(columns, spread("completion_tokens", completionOf)...)
 		columns = append(columns, tokenColumns[2:]...)
 	}
-	return x.table(x.rows("assistant", assistantOf), "messages", columns)
+	return x.table(x.rows("assistant", assistantOf), "messages", x.onRequest(columns))
 }
 
 func (x *export) projects() Table {
@@ -53,7 +53,7 @@ func (x *export) projects() Table {
 		column{"messages", func(r row) Cell { return count(len(messages(r))) }},
 		column{"unique_users", func(r row) Cell { return count(distinct(messages(r), userOf)) }},
 		column{"conversations", func(r row) Cell { return count(distinct(messages(r), conversationOf)) }})
-	return x.table(x.rows("project", projectOf), "messages", x.withTokens(columns))
+	return x.table(x.rows("project", projectOf), "messages", x.onRequest(x.withTokens(columns)))
 }
 
 func (x *export) workflows() Table {
@@ -77,7 +77,7 @@ func (x *export) workflows() Table {
 		column{"trigger_to_runs", func(r row) Cell {
 			return counts(per(runs(r), func(e Event) string { return e.Trigger }))
 		}})
-	return x.table(x.rows("workflow", workflowOf), "runs", x.withTokens(columns))
+	return x.table(x.rows("workflow", workflowOf), "runs", x.onRequest(x.withTokens(columns)))
 }
 
 // owned returns the columns with which projects and workflows begin.

@@ -19,6 +19,7 @@ type Query struct {
 	WeekMonday   bool   // weeks start on Monday instead of Sunday
 	Granularity  string // day, week, month; empty: one row per entity
 
+	OnRequest     bool // also the columns that are there only on request, as the last ones
 	ActiveOnly    bool // include_inactive=false, which is the default with Granularity
 	AttributesNow bool // attributes=now
 

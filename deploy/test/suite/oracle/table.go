@@ -153,11 +153,15 @@ func (x *export) rows(kind string, idOf func(Event) string) []row {
 // attributesOf returns the attributes of an entity at the period's end. It returns those of now if
 // the period is not over or if the query asks for that.
 func (x *export) attributesOf(h history) Event {
+	return h.at(x.attributesAt())
+}
+
+func (x *export) attributesAt() int64 {
 	now := x.Now.UnixMilli()
 	if x.AttributesNow {
-		return h.at(now)
+		return now
 	}
-	return h.at(min(now, x.until))
+	return min(now, x.until)
 }
 
 // shown is a person's id as it is shown in exports.

@@ -26,7 +26,7 @@ func (x *export) users() Table {
 		columns = append(columns, tokenColumns...)
 		columns = append(columns, column{"model_to_tokens", modelToTokens}, column{"model_to_cost_usd", modelToCost})
 	}
-	return x.table(x.rows("user", userOf), "messages_total_rank", columns)
+	return x.table(x.rows("user", userOf), "messages_total_rank", x.onRequest(columns))
 }
 
 // channel returns the five columns about messages to assistants or to projects.
