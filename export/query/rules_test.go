@@ -268,6 +268,9 @@ func TestColumnsAreTheSpecifications(t *testing.T) {
 		Projects:  "requests " + sums,
 		Models:    sums,
 		APIKeys:   "sum_prompt_tokens sum_completion_tokens cached_prompt_tokens cache_creation_tokens no_cache_tokens",
+
+		Departments: sums,
+		Groups:      sums,
 	}
 	for _, of := range Types() {
 		want := specified(t, of)
@@ -286,7 +289,11 @@ func TestColumnsAreTheSpecifications(t *testing.T) {
 			if of == Models {
 				after = "bring_your_keys"
 			}
-			if got := columnNames(t, r); got != strings.Replace(withTokens, after+" ", after+" "+group+" ", 1) {
+			shown := group
+			if group == "group" {
+				shown = "group_id group_name"
+			}
+			if got := columnNames(t, r); got != strings.Replace(withTokens, after+" ", after+" "+shown+" ", 1) {
 				t.Errorf("%s by %s: got %s", of, group, got)
 			}
 		}
