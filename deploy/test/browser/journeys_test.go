@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -106,7 +107,9 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 	p.openDialog()
 	now := testNow().UTC()
 	custom := "from=" + now.AddDate(0, 0, -12).Format(time.DateOnly) + "&to=" + now.AddDate(0, 0, -3).Format(time.DateOnly)
-	for i, name := range []string{"users", "assistants", "workflows", "projects", "models", "api-keys"} {
+	for i, name := range []string{
+		"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups",
+	} {
 		p.click("input[name=type][value=" + name + "]")
 		period := []string{"range=this_month", "range=last_month", "range=this_week", "range=last_week", custom}[i%5]
 		if named, ok := strings.CutPrefix(period, "range="); ok {
@@ -127,6 +130,8 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 		}
 		p.until("document.querySelector('.status').innerText.includes(`" + file + "`)")
 	}
+	p.click("input[name=type][value=api-keys]")
+	p.click("input[name=dialog-range][value=this_month]")
 	p.set("#format", "xlsx")
 	p.previewed()
 	p.generates(s, key, "api-keys?format=xlsx&range=this_month")
@@ -136,6 +141,21 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 	p.previewed()
 	p.generates(s, key, "api-keys?format=ndjson&group_by=model&range=this_month")
 	p.until("document.querySelectorAll('#recent tbody tr').length >= 7")
+	p.click("input[name=type][value=users]")
+	p.set("#granularity", "day")
+	p.click("input[name=column][value=status]")
+	p.click("input[name=column][value=email]")
+	p.previewed()
+	chosen := strings.Split(eval[string](p,
+		"[...document.querySelectorAll('input[name=column]')].filter(e => e.checked).map(e => e.value).join()"), ",")
+	if !slices.Contains(chosen, "status") || slices.Contains(chosen, "email") || len(chosen) < 20 {
+		t.Errorf("the columns %v are ticked", chosen)
+	}
+	p.generates(s, key, "users?format=ndjson&granularity=day&range=this_month&columns="+strings.Join(chosen, ","))
+	p.click("input[name=type][value=api-keys]")
+	p.set("#granularity", "")
+	p.set("#group", "model")
+	p.previewed()
 	if last := eval[string](p, "localStorage.getItem('rollcall-format')"); last != "ndjson" {
 		t.Errorf("the format that was chosen last is remembered as %q", last)
 	}

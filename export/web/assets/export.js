@@ -28,7 +28,7 @@ export function exportDialog(catalogue, ended) {
     showHistory();
   }
 
-  let leftOut, type, format, delimiter, bom, inactive, group, granularity, picker, previewBox, curl, status, generate, cancel, recent;
+  let leftOut, type, format, delimiter, bom, inactive, group, granularity, columnBox, picker, previewBox, curl, status, generate, cancel, recent;
 
   function form(period) {
     type = h("fieldset", { class: "types" }, h("legend", {}, t("dataType")), catalogue.types.map((entry, i) => {
@@ -41,8 +41,9 @@ export function exportDialog(catalogue, ended) {
     delimiter = select("delimiter", ["comma", "semicolon", "tab"].map((d) => [d, t(d)]), refresh);
     bom = h("input", { type: "checkbox", id: "bom", onchange: refresh });
     inactive = h("input", { type: "checkbox", id: "inactive", checked: true, onchange: refresh });
-    group = select("group", [["", t("noGrouping")]], refresh);
+    group = select("group", [["", t("noGrouping")]], () => { fillColumns(); refresh(); });
     granularity = select("granularity", ["", "day", "week", "month"].map((g) => [g, t("buckets")[g]]), granularityChosen);
+    columnBox = h("div", { class: "fields" });
     fillGroups();
     picker = periodPicker("dialog", catalogue, period, refresh);
     previewBox = h("div", { class: "preview scroll", tabindex: "0", role: "region", "aria-label": t("preview") });
@@ -59,6 +60,7 @@ export function exportDialog(catalogue, ended) {
       h("details", {}, h("summary", {}, t("options")), h("div", { class: "fields" },
         field("format", format), field("delimiter", delimiter), field("groupBy", group), field("granularity", granularity),
         h("label", { class: "check" }, bom, t("bom")), h("label", { class: "check" }, inactive, t("inactive")))),
+      h("details", {}, h("summary", {}, t("columns")), columnBox),
       h("section", {}, h("h3", {}, t("preview")), previewBox),
       h("details", {}, h("summary", {}, t("curl")), h("div", { class: "curl" }, h("pre", {}, curl), h("button", { type: "button", onclick: copy }, t("copy")))),
       h("details", { id: "recent" }, h("summary", {}, t("recent")), recent),
@@ -70,10 +72,28 @@ export function exportDialog(catalogue, ended) {
   const field = (name, control) => h("div", { class: "field" }, h("label", { for: control.id }, t(name)), control);
   const chosenType = () => body.querySelector("input[name=type]:checked").value;
 
+  const entryOfType = () => catalogue.types.find((e) => e.type === (body.querySelector("input[name=type]:checked")?.value ?? catalogue.types[0].type));
+
   function fillGroups() {
-    const entry = catalogue.types.find((e) => e.type === (body.querySelector("input[name=type]:checked")?.value ?? catalogue.types[0].type));
-    fill(group, h("option", { value: "" }, t("noGrouping")), (entry.group_by ?? []).map((g) => h("option", { value: g }, g)));
+    fill(group, h("option", { value: "" }, t("noGrouping")), (entryOfType().group_by ?? []).map((g) => h("option", { value: g }, g)));
+    fillColumns();
   }
+
+  /** fillColumns lists the columns that the grouping allows; those that a file usually has are ticked. */
+  function fillColumns() {
+    const possible = entryOfType().columns.filter((c) => !c.when.startsWith("with group_by=") || c.when === `with group_by=${group.value}`);
+    fill(columnBox, possible.map((c) => h("label", { class: "check", title: c.meaning },
+      h("input", { type: "checkbox", name: "column", value: c.name, checked: c.default, "data-usual": c.default, onchange: refresh }), c.name)));
+  }
+
+  /** columns are the names that are ticked, for the parameter; default stands for the usual ones. */
+  function columns() {
+    const boxes = [...columnBox.querySelectorAll("input")];
+    const usual = boxes.filter((b) => "usual" in b.dataset);
+    const names = (list) => list.filter((b) => b.checked).map((b) => b.value);
+    return usual.every((b) => b.checked) ? ["default", ...names(boxes.filter((b) => !usual.includes(b)))] : names(boxes);
+  }
+  const complete = () => picker.query() !== null && columns().length > 0;
   /** granularityChosen: a row for everybody in each bucket is what few want, so it must be asked for. */
   function granularityChosen() { inactive.checked = granularity.value === ""; refresh(); }
   function typeChanged() { fillGroups(); refresh(); }
@@ -91,6 +111,7 @@ export function exportDialog(catalogue, ended) {
     if (group.value) q.set("group_by", group.value);
     if (granularity.value) q.set("granularity", granularity.value);
     if (inactive.checked !== (granularity.value === "")) q.set("include_inactive", inactive.checked);
+    if (columns().join() !== "default") q.set("columns", columns().join());
     if (format.value === "excel-de") q.set("preset", "excel-de");
     else if (format.value !== "csv") q.set("format", format.value);
     else {
@@ -103,8 +124,9 @@ export function exportDialog(catalogue, ended) {
   let asked = 0;
   async function refresh() {
     const mine = ++asked;
-    generate.disabled = running !== null || picker.query() === null;
-    if (picker.query() === null) return;
+    generate.disabled = running !== null || !complete();
+    if (columns().length === 0) fill(previewBox, h("p", { class: "hint" }, t("noColumns")));
+    if (!complete()) return;
     const address = new URL(api.exportPath(chosenType(), query()), document.baseURI).href;
     curl.textContent = `curl -fOJ -H "Authorization: Bearer $ROLLCALL_KEY" '${address}'`;
     status.textContent = "";
@@ -115,11 +137,11 @@ export function exportDialog(catalogue, ended) {
     previewBox.setAttribute("aria-busy", "true");
     if (!previewBox.hasChildNodes()) fill(previewBox, h("p", { class: "hint" }, t("loading")));
     try {
-      const { columns, rows, persons_hidden_by: hidden } = await api.preview(chosenType(), q);
+      const { columns: names, rows, persons_hidden_by: hidden } = await api.preview(chosenType(), q);
       if (mine !== asked) return;
-      const numbers = columns.map((name) => (numeric.has(kinds.get(name)) ? { class: "number" } : {}));
+      const numbers = names.map((name) => (numeric.has(kinds.get(name)) ? { class: "number" } : {}));
       fill(previewBox, hidden ? h("p", { class: "hint" }, t("rowsHidden", hidden)) : rows.length === 0 && h("p", { class: "hint" }, t("noRows")),
-        (hidden || rows.length > 0) && h("table", {}, h("thead", {}, h("tr", {}, columns.map((c, i) => h("th", { scope: "col", ...numbers[i] }, c)))),
+        (hidden || rows.length > 0) && h("table", {}, h("thead", {}, h("tr", {}, names.map((c, i) => h("th", { scope: "col", ...numbers[i] }, c)))),
           h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, i) => h("td", numbers[i], cell)))))));
     } catch (e) {
       if (mine !== asked || ended(e)) return;
@@ -164,7 +186,7 @@ export function exportDialog(catalogue, ended) {
       else say(t("cut"), true);
     } finally {
       running = null;
-      generate.disabled = picker.query() === null;
+      generate.disabled = !complete();
       cancel.hidden = true;
       if (element.isConnected) showHistory();
     }
