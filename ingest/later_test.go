@@ -96,22 +96,24 @@ func TestCopiesThatDifferInLaterFields(t *testing.T) {
 	}
 	var winner string
 	for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}} {
-		h := newHarness(t, "usage.entities")
-		for _, i := range order {
-			h.produce("usage.entities", 0, copies[i])
-		}
-		h.start()
-		h.eventually("all committed", func() bool { return h.committed("usage.entities", 0) == 4 })
-		var got string
-		const row = "SELECT toString((company_name, license_type, status, group_ids)) FROM entities FINAL"
-		if err := h.conn.QueryRow(t.Context(), row).Scan(&got); err != nil {
-			t.Fatal(err)
-		}
-		if winner == "" {
-			winner = got
-		}
-		if got != winner || got == "('','','active',[])" {
-			t.Errorf("in the order %d the winner is %s, before it was %s", order, got, winner)
-		}
+		t.Run(fmt.Sprint(order), func(t *testing.T) {
+			h := newHarness(t, "usage.entities")
+			for _, i := range order {
+				h.produce("usage.entities", 0, copies[i])
+			}
+			h.start()
+			h.eventually("all committed", func() bool { return h.committed("usage.entities", 0) == 4 })
+			var got string
+			const row = "SELECT toString((company_name, license_type, status, group_ids)) FROM entities FINAL"
+			if err := h.conn.QueryRow(t.Context(), row).Scan(&got); err != nil {
+				t.Fatal(err)
+			}
+			if winner == "" {
+				winner = got
+			}
+			if got != winner || got == "('','','active',[])" {
+				t.Errorf("in the order %d the winner is %s, before it was %s", order, got, winner)
+			}
+		})
 	}
 }
