@@ -148,11 +148,17 @@ func (c choices) entities() (all []entityRead) {
 // requestable are the attributes that are read only for columns on request.
 var requestable = []string{"status", "department", "company_name", "license_type", "group_ids"}
 
+// requests says whether the request names a column on request. department is one of users; of other
+// types it is that of the grouping.
+func (c choices) requests(name string) bool {
+	return c.wants(name) && slices.ContainsFunc(onRequest[c.Type], func(of Column) bool { return of.Name == name })
+}
+
 // shownAttributes are what the SQL shows of the entity.
 func (c choices) shownAttributes() []string {
 	all := slices.Clone(c.attributes)
 	for _, name := range requestable {
-		if c.wants(name) {
+		if c.requests(name) {
 			all = append(all, name)
 		}
 	}
@@ -163,7 +169,7 @@ func (c choices) shownAttributes() []string {
 func (c choices) Requested() string {
 	var all strings.Builder
 	for _, name := range requestable[1:] {
-		if c.wants(name) {
+		if c.requests(name) {
 			fmt.Fprintf(&all, ",\n    e.%s AS %[1]s", name)
 		}
 	}

@@ -47,6 +47,11 @@ func TestColumnsOnRequest(t *testing.T) {
 			t.Errorf("in csv: %s", csv)
 		}
 		r.Type = Assistants
+		r.GroupBy = "department" // whose column has the name of one on request of users
+		r.Names = []string{"department", "active_days"}
+		if got := strings.Join(b.columns(r, r.Names...), " "); got != "R&D|3 |1" {
+			t.Errorf("assistants by department: %s", got)
+		}
 		r.GroupBy = "model"
 		r.Names = []string{"model", "active_days", "last_active_date"}
 		if got := strings.Join(b.columns(r, r.Names...), " "); got != "ada|3|2026-10-31 dan|1|2026-10-05" {
