@@ -338,18 +338,19 @@ func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (down
 }
 
 func (r *exportRun) statement(ctx context.Context, t query.Type, p namedPeriod) (query.Statement, error) {
-	plan, err := tables.ReadPlan(ctx, r.conn, p.Span(benchOrg), time.Now())
-	if err != nil {
-		return query.Statement{}, err
-	}
-	return query.Build(query.Request{
+	request := query.Request{
 		Org:             benchOrg,
 		Type:            t,
 		Settings:        schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
 		Period:          p.Period,
 		AsOf:            time.Now(),
 		WithoutInactive: p.Buckets != nil, // as the service has it
-	}, plan)
+	}
+	plan, err := tables.ReadPlan(ctx, r.conn, request.Span(), time.Now())
+	if err != nil {
+		return query.Statement{}, err
+	}
+	return query.Build(request, plan)
 }
 
 func (r *exportRun) run(ctx context.Context, s query.Statement) (download, error) {
