@@ -145,57 +145,6 @@ func (c choices) entities() (all []entityRead) {
 	return all
 }
 
-// requestable are the attributes that are read only for columns on request.
-var requestable = []string{"status", "department", "company_name", "license_type", "group_ids"}
-
-// requests says whether the request names a column on request. department is one of users; of other
-// types it is that of the grouping.
-func (c choices) requests(name string) bool {
-	return c.wants(name) && slices.ContainsFunc(onRequest[c.Type], func(of Column) bool { return of.Name == name })
-}
-
-// shownAttributes are what the SQL shows of the entity.
-func (c choices) shownAttributes() []string {
-	all := slices.Clone(c.attributes)
-	for _, name := range requestable {
-		if c.requests(name) {
-			all = append(all, name)
-		}
-	}
-	return all
-}
-
-// Requested are the columns on request that the request names, at the end of a list of columns.
-func (c choices) Requested() string {
-	var all strings.Builder
-	for _, name := range requestable[1:] {
-		if c.requests(name) {
-			fmt.Fprintf(&all, ",\n    e.%s AS %[1]s", name)
-		}
-	}
-	if c.wants("status") {
-		all.WriteString(",\n    multiIf(e.removed, 'removed', usage.active, 'active', " +
-			"e.status IN ('invited', 'suspended'), e.status, 'inactive') AS status")
-	}
-	if c.activity() {
-		fmt.Fprintf(&all, ",\n    activity.active_days AS active_days, if(active_days = 0, NULL, %s) AS first_active_date, "+
-			"if(active_days = 0, NULL, %s) AS last_active_date", localDate("activity.first_day"), localDate("activity.last_day"))
-	}
-	return all.String()
-}
-
-// joinActivity joins the days with usage of a row of Usage.
-func (c choices) joinActivity() string {
-	if !c.activity() {
-		return ""
-	}
-	on := "activity.id = usage.id"
-	for _, name := range c.SplitNames() {
-		on += fmt.Sprintf(" AND activity_%s = usage.%[1]s", name)
-	}
-	return "\nLEFT JOIN activity ON " + on
-}
-
 // showsOwners says whether the rows have the e-mail address of the entity's owner.
 func (c choices) showsOwners() bool { return c.owned && c.named() }
 
@@ -264,54 +213,6 @@ func (c choices) Bucket() string {
 // listsBuckets says whether each bucket lists its entities without usage.
 func (c choices) listsBuckets() bool {
 	return c.Period.Buckets != nil && !c.WithoutInactive && c.Kind != "" && !c.teams
-}
-
-// Listed is a table expression with the entities of a kind that have a row without usage.
-func (c choices) Listed(kind string) string {
-	if c.Period.Buckets == nil {
-		return fmt.Sprintf("(SELECT entity_id FROM %s_entities WHERE listed)", kind)
-	}
-	return fmt.Sprintf("(SELECT entity_id, arrayJoin(listed_in) AS bucket FROM %s_entities)", kind)
-}
-
-// Team is the department or the groups that the user of a usage event belonged to: a row for each.
-// MemberOf is what a member belongs to by its attributes, and MemberWhere which members count.
-func (c choices) Team() string {
-	if c.Type == Departments {
-		return "department"
-	}
-	return "arrayJoin(teams)"
-}
-
-const memberTeams = "if(empty(e.group_ids), [''], e.group_ids)"
-
-func (c choices) MemberOf() string {
-	if c.Type == Departments {
-		return "e.department"
-	}
-	return "arrayJoin(" + memberTeams + ")"
-}
-
-func (c choices) MemberWhere() string {
-	var all []string
-	if c.filtered("department") != nil {
-		all = append(all, "e.department IN {filter_department:Array(String)}")
-	}
-	if c.filtered("group_id") != nil {
-		all = append(all, "hasAny("+memberTeams+", {filter_group_id:Array(String)})")
-	}
-	if all == nil {
-		return ""
-	}
-	return "\n    WHERE " + strings.Join(all, " AND ")
-}
-
-// OwnFilter is the filter by the type's own column.
-func (c choices) OwnFilter() string {
-	if c.filtered(c.ID) == nil {
-		return ""
-	}
-	return "{filter_" + c.ID + ":Array(String)}"
 }
 
 // Usage joins the rows of usage with the attributes of their entities and of the entities' owners.

@@ -126,25 +126,6 @@ func AllColumns(t Type) []Column {
 	return slices.Concat(everyRow, own[t], onRequest[t])
 }
 
-// onRequest are the columns that a request must name: SPEC.md §2.2, Columns on request.
-var onRequest = map[Type][]Column{
-	Users: slices.Concat([]Column{
-		{"status", Text, "removed, active, invited, suspended or inactive: the first of these that applies.", always},
-	}, activityColumns, []Column{
-		{"department", Text, "The user's department.", always},
-		{"company_name", Text, "The user's company.", ifPersonal},
-		{"license_type", Text, "The user's license.", always},
-		{"group_ids", List, "The groups that the user belongs to.", always},
-	}),
-	Assistants: activityColumns, Projects: activityColumns, Workflows: activityColumns,
-}
-
-var activityColumns = []Column{
-	{"active_days", Integer, "On how many days there was any usage.", always},
-	{"first_active_date", Date, "The first day with any usage; missing without any.", always},
-	{"last_active_date", Date, "The last day with any usage; missing without any.", always},
-}
-
 // everyRow are the columns that every row starts with.
 var everyRow = []Column{
 	{"period_start", Date, "First day of the period (with granularity: of the row's bucket), in the period's time zone.", always},

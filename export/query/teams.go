@@ -1,6 +1,10 @@
 package query
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // departmentColumns and groupColumns: SPEC.md §2.2, departments and groups.
 var departmentColumns = slices.Concat([]Column{
@@ -18,3 +22,51 @@ var teamColumns = slices.Concat([]Column{
 	{"messages", Integer, "Their messages.", always},
 	{"requests", Integer, "Model requests (token events) of theirs.", always},
 }, tokenSums)
+
+// Listed is a table expression with the entities of a kind that have a row without usage.
+func (c choices) Listed(kind string) string {
+	if c.Period.Buckets == nil {
+		return fmt.Sprintf("(SELECT entity_id FROM %s_entities WHERE listed)", kind)
+	}
+	return fmt.Sprintf("(SELECT entity_id, arrayJoin(listed_in) AS bucket FROM %s_entities)", kind)
+}
+
+// Team is the department or the groups that the user of a usage event belonged to: a row for each.
+// MemberOf is what a member belongs to by its attributes, and MemberWhere which members count.
+func (c choices) Team() string {
+	if c.Type == Departments {
+		return "department"
+	}
+	return "arrayJoin(teams)"
+}
+
+const memberTeams = "if(empty(e.group_ids), [''], e.group_ids)"
+
+func (c choices) MemberOf() string {
+	if c.Type == Departments {
+		return "e.department"
+	}
+	return "arrayJoin(" + memberTeams + ")"
+}
+
+func (c choices) MemberWhere() string {
+	var all []string
+	if c.filtered("department") != nil {
+		all = append(all, "e.department IN {filter_department:Array(String)}")
+	}
+	if c.filtered("group_id") != nil {
+		all = append(all, "hasAny("+memberTeams+", {filter_group_id:Array(String)})")
+	}
+	if all == nil {
+		return ""
+	}
+	return "\n    WHERE " + strings.Join(all, " AND ")
+}
+
+// OwnFilter is the filter by the type's own column.
+func (c choices) OwnFilter() string {
+	if c.filtered(c.ID) == nil {
+		return ""
+	}
+	return "{filter_" + c.ID + ":Array(String)}"
+}
