@@ -68,13 +68,19 @@ func rowSchema(t query.Type) string {
 
 // jsonType returns the schema of a column's values in json and ndjson.
 func jsonType(c query.Column) string {
-	switch c.Kind {
+	kind, canBeNull := c.Kind.Base()
+	schema := jsonTypeOf(kind)
+	if canBeNull && !strings.HasPrefix(c.Name, "period_") {
+		schema += ", nullable: true"
+	}
+	return schema
+}
+
+func jsonTypeOf(kind query.Kind) string {
+	switch kind {
 	case query.Text:
 		return "type: string"
 	case query.Date:
-		if !strings.HasPrefix(c.Name, "period_") {
-			return "type: string, format: date, nullable: true"
-		}
 		return "type: string, format: date"
 	case query.Integer:
 		return "type: integer, minimum: 0"
@@ -89,7 +95,7 @@ func jsonType(c query.Column) string {
 	case query.CostMap:
 		return "type: object, additionalProperties: { type: number, minimum: 0 }"
 	}
-	panic("a kind of column that openapi.yaml does not know: " + string(c.Kind))
+	panic("a kind of column that openapi.yaml does not know: " + string(kind))
 }
 
 func loadOpenAPI(t testing.TB) *openapi3.T {

@@ -82,9 +82,13 @@ func split(array []byte, values [][]byte) bool {
 }
 
 // cell returns a value as the library takes it. It is nil, which leaves the cell empty, for a text
-// of no characters and for a date that is not known.
+// of no characters and for a value that is missing.
 func (s *sheet) cell(c query.Column, raw []byte) (any, error) {
-	switch c.Kind {
+	kind, canBeNull := c.Kind.Base()
+	if canBeNull && string(raw) == "null" {
+		return nil, nil
+	}
+	switch kind {
 	case query.Text:
 		text, err := textOf(raw)
 		if err != nil || text == "" {
@@ -118,7 +122,7 @@ func (s *sheet) cell(c query.Column, raw []byte) (any, error) {
 // before March 1900, so such a day is a text.
 func (s *sheet) dateCell(raw []byte) (any, error) {
 	text, err := textOf(raw)
-	if err != nil || text == "" {
+	if err != nil {
 		return nil, err
 	}
 	day, err := time.Parse(time.DateOnly, text)
@@ -134,7 +138,7 @@ func (s *sheet) dateCell(raw []byte) (any, error) {
 	return excelize.Cell{StyleID: s.date, Value: numberOfFirst + (day.Unix()-first.Unix())/perDay}, nil
 }
 
-// textOf returns a JSON text; null is "".
+// textOf returns a JSON text.
 func textOf(raw []byte) (text string, err error) {
 	if len(raw) >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1 : len(raw)-1]), nil

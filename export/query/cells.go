@@ -23,7 +23,7 @@ func (r Request) cell(c Column) string {
 	if r.csv() {
 		return r.csvCell(c, v)
 	}
-	switch c.Kind {
+	switch kind, _ := c.Kind.Base(); kind {
 	case Text:
 		return fmt.Sprintf("toString(%s)", v)
 	case Integer:
@@ -53,11 +53,18 @@ func (r Request) csvCell(c Column, v string) string {
 	case "org_id":
 		return "{org_cell:String}"
 	}
-	switch c.Kind {
+	kind, canBeNull := c.Kind.Base()
+	cell := r.csvValue(c, kind, v)
+	if canBeNull {
+		return fmt.Sprintf("ifNull(toString(%s), '')", cell)
+	}
+	return cell
+}
+
+func (r Request) csvValue(c Column, kind Kind, v string) string {
+	switch kind {
 	case Text:
 		return quoted(formulaGuard(v))
-	case Date:
-		return fmt.Sprintf("ifNull(toString(%s), '')", v)
 	case Ratio:
 		return r.fraction(fmt.Sprintf("toDecimalString(%s, 2)", v))
 	case Rate:

@@ -1,6 +1,9 @@
 package query
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Kind is the type of a column's values. The format decides how they are written (SPEC.md §2.5).
 type Kind string
@@ -17,6 +20,17 @@ const (
 	CostMap  Kind = "cost map"  // model → USD
 	List     Kind = "list"      // texts, sorted by bytes
 )
+
+const orNull = " or null"
+
+// OrNull is the type of values that can be missing: empty in csv, else null. A date always can.
+func (k Kind) OrNull() Kind { return k + orNull }
+
+// Base is the type of the values that are there, and says whether one can be missing.
+func (k Kind) Base() (base Kind, canBeNull bool) {
+	name, found := strings.CutSuffix(string(k), orNull)
+	return Kind(name), found || k == Date
+}
 
 // A Column is one column of an export. The SQL, GET /v1/exports, the OpenAPI document and the
 // README all describe it by this.
