@@ -71,7 +71,11 @@ func jsonType(c query.Column) string {
 	kind, canBeNull := c.Kind.Base()
 	schema := jsonTypeOf(kind)
 	if canBeNull && !strings.HasPrefix(c.Name, "period_") {
-		schema += ", nullable: true"
+		kind, rest, more := strings.Cut(strings.TrimPrefix(schema, "type: "), ",")
+		schema = fmt.Sprintf("type: [%s, \"null\"]", kind)
+		if more {
+			schema += "," + rest
+		}
 	}
 	return schema
 }
