@@ -28,6 +28,9 @@ func askedType(r *http.Request) string { return chi.URLParam(r, "type") }
 // dataType returns the name of the type in replies: as the client spelled it, with _ for -.
 func dataType(r *http.Request) string { return strings.ReplaceAll(askedType(r), "-", "_") }
 
+// onDropIn says whether the surface has the type. Its clients know no others.
+func onDropIn(t query.Type) bool { return t != query.Departments && t != query.Groups }
+
 // dropInJob reads what a request to the drop-in surface asks for: a file, or the rows as JSON. The
 // surface takes no query parameters.
 func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (job, error) {
@@ -35,7 +38,7 @@ func (e *Export) dropInJob(r *http.Request, x *exchange, format query.Format) (j
 	if err != nil {
 		return job{}, notAnExport(err)
 	}
-	if t == query.Departments || t == query.Groups {
+	if !onDropIn(t) {
 		return job{}, &failure{
 			status: http.StatusNotFound,
 			detail: fmt.Sprintf("This surface has no export %s; GET /v1/exports/%[1]s answers with it.", t),

@@ -1,5 +1,7 @@
 package query
 
+import "slices"
+
 // A Type says what the rows of an export are.
 type Type string
 
@@ -19,16 +21,21 @@ func Types() []Type {
 	return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys, Departments, Groups}
 }
 
-// ParseType knows the types by their names and aliases: agents, api_keys.
-func ParseType(s string) (Type, error) {
-	switch s {
-	case "agents":
-		return Assistants, nil
-	case "api_keys":
-		return APIKeys, nil
+// Aliases are other names of the type, which clients of other services know.
+func (t Type) Aliases() []string {
+	switch t {
+	case Assistants:
+		return []string{"agents"}
+	case APIKeys:
+		return []string{"api_keys"}
 	}
+	return nil
+}
+
+// ParseType knows the types by their names and aliases.
+func ParseType(s string) (Type, error) {
 	for _, t := range Types() {
-		if string(t) == s {
+		if string(t) == s || slices.Contains(t.Aliases(), s) {
 			return t, nil
 		}
 	}
