@@ -54,21 +54,22 @@ func resolve(wall time.Time, zone *time.Location, w which) time.Time {
 	// Offsets stay within ±26 h of UTC, so this window holds every instant that can show the wall
 	// time.
 	for at := wall.Add(-26 * time.Hour).In(zone); ; {
-		start, end := at.ZoneBounds()
+		_, end := at.ZoneBounds()
 		_, offset := at.Zone()
 		candidate := wall.Add(-time.Duration(offset) * time.Second).In(zone)
-		before := !start.IsZero() && candidate.Before(start)
-		after := !end.IsZero() && !candidate.Before(end)
-		if !before && !after {
+		if _, shown := candidate.Zone(); shown == offset {
 			found = append(found, candidate)
 		}
 		// The first change of clocks that skips the wall time: with the offset before it, the time
 		// is after the change, and with the offset after it, before.
-		if after && skipped.IsZero() && jumpsOver(end, candidate, wall) {
+		if !end.IsZero() && skipped.IsZero() && jumpsOver(end, candidate, wall) {
 			skipped = candidate
 		}
 		if end.IsZero() || end.After(wall.Add(26*time.Hour)) {
 			break
+		}
+		if !end.After(at) { // ZoneBounds ends a leap year's last period a day too early
+			end = at.Add(24 * time.Hour)
 		}
 		at = end
 	}
