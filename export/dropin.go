@@ -29,7 +29,9 @@ func askedType(r *http.Request) string { return chi.URLParam(r, "type") }
 func dataType(r *http.Request) string { return strings.ReplaceAll(askedType(r), "-", "_") }
 
 // onDropIn says whether the surface has the type. Its clients know no others.
-func onDropIn(t query.Type) bool { return t != query.Departments && t != query.Groups }
+func onDropIn(t query.Type) bool {
+	return t != query.Departments && t != query.Groups && t != query.Focus
+}
 
 // dropInJob reads what a request to the drop-in surface asks for: a file, or the rows as JSON. The
 // surface takes no query parameters.

@@ -62,6 +62,12 @@ func failureOf(err error, requestID string) *failure {
 			detail: "Workflows are switched off for this workspace; " +
 				"its administrator can switch them on in the workspace's settings.",
 		}
+	case errors.Is(err, query.ErrBYOKOff):
+		return &failure{
+			status: http.StatusForbidden,
+			detail: "The export focus takes a workspace that brings its own keys (byok), and this one does not; " +
+				"its administrator can switch byok on in the workspace's settings.",
+		}
 	case errors.Is(err, context.Canceled):
 		return &failure{status: statusClientGone, detail: "The client closed the connection.", err: err}
 	}

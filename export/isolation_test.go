@@ -47,8 +47,11 @@ func TestIsolation(t *testing.T) {
 				t.Errorf("%s%s: status %d", typ, injection, a.StatusCode)
 			}
 			shown := `"a","mine`
-			if typ == "departments" || typ == "groups" { // which nobody of a belongs to
+			switch typ {
+			case "departments", "groups": // which nobody of a belongs to
 				shown = `"a",""`
+			case "focus":
+				shown = `"mine-user"`
 			}
 			if injection == "" && (a.StatusCode != 200 || !strings.Contains(a.body, shown)) {
 				t.Errorf("%s: %d %s", typ, a.StatusCode, a.body)

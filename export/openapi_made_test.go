@@ -84,7 +84,9 @@ func jsonTypeOf(kind query.Kind) string {
 		return "type: string, format: date"
 	case query.Integer:
 		return "type: integer, minimum: 0"
-	case query.Ratio, query.Rate, query.Cost:
+	case query.Time:
+		return "type: string, format: date-time"
+	case query.Ratio, query.Rate, query.Cost, query.Quantity:
 		return "type: number, minimum: 0"
 	case query.Bool:
 		return "type: boolean"
@@ -92,6 +94,8 @@ func jsonTypeOf(kind query.Kind) string {
 		return "type: array, items: { type: string }"
 	case query.CountMap:
 		return "type: object, additionalProperties: { type: integer, minimum: 0 }"
+	case query.TextMap:
+		return "type: object, additionalProperties: { type: string }"
 	case query.CostMap:
 		return "type: object, additionalProperties: { type: number, minimum: 0 }"
 	}

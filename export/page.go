@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -58,7 +59,7 @@ func (e *Export) preview(w http.ResponseWriter, r *http.Request, x *exchange) er
 		return err
 	}
 	hidden := ""
-	if t == query.Users { // each row is a person
+	if t == query.Users || t == query.Focus { // each row is a person, or has one
 		hidden = hiddenBy(j.request.Settings)
 	}
 	if hidden != "" {
@@ -120,12 +121,21 @@ func (e *Export) history(w http.ResponseWriter, r *http.Request, x *exchange) er
 	if(key_name = '', key_id, key_name) AS by,
 	if(period_start = toDate32(0), NULL, toString(period_start)) AS period_from, if(period_end = toDate32(0), NULL, toString(period_end)) AS period_to
 FROM export_audit FINAL
-WHERE org_id = {org:String} AND data_type IN ('users', 'assistants', 'workflows', 'projects', 'models', 'api-keys')
-ORDER BY started_at DESC, request_id DESC LIMIT %d`, historyRows), clickhouse.Named("org", x.who.Org))
+WHERE org_id = {org:String} AND data_type IN (%s)
+ORDER BY started_at DESC, request_id DESC LIMIT %d`, exportTypes(), historyRows), clickhouse.Named("org", x.who.Org))
 	if err != nil {
 		return fmt.Errorf("read the history: %w", err)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, "application/json", http.StatusOK, past)
 	return nil
+}
+
+// exportTypes lists the names of all types as texts of SQL. The audit names other requests, too.
+func exportTypes() string {
+	var all []string
+	for _, t := range query.Types() {
+		all = append(all, "'"+string(t)+"'")
+	}
+	return strings.Join(all, ", ")
 }

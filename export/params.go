@@ -17,6 +17,7 @@ type exportParams struct {
 	columns         []string // nil: the default ones
 	format          query.Format
 	withoutInactive bool
+	inactive        bool // include_inactive=true
 	attributesNow   bool
 	delimiter       byte // ',' ';' or tab; csv only
 	decimalComma    bool // csv only
@@ -137,6 +138,7 @@ func (p *exportParams) parseChoices(values url.Values) error {
 	// a row for everybody on each day is a file that nobody expects, so it must be asked for
 	usual := p.period.Granularity == "" && p.filters == nil
 	p.withoutInactive = inactive == "false" || !usual && !values.Has("include_inactive")
+	p.inactive = values.Get("include_inactive") == "true"
 	p.attributesNow = attributes == "now"
 	p.delimiter = map[string]byte{"comma": ',', "semicolon": ';', "tab": '\t'}[delimiter]
 	p.decimalComma = decimal == "comma"
@@ -210,8 +212,25 @@ func clip(s string) string {
 	return s
 }
 
+// checkFocus refuses what has no effect on an export of UTC days that lists usage alone. The query
+// refuses the rest.
+func (p exportParams) checkFocus() error {
+	switch {
+	case p.period.Timezone != "":
+		return badParam("timezone", "The export focus is of UTC days, so it takes no timezone; leave it out.")
+	case p.inactive:
+		return badParam("include_inactive", "The export focus lists usage alone; leave include_inactive=true out.")
+	}
+	return nil
+}
+
 // job returns the export that the parameters ask for, as of now.
 func (p exportParams) job(t query.Type, org string, now time.Time) (job, error) {
+	if t == query.Focus {
+		if err := p.checkFocus(); err != nil {
+			return job{}, err
+		}
+	}
 	period, err := query.ParsePeriod(p.period, now)
 	if err != nil {
 		return job{}, err

@@ -1,6 +1,10 @@
 package export
 
-import "testing"
+import (
+	"testing"
+
+	"rollcall/export/query"
+)
 
 // Tombstones stay in the log and among the entities until they expire. No export and no figure
 // shows them: neither as usage, nor as rows without an id.
@@ -12,11 +16,10 @@ func TestTombstonesAreNotExported(t *testing.T) {
 	})
 	f.entity("acme", "user", "ada", yesterday(), map[string]any{"name": "Ada"})
 	_, key := f.key("acme")
-	types := []string{"users", "assistants", "workflows", "projects", "models", "api-keys"}
 	bodies := func() (all []string) {
-		for _, typ := range types {
-			if a := f.get("/v1/exports/"+typ+"?"+lastDays(), key); a.StatusCode == 200 {
-				all = append(all, typ+"\n"+a.body)
+		for _, typ := range query.Types() {
+			if a := f.get("/v1/exports/"+string(typ)+"?"+lastDays(), key); a.StatusCode == 200 {
+				all = append(all, string(typ)+"\n"+a.body)
 			}
 		}
 		return all

@@ -95,13 +95,15 @@ func (s *sheet) cell(c query.Column, raw []byte) (any, error) {
 			return nil, err
 		}
 		return short(c, text)
-	case query.CountMap, query.CostMap, query.List:
+	case query.CountMap, query.CostMap, query.TextMap, query.List:
 		return short(c, plainJSON(raw))
 	case query.Date:
 		return s.dateCell(raw)
+	case query.Time:
+		return s.dateCell(bytes.Replace(raw, []byte("T00:00:00Z"), nil, 1)) // a day's first moment has its number
 	case query.Bool:
 		return strconv.ParseBool(string(raw))
-	case query.Integer:
+	case query.Integer, query.Quantity:
 		// Spreadsheets calculate with float64, which has every integer up to this one.
 		const exact = 1 << 53
 		n, err := strconv.ParseUint(string(raw), 10, 64)

@@ -43,6 +43,7 @@ type shape struct {
 	reads      []tables.Daily // the usage that it reads
 	order      string         // the order of the rows: columns of the SQL's result
 	teams      bool           // the rows are departments or groups, with their members
+	names      bool           // the SQL reads what entities were called at the end of a UTC day
 }
 
 var shapes = map[Type]shape{
@@ -83,6 +84,10 @@ var shapes = map[Type]shape{
 	Groups: {
 		sql: "teams.sql", ID: "group_id", Kind: "group", attributes: []string{"name"}, teams: true, reads: tables.Dailies(),
 		order: "r.messages DESC, r.group_id",
+	},
+	Focus: {
+		sql: "focus.sql", names: true, reads: []tables.Daily{tables.Tokens},
+		order: "r.day, r.service, r.host, r.own_keys, r.shown_person, r.api_key, r.assistant, r.project",
 	},
 }
 
@@ -332,6 +337,13 @@ func newDraft(r Request, plan tables.Plan) (draft, error) {
 			return d, err
 		}
 		parts = append(parts, members)
+	}
+	if d.names {
+		names, err := execute("named.sql", c)
+		if err != nil {
+			return d, err
+		}
+		parts = append(parts, names)
 	}
 	if d.activity() {
 		activity, err := execute("activity.sql", c)

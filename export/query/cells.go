@@ -32,11 +32,24 @@ func (r Request) cell(c Column) string {
 		if r.Format == Parquet {
 			return fmt.Sprintf("toFloat64(%s)", v) // readers of Parquet calculate with it
 		}
+	case Quantity:
+		if r.Format == Parquet {
+			return fmt.Sprintf("toDecimal128(%s, 9)", v)
+		}
+		return fmt.Sprintf("toUInt64(%s)", v)
+	case Time:
+		if r.Format == Parquet {
+			return fmt.Sprintf("toDateTime64(%s, 3, 'UTC')", v)
+		}
+		return moment(v)
 	case Bool:
 		return fmt.Sprintf("CAST(%s, 'Bool')", v)
 	}
 	return v
 }
+
+// moment is the first moment of a day.
+func moment(day string) string { return fmt.Sprintf("concat(toString(%s), 'T00:00:00Z')", day) }
 
 func (r Request) csv() bool { return r.Format == CSV || r.Format == "" }
 
@@ -65,15 +78,22 @@ func (r Request) csvValue(c Column, kind Kind, v string) string {
 	switch kind {
 	case Text:
 		return quoted(formulaGuard(v))
+	case Time:
+		return moment(v)
 	case Ratio:
 		return r.fraction(fmt.Sprintf("toDecimalString(%s, 2)", v))
 	case Rate:
 		return r.fraction(fmt.Sprintf("toDecimalString(%s, 4)", v))
+	case Quantity:
+		return r.fraction(decimalPoint(v))
 	case Cost:
+		if r.Type == Focus {
+			return r.fraction(decimalPoint(v))
+		}
 		return r.fraction(fmt.Sprintf("toString(%s)", v))
 	case Bool:
 		return fmt.Sprintf("if(%s, 'true', 'false')", v)
-	case CountMap, CostMap, List:
+	case CountMap, CostMap, TextMap, List:
 		return fmt.Sprintf("r.maps[%d]", 1+slices.Index(r.mapColumns(), c.Name))
 	}
 	return v
@@ -167,7 +187,7 @@ func (c choices) Maps() string {
 // mapColumns are the names of the columns that are maps or lists, in their order.
 func (r Request) mapColumns() (names []string) {
 	for _, c := range AllColumns(r.Type) {
-		isMap := c.Kind == CountMap || c.Kind == CostMap || c.Kind == List && r.wants(c.Name)
+		isMap := c.Kind == CountMap || c.Kind == CostMap || c.Kind == TextMap || c.Kind == List && r.wants(c.Name)
 		if isMap && present(r, c) {
 			names = append(names, c.Name)
 		}

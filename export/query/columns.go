@@ -15,9 +15,12 @@ const (
 	Ratio    Kind = "ratio"     // 2 digits after the point, rounded half away from zero
 	Rate     Kind = "rate"      // 4 digits
 	Cost     Kind = "cost"      // USD, up to 9 digits after the point, exact
+	Quantity Kind = "quantity"  // an integer that csv writes with a decimal point
+	Time     Kind = "time"      // a UTC day's first moment: YYYY-MM-DDT00:00:00Z
 	Bool     Kind = "bool"      // true or false
 	CountMap Kind = "count map" // id → integer
 	CostMap  Kind = "cost map"  // model → USD
+	TextMap  Kind = "text map"  // name → text
 	List     Kind = "list"      // texts, sorted by bytes
 )
 
@@ -136,6 +139,9 @@ func AllColumns(t Type) []Column {
 	own := map[Type][]Column{
 		Users: userColumns, Assistants: assistantColumns, Workflows: workflowColumns, Projects: projectColumns,
 		Models: modelColumns, APIKeys: apiKeyColumns, Departments: departmentColumns, Groups: groupColumns,
+	}
+	if t == Focus { // whose columns another specification names
+		return focusColumns
 	}
 	return slices.Concat(everyRow, own[t], onRequest[t])
 }

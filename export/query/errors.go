@@ -24,6 +24,10 @@ func bad(param, format string, args ...any) error {
 var ErrWorkflowsOff = errors.New("workflows are switched off for this workspace; " +
 	"its administrator can switch them on in the workspace's settings")
 
+// ErrBYOKOff refuses the export focus (403) if the workspace's settings have byok switched off.
+var ErrBYOKOff = errors.New("byok is switched off for this workspace, so it has no export focus; " +
+	"its administrator can switch byok on in the workspace's settings")
+
 // clip shortens a text of the user for an error message.
 func clip(s string) string {
 	const most = 64

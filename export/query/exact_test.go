@@ -223,6 +223,9 @@ func TestExportsReconcile(t *testing.T) {
 			messagesWithoutModel.Add(messagesWithoutModel, big.NewRat(1, 1))
 		}
 	}
+	if billed, cost := sum(Focus, "", "BilledCost"), sum(Models, "", "total_cost_usd"); billed.Cmp(cost) != 0 {
+		t.Errorf("focus has a cost of %s, models of %s", billed.FloatString(9), cost.FloatString(9))
+	}
 	for _, group := range []string{"", "model"} {
 		users := func(columns ...string) *big.Rat { return sum(Users, group, columns...) }
 		for name, sides := range map[string][2]*big.Rat{
@@ -254,6 +257,7 @@ func TestExportsReconcile(t *testing.T) {
 	}
 	for _, of := range Types() {
 		r := request(of)
+		r.Settings.BYOK = true
 		s, err := Count(r, b.plan(r))
 		if err != nil {
 			t.Fatal(err)

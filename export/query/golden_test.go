@@ -52,6 +52,11 @@ var goldens = []struct {
 	{"api-keys", APIKeys, func(*Request) {}},
 	{"api-keys-byok", APIKeys, func(r *Request) { r.Settings.BYOK = true }},
 	{"api-keys-model", APIKeys, func(r *Request) { r.GroupBy = "model" }},
+	{"focus", Focus, func(r *Request) { r.Settings.BYOK = true }},
+	{"focus-private", Focus, func(r *Request) {
+		r.Settings.BYOK = true
+		r.Settings.UserLevelData = false
+	}},
 }
 
 // Every export equals its file in testdata/golden, byte for byte. It does so wherever its days are

@@ -133,6 +133,15 @@ func TestExportsAreTheSameByMonthsAsFromTheLog(t *testing.T) {
 					req.Period = period
 					req.GroupBy = group
 					req.Settings.BYOK = true
+					plan := plan
+					if dataType == Focus { // which has a row per UTC day, so it reads days, and nothing but whole ones
+						if _, err := Columns(req); err != nil {
+							continue
+						}
+						if plan, err = tables.ReadPlan(context.Background(), b.conn, req.Span(), time.Now()); err != nil {
+							t.Fatal(err)
+						}
+					}
 					question := fmt.Sprintf("%s: %s by %q", name, dataType, group)
 					if answers[question] == "" {
 						answers[question] = truth.export(req)

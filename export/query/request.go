@@ -51,6 +51,9 @@ func (r Request) check() error {
 	if r.Type == Workflows && !r.Settings.Workflows {
 		return ErrWorkflowsOff
 	}
+	if err := r.checkFocus(); err != nil {
+		return err
+	}
 	switch r.Delimiter {
 	case 0, ',', ';', '\t':
 	default:

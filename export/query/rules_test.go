@@ -231,6 +231,11 @@ func TestPrivacyTakesColumnsAway(t *testing.T) {
 		Projects: {"project_owner_email"}, Workflows: {"workflow_owner_email"},
 	}
 	for _, of := range Types() {
+		request := func(of Type) Request {
+			r := request(of)
+			r.Settings.BYOK = of == Focus
+			return r
+		}
 		full, _ := Columns(request(of))
 		for name, edit := range map[string]func(*Request){
 			"user_level_data=false": func(r *Request) { r.Settings.UserLevelData = false },
@@ -272,7 +277,13 @@ func TestColumnsAreTheSpecifications(t *testing.T) {
 		Departments: sums,
 		Groups:      sums,
 	}
+	if got, want := columnNames(t, focusRequest()), specified(t, Focus); got != want {
+		t.Errorf("focus:\nwant %s\ngot  %s", want, got)
+	}
 	for _, of := range Types() {
+		if of == Focus { // exists with byok alone
+			continue
+		}
 		want := specified(t, of)
 		r := request(of)
 		if got := columnNames(t, r); got != want {

@@ -24,7 +24,7 @@ func (s Statement) Context(ctx context.Context) context.Context {
 }
 
 // Build makes the statement that answers the request by the plan. The plan must be for Period.Span.
-// Errors are *BadRequest or ErrWorkflowsOff.
+// Errors are *BadRequest, ErrWorkflowsOff or ErrBYOKOff.
 func Build(r Request, plan tables.Plan) (Statement, error) {
 	if err := r.check(); err != nil {
 		return Statement{}, err

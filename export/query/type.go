@@ -14,11 +14,12 @@ const (
 	APIKeys     Type = "api-keys"
 	Departments Type = "departments"
 	Groups      Type = "groups"
+	Focus       Type = "focus"
 )
 
 // Types lists them all, in the order in which they are shown.
 func Types() []Type {
-	return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys, Departments, Groups}
+	return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys, Departments, Groups, Focus}
 }
 
 // Aliases are other names of the type, which clients of other services know.
@@ -41,7 +42,7 @@ func ParseType(s string) (Type, error) {
 	}
 	return "", bad("type",
 		"There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys, "+
-			"departments, groups.",
+			"departments, groups, focus.",
 		clip(s))
 }
 

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { t, reason, bytes, moment, dates, spoken } from "./words.js";
 import { periodPicker } from "./period.js";
 
-const numeric = new Set(["integer", "ratio", "rate", "cost"]); // kinds of columns
+const numeric = new Set(["integer", "ratio", "rate", "cost", "quantity"]); // kinds of columns
 const formats = { csv: "CSV", "excel-de": "CSV", xlsx: "XLSX", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" }; // excel-de is a preset of CSV
 
 /** usualFormat is the one that was chosen last; before that, a German reader gets what German Excel reads. */
@@ -96,7 +96,14 @@ export function exportDialog(catalogue, ended) {
   const complete = () => picker.query() !== null && columns().length > 0;
   /** granularityChosen: a row for everybody in each bucket is what few want, so it must be asked for. */
   function granularityChosen() { inactive.checked = granularity.value === ""; refresh(); }
-  function typeChanged() { fillGroups(); refresh(); }
+  /** typeChanged: a FOCUS file has a row for each day as it is, and lists usage alone. */
+  function typeChanged() {
+    const daily = chosenType() === "focus";
+    if (daily) { granularity.value = ""; inactive.checked = true; }
+    granularity.disabled = inactive.disabled = daily;
+    fillGroups();
+    refresh();
+  }
   function showCsvOptions() { delimiter.disabled = bom.disabled = format.value !== "csv"; }
   function formatChosen() {
     try { localStorage.setItem("rollcall-format", format.value); } catch { /* private mode: only this visit */ }

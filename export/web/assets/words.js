@@ -44,6 +44,7 @@ const words = {
       "api-keys": ["API keys", "One row per API key: requests and cost"],
       departments: ["Departments", "One row per department: members, active users, messages, requests"],
       groups: ["Groups", "One row per group: members, active users, messages, requests"],
+      focus: ["FOCUS", "Cost and tokens for FinOps tools: one row per day, model, user, key and project"],
     },
   },
   de: {
@@ -76,6 +77,7 @@ const words = {
       "api-keys": ["API-Schlüssel", "Eine Zeile je API-Schlüssel: Anfragen und Kosten"],
       departments: ["Abteilungen", "Eine Zeile je Abteilung: Mitglieder, aktive Personen, Nachrichten, Anfragen"],
       groups: ["Gruppen", "Eine Zeile je Gruppe: Mitglieder, aktive Personen, Nachrichten, Anfragen"],
+      focus: ["FOCUS", "Kosten und Tokens für FinOps-Werkzeuge: eine Zeile je Tag, Modell, Person, Schlüssel und Projekt"],
     },
   },
 };
