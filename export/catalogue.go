@@ -34,11 +34,12 @@ type catalogueRange struct {
 }
 
 type catalogueType struct {
-	Type    query.Type        `json:"type"`
-	GroupBy []string          `json:"group_by"`
-	Filters []string          `json:"filters"` // SPEC.md §2.7
-	Columns []catalogueColumn `json:"columns"`
-	LeftOut []string          `json:"left_out"` // columns that are absent because of PersonsHiddenBy
+	Type          query.Type          `json:"type"`
+	Granularities []query.Granularity `json:"granularities"` // the first is the default; "": the whole period
+	GroupBy       []string            `json:"group_by"`
+	Filters       []string            `json:"filters"` // SPEC.md §2.7
+	Columns       []catalogueColumn   `json:"columns"`
+	LeftOut       []string            `json:"left_out"` // columns that are absent because of PersonsHiddenBy
 }
 
 type catalogueColumn struct {
@@ -109,7 +110,7 @@ func (e *Export) readCatalogue(ctx context.Context, org string, now time.Time) (
 // least one request of the workspace can show.
 func openTypes(org string, settings schema.Settings) (open []catalogueType) {
 	for _, t := range query.Types() {
-		entry := catalogueType{Type: t, GroupBy: []string{}, Filters: t.Filters()}
+		entry := catalogueType{Type: t, Granularities: t.Granularities(), GroupBy: []string{}, Filters: t.Filters()}
 		shown := map[query.Column]bool{}
 		for _, group := range append([]string{""}, t.GroupBys()...) {
 			columns, err := query.Available(query.Request{Org: org, Type: t, GroupBy: group, Settings: settings})

@@ -30,7 +30,11 @@ func dataType(r *http.Request) string { return strings.ReplaceAll(askedType(r), 
 
 // onDropIn says whether the surface has the type. Its clients know no others.
 func onDropIn(t query.Type) bool {
-	return t != query.Departments && t != query.Groups && t != query.Focus
+	switch t {
+	case query.Users, query.Assistants, query.Workflows, query.Projects, query.Models, query.APIKeys:
+		return true
+	}
+	return false
 }
 
 // dropInJob reads what a request to the drop-in surface asks for: a file, or the rows as JSON. The

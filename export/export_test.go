@@ -84,6 +84,10 @@ func TestEveryTypeAndFormat(t *testing.T) {
 	for org, rows := range map[string]int{"acme": 1, "void": 0} {
 		_, key := f.key(org)
 		for _, typ := range query.Types() {
+			rows := rows
+			if typ == query.Adoption { // a row for each of the days, with or without usage
+				rows = 2
+			}
 			formats := []query.Format{query.CSV, query.NDJSON, query.JSON, query.Parquet, query.XLSX}
 			if typ != query.Users { // the formats are the same for all types
 				formats = formats[:1]

@@ -19,7 +19,9 @@ func (j job) fileName() string {
 	if q.GroupBy != "" {
 		name += "-by-" + q.GroupBy
 	}
-	name += ofGranularity[q.Period.Granularity]
+	if g := q.Period.Granularity; g != q.Type.Granularities()[0] {
+		name += ofGranularity[g]
+	}
 	if q.Filters != nil {
 		name += "-filtered"
 	}

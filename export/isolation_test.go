@@ -47,10 +47,12 @@ func TestIsolation(t *testing.T) {
 				t.Errorf("%s%s: status %d", typ, injection, a.StatusCode)
 			}
 			shown := `"a","mine`
-			switch typ {
-			case "departments", "groups": // which nobody of a belongs to
+			switch dataType {
+			case query.Departments, query.Groups: // which nobody of a belongs to
 				shown = `"a",""`
-			case "focus":
+			case query.Adoption:
+				shown = `"a",1,`
+			case query.Focus:
 				shown = `"mine-user"`
 			}
 			if injection == "" && (a.StatusCode != 200 || !strings.Contains(a.body, shown)) {

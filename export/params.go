@@ -231,7 +231,7 @@ func (p exportParams) job(t query.Type, org string, now time.Time) (job, error) 
 			return job{}, err
 		}
 	}
-	period, err := query.ParsePeriod(p.period, now)
+	period, err := query.ParsePeriod(p.period.Of(t), now)
 	if err != nil {
 		return job{}, err
 	}

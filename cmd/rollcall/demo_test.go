@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
@@ -102,11 +103,16 @@ func (d *demo) answersReadme() {
 	if err != nil {
 		d.Fatal(err)
 	}
-	lines := regexp.MustCompile(`ROLLCALL_KEY" 'http://127\.0\.0\.1:8080(/v1/exports/[^']+)'`).
+	lines := regexp.MustCompile(`ROLLCALL_KEY" (['"]http://127\.0\.0\.1:8080/v1/exports/.+['"])`).
 		FindAllStringSubmatch(string(readme), -1)
 	for _, m := range lines {
-		if status, file := d.get(d.keys["acme"], m[1]); status != 200 || file == "" {
-			d.Errorf("%s: %d %.500s", m[1], status, file)
+		address, err := exec.Command("sh", "-c", "printf %s "+m[1]).Output() // the shell puts in the dates
+		if err != nil {
+			d.Fatalf("%s: %v", m[1], err)
+		}
+		path := strings.TrimPrefix(string(address), "http://127.0.0.1:8080")
+		if status, file := d.get(d.keys["acme"], path); status != 200 || file == "" {
+			d.Errorf("%s: %d %.500s", path, status, file)
 		}
 	}
 	if len(lines) < 5 {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,7 +71,12 @@ type exportRun struct {
 
 type namedPeriod struct {
 	name string
-	query.Period
+	query.PeriodRequest
+}
+
+// of is the period of an export of the type.
+func (p namedPeriod) of(t query.Type) (query.Period, error) {
+	return query.ParsePeriod(p.PeriodRequest.Of(t), time.Now())
 }
 
 // Export measures every data type over the last calendar month and the last twelve months.
@@ -80,8 +86,13 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 		return nil, err
 	}
 	defer r.close()
+	of := map[string]namedPeriod{}
 	for _, p := range r.periods {
+		of[p.name] = p
 		for _, t := range query.Types() {
+			if !slices.Contains(t.Granularities(), query.Granularity(p.Granularity)) && p.Granularity != "" {
+				continue
+			}
 			log, err := r.repeat(func() (download, error) { return r.service(ctx, t, p) })
 			if err != nil {
 				return nil, fmt.Errorf("%s of a %s from the log: %w", t, p.name, err)
@@ -95,7 +106,7 @@ func Export(ctx context.Context, o ExportOptions) (results []ExportResult, err e
 		return nil, err
 	}
 	for i := range results {
-		if err := r.fromRollups(ctx, &results[i], r.periods[i/len(query.Types())]); err != nil {
+		if err := r.fromRollups(ctx, &results[i], of[results[i].Period]); err != nil {
 			return nil, fmt.Errorf("%s of a %s: %w", results[i].Type, results[i].Period, err)
 		}
 	}
@@ -217,22 +228,11 @@ func (r *exportRun) prepare(ctx context.Context) (err error) {
 	now := time.Now()
 	today := schema.DayOf(now.UTC())
 	year := schema.Earliest(today)
-	asked := []struct {
-		name string
-		query.PeriodRequest
-	}{{"month", query.PeriodRequest{Range: "last_month"}},
-		{"year", query.PeriodRequest{From: year.String(), To: today.String()}}}
+	whole := query.PeriodRequest{From: year.String(), To: today.String()}
+	r.periods = []namedPeriod{{"month", query.PeriodRequest{Range: "last_month"}}, {"year", whole}}
 	if g := string(r.Granularity); g != "" {
-		asked = append(asked, asked[1])
-		asked[2].name += " by " + g
-		asked[2].Granularity = g
-	}
-	for _, p := range asked {
-		period, err := query.ParsePeriod(p.PeriodRequest, now)
-		if err != nil {
-			return err
-		}
-		r.periods = append(r.periods, namedPeriod{p.name, period})
+		whole.Granularity = g
+		r.periods = append(r.periods, namedPeriod{"year by " + g, whole})
 	}
 	r.options = tables.Options{URL: r.engine.addr + "/bench"}
 	if _, err := tables.Migrate(ctx, r.options); err != nil {
@@ -302,9 +302,13 @@ func (r *exportRun) roll(ctx context.Context) error {
 // service asks for an export as a client does.
 func (r *exportRun) service(ctx context.Context, t query.Type, p namedPeriod) (download, error) {
 	before := r.cpu()
-	url := fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, p.Start, p.End)
+	period, err := p.of(t)
+	if err != nil {
+		return download{}, err
+	}
+	url := fmt.Sprintf("%s/v1/exports/%s?from=%s&to=%s", r.server.URL, t, period.Start, period.End)
 	if p.Granularity != "" {
-		url += "&granularity=" + string(p.Granularity)
+		url += "&granularity=" + p.Granularity
 	}
 	d, err := fetch(ctx, url, r.key, io.Discard)
 	d.cpu = r.cpu() - before
@@ -338,13 +342,17 @@ func (r *exportRun) bare(ctx context.Context, t query.Type, p namedPeriod) (down
 }
 
 func (r *exportRun) statement(ctx context.Context, t query.Type, p namedPeriod) (query.Statement, error) {
+	period, err := p.of(t)
+	if err != nil {
+		return query.Statement{}, err
+	}
 	request := query.Request{
 		Org:             benchOrg,
 		Type:            t,
 		Settings:        schema.Settings{UserLevelData: true, BYOK: true, Workflows: true},
-		Period:          p.Period,
+		Period:          period,
 		AsOf:            time.Now(),
-		WithoutInactive: p.Buckets != nil, // as the service has it
+		WithoutInactive: p.Granularity != "", // as the service has it
 	}
 	plan, err := tables.ReadPlan(ctx, r.conn, request.Span(), time.Now())
 	if err != nil {

@@ -70,7 +70,7 @@ func daysInto(day schema.Day, weekStart time.Weekday) schema.Day {
 // cutDays are the UTC days that belong to two buckets, or only in part to the period. Their usage
 // is read from the log, that of all other days of the period from where the plan says.
 func (r Request) cutDays() (days []schema.Day) {
-	p := r.Period
+	p := r.usagePeriod()
 	cut := func(m schema.Millis) {
 		if day := m.Day(); m != schema.Millis(day)*dayMillis && !slices.Contains(days[max(0, len(days)-1):], day) {
 			days = append(days, day)
@@ -78,7 +78,7 @@ func (r Request) cutDays() (days []schema.Day) {
 	}
 	cut(p.From)
 	parts := p.Buckets
-	if r.activity() { // each bucket begins with a day
+	if r.tellsDays() { // each bucket begins with a day
 		parts = p.days()
 	}
 	for _, b := range parts[min(1, len(parts)):] {
@@ -88,16 +88,23 @@ func (r Request) cutDays() (days []schema.Day) {
 	return days
 }
 
-// activity says whether it matters on which local days usage was.
+// tellsDays says whether it matters on which local days usage was.
+func (r Request) tellsDays() bool { return r.activity() || r.Type == Adoption }
+
+// activity says whether the export shows on which days usage was.
 func (r Request) activity() bool {
 	return r.wants("active_days", "first_active_date", "last_active_date")
 }
 
 // days are the local days of a period of whole days.
 func (p Period) days() []Bucket {
-	first, _ := time.Parse(time.DateOnly, p.Start) // newPeriod made both
-	last, _ := time.Parse(time.DateOnly, p.End)
-	return bucketsOf(schema.DayOf(first), schema.DayOf(last), 0, p.First.Location(), Daily, time.Sunday)
+	return bucketsOf(dateOf(p.Start), dateOf(p.End), 0, p.First.Location(), Daily, time.Sunday)
+}
+
+// dateOf reads a date that a period or a bucket shows.
+func dateOf(text string) schema.Day {
+	t, _ := time.Parse(time.DateOnly, text) // this package wrote it
+	return schema.DayOf(t)
 }
 
 // cutsMonths says whether a bucket begins within a UTC month. Then no month can be read merged.
@@ -112,6 +119,8 @@ func (p Period) cutsMonths() bool {
 const (
 	bucketOfDay  = "roundDown(toInt64(toUInt16(day)) * 86400000, {bucket_starts:Array(Int64)})"
 	bucketOfTime = "roundDown(toUnixTimestamp64Milli(time), {bucket_starts:Array(Int64)})"
+
+	bucketOfLocalDay = "roundDown(local_day, {bucket_starts:Array(Int64)})"
 
 	// the start of the local day, of whole UTC days likewise
 	localDayOfDay  = "roundDown(toInt64(toUInt16(day)) * 86400000, {local_days:Array(Int64)})"

@@ -103,6 +103,10 @@ func (b *bed) bucketsAreExports(r Request) {
 	for _, bucket := range r.Period.Buckets {
 		one := r
 		one.Period = Period{From: bucket.From, To: bucket.To, Start: bucket.Start, End: bucket.End}
+		if r.Type == Adoption {
+			one.Period.First = bucket.From.Time().In(r.Period.First.Location())
+			one.Period.Buckets = []Bucket{bucket}
+		}
 		s, err := Build(one, b.plan(one))
 		if err != nil {
 			b.t.Fatal(err)

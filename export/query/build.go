@@ -41,8 +41,8 @@ type shape struct {
 	attributes []string       // what the SQL shows of the entity
 	owned      bool           // the SQL shows the e-mail address of the entity's owner
 	reads      []tables.Daily // the usage that it reads
-	order      string         // the order of the rows: columns of the SQL's result
-	teams      bool           // the rows are departments or groups, with their members
+	order      string         // of the rows, in a bucket: columns of the SQL's result; "": it has one row
+	members    bool           // the SQL counts members of the workspace
 	names      bool           // the SQL reads what entities were called at the end of a UTC day
 }
 
@@ -78,13 +78,14 @@ var shapes = map[Type]shape{
 		order: "r.requests DESC, r.api_key_id",
 	},
 	Departments: {
-		sql: "teams.sql", ID: "department", teams: true, reads: tables.Dailies(),
+		sql: "teams.sql", ID: "department", members: true, reads: tables.Dailies(),
 		order: "r.messages DESC, r.department",
 	},
 	Groups: {
-		sql: "teams.sql", ID: "group_id", Kind: "group", attributes: []string{"name"}, teams: true, reads: tables.Dailies(),
+		sql: "teams.sql", ID: "group_id", Kind: "group", attributes: []string{"name"}, members: true, reads: tables.Dailies(),
 		order: "r.messages DESC, r.group_id",
 	},
+	Adoption: {sql: "adoption.sql", members: true, reads: tables.Dailies()},
 	Focus: {
 		sql: "focus.sql", names: true, reads: []tables.Daily{tables.Tokens},
 		order: "r.day, r.service, r.host, r.own_keys, r.shown_person, r.api_key, r.assistant, r.project",
@@ -99,6 +100,7 @@ type entityRead struct {
 	attributes []string
 	Listed     bool // whether the entity has a row without usage
 	InBuckets  bool // and in which buckets
+	First      bool // when it was first described, or its deletion
 	Removed    bool // says whether the entity is deleted at {at}
 }
 
@@ -132,7 +134,8 @@ func (c choices) entities() (all []entityRead) {
 	if c.Kind != "" {
 		listed := !c.WithoutInactive
 		all = append(all, entityRead{
-			c.Kind, c.Kind, c.shownAttributes(), listed, listed && c.Period.Buckets != nil, c.wants("status"),
+			Name: c.Kind, Kind: c.Kind, attributes: c.shownAttributes(), Listed: listed,
+			InBuckets: listed && c.Period.Buckets != nil, Removed: c.wants("status"),
 		})
 	}
 	if c.showsOwners() {
@@ -141,10 +144,11 @@ func (c choices) entities() (all []entityRead) {
 	if c.GroupBy == "group" {
 		all = append(all, entityRead{Name: "group", Kind: "group", attributes: []string{"name"}})
 	}
-	if c.teams {
+	if c.members {
 		attributes := []string{"joined_at", "department", "group_ids"}
 		all = append(all, entityRead{
 			Name: "user", Kind: "user", attributes: attributes, Listed: true, InBuckets: c.Period.Buckets != nil,
+			First: c.Type == Adoption,
 		})
 	}
 	return all
@@ -217,7 +221,7 @@ func (c choices) Bucket() string {
 
 // listsBuckets says whether each bucket lists its entities without usage.
 func (c choices) listsBuckets() bool {
-	return c.Period.Buckets != nil && !c.WithoutInactive && c.Kind != "" && !c.teams
+	return c.Period.Buckets != nil && !c.WithoutInactive && c.Kind != "" && !c.teams()
 }
 
 // Usage joins the rows of usage with the attributes of their entities and of the entities' owners.
@@ -315,13 +319,16 @@ type draft struct {
 
 func newDraft(r Request, plan tables.Plan) (draft, error) {
 	d := draft{Request: r, shape: shapes[r.Type], reading: newReading(r, plan)}
+	if len(r.Period.Buckets) == 0 && !slices.Contains(r.Type.Granularities(), "") {
+		return d, bad("granularity", "The export %s has its rows by day, week or month; name a granularity.", r.Type)
+	}
 	c := choices{d.shape, r}
 	text, err := execute(d.sql, c)
 	if err != nil {
 		return d, err
 	}
 	parts := []string{"WITH " + d.sources(d.reads, text)}
-	if d.teams {
+	if d.members {
 		parts = append(parts, d.present())
 	}
 	for _, read := range c.entities() {
@@ -331,7 +338,7 @@ func newDraft(r Request, plan tables.Plan) (draft, error) {
 		}
 		parts = append(parts, entities)
 	}
-	if d.teams {
+	if d.teams() {
 		members, err := execute("members.sql", c)
 		if err != nil {
 			return d, err
@@ -374,18 +381,26 @@ func (d draft) selected() (string, error) {
 	for i, c := range columns {
 		cells[i] = fmt.Sprintf("%s AS %s", d.cell(c), c.Name)
 	}
-	order := d.order
-	if d.Period.Buckets != nil {
-		order = "r.bucket_start, " + order
-	}
-	if d.GroupBy != "" {
-		order += ", r.grouped"
-	}
-	sql := fmt.Sprintf("SELECT\n    %s\n%s\nORDER BY %s", strings.Join(cells, ",\n    "), d.from(), order)
+	sql := fmt.Sprintf("SELECT\n    %s\n%s\nORDER BY %s", strings.Join(cells, ",\n    "), d.from(), d.ordered())
 	if d.Limit > 0 {
 		sql += "\nLIMIT " + strconv.Itoa(d.Limit)
 	}
 	return sql, nil
+}
+
+// ordered is the order of all rows.
+func (d draft) ordered() string {
+	var by []string
+	if d.Period.Buckets != nil {
+		by = append(by, "r.bucket_start")
+	}
+	if d.order != "" {
+		by = append(by, d.order)
+	}
+	if d.GroupBy != "" {
+		by = append(by, "r.grouped")
+	}
+	return strings.Join(by, ", ")
 }
 
 // from is the FROM clause with the guarded rows.
@@ -396,13 +411,13 @@ func (d draft) from() string {
 // params are all values of the statement.
 func (d draft) params() clickhouse.Parameters {
 	p := d.plan.Params()
-	from, to := d.Period.whole()
+	from, to := d.period.whole()
 	p["whole_from"] = from.String()
 	p["whole_to"] = to.String()
 	p["log_days"] = days(d.logDays)
 	p["log_version"] = d.plan.VersionOf(d.logDays...)
-	p["from"] = millis(d.Period.From)
-	p["to"] = millis(d.Period.To)
+	p["from"] = millis(d.period.From)
+	p["to"] = millis(d.period.To)
 	p["at"] = millis(d.attributesAt())
 	if d.Entities != nil {
 		p["entity_events"] = strconv.FormatUint(d.Entities.Events, 10)
@@ -413,8 +428,11 @@ func (d draft) params() clickhouse.Parameters {
 	if d.Period.Buckets != nil {
 		maps.Copy(p, bucketParams(d.Period.Buckets))
 	}
-	if d.activity() {
-		maps.Copy(p, localDayParams(d.Period.days()))
+	if d.tellsDays() {
+		maps.Copy(p, localDayParams(d.period.days()))
+	}
+	if d.Type == Adoption {
+		p["earliest"] = strconv.Itoa(int(d.earliest()))
 	}
 	p["org_cell"] = tables.EscapeParam(textCell(d.Org))
 	for _, f := range d.Filters {

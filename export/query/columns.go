@@ -139,6 +139,7 @@ func AllColumns(t Type) []Column {
 	own := map[Type][]Column{
 		Users: userColumns, Assistants: assistantColumns, Workflows: workflowColumns, Projects: projectColumns,
 		Models: modelColumns, APIKeys: apiKeyColumns, Departments: departmentColumns, Groups: groupColumns,
+		Adoption: adoptionColumns,
 	}
 	if t == Focus { // whose columns another specification names
 		return focusColumns

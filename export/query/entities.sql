@@ -23,6 +23,7 @@
         arrayFilter(b -> {{if eq .Kind "user"}}if(isNull(joined_at), said[1].1 < b.2, assumeNotNull(joined_at) <= b.3){{else}}arrayExists(x -> x.2 AND x.1 < b.2, said){{end}}
             AND NOT (arrayLast(x -> x.1 <= b.1, said).3 AND NOT arrayExists(x -> x.2 AND x.1 > b.1 AND x.1 < b.2, said)),
             {listed_in:Array(Tuple(Int64, Int64, Date32))}).1 AS listed_in
+        {{- if .First}}, said[1].1 AS first_event{{end}}
         {{- else if and .Listed (eq .Kind "user")}},
         NOT gone AND if(isNull(joined_at), first_event < {to:DateTime64(3, 'UTC')}, assumeNotNull(joined_at) <= {end:Date32}) AS listed
         {{- else if .Listed}},

@@ -90,8 +90,7 @@ func (r Request) filtered(name string) []string {
 
 // belongs says whether it matters what users belonged to when they used something.
 func (r Request) belongs() bool {
-	return r.Type == Departments || r.Type == Groups || r.Type == Focus ||
-		r.GroupBy == "department" || r.GroupBy == "group" ||
+	return r.teams() || r.Type == Focus || r.GroupBy == "department" || r.GroupBy == "group" ||
 		r.filtered("department") != nil || r.filtered("group_id") != nil
 }
 

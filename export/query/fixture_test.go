@@ -159,7 +159,18 @@ SELECT {org:String}, {day:Date}, {generation:UUID}, {revision:UInt32}, (SELECT C
 func request(t Type) Request {
 	settings := schema.DefaultSettings
 	settings.Workflows = true
-	return Request{Org: org, Type: t, Settings: settings, Period: october, AsOf: now}
+	return Request{Org: org, Type: t, Settings: settings, Period: october.of(t), AsOf: now}
+}
+
+// of is the period with the buckets that an export of the type has if the request names none.
+func (p Period) of(t Type) Period {
+	if t == Adoption {
+		p.Granularity, p.Buckets = Daily, p.days()
+		for i := range p.Buckets {
+			p.Buckets[i].Ahead = false
+		}
+	}
+	return p
 }
 
 func (b *bed) plan(r Request) tables.Plan {

@@ -179,6 +179,7 @@ func TestNoTextOfAUserIsInTheSQL(t *testing.T) {
 	r.Settings = schema.Settings{UserLevelData: true, Workflows: true, BYOK: true}
 	for _, of := range Types() {
 		r.Type = of
+		r.Period = october.of(of)
 		s, err := Build(r, b.plan(r))
 		if err != nil {
 			t.Fatal(err)

@@ -52,6 +52,7 @@ var goldens = []struct {
 	{"api-keys", APIKeys, func(*Request) {}},
 	{"api-keys-byok", APIKeys, func(r *Request) { r.Settings.BYOK = true }},
 	{"api-keys-model", APIKeys, func(r *Request) { r.GroupBy = "model" }},
+	{"adoption", Adoption, func(*Request) {}},
 	{"focus", Focus, func(r *Request) { r.Settings.BYOK = true }},
 	{"focus-private", Focus, func(r *Request) {
 		r.Settings.BYOK = true

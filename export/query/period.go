@@ -39,6 +39,14 @@ type PeriodRequest struct {
 	Granularity string // "" or day, week, month: the period has buckets
 }
 
+// Of is the request with the granularity of the type, if it names none.
+func (q PeriodRequest) Of(t Type) PeriodRequest {
+	if q.Granularity == "" {
+		q.Granularity = string(t.Granularities()[0])
+	}
+	return q
+}
+
 // MaxAhead is how many days after today a period may end.
 const MaxAhead = 366
 

@@ -73,8 +73,8 @@ func (r Request) check() error {
 
 // Span is what to plan for.
 func (r Request) Span() tables.Span {
-	span := r.Period.Span(r.Org)
-	if r.belongs() || r.activity() { // people move within months, and days are told apart
+	span := r.usagePeriod().Span(r.Org)
+	if r.belongs() || r.tellsDays() { // people move within months, and days are told apart
 		return span.WithoutMonths()
 	}
 	return span

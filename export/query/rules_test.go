@@ -291,6 +291,12 @@ func TestColumnsAreTheSpecifications(t *testing.T) {
 		}
 		r.Settings.BYOK = true
 		withTokens := columnNames(t, r)
+		if of == Adoption { // whose token columns every workspace has
+			if withTokens != want {
+				t.Errorf("%s, byok: got %s", of, withTokens)
+			}
+			continue
+		}
 		if got := strings.Replace(withTokens, " "+byok[of], "", 1); got != want || got == withTokens {
 			t.Errorf("%s, byok:\nwant %s\nwith %s\ngot  %s", of, want, byok[of], withTokens)
 		}

@@ -16,6 +16,7 @@ import (
 type reading struct {
 	plan    tables.Plan
 	request Request
+	period  Period       // whose usage is read
 	logDays []schema.Day // whole days that are not rolled up, and days that the period or a bucket cuts
 }
 
@@ -30,7 +31,8 @@ const (
 )
 
 func newReading(r Request, plan tables.Plan) reading {
-	from, to := r.Period.whole()
+	period := r.usagePeriod()
+	from, to := period.whole()
 	days := r.cutDays()
 	for _, day := range plan.Live {
 		if day >= from && day <= to {
@@ -38,7 +40,7 @@ func newReading(r Request, plan tables.Plan) reading {
 		}
 	}
 	slices.Sort(days)
-	return reading{plan, r, slices.Compact(days)}
+	return reading{plan, r, period, slices.Compact(days)}
 }
 
 // source is the period's usage from one type of event, in the shape of its rollup. Whole days come
@@ -72,10 +74,10 @@ func (r reading) arms(d tables.Daily, day string) string {
 		rolled.Keys = append([]tables.Key{{Name: ofDay + " AS " + name}}, rolled.Keys...)
 		logged.Keys = append([]tables.Key{{Name: name, Log: ofTime}}, logged.Keys...)
 	}
-	if r.request.Period.Buckets != nil {
+	if r.period.Buckets != nil && r.request.Type != Adoption {
 		cut("bucket", bucketOfDay, bucketOfTime)
 	}
-	if r.request.activity() {
+	if r.request.tellsDays() {
 		cut("local_day", localDayOfDay, localDayOfTime)
 	}
 	if len(rolled.Keys) > len(d.Keys) {
@@ -99,16 +101,21 @@ func (r reading) present() string {
 	for _, d := range tables.Dailies() {
 		arms = append(arms, r.arms(d.Only(map[string]bool{"user_id": true}), ""))
 	}
-	columns := "user_id AS person"
-	if r.request.Period.Buckets != nil {
+	columns, where := "user_id AS person", ""
+	switch {
+	case r.request.Type == Adoption:
+		columns = bucketOfLocalDay + " AS bucket, " + columns
+		where = "\nWHERE local_day >= {bucket_starts:Array(Int64)}[1]" // what is earlier is for the windows
+	case r.period.Buckets != nil:
 		columns = "bucket, " + columns
 	}
-	return fmt.Sprintf("present AS (\nSELECT DISTINCT %s FROM (\n%s\n)\n)", columns, strings.Join(arms, "\nUNION ALL\n"))
+	return fmt.Sprintf("present AS (\nSELECT DISTINCT %s FROM (\n%s\n)%s\n)", columns,
+		strings.Join(arms, "\nUNION ALL\n"), where)
 }
 
 // readsRollups says whether a day of the period is not read from the log.
 func (r reading) readsRollups() bool {
-	from, to := r.request.Period.whole()
+	from, to := r.period.whole()
 	for day := from; day <= to; day++ {
 		if _, found := slices.BinarySearch(r.logDays, day); !found {
 			return true

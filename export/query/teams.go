@@ -23,6 +23,9 @@ var teamColumns = slices.Concat([]Column{
 	{"requests", Integer, "Model requests (token events) of theirs.", always},
 }, tokenSums)
 
+// teams says whether the rows are departments or groups.
+func (r Request) teams() bool { return r.Type == Departments || r.Type == Groups }
+
 // Listed is a table expression with the entities of a kind that have a row without usage.
 func (c choices) Listed(kind string) string {
 	if c.Period.Buckets == nil {

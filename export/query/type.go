@@ -14,12 +14,13 @@ const (
 	APIKeys     Type = "api-keys"
 	Departments Type = "departments"
 	Groups      Type = "groups"
+	Adoption    Type = "adoption"
 	Focus       Type = "focus"
 )
 
 // Types lists them all, in the order in which they are shown.
 func Types() []Type {
-	return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys, Departments, Groups, Focus}
+	return []Type{Users, Assistants, Workflows, Projects, Models, APIKeys, Departments, Groups, Adoption, Focus}
 }
 
 // Aliases are other names of the type, which clients of other services know.
@@ -42,7 +43,7 @@ func ParseType(s string) (Type, error) {
 	}
 	return "", bad("type",
 		"There is no export %q; choose one of users, assistants (or agents), workflows, projects, models, api-keys, "+
-			"departments, groups, focus.",
+			"departments, groups, adoption, focus.",
 		clip(s))
 }
 
@@ -58,6 +59,19 @@ func (t Type) GroupBys() []string {
 		return []string{"source", "deployment", "department", "group"}
 	}
 	return nil
+}
+
+// Granularities lists those that the type takes; "" stands for rows of the whole period. The first
+// is that of a request that names none.
+func (t Type) Granularities() []Granularity {
+	buckets := []Granularity{Daily, Weekly, Monthly}
+	switch t {
+	case Adoption: // all its rows are about buckets
+		return buckets
+	case Focus: // has a row for each UTC day as it is
+		return []Granularity{""}
+	}
+	return slices.Insert(buckets, 0, "")
 }
 
 // A Format is how the rows are written.

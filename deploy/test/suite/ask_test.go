@@ -131,11 +131,15 @@ func (a ask) body() []byte {
 var groupings = map[string][]string{
 	"users": {"", "model"}, "assistants": {"", "model", "department", "group"}, "workflows": {""}, "projects": {""},
 	"models": {"", "source", "department", "group"}, "api-keys": {"", "model"}, "departments": {""}, "groups": {""},
+	"adoption": {""},
 }
 
 var dataTypes = []string{
-	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups",
+	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups", "adoption",
 }
+
+// newTypes are not on the drop-in surface.
+var newTypes = []string{"departments", "groups", "adoption"}
 
 // filters are those that most types take, and those of workflows.
 var (
@@ -207,7 +211,7 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 		if r.IntN(3) == 0 {
 			a.Granularity = []string{"day", "week", "month"}[r.IntN(3)]
 		}
-		a.WeekMonday = (strings.HasSuffix(a.Range, "week") || a.Granularity == "week") && r.IntN(2) == 0
+		a.WeekMonday = a.hasWeeks() && r.IntN(2) == 0
 		return
 	}
 	if a.Zone == "" {
@@ -221,6 +225,9 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 		a.To += clock(r, 12)
 	}
 }
+
+// hasWeeks tells whether it matters on which day weeks start.
+func (a ask) hasWeeks() bool { return strings.HasSuffix(a.Range, "week") || a.Granularity == "week" }
 
 // clock returns a time of day in one of the forms of the drop-in surface, at or after an hour.
 func clock(r *rand.Rand, hour int) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,7 +143,7 @@ func (b *bed) compare(r *rand.Rand, share float64) {
 					a.Org = org
 					a.Type = dataType
 					a.GroupBy = group
-					switch newer := dataType == "departments" || dataType == "groups"; {
+					switch newer := slices.Contains(newTypes, dataType); {
 					case a.DropIn && newer:
 						continue // the surface has the older types
 					case !a.DropIn && r.IntN(3) == 0:

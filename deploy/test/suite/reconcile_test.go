@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/big"
 	"math/rand/v2"
@@ -64,6 +65,7 @@ func (b *bed) reconcile(r *rand.Rand) {
 		b.equal(a, "messages of departments", departments.sum("messages"), users.sum("messages_total"))
 		b.equal(a, "members of departments", departments.sum("members"), big.NewRat(int64(len(users["user_id"])), 1))
 		b.bucketsAddUp(a, r)
+		b.adoption(a, users, models)
 		grouped := a
 		grouped.GroupBy = "model"
 		b.equal(a, "messages by model", b.sheet(grouped, "users").sum("messages_total"), users.sum("messages_total"))
@@ -84,6 +86,7 @@ func (b *bed) bucketsAddUp(a ask, r *rand.Rand) {
 	bucketed := a
 	bucketed.ActiveOnly = true
 	bucketed.Granularity = []string{"day", "week", "month"}[r.IntN(3)]
+	bucketed.WeekMonday = a.WeekMonday && bucketed.hasWeeks()
 	for dataType, columns := range map[string][]string{
 		"users":      {"messages_total", "action_messages", "requests", "total_cost_usd", "assistants_to_messages", "model_to_tokens"},
 		"assistants": {"messages", "sum_prompt_tokens"}, "projects": {"messages"}, "models": {"requests", "total_cost_usd"},
@@ -93,6 +96,29 @@ func (b *bed) bucketsAddUp(a ask, r *rand.Rand) {
 		for _, column := range columns {
 			b.equal(bucketed, dataType+"."+column+" of all buckets", parts.sum(column), whole.sum(column))
 		}
+	}
+}
+
+// adoption compares the days of adoption with the users of these days, and their sums with the
+// period's.
+func (b *bed) adoption(a ask, users, models sheet) {
+	b.t.Helper()
+	adoption := b.sheet(a, "adoption")
+	b.equal(a, "messages of adoption", adoption.sum("messages"), users.sum("messages_total"))
+	b.equal(a, "requests of adoption", adoption.sum("requests"), models.sum("requests"))
+	daily := a
+	daily.Granularity = cmp.Or(a.Granularity, "day")
+	daily.ActiveOnly = true
+	active := map[string]int64{}
+	for _, day := range b.sheet(daily, "users")["period_start"] {
+		active[day]++
+	}
+	for i, day := range adoption["period_start"] {
+		b.equal(a, "active users of "+day, adoption.cell("active_users", i), big.NewRat(active[day], 1))
+		delete(active, day)
+	}
+	if len(active) > 0 {
+		b.t.Errorf("seed %d: %s: adoption has no rows for %v", *seed, a, active)
 	}
 }
 

@@ -58,7 +58,7 @@ func jsonOf(want oracle.Cell, got sheets.Cell) (string, error) {
 	case want.Kind == oracle.Text && (got.Kind == sheets.Text || got.Kind == sheets.Empty),
 		want.Kind == oracle.Date && got.Kind == sheets.Date:
 		return jsonText(got.Value), nil
-	case want.Kind == oracle.Date && got.Kind == sheets.Empty:
+	case (want.Kind == oracle.Date || want.Kind == oracle.Number) && want.Text == "" && got.Kind == sheets.Empty:
 		return "null", nil
 	case want.Kind == oracle.Number || want.Kind == oracle.Near:
 		n, err := strconv.ParseUint(want.Text, 10, 64)

@@ -42,8 +42,9 @@ export function exportDialog(catalogue, ended) {
     bom = h("input", { type: "checkbox", id: "bom", onchange: refresh });
     inactive = h("input", { type: "checkbox", id: "inactive", checked: true, onchange: refresh });
     group = select("group", [["", t("noGrouping")]], () => { fillColumns(); refresh(); });
-    granularity = select("granularity", ["", "day", "week", "month"].map((g) => [g, t("buckets")[g]]), granularityChosen);
+    granularity = select("granularity", [], granularityChosen);
     columnBox = h("div", { class: "fields" });
+    fillGranularities();
     fillGroups();
     picker = periodPicker("dialog", catalogue, period, refresh);
     previewBox = h("div", { class: "preview scroll", tabindex: "0", role: "region", "aria-label": t("preview") });
@@ -74,6 +75,16 @@ export function exportDialog(catalogue, ended) {
 
   const entryOfType = () => catalogue.types.find((e) => e.type === (body.querySelector("input[name=type]:checked")?.value ?? catalogue.types[0].type));
 
+  /** usually says whether the granularity is the one that a request has that names none. */
+  const usually = () => granularity.value === entryOfType().granularities[0];
+
+  function fillGranularities() {
+    const possible = entryOfType().granularities;
+    const chosen = possible.includes(granularity.value) ? granularity.value : possible[0];
+    fill(granularity, possible.map((g) => h("option", { value: g }, t("buckets")[g])));
+    granularity.value = chosen;
+  }
+
   function fillGroups() {
     fill(group, h("option", { value: "" }, t("noGrouping")), (entryOfType().group_by ?? []).map((g) => h("option", { value: g }, g)));
     fillColumns();
@@ -95,14 +106,18 @@ export function exportDialog(catalogue, ended) {
   }
   const complete = () => picker.query() !== null && columns().length > 0;
   /** granularityChosen: a row for everybody in each bucket is what few want, so it must be asked for. */
-  function granularityChosen() { inactive.checked = granularity.value === ""; refresh(); }
-  /** typeChanged: a FOCUS file has a row for each day as it is, and lists usage alone. */
-  function typeChanged() {
-    const daily = chosenType() === "focus";
-    if (daily) { granularity.value = ""; inactive.checked = true; }
-    granularity.disabled = inactive.disabled = daily;
-    fillGroups();
+  function granularityChosen() {
+    if (usually() !== wasUsual) inactive.checked = wasUsual = usually();
     refresh();
+  }
+  let wasUsual = true;
+  /** typeChanged: a FOCUS file lists usage alone. */
+  function typeChanged() {
+    fillGranularities();
+    fillGroups();
+    inactive.disabled = chosenType() === "focus";
+    if (inactive.disabled) inactive.checked = true;
+    granularityChosen();
   }
   function showCsvOptions() { delimiter.disabled = bom.disabled = format.value !== "csv"; }
   function formatChosen() {
@@ -116,8 +131,8 @@ export function exportDialog(catalogue, ended) {
   function query() {
     const q = new URLSearchParams(picker.query());
     if (group.value) q.set("group_by", group.value);
-    if (granularity.value) q.set("granularity", granularity.value);
-    if (inactive.checked !== (granularity.value === "")) q.set("include_inactive", inactive.checked);
+    if (!usually()) q.set("granularity", granularity.value);
+    if (inactive.checked !== usually()) q.set("include_inactive", inactive.checked);
     if (columns().join() !== "default") q.set("columns", columns().join());
     if (format.value === "excel-de") q.set("preset", "excel-de");
     else if (format.value !== "csv") q.set("format", format.value);

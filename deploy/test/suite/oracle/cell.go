@@ -15,7 +15,7 @@ type Kind int
 const (
 	Text   Kind = iota
 	Date        // YYYY-MM-DD, or empty
-	Number      // a count, ratio or cost: equal as text in csv, as a number elsewhere
+	Number      // a count, ratio or cost, or empty: equal as text in csv, as a number elsewhere
 	Near        // a count that may be 1 % off
 	Bool
 	Map  // of numbers

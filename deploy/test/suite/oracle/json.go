@@ -96,6 +96,9 @@ func (c Cell) matchesJSON(raw json.RawMessage) bool {
 	case Bool:
 		return got == c.Text
 	case Number:
+		if c.Text == "" {
+			return got == "null"
+		}
 		return equalNumbers(c.Text, got)
 	case Near:
 		return c.near(got)

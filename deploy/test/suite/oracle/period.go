@@ -9,7 +9,7 @@ import (
 // A Query is what a client asks for. The period is one of: Range; From and To as dates in Zone;
 // From and To as wall-clock times in Zone and ToZone.
 type Query struct {
-	Org, Type string              // users, assistants, workflows, projects, models, api-keys, departments, groups
+	Org, Type string              // users, assistants, … as SPEC.md §2.2 lists them
 	GroupBy   string              // model, source, deployment, department, group; empty: none
 	Filters   map[string][]string // by name; with filters, ActiveOnly must be set
 

@@ -59,6 +59,9 @@ type export struct {
 
 // Export computes what the query asks for. Every conflict must be settled before.
 func (o *Oracle) Export(q Query) (Table, error) {
+	if q.Type == "adoption" && q.Granularity == "" {
+		q.Granularity = "day"
+	}
 	x, err := o.ask(q)
 	if err != nil {
 		return Table{}, err
@@ -88,6 +91,8 @@ func (x export) export() (Table, error) {
 		return x.teams("department"), nil
 	case "groups":
 		return x.teams("group"), nil
+	case "adoption":
+		return x.adoption()
 	}
 	return Table{}, fmt.Errorf("no export %q", x.Type)
 }
