@@ -28,7 +28,7 @@ export function exportDialog(catalogue, ended) {
     showHistory();
   }
 
-  let leftOut, type, format, delimiter, bom, inactive, group, granularity, columnBox, picker, previewBox, curl, status, generate, cancel, recent;
+  let leftOut, type, format, delimiter, bom, inactive, group, granularity, wanted, wasUsual, columnBox, picker, previewBox, curl, status, generate, cancel, recent;
 
   function form(period) {
     type = h("fieldset", { class: "types" }, h("legend", {}, t("dataType")), catalogue.types.map((entry, i) => {
@@ -43,6 +43,8 @@ export function exportDialog(catalogue, ended) {
     inactive = h("input", { type: "checkbox", id: "inactive", checked: true, onchange: refresh });
     group = select("group", [["", t("noGrouping")]], () => { fillColumns(); refresh(); });
     granularity = select("granularity", [], granularityChosen);
+    wanted = ""; // the granularity that was chosen; "": the usual one of the type
+    wasUsual = true;
     columnBox = h("div", { class: "fields" });
     fillGranularities();
     fillGroups();
@@ -80,9 +82,8 @@ export function exportDialog(catalogue, ended) {
 
   function fillGranularities() {
     const possible = entryOfType().granularities;
-    const chosen = possible.includes(granularity.value) ? granularity.value : possible[0];
     fill(granularity, possible.map((g) => h("option", { value: g }, t("buckets")[g])));
-    granularity.value = chosen;
+    granularity.value = possible.includes(wanted) ? wanted : possible[0];
   }
 
   function fillGroups() {
@@ -107,17 +108,20 @@ export function exportDialog(catalogue, ended) {
   const complete = () => picker.query() !== null && columns().length > 0;
   /** granularityChosen: a row for everybody in each bucket is what few want, so it must be asked for. */
   function granularityChosen() {
+    wanted = usually() ? "" : granularity.value;
+    showGranularity();
+  }
+  function showGranularity() {
     if (usually() !== wasUsual) inactive.checked = wasUsual = usually();
     refresh();
   }
-  let wasUsual = true;
   /** typeChanged: a FOCUS file lists usage alone. */
   function typeChanged() {
     fillGranularities();
     fillGroups();
     inactive.disabled = chosenType() === "focus";
     if (inactive.disabled) inactive.checked = true;
-    granularityChosen();
+    showGranularity();
   }
   function showCsvOptions() { delimiter.disabled = bom.disabled = format.value !== "csv"; }
   function formatChosen() {
