@@ -131,15 +131,15 @@ func (a ask) body() []byte {
 var groupings = map[string][]string{
 	"users": {"", "model"}, "assistants": {"", "model", "department", "group"}, "workflows": {""}, "projects": {""},
 	"models": {"", "source", "department", "group"}, "api-keys": {"", "model"}, "departments": {""}, "groups": {""},
-	"adoption": {""},
+	"adoption": {""}, "focus": {""},
 }
 
 var dataTypes = []string{
-	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups", "adoption",
+	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups", "adoption", "focus",
 }
 
 // newTypes are not on the drop-in surface.
-var newTypes = []string{"departments", "groups", "adoption"}
+var newTypes = []string{"departments", "groups", "adoption", "focus"}
 
 // filters are those that most types take, and those of workflows.
 var (
@@ -228,6 +228,18 @@ func (a *ask) period(r *rand.Rand, now time.Time) {
 
 // hasWeeks tells whether it matters on which day weeks start.
 func (a ask) hasWeeks() bool { return strings.HasSuffix(a.Range, "week") || a.Granularity == "week" }
+
+// ofUTCDays draws a period without a zone or buckets, which focus does not have, and leaves the
+// attributes to the days.
+func (a *ask) ofUTCDays(r *rand.Rand, now time.Time) {
+	drawn := ask{}
+	for drawn.period(r, now); drawn.Zone != ""; drawn.period(r, now) {
+		drawn = ask{}
+	}
+	a.Zone, a.Granularity, a.AttributesNow = "", "", false
+	a.Range, a.From, a.To = drawn.Range, drawn.From, drawn.To
+	a.WeekMonday = drawn.WeekMonday && a.hasWeeks()
+}
 
 // clock returns a time of day in one of the forms of the drop-in surface, at or after an hour.
 func clock(r *rand.Rand, hour int) string {

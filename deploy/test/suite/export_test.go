@@ -143,6 +143,9 @@ func (b *bed) compare(r *rand.Rand, share float64) {
 					a.Org = org
 					a.Type = dataType
 					a.GroupBy = group
+					if dataType == "focus" {
+						a.ofUTCDays(r, b.now)
+					}
 					switch newer := slices.Contains(newTypes, dataType); {
 					case a.DropIn && newer:
 						continue // the surface has the older types
@@ -207,6 +210,10 @@ func (b *bed) checkAt(a ask) error {
 	a.OnRequest = a.Pick != 0
 	want, err := b.oracle.Export(a.Query)
 	b.must(err)
+	if len(want.Columns) == 0 { // not for this workspace
+		status, body := b.answer(a)
+		return statusError(status, body, http.StatusForbidden)
+	}
 	if a.Pick != 0 {
 		r := rand.New(rand.NewPCG(a.Pick, 0))
 		for _, i := range r.Perm(len(want.Columns))[:1+r.IntN(len(want.Columns))] {

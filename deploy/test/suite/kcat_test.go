@@ -20,7 +20,8 @@ var update = flag.Bool("update", false, "write the golden files of testdata/kcat
 
 // Records of a client that is not ours: kcat writes the events of testdata/kcat, in both content
 // modes, and the exports are the committed files. Sending the same events again changes no byte.
-// YYYY-MM in the test data stands for the last month, so that the events never get too old.
+// YYYY-MM in the test data stands for the last month, so that the events never get too old, and
+// NEXT-MM for the month after it.
 func TestEventsWrittenByKcatGiveTheGoldenFiles(t *testing.T) {
 	b := newBed(t)
 	month := time.Date(b.now.UTC().Year(), b.now.UTC().Month()-1, 1, 0, 0, 0, 0, time.UTC).Format("2006-01")
@@ -78,7 +79,8 @@ func (b *bed) golden(month string) {
 		b.must(statusError(status, body, http.StatusOK))
 		file := "testdata/kcat/" + dataType + ".csv"
 		if *update {
-			b.must(os.WriteFile(file, bytes.ReplaceAll(body, []byte(month), []byte("YYYY-MM")), 0o644))
+			written := bytes.ReplaceAll(body, []byte(month), []byte("YYYY-MM"))
+			b.must(os.WriteFile(file, bytes.ReplaceAll(written, []byte(after(month)), []byte("NEXT-MM")), 0o644))
 		}
 		if want := b.text(file, month); !bytes.Equal(body, want) {
 			b.t.Errorf("%s: want\n%s\ngot\n%s", dataType, want, body)
@@ -90,7 +92,17 @@ func (b *bed) text(file, month string) []byte {
 	b.t.Helper()
 	text, err := os.ReadFile(file)
 	b.must(err)
-	return bytes.ReplaceAll(text, []byte("YYYY-MM"), []byte(month))
+	text = bytes.ReplaceAll(text, []byte("YYYY-MM"), []byte(month))
+	return bytes.ReplaceAll(text, []byte("NEXT-MM"), []byte(after(month)))
+}
+
+// after is the next month.
+func after(month string) string {
+	first, err := time.Parse("2006-01", month)
+	if err != nil {
+		panic(err) // the test made it
+	}
+	return first.AddDate(0, 1, 0).Format("2006-01")
 }
 
 // dated copies the file and replaces YYYY-MM by the month.

@@ -89,7 +89,7 @@ func (b *bed) allFiles() map[string][]byte {
 	all := map[string][]byte{}
 	for _, org := range workspaces() {
 		for dataType, groups := range groupings {
-			if dataType == "workflows" && (org == traffic.Private || org == traffic.Plain) {
+			if (dataType == "workflows" || dataType == "focus") && (org == traffic.Private || org == traffic.Plain) {
 				continue
 			}
 			if org != traffic.Full {

@@ -117,11 +117,18 @@ func leaf(column *parquet.Column, v parquet.Value) (string, error) {
 	if logical := column.Type().LogicalType(); logical != nil {
 		switch kind := logical.Value.(type) {
 		case *format.DecimalType:
-			if strings.Contains(strings.Join(column.Path(), "."), "cost_usd") && (kind.Precision != 38 || kind.Scale != 9) {
+			path := strings.Join(column.Path(), ".")
+			isCost := strings.Contains(path, "cost_usd") || strings.HasSuffix(path, "Cost")
+			if isCost && (kind.Precision != 38 || kind.Scale != 9) {
 				return "", fmt.Errorf("a cost is a Decimal(%d, %d)", kind.Precision, kind.Scale)
 			}
 			unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(kind.Scale)), nil)
 			return new(big.Rat).SetFrac(new(big.Int).SetBytes(v.ByteArray()), unit).FloatString(int(kind.Scale)), nil
+		case *format.TimestampType:
+			if _, inMillis := kind.Unit.Value.(*format.MilliSeconds); !inMillis || !kind.IsAdjustedToUTC {
+				return "", fmt.Errorf("a time is a %s", kind)
+			}
+			return jsonText(time.UnixMilli(v.Int64()).UTC().Format(time.RFC3339)), nil
 		case *format.DateType:
 			return jsonText(time.Unix(int64(v.Int32())*86400, 0).UTC().Format(time.DateOnly)), nil
 		case *format.StringType:

@@ -64,6 +64,7 @@ func (b *bed) reconcile(r *rand.Rand) {
 		b.equal(a, "requests of departments", departments.sum("requests"), models.sum("requests"))
 		b.equal(a, "messages of departments", departments.sum("messages"), users.sum("messages_total"))
 		b.equal(a, "members of departments", departments.sum("members"), big.NewRat(int64(len(users["user_id"])), 1))
+		b.costsAddUp(r)
 		b.bucketsAddUp(a, r)
 		b.adoption(a, users, models)
 		grouped := a
@@ -77,6 +78,17 @@ func (b *bed) reconcile(r *rand.Rand) {
 			}
 		}
 		b.equal(a, "messages that name a model", users.sum("model_to_messages_total"), named)
+	}
+}
+
+// costsAddUp compares the cost in the columns of another specification with that of the models.
+func (b *bed) costsAddUp(r *rand.Rand) {
+	b.t.Helper()
+	a := ask{Query: oracle.Query{Org: traffic.Full}}
+	a.ofUTCDays(r, b.now)
+	focus, cost := b.sheet(a, "focus"), b.sheet(a, "models").sum("total_cost_usd")
+	for _, column := range []string{"BilledCost", "EffectiveCost", "ListCost", "ContractedCost"} {
+		b.equal(a, column, focus.sum(column), cost)
 	}
 }
 

@@ -55,13 +55,16 @@ func jsonOf(want oracle.Cell, got sheets.Cell) (string, error) {
 	case (want.Kind == oracle.Map || want.Kind == oracle.List) && got.Kind == sheets.Text,
 		want.Kind == oracle.Bool && got.Kind == sheets.Bool:
 		return got.Value, nil
-	case want.Kind == oracle.Text && (got.Kind == sheets.Text || got.Kind == sheets.Empty),
+	case want.Kind == oracle.Text && !want.Null && (got.Kind == sheets.Text || got.Kind == sheets.Empty),
 		want.Kind == oracle.Date && got.Kind == sheets.Date:
 		return jsonText(got.Value), nil
-	case (want.Kind == oracle.Date || want.Kind == oracle.Number) && want.Text == "" && got.Kind == sheets.Empty:
+	case want.Kind == oracle.Time && got.Kind == sheets.Date: // a day's first moment is the number of the day
+		return jsonText(got.Value + "T00:00:00Z"), nil
+	case (want.Kind == oracle.Date || want.Kind == oracle.Number) && want.Text == "" && got.Kind == sheets.Empty,
+		want.Null && got.Kind == sheets.Empty:
 		return "null", nil
 	case want.Kind == oracle.Number || want.Kind == oracle.Near:
-		n, err := strconv.ParseUint(want.Text, 10, 64)
+		n, err := strconv.ParseUint(strings.TrimSuffix(want.Text, ".0"), 10, 64)
 		kind := sheets.Number
 		if err == nil && n > exact {
 			kind = sheets.Text
@@ -93,7 +96,7 @@ func carried(c oracle.Cell) oracle.Cell {
 	inJSON := strings.NewReplacer("\ufffe", "\ufffd", "\uffff", "\ufffd") // JSON escapes what else XML cannot carry
 	names := map[string]string{}
 	for name, value := range c.Map {
-		names[inJSON.Replace(name)] = value
+		names[inJSON.Replace(name)] = inJSON.Replace(value)
 	}
 	c.Map = names
 	c.List = slices.Clone(c.List)

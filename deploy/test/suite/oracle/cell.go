@@ -15,10 +15,11 @@ type Kind int
 const (
 	Text   Kind = iota
 	Date        // YYYY-MM-DD, or empty
+	Time        // YYYY-MM-DDTHH:MM:SSZ
 	Number      // a count, ratio or cost, or empty: equal as text in csv, as a number elsewhere
 	Near        // a count that may be 1 % off
 	Bool
-	Map  // of numbers
+	Map  // of numbers, or of texts
 	List // of texts
 )
 
@@ -26,8 +27,9 @@ const (
 type Cell struct {
 	Kind Kind
 	Text string            // all but Map and List
-	Map  map[string]string // name → number
+	Map  map[string]string // name → number, or a text in JSON
 	List []string
+	Null bool // a text that is missing
 }
 
 func text(s string) Cell { return Cell{Kind: Text, Text: s} }

@@ -108,6 +108,18 @@ func TestAssistantsWorkedOutByHand(t *testing.T) {
 	}
 }
 
+func TestFocusWorkedOutByHand(t *testing.T) {
+	o := filled(t, `{"byok":true}`)
+	got := csvOf(t, o, Query{Type: "focus", From: "2026-10-01", To: "2026-10-03"})
+	want := `BilledCost;BillingAccountId;BillingAccountName;BillingCurrency;BillingPeriodEnd;BillingPeriodStart;ChargeCategory;ChargeClass;ChargeDescription;ChargeFrequency;ChargePeriodEnd;ChargePeriodStart;ConsumedQuantity;ConsumedUnit;ContractedCost;EffectiveCost;InvoiceId;InvoiceIssuerName;ListCost;PricingQuantity;PricingUnit;ProviderName;PublisherName;ResourceId;ResourceName;ResourceType;ServiceCategory;ServiceName;ServiceSubcategory;SubAccountId;SubAccountName;Tags;x_BringYourKeys
+0.1;o;;USD;2026-11-01T00:00:00Z;2026-10-01T00:00:00Z;Usage;;Prompt and completion tokens of m/1;Usage-Based;2026-10-03T00:00:00Z;2026-10-02T00:00:00Z;7.0;Tokens;0.1;0.1;;unknown;0.1;7.0;Tokens;unknown;unknown;u1;'=Old;User;AI and Machine Learning;m/1;Generative AI;o;o;{"rollcall/assistant":"a1","rollcall/user":"u1"};false
+0.0;o;;USD;2026-11-01T00:00:00Z;2026-10-01T00:00:00Z;Usage;;Prompt and completion tokens of m/1;Usage-Based;2026-10-03T00:00:00Z;2026-10-02T00:00:00Z;5.0;Tokens;0.0;0.0;;unknown;0.0;5.0;Tokens;unknown;unknown;u3;;User;AI and Machine Learning;m/1;Generative AI;o;o;{"rollcall/assistant":"a1","rollcall/user":"u3"};false
+`
+	if got != want {
+		t.Errorf("want\n%sgot\n%s", want, got)
+	}
+}
+
 func TestPseudonymsAndWithheldColumns(t *testing.T) {
 	got := csvOf(t, filled(t, `{"pseudonymize":true}`),
 		Query{Type: "users", From: "2026-10-04", To: "2026-10-04", ActiveOnly: true, Secret: []byte("secret")})

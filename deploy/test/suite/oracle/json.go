@@ -87,6 +87,9 @@ func members(raw json.RawMessage) (names []string, values []json.RawMessage, err
 // matchesJSON tells whether raw is the cell's value, in the JSON type of the cell's kind.
 func (c Cell) matchesJSON(raw json.RawMessage) bool {
 	got := string(bytes.TrimSpace(raw))
+	if c.Null {
+		return got == "null"
+	}
 	switch c.Kind {
 	case Map:
 		return c.matchesObject(raw)
@@ -117,11 +120,20 @@ func (c Cell) matchesObject(raw json.RawMessage) bool {
 		return false
 	}
 	for i, name := range names {
-		if want, ok := c.Map[name]; !ok || !equalNumbers(want, string(values[i])) {
+		if want, ok := c.Map[name]; !ok || !equalMembers(want, values[i]) {
 			return false
 		}
 	}
 	return slices.IsSorted(names)
+}
+
+// equalMembers compares the values of a map: numbers, or texts in JSON.
+func equalMembers(want string, got json.RawMessage) bool {
+	if want[0] != '"' {
+		return equalNumbers(want, string(got))
+	}
+	var w, g string
+	return json.Unmarshal([]byte(want), &w) == nil && got[0] == '"' && json.Unmarshal(got, &g) == nil && w == g
 }
 
 func equalNumbers(want, got string) bool {

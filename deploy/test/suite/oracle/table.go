@@ -93,6 +93,8 @@ func (x export) export() (Table, error) {
 		return x.teams("group"), nil
 	case "adoption":
 		return x.adoption()
+	case "focus":
+		return x.focus(), nil
 	}
 	return Table{}, fmt.Errorf("no export %q", x.Type)
 }
