@@ -84,9 +84,13 @@ func TestRubbishInParameters(t *testing.T) {
 	}
 	names := append([]string{"user_id", "columns", "unknown\x00", "\xff"}, exportParamNames...)
 	paths := []string{"/v1/exports/users", "/v1/exports", "/app/summary", "/app/preview/models"}
+	share := 3 // most parameters get a third of the rubbish, each a different third
+	if testing.Short() {
+		share = 9
+	}
 	for i, name := range names {
 		for k, value := range rubbish {
-			if (i+k)%3 != 0 && i != 1 { // most parameters get a third of the rubbish, each a different third
+			if (i+k)%share != 0 && i != 1 {
 				continue
 			}
 			query := url.Values{name: {value}}

@@ -67,11 +67,14 @@ func TestABucketIsTheExportOfItsDates(t *testing.T) {
 	for _, rolled := range []string{"", "2026-10-01 2026-10-02 2026-10-04 2026-10-12 2026-10-31"} {
 		b.rollUp(strings.Fields(rolled)...)
 		inactive := false
-		for _, c := range []struct{ from, granularity string }{
+		for k, c := range []struct{ from, granularity string }{
 			{"2026-10-28", "day"}, {"2026-10-15", "week"}, {"2026-09-20", "month"},
 		} {
 			for i, dataType := range Types() {
 				if dataType == Focus { // has no buckets
+					continue
+				}
+				if testing.Short() && (i+k+len(rolled))%3 != 0 { // each type by one granularity
 					continue
 				}
 				zone := []string{"", "Europe/Berlin"}[i%2]
