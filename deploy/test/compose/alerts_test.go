@@ -54,7 +54,7 @@ func (p *project) isConfigured() {
 // containers.
 func (p *project) isScraped() {
 	p.becomesHealthy() // Compose starts nothing beside a service that is not
-	p.up("--scale", "ingest=2", "--scale", "rollup=2")
+	p.up(strings.Fields(p.said("`(--scale .*?)`"))...)
 	p.eventually(func() error {
 		var answer struct {
 			Data struct {

@@ -101,19 +101,26 @@ func (p *project) edit(path string, change func(string) string) {
 	p.must(os.WriteFile(path, []byte(change(string(text))), 0o644))
 }
 
-// makeSecrets runs the command that compose.yaml gives for this.
-func (p *project) makeSecrets() {
+// said is what the first group of the pattern matches in the comments of compose.yaml.
+func (p *project) said(pattern string) string {
 	p.t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.root, "deploy/compose.yaml"))
 	p.must(err)
-	command := regexp.MustCompile(`(?m)^# +(install -d .*)$`).FindSubmatch(text)
-	if command == nil {
-		p.t.Fatal("compose.yaml does not say how to make the secrets")
+	found := regexp.MustCompile(`(?m)^#.*?` + pattern).FindSubmatch(text)
+	if found == nil {
+		p.t.Fatalf("the comments of compose.yaml have nothing like %s", pattern)
 	}
-	shell := exec.Command("sh", "-ec", string(command[1]))
+	return string(found[1])
+}
+
+// makeSecrets runs the command that compose.yaml gives for this.
+func (p *project) makeSecrets() {
+	p.t.Helper()
+	command := p.said(`(install -d .*)$`)
+	shell := exec.Command("sh", "-ec", command)
 	shell.Dir = p.root
 	if out, err := shell.CombinedOutput(); err != nil {
-		p.t.Fatalf("%s: %v\n%s", command[1], err, out)
+		p.t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 }
 
@@ -176,10 +183,12 @@ func (p *project) environment() []string {
 	return env
 }
 
-// up starts whatever does not run, as `docker compose up -d` does.
+// up starts whatever does not run, by the command that compose.yaml gives; but it does not wait for
+// the end.
 func (p *project) up(flags ...string) {
 	p.t.Helper()
-	p.compose(append(append([]string{"up", "-d"}, flags...), p.services...)...)
+	args := strings.Fields(p.said("`docker compose -f deploy/compose.yaml (.+?)`"))
+	p.compose(slices.Concat(args, []string{"-d"}, flags, p.services)...)
 }
 
 // once names the services that end when they have done their work.
