@@ -77,9 +77,9 @@ check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy 
 	cd deploy/test/manifests && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 	cd deploy/test/mutants && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) test -count=1 ./...
 
-generate: ## write what is made from the source: the pages of settings, metrics and sizes, the rows of openapi.yaml, a cluster's DDL; the tests of the same names say if it is stale
+generate: ## write what is made from the source: the pages of settings, metrics and sizes, the types of openapi.yaml, a cluster's DDL; the tests of the same names say if it is stale
 	$(GO) test ./cmd/rollcall -count=1 -run '^(TestSettingsPage|TestMetricsPage|TestSizesFollowFromTheCosts)$$' -update
-	$(GO) test ./export -count=1 -run '^TestOpenAPIColumns$$' -update
+	$(GO) test ./export -count=1 -run '^TestOpenAPIIsMadeOfTheTypes$$' -update
 	$(GO) test ./schema/tables -count=1 -run '^TestClusterStatements$$' -update
 
 engine: ## fetch the embedded ClickHouse library (once; cached outside the repository)

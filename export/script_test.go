@@ -184,7 +184,8 @@ func describedAnswers(t *testing.T) func(*http.Request, answer) error {
 	openapi3filter.RegisterBodyDecoder("application/vnd.apache.parquet", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder(contentTypes[query.XLSX], openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.FileBodyDecoder)
-	router, err := gorillamux.NewRouter(loadOpenAPI(t))
+	doc := loadOpenAPI(t)
+	router, err := gorillamux.NewRouter(doc.T)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +205,11 @@ func describedAnswers(t *testing.T) func(*http.Request, answer) error {
 			Options: &openapi3filter.Options{
 				AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true,
 			}}
+		if q := doc.queries[route.Path]; q != nil && a.StatusCode < 400 {
+			if err := q.check(asked.URL.Query()); err != nil {
+				return err
+			}
+		}
 		if a.StatusCode < 400 { // what the service takes, the document must allow
 			if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
 				return err
