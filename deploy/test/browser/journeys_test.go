@@ -109,6 +109,7 @@ func TestExportsAreTheServicesFiles(t *testing.T) {
 	custom := "from=" + now.AddDate(0, 0, -12).Format(time.DateOnly) + "&to=" + now.AddDate(0, 0, -3).Format(time.DateOnly)
 	for i, name := range []string{
 		"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups", "adoption",
+		"focus",
 	} {
 		p.click("input[name=type][value=" + name + "]")
 		period := []string{"range=this_month", "range=last_month", "range=this_week", "range=last_week", custom}[i%5]

@@ -56,7 +56,7 @@ func TestPrivateWorkspaceShowsNobody(t *testing.T) {
 				}
 			}
 			if eval[bool](p,
-				"!!document.querySelector('input[name=type][value=workflows], [data-figure=cost_usd], [data-figure=tokens]')") {
+				"!!document.querySelector('input[name=type][value=workflows], input[name=type][value=focus], [data-figure=cost_usd], [data-figure=tokens]')") {
 				t.Error("the page shows workflows, tokens or cost to a workspace that has them off")
 			}
 			p.click("input[name=type][value=users]")

@@ -15,12 +15,14 @@ import (
 	"rollcall/deploy/test/suite/traffic"
 )
 
-var dataTypes = []string{"users", "assistants", "workflows", "projects", "models", "api-keys"}
+var dataTypes = []string{
+	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups", "focus",
+}
 
 // question is a random export that any workspace may ask for. Half of them are of the whole year.
 func (w *world) question() oracle.Query {
 	q := oracle.Query{
-		Org: traffic.Orgs()[w.rand.IntN(4)], Type: dataTypes[w.rand.IntN(6)], Secret: []byte(secret),
+		Org: traffic.Orgs()[w.rand.IntN(4)], Type: dataTypes[w.rand.IntN(len(dataTypes))], Secret: []byte(secret),
 		ActiveOnly: w.rand.IntN(3) == 0, AttributesNow: w.rand.IntN(3) == 0,
 	}
 	if w.rand.IntN(3) == 0 && slices.Contains([]string{"users", "assistants", "api-keys"}, q.Type) {
@@ -35,6 +37,10 @@ func (w *world) question() oracle.Query {
 	q.From = from.Format(time.DateOnly)
 	q.To = today.Format(time.DateOnly)
 	q.Zone = []string{"", "Europe/Berlin", "Asia/Kolkata"}[w.rand.IntN(3)]
+	if q.Type == "focus" { // of UTC days, with the names of each
+		q.Zone = ""
+		q.AttributesNow = false
+	}
 	return q
 }
 
@@ -59,7 +65,7 @@ func (w *world) compare(exports int, breaking bool) {
 			continue
 		case err != nil:
 			w.fail("%+v: %v", q, err)
-		case q.Type == "workflows" && (q.Org == traffic.Private || q.Org == traffic.Plain):
+		case (q.Type == "workflows" || q.Type == "focus") && (q.Org == traffic.Private || q.Org == traffic.Plain):
 			if status != http.StatusForbidden {
 				w.fail("%+v: status %d", q, status)
 			}
