@@ -1,6 +1,6 @@
 # Rollcall needs Go, npm and make. `make run` and `make test` do the rest, set-up included.
 .DEFAULT_GOAL := help
-.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-focus images test-containers test-compose test-alerts test-cluster test-kubernetes test-clocks test-sdks test-mutants screenshots dist clean
+.PHONY: help run test check generate engine build test-kafka test-faults test-faults-short test-browser test-spreadsheet test-openapi test-focus images test-containers test-compose test-alerts test-cluster test-kubernetes test-clocks test-sdks test-mutants screenshots dist clean
 
 GO ?= go
 RACE ?=
@@ -35,6 +35,9 @@ test-browser: engine ## the analytics page in Chromium (needs Debian's package c
 
 test-spreadsheet: engine ## CSV and workbooks in LibreOffice (needs Debian's package libreoffice-calc)
 	$(GO) test -tags spreadsheet $(TEST_FLAGS) -count=1 -run Spreadsheet ./export
+
+test-openapi: engine ## the service asked by Schemathesis, which knows nothing but openapi.yaml (needs Python with pip; the first run fetches it from PyPI)
+	$(GO) test -tags schemathesis $(TEST_FLAGS) -count=1 -run Schemathesis ./export
 
 test-focus: engine ## the export focus in the FOCUS specification's own validator (needs Python 3.11 or 3.12 with pip; the first run fetches it and its libraries, some 140 MB)
 	$(GO) test -tags focus $(TEST_FLAGS) -count=1 -run Focus ./deploy/test/suite
@@ -73,7 +76,7 @@ test-mutants: engine ## small faults put into packages, and how many their tests
 check: ## what CI holds besides the tests: formatting, vet, staticcheck, a tidy go.mod, and compose.yaml and the manifests as their own tools read them
 	@unformatted=$$(gofmt -l cmd deploy export ingest rollup schema); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags alerts,spreadsheet,containers,compose,faults,focus,kcat,kubernetes,python,sdks,brokers,zookeeper ./...
+	$(GO) vet -tags alerts,spreadsheet,containers,compose,faults,focus,kcat,kubernetes,python,schemathesis,sdks,brokers,zookeeper ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd deploy/test/browser && $(GO) vet ./... && $(GO) mod tidy -diff
