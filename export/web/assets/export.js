@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { t, reason, bytes, moment, dates, spoken } from "./words.js";
 import { periodPicker } from "./period.js";
 
-const numeric = new Set(["integer", "ratio", "rate", "cost", "quantity"]); // kinds of columns
+const numeric = /^(integer|ratio|rate|cost|quantity)( or null)?$/; // kinds of columns
 const formats = { csv: "CSV", "excel-de": "CSV", xlsx: "XLSX", ndjson: "NDJSON", json: "JSON", parquet: "Parquet" }; // excel-de is a preset of CSV
 
 /** usualFormat is the one that was chosen last; before that, a German reader gets what German Excel reads. */
@@ -165,7 +165,7 @@ export function exportDialog(catalogue, ended) {
     try {
       const { columns: names, rows, persons_hidden_by: hidden } = await api.preview(chosenType(), q);
       if (mine !== asked) return;
-      const numbers = names.map((name) => (numeric.has(kinds.get(name)) ? { class: "number" } : {}));
+      const numbers = names.map((name) => (numeric.test(kinds.get(name)) ? { class: "number" } : {}));
       fill(previewBox, hidden ? h("p", { class: "hint" }, t("rowsHidden", hidden)) : rows.length === 0 && h("p", { class: "hint" }, t("noRows")),
         (hidden || rows.length > 0) && h("table", {}, h("thead", {}, h("tr", {}, names.map((c, i) => h("th", { scope: "col", ...numbers[i] }, c)))),
           h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, i) => h("td", numbers[i], cell)))))));
