@@ -48,6 +48,11 @@ func (r Request) earliest() schema.Day {
 // LocalDate is the date of a local day's start.
 func (choices) LocalDate() string { return "toInt32(" + localDate("local_day") + ")" }
 
+// BucketOf is the start of the bucket of a local day.
+func (choices) BucketOf(day string) string {
+	return "roundDown(" + day + ", {bucket_starts:Array(Int64)})"
+}
+
 // Exportable says whether all of the days that end with a bucket can be exported.
 func (choices) Exportable(days int) string {
 	return fmt.Sprintf("b.last_day - %d >= {earliest:Int32}", days-1)

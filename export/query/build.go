@@ -328,7 +328,7 @@ func newDraft(r Request, plan tables.Plan) (draft, error) {
 		return d, err
 	}
 	parts := []string{"WITH " + d.sources(d.reads, text)}
-	if d.members {
+	if d.teams() || d.Type == Adoption && d.Filters != nil { // else what counts is everything
 		parts = append(parts, d.present())
 	}
 	for _, read := range c.entities() {

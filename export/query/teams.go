@@ -53,17 +53,25 @@ func (c choices) MemberOf() string {
 }
 
 func (c choices) MemberWhere() string {
-	var all []string
+	if is := c.IsMember(); is != "1" {
+		return "\n    WHERE " + is
+	}
+	return ""
+}
+
+// IsMember says whether a member e belongs to what the filters name; "1" without such filters.
+func (c choices) IsMember() string {
+	all := []string{}
 	if c.filtered("department") != nil {
 		all = append(all, "e.department IN {filter_department:Array(String)}")
 	}
 	if c.filtered("group_id") != nil {
 		all = append(all, "hasAny("+memberTeams+", {filter_group_id:Array(String)})")
 	}
-	if all == nil {
-		return ""
+	if len(all) == 0 {
+		return "1"
 	}
-	return "\n    WHERE " + strings.Join(all, " AND ")
+	return strings.Join(all, " AND ")
 }
 
 // OwnFilter is the filter by the type's own column.
