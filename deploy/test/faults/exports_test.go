@@ -16,7 +16,8 @@ import (
 )
 
 var dataTypes = []string{
-	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups", "focus",
+	"users", "assistants", "workflows", "projects", "models", "api-keys", "departments", "groups", "adoption",
+	"focus",
 }
 
 // question is a random export that any workspace may ask for. Half of them are of the whole year.
