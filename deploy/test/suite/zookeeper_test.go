@@ -183,7 +183,7 @@ WHERE database = 'rollcall_local' AND name != 'migrations' AND NOT startsWith(en
 func (r *replica) attach(t *testing.T, as string, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		r.exec(t, "DETACH TABLE rollcall_local."+name)
+		r.exec(t, "DETACH TABLE rollcall_local."+name+" SYNC") // once no statement uses it any more
 		r.exec(t, "ATTACH TABLE rollcall_local."+name+" AS "+as)
 	}
 }
