@@ -29,6 +29,7 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 		DecimalComma                            bool           `json:",omitempty"` // other files keep their tags
 		Buckets                                 []query.Bucket `json:",omitempty"`
 		Filters                                 []query.Filter `json:",omitempty"`
+		UsageFrom                               schema.Day     `json:",omitempty"`
 		Delimiter                               byte
 		Settings                                schema.Settings
 		PseudonymKey                            [32]byte
@@ -39,7 +40,7 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 		j.request.Org, j.request.GroupBy, j.request.Period.Start, j.request.Period.End, j.request.Type, j.request.Format,
 		j.request.Period.From, j.request.Period.To,
 		j.request.AttributesNow, j.request.WithoutInactive, j.bom, j.request.DecimalComma, j.request.Period.Buckets,
-		j.request.Filters, j.request.Delimiter,
+		j.request.Filters, j.usageFrom(), j.request.Delimiter,
 		w.Settings, j.request.PseudonymKey,
 		w.Entities.Events, w.Past, w.Entities.Digest, plan.Versions, names,
 	})
@@ -48,6 +49,15 @@ func (j job) etag(columns []query.Column, w tables.Workspace, plan tables.Plan) 
 	}
 	sum := sha256.Sum256(text)
 	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
+}
+
+// usageFrom is the first day whose usage adoption reads. It moves with the earliest exportable
+// date, and windows that begin before that lose their figures, whether or not there was usage.
+func (j job) usageFrom() schema.Day {
+	if j.request.Type != query.Adoption {
+		return 0
+	}
+	return j.request.Span().From
 }
 
 // noneMatch returns whether If-None-Match names the tag. The comparison is weak.
